@@ -1,0 +1,308 @@
+package ccpayment
+
+import (
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/dustin/go-humanize"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("ccpayment", parseApp)
+	httpcaddyfile.RegisterHandlerDirective("ccpayment_webhook", parseWebhook)
+	// After encode and request_header, before everything that answers.
+	httpcaddyfile.RegisterDirectiveOrder("ccpayment_webhook", httpcaddyfile.Before, "invoke")
+}
+
+const (
+	needsAPI     = "it needs CCPayment's API, which this release does not call"
+	needsDeliver = "store-and-forward is not in this release: leave it out and let reverse_proxy follow the directive"
+)
+
+// later lists the options that are part of the design but not of this release,
+// and why, so that nobody searches for a misspelling.
+var later = map[string]string{
+	"private_key": needsAPI, "base_url": needsAPI, "api_timeout": needsAPI, "webhook_url": needsAPI,
+	"risky": needsAPI, "late": needsAPI, "accept_underpaid": needsAPI, "body": needsAPI,
+	"deliver": needsDeliver, "retry": needsDeliver,
+}
+
+// unknownOption is the error for an option that a block does not have.
+func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
+	if why, ok := later[option]; ok {
+		return d.Errf("option %q cannot be used yet: %s", option, why)
+	}
+	return d.Errf("unknown option %q: use one of %s", option, allowed)
+}
+
+// parseApp sets up the ccpayment app from Caddyfile tokens. Several blocks are
+// merged. Syntax:
+//
+//	ccpayment {
+//		app_id          <id>
+//		app_secret      <secret>
+//		previous_secret <secret> [<until>]
+//		webhook_key     <file>
+//		order_prefix    <text>
+//		store <module> { … }
+//		account <name> {
+//			app_id          <id>
+//			app_secret      <secret>
+//			previous_secret <secret> [<until>]
+//			webhook_key     <file>
+//			order_prefix    <text>
+//		}
+//	}
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	app := new(App)
+	if existing != nil {
+		if err := caddy.StrictUnmarshalJSON(existing.(httpcaddyfile.App).Value, app); err != nil {
+			return nil, d.Errf("merging ccpayment blocks: %v", err)
+		}
+	}
+	d.Next() // consume the option's name
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		switch option := d.Val(); option {
+		case "store":
+			if err := parseStore(d, app); err != nil {
+				return nil, err
+			}
+		case "account":
+			if err := parseAccountBlock(d, app); err != nil {
+				return nil, err
+			}
+		default:
+			if err := parseAccount(d, &app.Account, option, "app_id, app_secret, previous_secret, webhook_key, order_prefix, store, account"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return httpcaddyfile.App{Name: "ccpayment", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+func parseStore(d *caddyfile.Dispenser, app *App) error {
+	if app.StoreRaw != nil {
+		return d.Err("store is given twice")
+	}
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	name := d.Val()
+	store, err := caddyfile.UnmarshalModule(d, "ccpayment.stores."+name)
+	if err != nil {
+		return err
+	}
+	app.StoreRaw = caddyconfig.JSONModuleObject(store, "module", name, nil)
+	return nil
+}
+
+func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
+	var name string
+	if !d.AllArgs(&name) {
+		return d.ArgErr()
+	}
+	if app.Accounts[name] != nil {
+		return d.Errf("account %s is given twice", name)
+	}
+	account := new(Account)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := parseAccount(d, account, d.Val(), "app_id, app_secret, previous_secret, webhook_key, order_prefix"); err != nil {
+			return err
+		}
+	}
+	if app.Accounts == nil {
+		app.Accounts = make(map[string]*Account)
+	}
+	app.Accounts[name] = account
+	return nil
+}
+
+// parseAccount reads one option of an account.
+func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) error {
+	switch option {
+	case "app_id":
+		return oneText(d, &a.AppID)
+	case "app_secret":
+		return oneText(d, &a.AppSecret)
+	case "webhook_key":
+		return oneText(d, &a.WebhookKey)
+	case "order_prefix":
+		return oneText(d, &a.OrderPrefix)
+	case "previous_secret":
+		args := d.RemainingArgs()
+		if len(args) < 1 || len(args) > 2 {
+			return d.ArgErr()
+		}
+		previous := PreviousSecret{Secret: args[0]}
+		if len(args) == 2 {
+			previous.Until = args[1]
+		}
+		a.PreviousSecrets = append(a.PreviousSecrets, previous)
+		return nil
+	default:
+		return unknownOption(d, option, allowed)
+	}
+}
+
+// parseWebhook sets up the webhook handler from Caddyfile tokens. Syntax:
+//
+//	ccpayment_webhook [<matcher>] {
+//		account   <name>
+//		route     <name>
+//		scheme    hmac | rsa
+//		tolerance <duration>
+//		stale     reject
+//		allow_ips ccpayment | <cidr…>
+//		max_size  <size>
+//		confirm   off
+//		types     <type…>
+//		statuses  <status…>
+//		token     <secret>
+//		sign      ccpayment | standard <secret> [<previous>]
+//		ack       2xx | <text>
+//		timeout   <duration>
+//		wait      <duration>
+//	}
+func parseWebhook(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next() // consume the directive's name
+	if h.NextArg() {
+		return nil, h.Errf("an upstream after the directive cannot be used yet: %s", needsDeliver)
+	}
+	webhook := new(Webhook)
+	for h.NextBlock(0) {
+		if err := parseWebhookOption(h.Dispenser, webhook); err != nil {
+			return nil, err
+		}
+	}
+	return webhook, nil
+}
+
+func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
+	switch option := d.Val(); option {
+	case "account":
+		return oneText(d, &w.Account)
+	case "route":
+		return oneText(d, &w.Route)
+	case "scheme":
+		return oneText(d, &w.Scheme)
+	case "tolerance":
+		return oneDuration(d, &w.Tolerance)
+	case "stale":
+		return oneText(d, &w.Stale)
+	case "allow_ips":
+		return texts(d, &w.AllowIPs)
+	case "max_size":
+		return oneSize(d, &w.MaxSize)
+	case "confirm":
+		return oneText(d, &w.Confirm)
+	case "types":
+		return texts(d, &w.Types)
+	case "statuses":
+		return texts(d, &w.Statuses)
+	case "token":
+		return oneText(d, &w.Token)
+	case "sign":
+		return parseSign(d, w)
+	case "ack":
+		return oneText(d, &w.Ack)
+	case "timeout":
+		return oneDuration(d, &w.Timeout)
+	case "wait":
+		return oneDuration(d, &w.Wait)
+	default:
+		return unknownOption(d, option, "account, route, scheme, tolerance, stale, allow_ips, max_size, confirm, "+
+			"types, statuses, token, sign, ack, timeout, wait")
+	}
+}
+
+func parseSign(d *caddyfile.Dispenser, w *Webhook) error {
+	if w.Sign != nil {
+		return d.Err("sign is given twice")
+	}
+	args := d.RemainingArgs()
+	switch {
+	case len(args) == 1 && args[0] == "ccpayment":
+		w.Sign = &AppSignature{Scheme: "ccpayment"}
+	case len(args) == 2 && args[0] == "standard":
+		w.Sign = &AppSignature{Scheme: "standard", Secret: args[1]}
+	case len(args) == 3 && args[0] == "standard":
+		w.Sign = &AppSignature{Scheme: "standard", Secret: args[1], Previous: args[2]}
+	default:
+		return d.Err("sign takes `ccpayment`, or `standard <secret> [<previous>]`")
+	}
+	return nil
+}
+
+// oneText reads an option's only argument, which may be given once.
+func oneText(d *caddyfile.Dispenser, to *string) error {
+	option := d.Val()
+	if *to != "" {
+		return d.Errf("%s is given twice", option)
+	}
+	if !d.AllArgs(to) {
+		return d.ArgErr()
+	}
+	if strings.TrimSpace(*to) == "" {
+		return d.Errf("%s is empty", option)
+	}
+	return nil
+}
+
+// texts reads an option's arguments, at least one.
+func texts(d *caddyfile.Dispenser, to *[]string) error {
+	option := d.Val()
+	if *to != nil {
+		return d.Errf("%s is given twice", option)
+	}
+	if *to = d.RemainingArgs(); len(*to) == 0 {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+func oneDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
+	option := d.Val()
+	if *to != 0 {
+		return d.Errf("%s is given twice", option)
+	}
+	var text string
+	if !d.AllArgs(&text) {
+		return d.ArgErr()
+	}
+	duration, err := caddy.ParseDuration(text)
+	if err != nil {
+		return d.Errf("%s: %v", option, err)
+	}
+	if duration <= 0 {
+		return d.Errf("%s must be longer than zero", option)
+	}
+	*to = caddy.Duration(duration)
+	return nil
+}
+
+func oneSize(d *caddyfile.Dispenser, to *int64) error {
+	option := d.Val()
+	if *to != 0 {
+		return d.Errf("%s is given twice", option)
+	}
+	var text string
+	if !d.AllArgs(&text) {
+		return d.ArgErr()
+	}
+	size, err := humanize.ParseBytes(text)
+	if err != nil {
+		return d.Errf("%s: %v", option, err)
+	}
+	if size == 0 || size > largestMaxSize {
+		return d.Errf("%s must be from 1B to 1MiB: a webhook has a few hundred bytes", option)
+	}
+	*to = int64(size)
+	return nil
+}

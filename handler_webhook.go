@@ -1,0 +1,619 @@
+package ccpayment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+func init() {
+	caddy.RegisterModule(new(Webhook))
+}
+
+// Webhook receives CCPayment's webhooks: it verifies each, and hands each event
+// to the next handler exactly once, with what was verified in headers that a
+// client cannot forge. CCPayment is told Success only when the app has said yes
+// and the ledger has written that down.
+//
+// Every answer to CCPayment is written here: the app's body and headers never
+// reach it, and errors do not go through `handle_errors`. A request with a
+// signature is left out of the access log, which would show the signature.
+//
+// For the handlers that follow, these placeholders are set, and each as the
+// variable `{vars.ccpayment_…}` too, for the `vars` matcher:
+//
+// Placeholder | Description
+// ------------|---------------
+// `{http.ccpayment.type}` | The event's type, such as ApiDeposit
+// `{http.ccpayment.status}` | Its status, as CCPayment wrote it
+// `{http.ccpayment.record_id}` | CCPayment's record id
+// `{http.ccpayment.order_id}` | The app's order id
+// `{http.ccpayment.reference_id}` | The reference id of a deposit address
+// `{http.ccpayment.user_id}` | The user id of a wallet
+// `{http.ccpayment.risky}` | true, false or unknown
+// `{http.ccpayment.event_id}` | The Idempotency-Key
+// `{http.ccpayment.seq}` | The event's place among those of its record
+// `{http.ccpayment.attempt}` | The number of the attempt, from 1
+// `{http.ccpayment.attempt_reason}` | initial or retry
+//
+// Client-sent headers that begin with `Ccpayment-` are removed from every
+// request of the server that the handler is part of.
+type Webhook struct {
+	// The name of the merchant account. Default: the account at the top level
+	// of the ccpayment app.
+	Account string `json:"account,omitempty"`
+
+	// The name of this route in the ledger: events are handed over once per
+	// route. Two handlers may share a name only with the same options, and then
+	// count as one. Default: `webhook`.
+	Route string `json:"route,omitempty"`
+
+	// How deliveries are signed: `hmac`, or `rsa` with the account's
+	// webhook_key (experimental). Default: `hmac`.
+	Scheme string `json:"scheme,omitempty"`
+
+	// How far a delivery's time may be from ours, before or after. Default: 5m.
+	Tolerance caddy.Duration `json:"tolerance,omitempty"`
+
+	// What is done with a delivery that verifies but is outside the tolerance.
+	// This release knows `reject`. Default: `reject`.
+	Stale string `json:"stale,omitempty"`
+
+	// The client addresses that may deliver: IPs and CIDR ranges, or
+	// `ccpayment` for the addresses that CCPayment publishes. The client's
+	// address is found by Caddy's trusted_proxies. Default: any.
+	AllowIPs []string `json:"allow_ips,omitempty"`
+
+	// The largest body that is read, in bytes; at most 1 MiB. Default: 65536.
+	MaxSize int64 `json:"max_size,omitempty"`
+
+	// Whether events are confirmed with CCPayment's API before they are handed
+	// over. This release knows `off`. Default: `off`.
+	Confirm string `json:"confirm,omitempty"`
+
+	// The types that are handed over; events of others are recorded and
+	// acknowledged. Default: all.
+	Types []string `json:"types,omitempty"`
+
+	// The statuses that are handed over, in any case; likewise. Default: all.
+	Statuses []string `json:"statuses,omitempty"`
+
+	// Sent to the app as `Authorization: Bearer <token>`. Default: none.
+	Token string `json:"token,omitempty"`
+
+	// How what is handed over is signed for the app. Default: not at all.
+	Sign *AppSignature `json:"sign,omitempty"`
+
+	// What counts as the app's yes: `2xx`, or a text that the body of a 2xx
+	// answer must contain, within its first 64 KiB. Default: `2xx`.
+	Ack string `json:"ack,omitempty"`
+
+	// How long one attempt at the app may take. Default: 30s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// How long a copy of a delivery in flight waits for its outcome. Default: 10s.
+	Wait caddy.Duration `json:"wait,omitempty"`
+
+	app         *App
+	gateway     gateway
+	secrets     *credentials
+	accountName string
+	routeName   string
+	allowed     []netip.Prefix
+	laxProxies  bool
+	warnProxies sync.Once
+	types       []string
+	statuses    []string
+	token       string
+	sign        appSigner
+	ackText     string
+	logger      *zap.Logger
+	noise       *rate.Limiter // for log lines that a flood would repeat
+}
+
+// AppSignature says how requests to the app are signed.
+type AppSignature struct {
+	// `ccpayment`: Appid, Timestamp and Sign, made anew with the account's
+	// secret. `standard`: Standard Webhooks v1. Required.
+	Scheme string `json:"scheme,omitempty"`
+
+	// The secret of `standard`: base64 of 24 to 64 bytes, with or without
+	// `whsec_` in front.
+	Secret string `json:"secret,omitempty"`
+
+	// A secret that `standard` signs with as well while the app changes over.
+	Previous string `json:"previous,omitempty"`
+}
+
+const (
+	defaultRoute     = "webhook"
+	defaultTolerance = 5 * time.Minute
+	defaultMaxSize   = 64 << 10
+	largestMaxSize   = 1 << 20
+	defaultTimeout   = 30 * time.Second
+	defaultWait      = 10 * time.Second
+	defaultAck       = "2xx"
+)
+
+// publishedIPs are the addresses that CCPayment sends webhooks from (API
+// reference, Webhook Setup).
+var publishedIPs = []string{"54.150.123.157", "35.72.150.75", "18.176.186.244"}
+
+// CaddyModule returns the Caddy module information.
+func (*Webhook) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.ccpayment_webhook",
+		New: func() caddy.Module { return new(Webhook) },
+	}
+}
+
+// Provision resolves the options.
+func (h *Webhook) Provision(ctx caddy.Context) error {
+	config, err := json.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("encoding the options: %v", err)
+	}
+	h.logger = ctx.Logger()
+	h.noise = rate.NewLimiter(rate.Every(time.Second), 10)
+
+	appModule, err := ctx.App("ccpayment")
+	if err != nil {
+		return fmt.Errorf("getting ccpayment app: %v", err)
+	}
+	h.app = appModule.(*App)
+	h.setDefaults()
+	if err := h.resolve(); err != nil {
+		return err
+	}
+	first, err := h.app.claimRoute(h.routeName, string(config))
+	if err != nil {
+		return err
+	}
+	if !first {
+		h.logger.Info("the route stands more than once and counts as one in the ledger", zap.String("route", h.routeName))
+	} else if h.token == "" && h.sign == nil {
+		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.routeName))
+	}
+
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		if !guardServer(server) {
+			h.logger.Warn("client-sent Ccpayment headers are removed from the requests of this route only: "+
+				"in a named route, add `request_header -Ccpayment-*` to the sites that invoke it",
+				zap.String("route", h.routeName))
+		}
+		h.laxProxies = server.TrustedProxiesStrict == 0
+	}
+	return nil
+}
+
+func (h *Webhook) setDefaults() {
+	setDefault(&h.Route, defaultRoute)
+	setDefault(&h.Scheme, "hmac")
+	setDefault(&h.Tolerance, caddy.Duration(defaultTolerance))
+	setDefault(&h.Stale, "reject")
+	setDefault(&h.MaxSize, defaultMaxSize)
+	setDefault(&h.Confirm, "off")
+	setDefault(&h.Ack, defaultAck)
+	setDefault(&h.Timeout, caddy.Duration(defaultTimeout))
+	setDefault(&h.Wait, caddy.Duration(defaultWait))
+}
+
+func setDefault[T comparable](option *T, value T) {
+	var zero T
+	if *option == zero {
+		*option = value
+	}
+}
+
+// resolve replaces placeholders and builds what requests need.
+func (h *Webhook) resolve() (err error) {
+	repl := caddy.NewReplacer()
+	if h.routeName, err = required(repl, "route", h.Route); err != nil {
+		return err
+	}
+	if h.accountName, err = optional(repl, "account", h.Account); err != nil {
+		return err
+	}
+	if h.secrets, err = h.app.credentials(h.accountName); err != nil {
+		return err
+	}
+	h.gateway = &gatewayV2{credentials: h.secrets, rsa: h.Scheme == "rsa"}
+	if h.types, err = requiredList(repl, "types", h.Types); err != nil {
+		return err
+	}
+	if h.statuses, err = requiredList(repl, "statuses", h.Statuses); err != nil {
+		return err
+	}
+	if h.ackText, err = required(repl, "ack", h.Ack); err != nil {
+		return err
+	}
+	if h.token, err = optional(repl, "token", h.Token); err != nil {
+		return err
+	}
+	if headerText(h.token) != h.token || strings.Contains(h.token, " ") {
+		return errors.New("token must be printable ASCII without spaces and percent signs")
+	}
+	if h.allowed, err = parseRanges(repl, h.AllowIPs); err != nil {
+		return err
+	}
+	return h.resolveSign(repl)
+}
+
+func (h *Webhook) resolveSign(repl *caddy.Replacer) error {
+	if h.Sign == nil {
+		return nil
+	}
+	switch h.Sign.Scheme {
+	case "ccpayment":
+		if h.Sign.Secret != "" || h.Sign.Previous != "" {
+			return errors.New("sign ccpayment takes no secret: it signs with the account's")
+		}
+		h.sign = signAsGateway(h.secrets)
+		return nil
+	case "standard":
+		secret, err := required(repl, "sign standard: secret", h.Sign.Secret)
+		if err != nil {
+			return err
+		}
+		secrets := []string{secret}
+		previous, err := optional(repl, "sign standard: previous", h.Sign.Previous)
+		if err != nil {
+			return err
+		}
+		if previous != "" {
+			secrets = append(secrets, previous)
+		}
+		if h.sign, err = signAsStandard(secrets...); err != nil {
+			return fmt.Errorf("sign standard: %v", err)
+		}
+		return nil
+	default:
+		return fmt.Errorf("sign: unknown scheme %q: use ccpayment or standard", h.Sign.Scheme)
+	}
+}
+
+func requiredList(repl *caddy.Replacer, name string, texts []string) ([]string, error) {
+	var values []string
+	for _, text := range texts {
+		value, err := required(repl, name, text)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, nil
+}
+
+func parseRanges(repl *caddy.Replacer, texts []string) ([]netip.Prefix, error) {
+	texts, err := requiredList(repl, "allow_ips", texts)
+	if err != nil {
+		return nil, err
+	}
+	var ranges []netip.Prefix
+	for _, text := range texts {
+		if text == "ccpayment" {
+			for _, ip := range publishedIPs {
+				ranges = append(ranges, netip.PrefixFrom(netip.MustParseAddr(ip), 32))
+			}
+			continue
+		}
+		prefix, err := caddyhttp.CIDRExpressionToPrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("allow_ips: %q is neither ccpayment, an IP address nor a CIDR range", text)
+		}
+		ranges = append(ranges, prefix)
+	}
+	return ranges, nil
+}
+
+// Validate checks the options.
+func (h *Webhook) Validate() error {
+	switch h.Scheme {
+	case "hmac":
+	case "rsa":
+		if h.secrets.webhookKey == nil {
+			return errors.New("scheme rsa needs the account's webhook_key")
+		}
+	default:
+		return fmt.Errorf("unknown scheme %q: use hmac or rsa", h.Scheme)
+	}
+	switch h.Stale {
+	case "reject":
+	case "confirm":
+		return errors.New("stale confirm needs CCPayment's API, which this release does not call: use stale reject")
+	default:
+		return fmt.Errorf("unknown stale %q: use reject", h.Stale)
+	}
+	switch h.Confirm {
+	case "off":
+	case "on":
+		return errors.New("confirm on needs CCPayment's API, which this release does not call: use confirm off")
+	default:
+		return fmt.Errorf("unknown confirm %q: use off", h.Confirm)
+	}
+	if h.MaxSize < 0 || h.MaxSize > largestMaxSize {
+		return fmt.Errorf("max_size must be from 1 byte to %d: a webhook has a few hundred", largestMaxSize)
+	}
+	if h.Tolerance < 0 || h.Timeout < 0 || h.Wait < 0 {
+		return errors.New("tolerance, timeout and wait must be positive")
+	}
+	return nil
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler. It always answers itself.
+func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	start := h.app.now()
+	if len(r.Header["Sign"]) > 0 {
+		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	}
+	typ, a := h.receive(w, r, next, start)
+	a.write(w)
+
+	metrics.webhooks.WithLabelValues(h.accountName, h.routeName, typeLabel(typ), a.outcome).Inc()
+	metrics.webhookTime.WithLabelValues(h.routeName).Observe(h.app.now().Sub(start).Seconds())
+	if c := h.logger.Check(zap.DebugLevel, "answered webhook"); c != nil {
+		c.Write(zap.String("route", h.routeName), zap.String("type", typ), zap.Int("status", a.status), zap.String("outcome", a.outcome))
+	}
+	return nil
+}
+
+// receive is the way of a delivery: limits, signature, event, ledger, app.
+func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, now time.Time) (typ string, a answer) {
+	body, a, ok := h.readBody(w, r)
+	if !ok {
+		return "", h.reject(r, a)
+	}
+	signedAt, err := h.gateway.verify(r.Header, body, now)
+	switch {
+	case errors.Is(err, client.ErrHeaders):
+		return "", h.reject(r, badRequest("bad_headers", err))
+	case err != nil:
+		return "", h.reject(r, answer{status: http.StatusUnauthorized, outcome: "bad_signature", text: "the signature does not match", cause: err})
+	}
+	skew := now.Sub(signedAt)
+	metrics.clockSkew.WithLabelValues(h.accountName).Set(skew.Seconds())
+	if skew.Abs() > time.Duration(h.Tolerance) {
+		return "", h.reject(r, answer{
+			status: http.StatusUnauthorized, outcome: "stale", text: "the timestamp is too far from now",
+			cause: fmt.Errorf("signed %s away from our time: is the clock right?", skew.Round(time.Second)),
+		})
+	}
+	d, err := h.gateway.read(body)
+	if err != nil {
+		return "", h.reject(r, badRequest("unreadable", err))
+	}
+	if d.activation {
+		return d.event.Type, activated
+	}
+	h.complete(&d.event, r, body, now)
+	return d.event.Type, h.handle(r, next, d.event)
+}
+
+// readBody applies what is checked before the signature, and reads the body.
+func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, answer, bool) {
+	if r.Method != http.MethodPost {
+		return nil, answer{status: http.StatusMethodNotAllowed, outcome: "bad_method", text: "webhooks are POSTed", allow: http.MethodPost}, false
+	}
+	if r.ContentLength > h.MaxSize {
+		return nil, tooLarge, false
+	}
+	if !h.allows(r) {
+		return nil, answer{status: http.StatusForbidden, outcome: "bad_ip", text: "this address may not deliver webhooks"}, false
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.MaxSize))
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return nil, tooLarge, false
+	}
+	if err != nil {
+		return nil, badRequest("unreadable", fmt.Errorf("reading the body: %w", err)), false
+	}
+	return body, answer{}, true
+}
+
+func (h *Webhook) allows(r *http.Request) bool {
+	if len(h.allowed) == 0 {
+		return true
+	}
+	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted && h.laxProxies {
+		h.warnProxies.Do(func() {
+			h.logger.Warn("allow_ips can be passed with a forged X-Forwarded-For: set trusted_proxies_strict",
+				zap.String("route", h.routeName))
+		})
+	}
+	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return false
+	}
+	ip = ip.Unmap().WithZone("")
+	return slices.ContainsFunc(h.allowed, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// complete adds to the event what the delivery knows.
+func (h *Webhook) complete(e *ledger.Event, r *http.Request, body []byte, now time.Time) {
+	e.Route = h.routeName
+	e.Account = h.accountName
+	e.ReceivedAt = now.UTC()
+	e.Body = body
+	e.Request = ledger.Request{
+		Method:      r.Method,
+		URI:         r.RequestURI,
+		Host:        r.Host,
+		RemoteAddr:  r.RemoteAddr,
+		TLS:         r.TLS != nil,
+		ContentType: r.Header.Get("Content-Type"),
+		UserAgent:   r.Header.Get("User-Agent"),
+	}
+}
+
+// ignore returns why an event is not for the app, or "". An order of the app
+// has the account's prefix, which is removed.
+func (h *Webhook) ignore(e *ledger.Event) string {
+	if prefix := h.secrets.orderPrefix; prefix != "" && e.OrderID != "" {
+		own, ok := strings.CutPrefix(e.OrderID, prefix)
+		if !ok {
+			return "foreign: the order id does not begin with the account's prefix"
+		}
+		e.OrderID = own
+	}
+	if len(h.types) > 0 && !slices.Contains(h.types, e.Type) {
+		return "filtered: the type is not among those forwarded"
+	}
+	isStatus := func(s string) bool { return strings.EqualFold(s, e.Status) }
+	if len(h.statuses) > 0 && !slices.ContainsFunc(h.statuses, isStatus) {
+		return "filtered: the status is not among those forwarded"
+	}
+	return ""
+}
+
+// handle takes an event through the ledger and, if it is due, to the app.
+func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, event ledger.Event) answer {
+	shared, err := h.app.acquireLedger()
+	if err != nil {
+		return h.unavailable(err)
+	}
+	defer h.app.releaseLedger()
+
+	ignore := h.ignore(&event)
+	verdict, attempt, err := shared.Begin(r.Context(), event, ledger.Options{
+		Ignore: ignore,
+		Lease:  time.Duration(h.Timeout) + leaseMargin,
+		Wait:   time.Duration(h.Wait),
+	})
+	var failed *appFailure
+	switch {
+	case errors.As(err, &failed):
+		return failed.answer("shared")
+	case errors.Is(err, ledger.ErrInFlight):
+		return answer{status: http.StatusServiceUnavailable, outcome: "in_flight", text: "a copy of this event is being handed over", retryAfter: true}
+	case err != nil:
+		return h.unavailable(err)
+	}
+	switch verdict {
+	case ledger.Deliver:
+		return h.deliver(r, next, event, attempt)
+	case ledger.Overtaken:
+		return success("superseded")
+	case ledger.Filtered:
+		return success("ignored")
+	case ledger.OnHold:
+		return success("held")
+	default:
+		return success("duplicate")
+	}
+}
+
+// leaseMargin is how much longer a lease is than an attempt: time for the
+// outcome to be committed. It is derived here, so that the two cannot drift.
+const leaseMargin = 30 * time.Second
+
+// deliver makes one attempt at the app and records its outcome.
+func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt) answer {
+	ctx := r.Context()
+	defer attempt.End(ctx, &appFailure{cause: errors.New("handing over panicked")})
+
+	failure := h.handOver(r, next, event, attempt)
+	if failure == nil {
+		if err := attempt.Delivered(ctx); err != nil {
+			return h.unavailable(err)
+		}
+		metrics.deliveryLag.WithLabelValues(h.routeName).Observe(h.app.now().Sub(event.ReceivedAt).Seconds())
+		return success("delivered")
+	}
+	if err := attempt.Failed(ctx, failure); err != nil {
+		return h.unavailable(err)
+	}
+	if c := h.logger.Check(zap.WarnLevel, "the app did not take the event"); c != nil && h.noise.Allow() {
+		c.Write(zap.String("route", h.routeName), zap.String("event_id", event.EventID()),
+			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(failure.cause))
+	}
+	return failure.answer("failed")
+}
+
+// unavailable is the answer while the ledger cannot be used.
+func (h *Webhook) unavailable(err error) answer {
+	if h.noise.Allow() {
+		h.logger.Error("the ledger cannot be used: nothing is acknowledged", zap.String("route", h.routeName), zap.Error(err))
+	}
+	return answer{status: http.StatusServiceUnavailable, outcome: "unavailable", text: "the ledger is unavailable", retryAfter: true}
+}
+
+// reject logs a refused delivery, a few a second at most, and returns its answer.
+func (h *Webhook) reject(r *http.Request, a answer) answer {
+	if h.noise.Allow() {
+		ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+		h.logger.Warn("rejected a webhook", zap.String("route", h.routeName), zap.String("reason", a.outcome),
+			zap.String("client_ip", ip), zap.NamedError("cause", a.cause))
+	}
+	return a
+}
+
+// answer is what CCPayment gets.
+type answer struct {
+	status     int
+	outcome    string // for metrics and logs
+	text       string
+	json       bool
+	retryAfter bool
+	allow      string
+	cause      error // for the log, never sent
+}
+
+var (
+	tooLarge  = answer{status: http.StatusRequestEntityTooLarge, outcome: "too_large", text: "the body is too large"}
+	activated = answer{status: http.StatusOK, outcome: "activated", text: `{"msg":"Success"}`, json: true}
+)
+
+// success is the one text that CCPayment takes for a yes.
+func success(outcome string) answer {
+	return answer{status: http.StatusOK, outcome: outcome, text: "Success"}
+}
+
+func badRequest(outcome string, err error) answer {
+	return answer{status: http.StatusBadRequest, outcome: outcome, text: err.Error(), cause: err}
+}
+
+// retryAfter is how soon CCPayment may try again. It keeps to a schedule of its
+// own, the first step of which this is.
+const retryAfter = 30 * time.Second
+
+func (a answer) write(w http.ResponseWriter) {
+	header := w.Header()
+	contentType := "text/plain; charset=utf-8"
+	if a.json {
+		contentType = "application/json"
+	}
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(a.text)))
+	if a.allow != "" {
+		header.Set("Allow", a.allow)
+	}
+	if a.retryAfter {
+		header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	}
+	w.WriteHeader(a.status)
+	_, _ = io.WriteString(w, a.text) // the sender is gone: it will try again
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Webhook)(nil)
+	_ caddy.Validator             = (*Webhook)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Webhook)(nil)
+)

@@ -1,0 +1,202 @@
+package ccpayment
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// appFailure is why the app did not say yes.
+type appFailure struct {
+	cause    error
+	timedOut bool
+}
+
+func (f *appFailure) Error() string { return f.cause.Error() }
+
+// answer is what CCPayment gets: never the app's own words.
+func (f *appFailure) answer(outcome string) answer {
+	if f.timedOut {
+		return answer{status: http.StatusGatewayTimeout, outcome: outcome, text: "the app did not answer in time", retryAfter: true}
+	}
+	return answer{status: http.StatusBadGateway, outcome: outcome, text: "the app did not take the event", retryAfter: true}
+}
+
+// handOver gives the event to the next handler and returns nil if the app said
+// yes. The sender's hanging up does not end it: what the app has begun is
+// finished and recorded.
+func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt) *appFailure {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Duration(h.Timeout))
+	defer cancel()
+	h.prepare(r, event, attempt)
+	setPlaceholders(ctx, event, attempt)
+
+	start := h.app.now()
+	w := &appResponse{}
+	if h.ackText != defaultAck {
+		w.capture = ackLimit
+	}
+	err := callApp(next, w, r.WithContext(ctx))
+	metrics.deliveryTime.WithLabelValues(h.routeName).Observe(h.app.now().Sub(start).Seconds())
+
+	failure := h.judge(w, err)
+	if failure != nil && ctx.Err() != nil {
+		return &appFailure{cause: fmt.Errorf("no answer within %s", time.Duration(h.Timeout)), timedOut: true}
+	}
+	return failure
+}
+
+// judge reads the app's answer.
+func (h *Webhook) judge(w *appResponse, err error) *appFailure {
+	var handlerErr caddyhttp.HandlerError
+	switch {
+	case errors.As(err, &handlerErr) && handlerErr.StatusCode == http.StatusGatewayTimeout:
+		return &appFailure{cause: err, timedOut: true}
+	case err != nil:
+		return &appFailure{cause: err}
+	case w.status == 0:
+		return &appFailure{cause: errors.New("no handler answered: does reverse_proxy follow the directive?")}
+	case w.status < 200 || w.status > 299:
+		return &appFailure{cause: fmt.Errorf("the app answered %d", w.status)}
+	case h.ackText != defaultAck && !bytes.Contains(w.body.Bytes(), []byte(h.ackText)):
+		return &appFailure{cause: fmt.Errorf("the app answered %d without the text that `ack` asks for", w.status)}
+	default:
+		return nil
+	}
+}
+
+// prepare makes the request that the app gets: the body and our headers, and
+// of what the sender wrote only two headers.
+func (h *Webhook) prepare(r *http.Request, event ledger.Event, attempt *ledger.Attempt) {
+	header := make(http.Header, 16)
+	set := func(name, value string) {
+		if value != "" {
+			header[name] = []string{value}
+		}
+	}
+	set("Content-Type", event.Request.ContentType)
+	set("User-Agent", event.Request.UserAgent)
+
+	id := event.EventID()
+	set("Idempotency-Key", id)
+	set("Ccpayment-Type", headerText(event.Type))
+	set("Ccpayment-Status", headerText(event.Status))
+	if event.HasID() {
+		set("Ccpayment-Record-Id", headerText(event.Record.ID))
+	}
+	set("Ccpayment-Record-Seq", strconv.FormatUint(attempt.Seq, 10))
+	set("Ccpayment-Order-Id", headerText(event.OrderID))
+	set("Ccpayment-Reference-Id", headerText(event.ReferenceID))
+	set("Ccpayment-User-Id", headerText(event.UserID))
+	set("Ccpayment-Attempt", strconv.Itoa(attempt.Number))
+	set("Ccpayment-Attempt-Reason", string(attempt.Reason))
+	if event.Risk != ledger.NotRisky {
+		set("Ccpayment-Risky", string(event.Risk))
+	}
+	if h.token != "" {
+		set("Authorization", "Bearer "+h.token)
+	}
+	if h.sign != nil {
+		for _, field := range h.sign(id, h.app.now(), event.Body) {
+			set(field.name, field.value)
+		}
+	}
+
+	r.Header = header
+	r.Trailer = nil
+	r.TransferEncoding = nil
+	r.ContentLength = int64(len(event.Body))
+	// With GetBody and an Idempotency-Key, Go's transport sends again by itself
+	// what met a connection that the app had just closed.
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(event.Body)), nil }
+	r.Body, _ = r.GetBody()
+}
+
+// setPlaceholders tells the handlers that follow what the event is.
+func setPlaceholders(ctx context.Context, event ledger.Event, attempt *ledger.Attempt) {
+	repl, _ := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	set := func(name, value string) {
+		if value == "" {
+			return
+		}
+		if repl != nil {
+			repl.Set("http.ccpayment."+name, value)
+		}
+		caddyhttp.SetVar(ctx, "ccpayment_"+name, value)
+	}
+	set("type", event.Type)
+	set("status", event.Status)
+	if event.HasID() {
+		set("record_id", event.Record.ID)
+	}
+	set("order_id", event.OrderID)
+	set("reference_id", event.ReferenceID)
+	set("user_id", event.UserID)
+	set("risky", string(event.Risk))
+	set("event_id", event.EventID())
+	set("seq", strconv.FormatUint(attempt.Seq, 10))
+	set("attempt", strconv.Itoa(attempt.Number))
+	set("attempt_reason", string(attempt.Reason))
+}
+
+// callApp runs the next handler. An upstream that dies in the middle of its
+// answer ends in a panic that means to abort the connection; here it is one
+// more way of not saying yes. Any other panic goes on.
+func callApp(next caddyhttp.Handler, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			err = errors.New("the app's answer broke off")
+		default:
+			panic(p)
+		}
+	}()
+	return next.ServeHTTP(w, r)
+}
+
+// ackLimit is how much of the app's answer is searched for the ack text.
+const ackLimit = 64 << 10
+
+// appResponse takes the app's answer, of which nothing may reach CCPayment. It
+// has headers of its own, because a recorder would share the real ones.
+type appResponse struct {
+	header  http.Header
+	status  int
+	capture int // how many bytes of the body to keep
+	body    bytes.Buffer
+}
+
+func (w *appResponse) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
+
+func (w *appResponse) WriteHeader(status int) {
+	// Informational answers come before the real one.
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+}
+
+func (w *appResponse) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	w.body.Write(p[:min(len(p), w.capture-w.body.Len())])
+	return len(p), nil
+}
+
+// Flush does nothing: there is nobody to flush to. It keeps handlers that
+// stream from failing.
+func (w *appResponse) Flush() {}

@@ -1,0 +1,98 @@
+package ccpayment
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// headerPrefix begins the names of the headers that tell the app what was
+// verified. A client must never be able to send one.
+const headerPrefix = "Ccpayment"
+
+// isOurHeader reports whether an app may take the name for one of ours.
+// Underscore and dot count too: CGI and its heirs make them all the same.
+func isOurHeader(name string) bool {
+	n := len(headerPrefix)
+	return len(name) > n && strings.EqualFold(name[:n], headerPrefix) && strings.IndexByte("-_.", name[n]) >= 0
+}
+
+// headerGuard removes client-sent Ccpayment headers from every request of a
+// server. It is a matcher because that is the one place that every request
+// passes first, wherever in the site the directive stands: a path that the
+// directive does not match may still be the app's webhook path in the app's eyes.
+type headerGuard struct {
+	// matches is what the guard answers: true where it stands alone, on a route
+	// without matchers.
+	matches bool
+}
+
+// guardServer puts the guard in front of a server's routes, once. It reports
+// false where that is too late: named routes and error routes are provisioned
+// after the server has compiled its own.
+func guardServer(server *caddyhttp.Server) bool {
+	compiled := !slices.ContainsFunc(server.Routes, func(r caddyhttp.Route) bool { return r.HandlersRaw != nil })
+	if len(server.Routes) == 0 || compiled {
+		return false
+	}
+	first := &server.Routes[0]
+	if len(first.MatcherSets) > 0 && slices.ContainsFunc(first.MatcherSets[0], isGuard) {
+		return true
+	}
+	guard := caddyhttp.MatcherSet{headerGuard{matches: len(first.MatcherSets) == 0}}
+	first.MatcherSets = append(caddyhttp.MatcherSets{guard}, first.MatcherSets...)
+	return true
+}
+
+func isGuard(matcher any) bool {
+	_, ok := matcher.(headerGuard)
+	return ok
+}
+
+// MatchWithError removes the headers, and trailers that were announced.
+func (g headerGuard) MatchWithError(r *http.Request) (bool, error) {
+	for _, header := range []http.Header{r.Header, r.Trailer} {
+		for name := range header {
+			if isOurHeader(name) {
+				delete(header, name)
+			}
+		}
+	}
+	return g.matches, nil
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+// headerText returns a value as it can stand in a header and be read back: a
+// byte that is not printable ASCII, a percent sign, and a space at either end
+// are percent-encoded.
+func headerText(value string) string {
+	clean := func(i int) bool {
+		c := value[i]
+		edge := i == 0 || i == len(value)-1
+		return c > 0x20 && c < 0x7f && c != '%' || c == ' ' && !edge
+	}
+	dirty := 0
+	for i := range len(value) {
+		if !clean(i) {
+			dirty++
+		}
+	}
+	if dirty == 0 {
+		return value
+	}
+	var b strings.Builder
+	b.Grow(len(value) + 2*dirty)
+	for i := range len(value) {
+		if c := value[i]; clean(i) {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&0xf]})
+		}
+	}
+	return b.String()
+}
+
+var _ caddyhttp.RequestMatcherWithError = headerGuard{}

@@ -1,0 +1,122 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Reason says why an attempt is made.
+type Reason string
+
+// The reasons of an attempt.
+const (
+	Initial Reason = "initial"
+	Retry   Reason = "retry"
+)
+
+// Attempt is the right to hand one event to the app once. Exactly one of
+// Delivered and Failed ends it; End may always be deferred. An attempt is used
+// by one goroutine.
+type Attempt struct {
+	// Number counts the event's attempts, from 1.
+	Number int
+	// Reason says why it is made.
+	Reason Reason
+	// Seq is the event's place among those of its record.
+	Seq uint64
+
+	ledger *Ledger
+	claim  Claim
+	event  Event
+	flight *flight
+	steps  []Transition
+	ended  bool
+}
+
+func (l *Ledger) newAttempt(claim Claim, event Event, f *flight) *Attempt {
+	a := &Attempt{Number: 1, Reason: Initial, ledger: l, claim: claim, event: event, flight: f}
+	if known, ok := find(claim.Events, event.Key); ok {
+		a.Number, a.Seq = known.Attempts+1, known.Seq
+		if a.Number > 1 {
+			a.Reason = Retry
+		}
+	} else {
+		a.steps = append(a.steps, Transition{At: event.ReceivedAt, State: Received})
+	}
+	if a.Seq == 0 {
+		a.Seq = uint64(max(event.ReceivedAt.UnixMilli(), 1))
+		for _, other := range claim.Events {
+			a.Seq = max(a.Seq, other.Seq+1)
+		}
+	}
+	a.steps = append(a.steps, Transition{At: l.now(), State: Delivering, Attempt: a.Number, Seq: a.Seq})
+	return a
+}
+
+// Delivered records that the app said yes. Only when it returns nil may the
+// sender be told so; those who wait for the attempt share what it returns.
+func (a *Attempt) Delivered(ctx context.Context) error {
+	err := a.commit(ctx, Transition{State: Delivered})
+	a.land(Duplicate, err)
+	return err
+}
+
+// Failed records that the app did not say yes, and why. Those who wait for the
+// attempt get the failure as their error, or the error of recording it, which
+// is also returned.
+func (a *Attempt) Failed(ctx context.Context, failure error) error {
+	err := a.commit(ctx, Transition{State: Retrying, Cause: failure.Error()})
+	if err != nil {
+		failure = err
+	}
+	a.land(0, failure)
+	return err
+}
+
+// End gives the attempt up if it has not ended: nothing is recorded, and the
+// next copy of the event begins anew. Those who wait get the failure.
+func (a *Attempt) End(ctx context.Context, failure error) {
+	if a.ended {
+		return
+	}
+	if err := a.ledger.store.Release(context.WithoutCancel(ctx), a.claim); err != nil {
+		failure = fmt.Errorf("%w (and releasing the record: %w)", failure, err)
+	}
+	a.land(0, failure)
+}
+
+// commit writes the attempt's outcome and, in the same step, supersedes what
+// the event overtakes.
+func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
+	ctx = context.WithoutCancel(ctx)
+	outcome.At, outcome.Attempt = a.ledger.now(), a.Number
+	changes := []Change{{Event: a.event, Transitions: append(a.steps, outcome)}}
+	for _, other := range a.claim.Events {
+		if (other.State == Received || other.State == Retrying) && supersedes(a.event.Key.Status, other.Key.Status) {
+			changes = append(changes, overtaken(other.Key, outcome.At))
+		}
+	}
+	err := a.ledger.store.Commit(ctx, a.claim, changes)
+	if err != nil && outcome.State == Delivered && len(changes) > 1 {
+		// What it overtakes may have moved on since the claim. The yes stands.
+		err = a.ledger.store.Commit(ctx, a.claim, changes[:1])
+	}
+	if err != nil {
+		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
+		return fmt.Errorf("recording the outcome: %w", err)
+	}
+	return nil
+}
+
+func overtaken(key Key, at time.Time) Change {
+	return Change{
+		Event:       Event{Key: key},
+		Transitions: []Transition{{At: at, State: Superseded, Cause: "a later status of the record was handed over"}},
+	}
+}
+
+func (a *Attempt) land(verdict Verdict, err error) {
+	a.ended = true
+	a.ledger.land(a.flight, verdict, err)
+}

@@ -1,0 +1,159 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Risk is what a webhook says of isFlaggedAsRisky. An absent flag is unknown,
+// which is not the same as false.
+type Risk string
+
+// The three values of a Risk.
+const (
+	Risky       Risk = "true"
+	NotRisky    Risk = "false"
+	RiskUnknown Risk = "unknown"
+)
+
+// Record names all events of one CCPayment record on one route. At most one
+// attempt of a record is in flight at a time.
+type Record struct {
+	// Route is the name of the route that forwards the event.
+	Route string `json:"route"`
+	// AppID is CCPayment's app id: whose record it is.
+	AppID string `json:"app_id"`
+	// Type is the webhook's type, such as ApiDeposit.
+	Type string `json:"type"`
+	// ID is CCPayment's recordId. An event without one is a record of its own,
+	// named by a digest of what it says; see [OwnRecord].
+	ID string `json:"record_id"`
+}
+
+const ownRecord = "#"
+
+// OwnRecord returns the id of a record for an event that has no recordId.
+// The mark in front keeps it apart from CCPayment's ids, which are digits.
+func OwnRecord(digest string) string { return ownRecord + digest }
+
+// HasID reports whether the record's id is CCPayment's own.
+func (r Record) HasID() bool { return !strings.HasPrefix(r.ID, ownRecord) }
+
+// Key names one event, that is one business transition of a record: a
+// Processing and the Success that follows are two events, and so are a Success
+// and the same Success flagged as risky. Events are claimed by key.
+type Key struct {
+	Record
+	// Status is the status in lower case; empty where the webhook has none.
+	Status string `json:"-"`
+	// Risk is the webhook's risk flag.
+	Risk Risk `json:"risky"`
+}
+
+// idNamespace makes the ids of events. It is part of the public contract: an
+// app's inbox knows the ids, so it never changes.
+var idNamespace = uuid.MustParse("6ec7c2a6-55be-5c1e-9d5a-2f0c7c9a4b1e")
+
+// EventID returns the event's id, which the app sees as its Idempotency-Key: a
+// version 5 UUID over the JSON array of app id, type, record id, status and
+// risk. It depends on nothing that is stored, so it survives the loss of the
+// ledger. The same event on two routes has one id.
+func (k Key) EventID() string {
+	name, err := json.Marshal([]string{k.AppID, k.Type, k.ID, k.Status, string(k.Risk)})
+	if err != nil {
+		panic("a list of texts is always JSON: " + err.Error())
+	}
+	return uuid.NewSHA1(idNamespace, name).String()
+}
+
+// Event is one business transition and what became of it.
+type Event struct {
+	Key
+	// Account is the name of the configured merchant account.
+	Account string `json:"account"`
+	// Status is the status as CCPayment wrote it.
+	Status string `json:"status"`
+	// OrderID is the app's own order id, without the account's prefix.
+	OrderID     string `json:"order_id,omitempty"`
+	ReferenceID string `json:"reference_id,omitempty"`
+	UserID      string `json:"user_id,omitempty"`
+	// ReceivedAt is when its first delivery arrived.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// State and the following change with every transition; see [Event.Apply].
+	State State `json:"state"`
+	// Seq orders the events of one record; 0 until the first attempt.
+	Seq uint64 `json:"seq,omitempty"`
+	// Attempts counts the attempts whose outcome is known.
+	Attempts    int        `json:"attempts"`
+	DeliveredAt *time.Time `json:"delivered_at,omitempty"`
+	LastError   string     `json:"last_error,omitempty"`
+	// Transitions is the event's history, oldest first.
+	Transitions []Transition `json:"transitions"`
+
+	// Request is the delivery that brought the event.
+	Request Request `json:"request"`
+	// Body is the delivery's body as it was received. It is kept for the
+	// ledger's retention time only.
+	Body []byte `json:"-"`
+}
+
+// Request is what the ledger keeps of a delivery, so that it can be handed
+// over again without its sender.
+type Request struct {
+	Method      string `json:"method"`
+	URI         string `json:"uri"`
+	Host        string `json:"host"`
+	RemoteAddr  string `json:"remote_addr"`
+	TLS         bool   `json:"tls,omitempty"`
+	ContentType string `json:"content_type,omitempty"`
+	UserAgent   string `json:"user_agent,omitempty"`
+}
+
+// Transition is one step of an event's history.
+type Transition struct {
+	At    time.Time `json:"at"`
+	State State     `json:"state"`
+	// Cause says why, in a few words for people.
+	Cause string `json:"cause,omitempty"`
+	// Attempt is the number of the attempt the step belongs to, from 1.
+	Attempt int `json:"attempt,omitempty"`
+	// Seq is the record's sequence number, given at an event's first attempt.
+	Seq uint64 `json:"seq,omitempty"`
+}
+
+// Apply takes the event through the transitions, in order. A transition that
+// the state machine does not know is an error, and the event is not to be used
+// then. Only an outcome that is Delivered is always possible, because the app's
+// yes is true whatever was recorded meanwhile: steps on the way to it that have
+// become impossible are left out, and on a delivered event nothing changes.
+func (e *Event) Apply(transitions []Transition) error {
+	yes := len(transitions) > 0 && transitions[len(transitions)-1].State == Delivered
+	for _, t := range transitions {
+		if yes && e.State == Delivered {
+			return nil
+		}
+		if !e.State.canBecome(t.State) && t.State != Delivered {
+			if yes {
+				continue
+			}
+			return fmt.Errorf("event %s cannot become %s: it is %s", e.EventID(), t.State, e.State)
+		}
+		e.State = t.State
+		e.Transitions = append(e.Transitions, t)
+		e.Attempts = max(e.Attempts, t.Attempt)
+		e.Seq = max(e.Seq, t.Seq)
+		switch t.State {
+		case Delivered:
+			at := t.At
+			e.DeliveredAt, e.LastError = &at, ""
+		case Retrying, Held, Dead:
+			e.LastError = t.Cause
+		}
+	}
+	return nil
+}

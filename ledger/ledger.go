@@ -1,0 +1,207 @@
+// Package ledger remembers every event that was received, decides what is done
+// with each, and keeps two attempts from running at once. It knows nothing of
+// HTTP servers, of Caddy, or of what an event is worth.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Verdict is what a delivery of an event comes to.
+type Verdict uint8
+
+const (
+	// Deliver: the caller holds an [Attempt] and hands the event over.
+	Deliver Verdict = iota + 1
+	// Duplicate: the event is delivered, or was discarded by an operator.
+	Duplicate
+	// Overtaken: a later status of the record makes the event pointless.
+	Overtaken
+	// Filtered: the event is not for the app.
+	Filtered
+	// OnHold: the event waits for an operator.
+	OnHold
+)
+
+// ErrInFlight: an attempt of the same record was still in flight when the wait
+// was over.
+var ErrInFlight = errors.New("an attempt of the record is in flight")
+
+// Options say how a delivery is treated.
+type Options struct {
+	// Ignore is why the event is not for the app; empty if it is.
+	Ignore string
+	// Lease is longer than an attempt can take.
+	Lease time.Duration
+	// Wait is how long to wait for another attempt of the record.
+	Wait time.Duration
+}
+
+// Ledger decides on deliveries over a [Store], and lets concurrent copies of
+// an event join the attempt that is in flight. One process has one Ledger per
+// store. It is safe for concurrent use.
+type Ledger struct {
+	store Store
+	now   func() time.Time
+
+	mu      sync.Mutex
+	flights map[Record]*flight
+}
+
+// flight is an attempt, or a decision, that copies of the event wait for.
+type flight struct {
+	key  Key
+	done chan struct{} // closed when verdict and err are set
+
+	verdict Verdict
+	err     error
+}
+
+// New returns the ledger over a store; now is the clock.
+func New(store Store, now func() time.Time) *Ledger {
+	return &Ledger{store: store, now: now, flights: make(map[Record]*flight)}
+}
+
+// Begin decides what a delivery of the event comes to. On [Deliver], and only
+// then, it returns an attempt, which the caller must end.
+//
+// While another attempt of the same record is in flight it waits: a copy of
+// the same event shares that attempt's outcome, its error included; another
+// event of the record is decided on afterwards. When the wait is over the error is
+// [ErrInFlight]. Any other error is the store's: nothing was recorded, and the
+// delivery must not be acknowledged.
+func (l *Ledger) Begin(ctx context.Context, event Event, opts Options) (Verdict, *Attempt, error) {
+	var timeout <-chan time.Time
+	for {
+		f, mine := l.join(event.Key)
+		if mine {
+			return l.decide(ctx, event, opts, f)
+		}
+		if timeout == nil {
+			timer := time.NewTimer(opts.Wait)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		select {
+		case <-f.done:
+			if f.key == event.Key {
+				return f.verdict, nil, f.err
+			}
+		case <-timeout:
+			return 0, nil, ErrInFlight
+		case <-ctx.Done():
+			return 0, nil, ctx.Err()
+		}
+	}
+}
+
+// join returns the record's flight, and whether the caller is who flies it.
+func (l *Ledger) join(key Key) (*flight, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f, ok := l.flights[key.Record]; ok {
+		return f, false
+	}
+	f := &flight{key: key, done: make(chan struct{})}
+	l.flights[key.Record] = f
+	return f, true
+}
+
+// land ends a flight and tells those who wait.
+func (l *Ledger) land(f *flight, verdict Verdict, err error) {
+	l.mu.Lock()
+	delete(l.flights, f.key.Record)
+	l.mu.Unlock()
+	f.verdict, f.err = verdict, err
+	close(f.done)
+}
+
+func (l *Ledger) decide(ctx context.Context, event Event, opts Options, f *flight) (verdict Verdict, attempt *Attempt, err error) {
+	err = errors.New("deciding on the event panicked")
+	defer func() {
+		if attempt == nil {
+			l.land(f, verdict, err)
+		}
+	}()
+	return l.rule(ctx, event, opts, f)
+}
+
+// rule claims the event's record and applies the rule book.
+func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight) (Verdict, *Attempt, error) {
+	// Others may wait for this decision: it outlives whoever began it.
+	ctx = context.WithoutCancel(ctx)
+	claim, err := l.store.Claim(ctx, event.Key.Record, opts.Lease)
+	if errors.Is(err, ErrLeased) {
+		return 0, nil, ErrInFlight
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("claiming the record: %w", err)
+	}
+
+	received := Transition{At: event.ReceivedAt, State: Received}
+	verdict := judge(claim.Events, event.Key, opts.Ignore != "")
+	switch verdict {
+	case Deliver:
+		return Deliver, l.newAttempt(claim, event, f), nil
+	case Overtaken:
+		if known, ok := find(claim.Events, event.Key); !ok || known.State != Superseded {
+			return verdict, nil, l.record(ctx, claim, event, ok, received,
+				Transition{At: l.now(), State: Superseded, Cause: "a later status of the record came first"})
+		}
+	case Filtered:
+		if known, ok := find(claim.Events, event.Key); !ok || known.State != Ignored {
+			return verdict, nil, l.record(ctx, claim, event, ok, received,
+				Transition{At: l.now(), State: Ignored, Cause: opts.Ignore})
+		}
+	}
+	return verdict, nil, l.store.Release(ctx, claim)
+}
+
+// record commits one event that is not handed over.
+func (l *Ledger) record(ctx context.Context, claim Claim, event Event, known bool, transitions ...Transition) error {
+	if known {
+		transitions = transitions[1:] // it was received before
+	}
+	changes := []Change{{Event: event, Transitions: transitions}}
+	if err := l.store.Commit(ctx, claim, changes); err != nil {
+		return errors.Join(fmt.Errorf("recording the event: %w", err), l.store.Release(ctx, claim))
+	}
+	return nil
+}
+
+// judge is the rule book: what a delivery of key comes to, given the record's
+// events.
+func judge(events []Summary, key Key, ignore bool) Verdict {
+	if known, ok := find(events, key); ok {
+		switch known.State {
+		case Delivered, Discarded:
+			return Duplicate
+		case Superseded:
+			return Overtaken
+		case Held:
+			return OnHold
+		}
+	}
+	if ignore {
+		return Filtered
+	}
+	for _, other := range events {
+		if other.State.overtakes() && supersedes(other.Key.Status, key.Status) {
+			return Overtaken
+		}
+	}
+	return Deliver
+}
+
+func find(events []Summary, key Key) (Summary, bool) {
+	for _, e := range events {
+		if e.Key == key {
+			return e, true
+		}
+	}
+	return Summary{}, false
+}

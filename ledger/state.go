@@ -1,0 +1,125 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+)
+
+// State is where an event stands.
+type State uint8
+
+// The states of an event. Their numbers are written to disk: they never
+// change, and new ones are added at the end.
+const (
+	// None: the ledger does not know the event.
+	None State = iota
+	// Received: verified and read, nothing done yet.
+	Received
+	// Confirming: CCPayment is being asked about it.
+	Confirming
+	// Delivering: an attempt at the app is in flight.
+	Delivering
+	// Delivered: the app said yes. Final.
+	Delivered
+	// Retrying: an attempt failed; there will be another.
+	Retrying
+	// Held: kept back until an operator or CCPayment clears it.
+	Held
+	// Dead: given up; an operator or another copy makes it due again.
+	Dead
+	// Superseded: a later status of the same record overtook it. Final.
+	Superseded
+	// Ignored: filtered by type or status, or another shop's.
+	Ignored
+	// Discarded: an operator threw it away. Final.
+	Discarded
+)
+
+var stateNames = [...]string{
+	None: "none", Received: "received", Confirming: "confirming", Delivering: "delivering",
+	Delivered: "delivered", Retrying: "retrying", Held: "held", Dead: "dead",
+	Superseded: "superseded", Ignored: "ignored", Discarded: "discarded",
+}
+
+// steps is the whole state machine: what each state may become. An ignored
+// event may still be delivered, because a filter can be widened.
+var steps = [...][]State{
+	None:       {Received},
+	Received:   {Confirming, Delivering, Held, Superseded, Ignored, Discarded},
+	Confirming: {Delivering, Retrying, Held, Superseded, Ignored, Discarded},
+	Delivering: {Delivered, Retrying, Dead},
+	Retrying:   {Confirming, Delivering, Held, Dead, Superseded, Ignored, Discarded},
+	Held:       {Confirming, Delivering, Superseded, Discarded},
+	Dead:       {Confirming, Delivering, Superseded, Ignored, Discarded},
+	Ignored:    {Confirming, Delivering, Superseded},
+	Delivered:  {},
+	Superseded: {},
+	Discarded:  {},
+}
+
+func (s State) canBecome(t State) bool {
+	return int(s) < len(steps) && slices.Contains(steps[s], t)
+}
+
+// Finished reports whether nothing more will happen to an event in this state
+// by itself, so that its body may be pruned.
+func (s State) Finished() bool {
+	return s == Delivered || s == Superseded || s == Ignored || s == Discarded
+}
+
+// overtakes reports whether an event in this state supersedes the lower ones
+// of its record. What is held back, given up, ignored or thrown away has not
+// reached the app and must not silence what has yet to.
+func (s State) overtakes() bool {
+	switch s {
+	case Received, Confirming, Delivering, Delivered, Retrying, Superseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// String returns the state's name.
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("state %d", uint8(s))
+}
+
+// MarshalText returns the state's name, for JSON.
+func (s State) MarshalText() ([]byte, error) {
+	if int(s) >= len(stateNames) {
+		return nil, fmt.Errorf("unknown state %d", uint8(s))
+	}
+	return []byte(stateNames[s]), nil
+}
+
+// UnmarshalText reads a state's name.
+func (s *State) UnmarshalText(text []byte) error {
+	i := slices.Index(stateNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("unknown state %q", text)
+	}
+	*s = State(i)
+	return nil
+}
+
+// rank orders the statuses of a record, in lower case: an event of a higher
+// rank supersedes those of a lower one. A status that is not known has no rank
+// (0): it supersedes nothing and is never superseded.
+func rank(status string) int {
+	switch status {
+	case "waitingapproval":
+		return 1
+	case "pending", "processing":
+		return 2
+	case "success", "failed", "rejected":
+		return 3
+	default:
+		return 0
+	}
+}
+
+// supersedes reports whether a committed event of status a overtakes one of status b.
+func supersedes(a, b string) bool { return rank(b) > 0 && rank(a) > rank(b) }

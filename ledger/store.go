@@ -1,0 +1,85 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// The errors a Store answers with. Any other error means that it is
+// unavailable: locked, damaged, full or out of reach.
+var (
+	// ErrLeased: another process works on the record.
+	ErrLeased = errors.New("another process works on the record")
+	// ErrFenced: the lease ran out and somebody else took the record.
+	ErrFenced = errors.New("the lease on the record was lost")
+	// ErrNotFound: the ledger does not know the event.
+	ErrNotFound = errors.New("no such event")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("the ledger is closed")
+)
+
+// Store keeps events. It decides nothing: the rules are in this package, and a
+// store runs them on what it keeps. Every method is one step that a database
+// can do in one round trip, and each is atomic. A store is safe for concurrent
+// use; [ledgertest.Run] is the suite that each must pass.
+type Store interface {
+	// Claim takes the lease on a record for ttl, under an epoch higher than any
+	// before, and returns the record's events. It fails with ErrLeased while
+	// somebody else's lease runs, by the store's own clock.
+	Claim(ctx context.Context, record Record, ttl time.Duration) (Claim, error)
+
+	// Commit writes the changes durably, all or none, and ends the lease. When
+	// it returns nil they survive a power cut. An event that the store does not
+	// have is inserted from Change.Event, then the transitions are applied with
+	// [Event.Apply].
+	//
+	// A claim that has been overtaken by a later epoch may still commit that the
+	// app said yes, which is true whoever saw it: of its changes, those that end
+	// in Delivered are written and the others are left to the later owner. If
+	// none does, the error is ErrFenced.
+	Commit(ctx context.Context, claim Claim, changes []Change) error
+
+	// Release ends the lease and changes nothing. Releasing a lease that is
+	// lost or ended is no error.
+	Release(ctx context.Context, claim Claim) error
+
+	// Load returns one event with its body, or ErrNotFound. The body is nil
+	// once it was pruned.
+	Load(ctx context.Context, key Key) (Event, error)
+
+	// Prune deletes the bodies of at most limit finished events that were
+	// received before the given time, and reports how many; the events
+	// themselves stay for ever, because they are what recognises a copy.
+	Prune(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// Claim is the lease on a record, with what the ledger knows of it.
+type Claim struct {
+	Record Record
+	// Epoch fences the claim: a later one has a higher number.
+	Epoch uint64
+	// Events are the record's events, in no particular order.
+	Events []Summary
+}
+
+// Summary is what a decision needs to know of an event.
+type Summary struct {
+	Key      Key
+	State    State
+	Seq      uint64
+	Attempts int
+}
+
+// Change takes one event through transitions, of which there is at least one.
+type Change struct {
+	// Event is the event; of one that the store has already, only its key counts.
+	Event Event
+	// Transitions are applied in order.
+	Transitions []Transition
+}
+
+// Delivers reports whether the change ends in Delivered.
+func (c Change) Delivers() bool {
+	return c.Transitions[len(c.Transitions)-1].State == Delivered
+}

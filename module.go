@@ -1,0 +1,195 @@
+// Package ccpayment makes Caddy the payment edge of a shop: it verifies
+// CCPayment's webhooks and hands each event to the app behind it exactly once.
+package ccpayment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// App holds the merchant accounts and the ledger that the payment handlers
+// work with. The options at its top level are those of the default account.
+//
+// Every text may be a placeholder that is known when the configuration is
+// loaded, such as `{env.NAME}` or `{file./path}`; the configuration that the
+// admin endpoint shows keeps the placeholder.
+type App struct {
+	Account
+
+	// Where events are remembered. Default: the `bolt` store.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=ccpayment.stores inline_key=module"`
+
+	// Further merchant accounts, by name.
+	Accounts map[string]*Account `json:"accounts,omitempty"`
+
+	store  storeModule
+	logger *zap.Logger
+	now    func() time.Time
+
+	mu       sync.Mutex
+	routes   map[string]string // the configuration of each route name
+	held     bool              // we hold a reference to the ledger
+	released bool
+}
+
+// Account is one merchant account at CCPayment.
+type Account struct {
+	// The app id. Default: `{env.CCPAYMENT_APP_ID}`.
+	AppID string `json:"app_id,omitempty"`
+
+	// The app secret. Default: `{env.CCPAYMENT_APP_SECRET}`.
+	AppSecret string `json:"app_secret,omitempty"`
+
+	// Secrets that still verify webhooks while the secret is being rotated.
+	PreviousSecrets []PreviousSecret `json:"previous_secrets,omitempty"`
+
+	// A file with CCPayment's public key (PEM; PKIX or PKCS #1), which the
+	// scheme `rsa` verifies webhooks with. Experimental.
+	WebhookKey string `json:"webhook_key,omitempty"`
+
+	// Text that stands in front of every order id at CCPayment and is removed
+	// towards the app. An order id without it belongs to another shop: its
+	// events are recorded and acknowledged, but not forwarded.
+	OrderPrefix string `json:"order_prefix,omitempty"`
+}
+
+// PreviousSecret is an app secret that was replaced.
+type PreviousSecret struct {
+	// The secret. Required.
+	Secret string `json:"secret,omitempty"`
+
+	// When it stops verifying, in RFC 3339. Default: when it is removed here.
+	Until string `json:"until,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "ccpayment",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision sets up the accounts and the store's module. It opens nothing, so
+// that a configuration can be validated beside a running server.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Logger()
+	a.now = time.Now
+	a.routes = make(map[string]string)
+	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
+
+	if a.StoreRaw == nil {
+		a.StoreRaw = caddyconfig.JSONModuleObject(struct{}{}, "module", "bolt", nil)
+	}
+	mod, err := ctx.LoadModule(a, "StoreRaw")
+	if err != nil {
+		return fmt.Errorf("loading store module: %v", err)
+	}
+	store, ok := mod.(storeModule)
+	if !ok {
+		return fmt.Errorf("module %T is not a store", mod)
+	}
+	a.store = store
+
+	// Accounts are checked here although handlers resolve them: a mistake in
+	// one that no handler uses yet is a mistake all the same.
+	for name := range a.Accounts {
+		if _, err := a.credentials(name); err != nil {
+			return err
+		}
+	}
+	if a.AppID != "" || a.AppSecret != "" {
+		if _, err := a.credentials(""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Start opens the ledger, so that a file that cannot be used fails the new
+// configuration and not the first payment.
+func (a *App) Start() error {
+	return a.hold()
+}
+
+// Stop does nothing: requests that still run keep using the ledger.
+func (a *App) Stop() error { return nil }
+
+// Cleanup gives the ledger back. The last configuration, or the last request,
+// that used it closes it.
+func (a *App) Cleanup() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.released = true
+	if !a.held {
+		return nil
+	}
+	a.held = false
+	_, err := ledgers.Delete(a.store.Identity())
+	return err
+}
+
+// credentials resolves an account by name; the empty name is the default one.
+func (a *App) credentials(name string) (*credentials, error) {
+	account, label := &a.Account, "default account"
+	if name != "" {
+		if account = a.Accounts[name]; account == nil {
+			return nil, fmt.Errorf("account %q is not configured: add `account %s { … }` to the global option ccpayment", name, name)
+		}
+		label = fmt.Sprintf("account %q", name)
+	}
+	c, err := newCredentials(account, name == "")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %v", label, err)
+	}
+	return c, nil
+}
+
+// claimRoute registers a route name. The same name may stand for one and the
+// same configuration only, because the ledger tells routes apart by name. It
+// reports whether the name stands for the first time.
+func (a *App) claimRoute(name, config string) (first bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	other, taken := a.routes[name]
+	if taken && other != config {
+		return false, fmt.Errorf("two directives with different options have the route name %q: give each its own with `route <name>`", name)
+	}
+	a.routes[name] = config
+	return !taken, nil
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)
+
+// storeModule is what a module in the namespace ccpayment.stores provides.
+type storeModule interface {
+	// Identity names the place that is opened, and nothing else of the
+	// options: two configurations with one identity share one ledger.
+	Identity() string
+	// Retention is how long the bodies of finished events are kept.
+	Retention() time.Duration
+	// Open opens the store; committed is told how long each durable commit took.
+	Open(logger *zap.Logger, committed func(time.Duration)) (ledger.Store, error)
+}
+
+var errReleased = errors.New("this configuration has ended")

@@ -1,0 +1,146 @@
+package ccpayment
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// ledgers holds the open ledgers of this process, by their store's identity. A
+// new configuration starts before the old one stops, and a bolt file can be
+// open only once: so both use one ledger, with its table of attempts in
+// flight. Each started App holds a reference, and so does each request while
+// it runs, because requests outlive their configuration on a reload.
+var ledgers = caddy.NewUsagePool()
+
+// sharedLedger is an open ledger and the work that goes on behind it.
+type sharedLedger struct {
+	*ledger.Ledger
+	store     ledger.Store
+	retention atomic.Int64 // a time.Duration: the newest configuration's
+	logger    *zap.Logger
+	stop      context.CancelFunc
+	stopped   chan struct{}
+}
+
+// acquireLedger returns the ledger, which it opens if this is the first use.
+// Whoever acquires it gives it back with releaseLedger. A configuration that
+// has ended opens nothing, but its last requests may use what another has open.
+func (a *App) acquireLedger() (*sharedLedger, error) {
+	value, _, err := ledgers.LoadOrNew(a.store.Identity(), func() (caddy.Destructor, error) {
+		a.mu.Lock()
+		released := a.released
+		a.mu.Unlock()
+		if released {
+			return nil, errReleased
+		}
+		return a.openLedger()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return value.(*sharedLedger), nil
+}
+
+// releaseLedger gives back what acquireLedger returned.
+func (a *App) releaseLedger() {
+	if _, err := ledgers.Delete(a.store.Identity()); err != nil {
+		a.logger.Error("closing the ledger", zap.Error(err))
+	}
+}
+
+// hold acquires the App's own reference and applies its options.
+func (a *App) hold() error {
+	shared, err := a.acquireLedger()
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.held = true
+	a.mu.Unlock()
+	shared.retention.Store(int64(a.store.Retention()))
+	return nil
+}
+
+func (a *App) openLedger() (*sharedLedger, error) {
+	store, err := a.store.Open(a.logger, func(took time.Duration) {
+		metrics.commits.Observe(took.Seconds())
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &sharedLedger{
+		Ledger:  ledger.New(store, a.now),
+		store:   store,
+		logger:  a.logger,
+		stop:    stop,
+		stopped: make(chan struct{}),
+	}
+	s.retention.Store(int64(a.store.Retention()))
+	go s.maintain(ctx, a.now)
+	return s, nil
+}
+
+// Pruning runs in small commits, so that no delivery waits long for one.
+const (
+	maintenanceInterval = time.Minute
+	pruneBatch          = 500
+)
+
+// maintain prunes bodies that have outlived the retention time and measures
+// the ledger, until the ledger is closed.
+func (s *sharedLedger) maintain(ctx context.Context, now func() time.Time) {
+	defer close(s.stopped)
+	ticker := time.NewTicker(maintenanceInterval)
+	defer ticker.Stop()
+	for {
+		s.prune(ctx, now)
+		s.measure()
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *sharedLedger) prune(ctx context.Context, now func() time.Time) {
+	for ctx.Err() == nil {
+		pruned, err := s.store.Prune(ctx, now().Add(-time.Duration(s.retention.Load())), pruneBatch)
+		if err != nil {
+			s.logger.Error("pruning bodies of finished events", zap.Error(err))
+			return
+		}
+		if pruned < pruneBatch {
+			return
+		}
+	}
+}
+
+func (s *sharedLedger) measure() {
+	sized, ok := s.store.(interface{ Size() (int64, error) })
+	if !ok {
+		return
+	}
+	if size, err := sized.Size(); err == nil {
+		metrics.ledgerBytes.Set(float64(size))
+	}
+}
+
+// Destruct ends the background work and closes the store. It waits for no
+// request: the next configuration may be about to open the same file.
+func (s *sharedLedger) Destruct() error {
+	s.stop()
+	<-s.stopped
+	if closer, ok := s.store.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}

@@ -1,0 +1,355 @@
+// Package bolt keeps the ledger in one file, with bbolt. It serves one
+// process; every commit is synced to disk before it is acknowledged.
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// The file's buckets. Events are ordered by record, bodies by when they were
+// received, so that both grow at one end.
+var (
+	metaBucket   = []byte("meta")
+	eventsBucket = []byte("events")
+	bodiesBucket = []byte("bodies")
+)
+
+// format is the layout of the file. A later layout gets a new number, and a
+// file of a layout that is not known is not touched.
+const format = "1"
+
+var formatKey = []byte("format")
+
+// Store is a ledger in a bbolt file.
+type Store struct {
+	path string
+	db   *bbolt.DB
+	now  func() time.Time
+	// Created says that the ledger was made by opening it: a new, empty one
+	// recognises no copy of what came before.
+	Created bool
+
+	commits committer
+
+	mu     sync.Mutex
+	epoch  uint64
+	leases map[ledger.Record]lease
+}
+
+// lease is one record's. Leases live in memory: the file belongs to one
+// process, and a lease must not outlive it.
+type lease struct {
+	epoch uint64
+	until time.Time
+}
+
+// Options are what opening a file needs to know. The zero value is fine.
+type Options struct {
+	// Now is the clock that leases run on. Default: time.Now.
+	Now func() time.Time
+	// LockTimeout is how long to wait for a process that has the file.
+	// Default: 1s.
+	LockTimeout time.Duration
+	// Committed, if set, is told how long each synced commit took.
+	Committed func(time.Duration)
+}
+
+// Open opens the ledger in the file, which it makes if there is none, with its
+// folders. The error says what is wrong with the file and what to do.
+func Open(path string, opts Options) (*Store, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.LockTimeout <= 0 {
+		opts.LockTimeout = time.Second
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, explain(path, err)
+	}
+
+	s := &Store{path: path, now: opts.Now, leases: make(map[ledger.Record]lease)}
+	var file *os.File
+	err := guard(func() (err error) {
+		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			Timeout:      opts.LockTimeout,
+			FreelistType: bbolt.FreelistMapType,
+			OpenFile: func(name string, flag int, perm os.FileMode) (_ *os.File, err error) {
+				file, err = os.OpenFile(name, flag, perm)
+				return file, err
+			},
+		})
+		return err
+	})
+	if err != nil {
+		if file != nil {
+			_ = file.Close() // bbolt keeps it, and the lock on it, when a damaged page makes it panic
+		}
+		return nil, explain(path, err)
+	}
+	s.commits = committer{db: s.db, committed: opts.Committed}
+	if err := guard(s.prepare); err != nil {
+		return nil, errors.Join(explain(path, err), s.db.Close())
+	}
+	return s, nil
+}
+
+// prepare checks that the file is whole and ours, and makes its buckets.
+func (s *Store) prepare() error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return err
+	}
+	// A file shorter than its own account of itself would crash the process
+	// when the missing part is read through the memory map.
+	var size int64
+	if err := s.db.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil }); err != nil {
+		return err
+	}
+	if size > info.Size() {
+		return fmt.Errorf("%w: it was cut off at %d of %d bytes", errDamaged, info.Size(), size)
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(metaBucket)
+		if meta == nil {
+			if name, _ := tx.Cursor().First(); name != nil {
+				return errForeign
+			}
+			var err error
+			if meta, err = tx.CreateBucket(metaBucket); err != nil {
+				return err
+			}
+			if err := meta.Put(formatKey, []byte(format)); err != nil {
+				return err
+			}
+			s.Created = true
+		}
+		if got := string(meta.Get(formatKey)); got != format {
+			return fmt.Errorf("%w: its format is %q", errForeign, got)
+		}
+		for _, name := range [][]byte{eventsBucket, bodiesBucket} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Close closes the file. What is running ends first; what comes later gets
+// [ledger.ErrClosed].
+func (s *Store) Close() error { return s.db.Close() }
+
+// Size returns the length of the file in bytes.
+func (s *Store) Size() (int64, error) {
+	var size int64
+	err := s.view(func(tx *bbolt.Tx) error { size = tx.Size(); return nil })
+	return size, err
+}
+
+// Claim implements [ledger.Store].
+func (s *Store) Claim(_ context.Context, record ledger.Record, ttl time.Duration) (ledger.Claim, error) {
+	claim := ledger.Claim{Record: record, Epoch: s.lease(record, ttl)}
+	if claim.Epoch == 0 {
+		return ledger.Claim{}, ledger.ErrLeased
+	}
+	err := s.view(func(tx *bbolt.Tx) (err error) {
+		claim.Events, err = readRecord(tx, record)
+		return err
+	})
+	if err != nil {
+		s.free(claim)
+		return ledger.Claim{}, err
+	}
+	return claim, nil
+}
+
+// lease takes the record's lease and returns its epoch, or 0 if it is taken.
+func (s *Store) lease(record ledger.Record, ttl time.Duration) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if held, ok := s.leases[record]; ok && now.Before(held.until) {
+		return 0
+	}
+	s.epoch++
+	s.leases[record] = lease{epoch: s.epoch, until: now.Add(ttl)}
+	return s.epoch
+}
+
+// free ends the claim's lease if it is still the claim's.
+func (s *Store) free(claim ledger.Claim) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leases[claim.Record].epoch == claim.Epoch {
+		delete(s.leases, claim.Record)
+	}
+}
+
+// owns reports whether nobody has taken the record since the claim.
+func (s *Store) owns(claim ledger.Claim) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leases[claim.Record].epoch == claim.Epoch
+}
+
+// Release implements [ledger.Store].
+func (s *Store) Release(_ context.Context, claim ledger.Claim) error {
+	s.free(claim)
+	return nil
+}
+
+// Commit implements [ledger.Store].
+func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.Change) error {
+	err := s.update(func(tx *bbolt.Tx) error {
+		fenced := !s.owns(claim)
+		var writes []write
+		for _, change := range changes {
+			if fenced && !change.Delivers() {
+				continue
+			}
+			event, err := changed(tx, change)
+			if err != nil {
+				return err
+			}
+			w, err := encodeEvent(event)
+			if err != nil {
+				return err
+			}
+			writes = append(writes, w)
+		}
+		if len(writes) == 0 {
+			return ledger.ErrFenced
+		}
+		for _, w := range writes {
+			if err := w.put(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		s.free(claim)
+	}
+	return err
+}
+
+// changed returns the event as the change leaves it. It writes nothing, so that
+// a change that is refused leaves no trace in a commit it shares with others.
+func changed(tx *bbolt.Tx, change ledger.Change) (ledger.Event, error) {
+	event, err := readEvent(tx, change.Event.Key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		event, err = change.Event, nil
+	}
+	if err != nil {
+		return event, err
+	}
+	return event, event.Apply(change.Transitions)
+}
+
+// Load implements [ledger.Store].
+func (s *Store) Load(_ context.Context, key ledger.Key) (event ledger.Event, err error) {
+	err = s.view(func(tx *bbolt.Tx) error {
+		if event, err = readEvent(tx, key); err != nil {
+			return err
+		}
+		event.Body = readBody(tx, event)
+		return nil
+	})
+	return event, err
+}
+
+// Prune implements [ledger.Store].
+func (s *Store) Prune(_ context.Context, before time.Time, limit int) (pruned int, err error) {
+	err = s.update(func(tx *bbolt.Tx) error {
+		pruned, err = pruneBodies(tx, before, limit)
+		return err
+	})
+	return pruned, err
+}
+
+func (s *Store) view(fn func(*bbolt.Tx) error) error {
+	return s.explain(guard(func() error { return s.db.View(fn) }))
+}
+
+func (s *Store) update(fn func(*bbolt.Tx) error) error {
+	return s.explain(s.commits.update(fn))
+}
+
+// guard turns the panic of bbolt over a damaged page into an error, also where
+// the page sends it to an address that the memory map does not have.
+func guard(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, p)
+		}
+	}()
+	return fn()
+}
+
+// explain adds to an error of the file what to do about it; the answers of a
+// store that works stay as they are.
+func (s *Store) explain(err error) error {
+	switch {
+	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrFenced):
+		return err
+	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
+		return ledger.ErrClosed
+	default:
+		return explain(s.path, err)
+	}
+}
+
+var (
+	errDamaged = errors.New("the file is damaged")
+	errForeign = errors.New("the file is not a ledger of this version")
+)
+
+// explain says what is wrong with the file and what to do about it.
+func explain(path string, err error) error {
+	var advice string
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		advice = "another process has it open: a bolt ledger serves one process, so stop the other one or give each its own path"
+	case errors.Is(err, errDamaged), errors.Is(err, bolterrors.ErrInvalid),
+		errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		advice = "it is damaged or no ledger: put a backup in its place, or move it away to begin a new one, which will not recognise copies of earlier events"
+	case errors.Is(err, errForeign):
+		advice = "choose another path, or run the version that made it"
+	case isAny(err, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG):
+		advice = "there is no room to write it: free space on its disk; nothing that was acknowledged is lost, and it goes on by itself then"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		advice = "it cannot be written: give the user that runs Caddy write permission on the file and its folder, or choose another path"
+	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR):
+		advice = "its path must be that of a file in a folder"
+	default:
+		return fmt.Errorf("ledger %s: %w", path, err)
+	}
+	return fmt.Errorf("ledger %s: %w; %s", path, err, advice)
+}
+
+// isAny reports whether err is one of the system's errors, or ends in its text:
+// that is all that bbolt keeps of an error of growing the file.
+func isAny(err error, numbers ...syscall.Errno) bool {
+	return slices.ContainsFunc(numbers, func(n syscall.Errno) bool {
+		return errors.Is(err, n) || strings.HasSuffix(err.Error(), n.Error())
+	})
+}
+
+var _ ledger.Store = (*Store)(nil)
