@@ -124,7 +124,9 @@ type Webhook struct {
 	sign        appSigner
 	ackText     string
 	logger      *zap.Logger
-	noise       *rate.Limiter // for log lines that a flood would repeat
+	// A flood must not fill the disk with log lines, nor one of strangers hide
+	// what is wrong here.
+	rejections, troubles *rate.Limiter
 }
 
 // AppSignature says how requests to the app are signed.
@@ -149,6 +151,8 @@ const (
 	defaultTimeout   = 30 * time.Second
 	defaultWait      = 10 * time.Second
 	defaultAck       = "2xx"
+
+	linesPerSecond = 10
 )
 
 // publishedIPs are the addresses that CCPayment sends webhooks from (API
@@ -165,12 +169,9 @@ func (*Webhook) CaddyModule() caddy.ModuleInfo {
 
 // Provision resolves the options.
 func (h *Webhook) Provision(ctx caddy.Context) error {
-	config, err := json.Marshal(h)
-	if err != nil {
-		return fmt.Errorf("encoding the options: %v", err)
-	}
 	h.logger = ctx.Logger()
-	h.noise = rate.NewLimiter(rate.Every(time.Second), 10)
+	h.rejections = rate.NewLimiter(linesPerSecond, linesPerSecond)
+	h.troubles = rate.NewLimiter(linesPerSecond, linesPerSecond)
 
 	appModule, err := ctx.App("ccpayment")
 	if err != nil {
@@ -178,6 +179,10 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 	}
 	h.app = appModule.(*App)
 	h.setDefaults()
+	config, err := json.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("encoding the options: %v", err)
+	}
 	if err := h.resolve(); err != nil {
 		return err
 	}
@@ -496,7 +501,7 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, event ledger.E
 		Lease:  time.Duration(h.Timeout) + leaseMargin,
 		Wait:   time.Duration(h.Wait),
 	})
-	var failed *appFailure
+	var failed *appError
 	switch {
 	case errors.As(err, &failed):
 		return failed.answer("shared")
@@ -526,7 +531,7 @@ const leaseMargin = 30 * time.Second
 // deliver makes one attempt at the app and records its outcome.
 func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt) answer {
 	ctx := r.Context()
-	defer attempt.End(ctx, &appFailure{cause: errors.New("handing over panicked")})
+	defer attempt.End(ctx, &appError{cause: errors.New("handing over panicked")})
 
 	failure := h.handOver(r, next, event, attempt)
 	if failure == nil {
@@ -539,7 +544,7 @@ func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, event ledger.
 	if err := attempt.Failed(ctx, failure); err != nil {
 		return h.unavailable(err)
 	}
-	if c := h.logger.Check(zap.WarnLevel, "the app did not take the event"); c != nil && h.noise.Allow() {
+	if c := h.logger.Check(zap.WarnLevel, "the app did not take the event"); c != nil && h.troubles.Allow() {
 		c.Write(zap.String("route", h.routeName), zap.String("event_id", event.EventID()),
 			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(failure.cause))
 	}
@@ -548,7 +553,7 @@ func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, event ledger.
 
 // unavailable is the answer while the ledger cannot be used.
 func (h *Webhook) unavailable(err error) answer {
-	if h.noise.Allow() {
+	if h.troubles.Allow() {
 		h.logger.Error("the ledger cannot be used: nothing is acknowledged", zap.String("route", h.routeName), zap.Error(err))
 	}
 	return answer{status: http.StatusServiceUnavailable, outcome: "unavailable", text: "the ledger is unavailable", retryAfter: true}
@@ -556,7 +561,7 @@ func (h *Webhook) unavailable(err error) answer {
 
 // reject logs a refused delivery, a few a second at most, and returns its answer.
 func (h *Webhook) reject(r *http.Request, a answer) answer {
-	if h.noise.Allow() {
+	if h.rejections.Allow() {
 		ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 		h.logger.Warn("rejected a webhook", zap.String("route", h.routeName), zap.String("reason", a.outcome),
 			zap.String("client_ip", ip), zap.NamedError("cause", a.cause))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -16,16 +17,16 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// appFailure is why the app did not say yes.
-type appFailure struct {
+// appError is why the app did not say yes.
+type appError struct {
 	cause    error
 	timedOut bool
 }
 
-func (f *appFailure) Error() string { return f.cause.Error() }
+func (f *appError) Error() string { return f.cause.Error() }
 
 // answer is what CCPayment gets: never the app's own words.
-func (f *appFailure) answer(outcome string) answer {
+func (f *appError) answer(outcome string) answer {
 	if f.timedOut {
 		return answer{status: http.StatusGatewayTimeout, outcome: outcome, text: "the app did not answer in time", retryAfter: true}
 	}
@@ -35,7 +36,7 @@ func (f *appFailure) answer(outcome string) answer {
 // handOver gives the event to the next handler and returns nil if the app said
 // yes. The sender's hanging up does not end it: what the app has begun is
 // finished and recorded.
-func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt) *appFailure {
+func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt) *appError {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Duration(h.Timeout))
 	defer cancel()
 	h.prepare(r, event, attempt)
@@ -51,25 +52,25 @@ func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, event ledger
 
 	failure := h.judge(w, err)
 	if failure != nil && ctx.Err() != nil {
-		return &appFailure{cause: fmt.Errorf("no answer within %s", time.Duration(h.Timeout)), timedOut: true}
+		return &appError{cause: fmt.Errorf("no answer within %s", time.Duration(h.Timeout)), timedOut: true}
 	}
 	return failure
 }
 
 // judge reads the app's answer.
-func (h *Webhook) judge(w *appResponse, err error) *appFailure {
+func (h *Webhook) judge(w *appResponse, err error) *appError {
 	var handlerErr caddyhttp.HandlerError
 	switch {
 	case errors.As(err, &handlerErr) && handlerErr.StatusCode == http.StatusGatewayTimeout:
-		return &appFailure{cause: err, timedOut: true}
+		return &appError{cause: err, timedOut: true}
 	case err != nil:
-		return &appFailure{cause: err}
+		return &appError{cause: err}
 	case w.status == 0:
-		return &appFailure{cause: errors.New("no handler answered: does reverse_proxy follow the directive?")}
+		return &appError{cause: errors.New("no handler answered: does reverse_proxy follow the directive?")}
 	case w.status < 200 || w.status > 299:
-		return &appFailure{cause: fmt.Errorf("the app answered %d", w.status)}
+		return &appError{cause: fmt.Errorf("the app answered %d", w.status)}
 	case h.ackText != defaultAck && !bytes.Contains(w.body.Bytes(), []byte(h.ackText)):
-		return &appFailure{cause: fmt.Errorf("the app answered %d without the text that `ack` asks for", w.status)}
+		return &appError{cause: fmt.Errorf("the app answered %d without the text that `ack` asks for", w.status)}
 	default:
 		return nil
 	}
@@ -116,10 +117,35 @@ func (h *Webhook) prepare(r *http.Request, event ledger.Event, attempt *ledger.A
 	r.Trailer = nil
 	r.TransferEncoding = nil
 	r.ContentLength = int64(len(event.Body))
+	r.Body = newRewindingBody(event.Body)
 	// With GetBody and an Idempotency-Key, Go's transport sends again by itself
 	// what met a connection that the app had just closed.
-	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(event.Body)), nil }
-	r.Body, _ = r.GetBody()
+	r.GetBody = func() (io.ReadCloser, error) { return newRewindingBody(event.Body), nil }
+}
+
+// rewindingBody is a body that can be read again after it was closed, which
+// reverse_proxy does when it tries another upstream. A transport that was given
+// up may still be reading then, hence the lock.
+type rewindingBody struct {
+	mu     sync.Mutex
+	reader *bytes.Reader
+}
+
+func newRewindingBody(body []byte) *rewindingBody {
+	return &rewindingBody{reader: bytes.NewReader(body)}
+}
+
+func (b *rewindingBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.reader.Read(p)
+}
+
+func (b *rewindingBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, err := b.reader.Seek(0, io.SeekStart)
+	return err
 }
 
 // setPlaceholders tells the handlers that follow what the event is.

@@ -35,6 +35,8 @@ type previousHMAC struct {
 	until time.Time // zero: no end
 }
 
+func (p previousHMAC) ended(now time.Time) bool { return !p.until.IsZero() && now.After(p.until) }
+
 // newCredentials resolves an account. Only the default account falls back to
 // the environment's names: two accounts with one secret are a mistake.
 func newCredentials(account *Account, fallback bool) (*credentials, error) {
@@ -126,7 +128,7 @@ func optional(repl *caddy.Replacer, name, text string) (string, error) {
 func (c *credentials) matchesHMAC(signed client.SignatureHeaders, body []byte, now time.Time) bool {
 	matches := c.current.Matches(signed.Timestamp, body, signed.Sign)
 	for _, p := range c.previous {
-		if !p.until.IsZero() && now.After(p.until) {
+		if p.ended(now) {
 			continue
 		}
 		matches = p.key.Matches(signed.Timestamp, body, signed.Sign) || matches

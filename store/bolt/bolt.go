@@ -98,7 +98,9 @@ func Open(path string, opts Options) (*Store, error) {
 	})
 	if err != nil {
 		if file != nil {
-			_ = file.Close() // bbolt keeps it, and the lock on it, when a damaged page makes it panic
+			// A damaged page can make bbolt panic before it lets go of these.
+			unlock(file)
+			_ = file.Close()
 		}
 		return nil, explain(path, err)
 	}
@@ -109,7 +111,8 @@ func Open(path string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// prepare checks that the file is whole and ours, and makes its buckets.
+// prepare checks that the file is whole and ours. It makes the buckets of a new
+// one; to one that is there it writes nothing, so that it opens on a full disk.
 func (s *Store) prepare() error {
 	info, err := os.Stat(s.path)
 	if err != nil {
@@ -117,37 +120,36 @@ func (s *Store) prepare() error {
 	}
 	// A file shorter than its own account of itself would crash the process
 	// when the missing part is read through the memory map.
-	var size int64
-	if err := s.db.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil }); err != nil {
-		return err
-	}
-	if size > info.Size() {
-		return fmt.Errorf("%w: it was cut off at %d of %d bytes", errDamaged, info.Size(), size)
-	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		if size := tx.Size(); size > info.Size() {
+			return fmt.Errorf("%w: it was cut off at %d of %d bytes", errDamaged, info.Size(), size)
+		}
+		if name, _ := tx.Cursor().First(); name == nil {
+			s.Created = true
+			return nil
+		}
 		meta := tx.Bucket(metaBucket)
 		if meta == nil {
-			if name, _ := tx.Cursor().First(); name != nil {
-				return errForeign
-			}
-			var err error
-			if meta, err = tx.CreateBucket(metaBucket); err != nil {
-				return err
-			}
-			if err := meta.Put(formatKey, []byte(format)); err != nil {
-				return err
-			}
-			s.Created = true
+			return errForeign
 		}
 		if got := string(meta.Get(formatKey)); got != format {
 			return fmt.Errorf("%w: its format is %q", errForeign, got)
 		}
-		for _, name := range [][]byte{eventsBucket, bodiesBucket} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+		if tx.Bucket(eventsBucket) == nil || tx.Bucket(bodiesBucket) == nil {
+			return fmt.Errorf("%w: a bucket is missing", errDamaged)
+		}
+		return nil
+	})
+	if err != nil || !s.Created {
+		return err
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{metaBucket, eventsBucket, bodiesBucket} {
+			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
 		}
-		return nil
+		return tx.Bucket(metaBucket).Put(formatKey, []byte(format))
 	})
 }
 
@@ -328,7 +330,8 @@ func explain(path string, err error) error {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		advice = "another process has it open: a bolt ledger serves one process, so stop the other one or give each its own path"
 	case errors.Is(err, errDamaged), errors.Is(err, bolterrors.ErrInvalid),
-		errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
+		strings.Contains(err.Error(), "file size too small"): // bbolt has no error to compare with
 		advice = "it is damaged or no ledger: put a backup in its place, or move it away to begin a new one, which will not recognise copies of earlier events"
 	case errors.Is(err, errForeign):
 		advice = "choose another path, or run the version that made it"

@@ -60,7 +60,7 @@ func (c *committer) update(apply func(*bbolt.Tx) error) error {
 }
 
 // commit runs a group's updates in one transaction. An update that fails has
-// written nothing and fails alone; a transaction that fails fails for all.
+// written nothing and fails alone; when the transaction fails, all of them do.
 func (c *committer) commit(g *group) {
 	start := time.Now()
 	err := c.transact(g)

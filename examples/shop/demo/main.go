@@ -18,8 +18,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"golang.org/x/term"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
 )
 
 func main() {

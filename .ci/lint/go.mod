@@ -1,4 +1,4 @@
-module github.com/seed-338f6760/caddy-ccpayment/internal/lint
+module github.com/seed-338f6760/caddy-ccpayment/.ci/lint
 
 go 1.26
 

@@ -1,0 +1,28 @@
+# The tags that xcaddy builds with: they leave out storage drivers of Caddy's
+# certificate authority that nothing here uses.
+TAGS := nobadger,nomysql,nopgx
+
+.PHONY: build demo test lint bench xcaddy
+
+build:
+	go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/caddy ./cmd/caddy
+
+# Starts Caddy with Caddyfile.example and a small shop behind it, and fires each
+# kind of delivery at it.
+demo: build
+	go run ./examples/shop/demo --caddy bin/caddy
+
+test:
+	go test -race -tags $(TAGS) ./...
+
+lint:
+	go tool -modfile=.ci/lint/go.mod golangci-lint run ./...
+
+# Compares with plain reverse_proxy in one run; prints a table.
+bench: build
+	go test -tags $(TAGS) -run '^$$' -bench . -benchmem . ./store/bolt
+	go run ./test/bench --caddy bin/caddy
+
+# What a user does who adds the plugin to a Caddy of his own.
+xcaddy:
+	GOPROXY=off go tool xcaddy build --output bin/xcaddy --with github.com/seed-338f6760/caddy-ccpayment=.

@@ -1,0 +1,8 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package bolt
+
+import "os"
+
+// unlock does nothing: closing the file ends bbolt's lock on it.
+func unlock(*os.File) {}
