@@ -95,15 +95,7 @@ func (g *gatewayV2) read(body []byte) (delivery, error) {
 		return d, fmt.Errorf("%w: not a JSON object", errUnreadable)
 	}
 	var typ, msg gjson.Result
-	if err := readKeys(root, func(key string) *gjson.Result {
-		switch key {
-		case "type":
-			return &typ
-		case "msg":
-			return &msg
-		}
-		return nil
-	}); err != nil {
+	if err := readKeys(root, place{"type", &typ}, place{"msg", &msg}); err != nil {
 		return d, err
 	}
 	if typ.Type != gjson.String || typ.Str == "" {
@@ -116,14 +108,14 @@ func (g *gatewayV2) read(body []byte) (delivery, error) {
 
 	d.activation = typ.Str == activationType
 	e := &d.event
-	e.AppID, e.Type = g.appID, bounded(typ.Str)
+	e.AppID, e.Type = g.appID, typ.Str
 	e.Status = text(m.status)
 	e.Key.Status = statusKey(e.Status)
 	e.Risk = riskOf(m.risky)
 	e.ReferenceID, e.UserID = text(m.referenceID), text(m.userID)
 	e.OrderID = text(m.orderID)
 	if id := text(m.recordID); id != "" {
-		e.Record.ID = bounded(id)
+		e.Record.ID = id
 	} else {
 		e.Record.ID = ownRecord(typ.Str, msg, m, body)
 	}
@@ -142,46 +134,35 @@ func readMessage(msg gjson.Result) (message, error) {
 	if !msg.IsObject() {
 		return m, nil // a type that is not known may have any shape
 	}
-	err := readKeys(msg, func(key string) *gjson.Result {
-		switch key {
-		case "recordId":
-			return &m.recordID
-		case "orderId":
-			return &m.orderID
-		case "referenceId":
-			return &m.referenceID
-		case "userId":
-			return &m.userID
-		case "status":
-			return &m.status
-		case "isFlaggedAsRisky":
-			return &m.risky
-		case "chainId":
-			return &m.chainID
-		case "address":
-			return &m.address
-		case "riskAt":
-			return &m.riskAt
-		}
-		return nil
-	})
+	err := readKeys(msg,
+		place{"recordId", &m.recordID}, place{"orderId", &m.orderID},
+		place{"referenceId", &m.referenceID}, place{"userId", &m.userID},
+		place{"status", &m.status}, place{"isFlaggedAsRisky", &m.risky},
+		place{"chainId", &m.chainID}, place{"address", &m.address}, place{"riskAt", &m.riskAt})
 	return m, err
 }
 
-// readKeys reads the keys of an object for which want has a place. A key that
+// place is where the value of a key goes.
+type place struct {
+	key   string
+	value *gjson.Result
+}
+
+// readKeys reads the keys of an object for which there is a place. A key that
 // stands there twice is an error: the app might read the other one.
-func readKeys(object gjson.Result, want func(key string) *gjson.Result) error {
+func readKeys(object gjson.Result, places ...place) error {
 	repeated := ""
 	object.ForEach(func(key, value gjson.Result) bool {
-		place := want(key.Str)
-		if place == nil {
-			return true
+		for _, p := range places {
+			if p.key != key.Str {
+				continue
+			}
+			if p.value.Exists() {
+				repeated = key.Str
+				return false
+			}
+			*p.value = value
 		}
-		if place.Exists() {
-			repeated = key.Str
-			return false
-		}
-		*place = value
 		return true
 	})
 	if repeated != "" {
@@ -234,19 +215,6 @@ func ownRecord(typ string, msg gjson.Result, m message, body []byte) string {
 	return ledger.OwnRecord(hex.EncodeToString(digest.Sum(nil)))
 }
 
-// longestID is more than any id or type of CCPayment's has; see bounded.
-const longestID = 256
-
-// bounded returns what the ledger knows a long text by: its digest. A ledger
-// limits its keys, and a delivery must not be lost for a long id.
-func bounded(s string) string {
-	if len(s) <= longestID {
-		return s
-	}
-	sum := sha256.Sum256([]byte(s))
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
 // statusKey returns the status by which an event is known, in lower case.
 func statusKey(status string) string {
 	switch status { // those that are known, without allocating
@@ -257,5 +225,5 @@ func statusKey(status string) string {
 	case "Failed":
 		return "failed"
 	}
-	return bounded(strings.ToLower(status))
+	return strings.ToLower(status)
 }

@@ -1,6 +1,8 @@
 package ccpayment
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -421,14 +423,16 @@ func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, answ
 	if !h.allows(r) {
 		return nil, answer{status: http.StatusForbidden, outcome: "bad_ip", text: "this address may not deliver webhooks"}, false
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.MaxSize))
+	var body bytes.Buffer
+	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.MaxSize))
 	if errors.As(err, new(*http.MaxBytesError)) {
 		return nil, tooLarge, false
 	}
 	if err != nil {
 		return nil, badRequest("unreadable", fmt.Errorf("reading the body: %w", err)), false
 	}
-	return body, answer{}, true
+	return body.Bytes(), answer{}, true
 }
 
 func (h *Webhook) allows(r *http.Request) bool {
@@ -505,7 +509,7 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, event ledger.E
 	switch {
 	case errors.As(err, &failed):
 		return failed.answer("shared")
-	case errors.Is(err, ledger.ErrInFlight):
+	case errors.Is(err, ledger.ErrInFlight), errors.Is(err, context.Canceled): // or the sender has stopped waiting
 		return answer{status: http.StatusServiceUnavailable, outcome: "in_flight", text: "a copy of this event is being handed over", retryAfter: true}
 	case err != nil:
 		return h.unavailable(err)
@@ -538,7 +542,7 @@ func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, event ledger.
 		if err := attempt.Delivered(ctx); err != nil {
 			return h.unavailable(err)
 		}
-		metrics.deliveryLag.WithLabelValues(h.routeName).Observe(h.app.now().Sub(event.ReceivedAt).Seconds())
+		metrics.deliveryLag.WithLabelValues(h.routeName).Observe(h.app.now().Sub(attempt.ReceivedAt).Seconds())
 		return success("delivered")
 	}
 	if err := attempt.Failed(ctx, failure); err != nil {

@@ -25,6 +25,8 @@ type Attempt struct {
 	Reason Reason
 	// Seq is the event's place among those of its record.
 	Seq uint64
+	// ReceivedAt is when the event's first delivery arrived.
+	ReceivedAt time.Time
 
 	ledger *Ledger
 	claim  Claim
@@ -35,9 +37,9 @@ type Attempt struct {
 }
 
 func (l *Ledger) newAttempt(claim Claim, event Event, f *flight) *Attempt {
-	a := &Attempt{Number: 1, Reason: Initial, ledger: l, claim: claim, event: event, flight: f}
+	a := &Attempt{Number: 1, Reason: Initial, ReceivedAt: event.ReceivedAt, ledger: l, claim: claim, event: event, flight: f}
 	if known, ok := find(claim.Events, event.Key); ok {
-		a.Number, a.Seq = known.Attempts+1, known.Seq
+		a.Number, a.Seq, a.ReceivedAt = known.Attempts+1, known.Seq, known.ReceivedAt
 		if a.Number > 1 {
 			a.Reason = Retry
 		}

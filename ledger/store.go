@@ -69,6 +69,8 @@ type Summary struct {
 	State    State
 	Seq      uint64
 	Attempts int
+	// ReceivedAt is when the event's first delivery arrived.
+	ReceivedAt time.Time
 }
 
 // Change takes one event through transitions, of which there is at least one.

@@ -143,7 +143,7 @@ func (s *Store) prepare() error {
 	if err != nil || !s.Created {
 		return err
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{metaBucket, eventsBucket, bodiesBucket} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
@@ -151,6 +151,10 @@ func (s *Store) prepare() error {
 		}
 		return tx.Bucket(metaBucket).Put(formatKey, []byte(format))
 	})
+	if err != nil {
+		return err
+	}
+	return syncFolders(s.path)
 }
 
 // Close closes the file. What is running ends first; what comes later gets
@@ -270,8 +274,8 @@ func (s *Store) Load(_ context.Context, key ledger.Key) (event ledger.Event, err
 		if event, err = readEvent(tx, key); err != nil {
 			return err
 		}
-		event.Body = readBody(tx, event)
-		return nil
+		event.Body, err = readBody(tx, event)
+		return err
 	})
 	return event, err
 }

@@ -18,7 +18,7 @@ import (
 // most deliveries need, and the event as JSON.
 const (
 	headerVersion = 1
-	headerSize    = 1 + 1 + 4 + 8 // version, state, attempts, seq
+	headerSize    = 1 + 1 + 4 + 8 + 8 // version, state, attempts, seq, received at
 )
 
 // longest is how many bytes of a key's part are kept as they are. CCPayment's
@@ -133,6 +133,8 @@ func readHeader(value []byte) (ledger.Summary, error) {
 		State:    ledger.State(value[1]),
 		Attempts: int(binary.BigEndian.Uint32(value[2:])),
 		Seq:      binary.BigEndian.Uint64(value[6:]),
+
+		ReceivedAt: time.Unix(0, int64(binary.BigEndian.Uint64(value[14:]))).UTC(),
 	}, nil
 }
 
@@ -153,8 +155,12 @@ func readEvent(tx *bbolt.Tx, key ledger.Key) (ledger.Event, error) {
 	return event, nil
 }
 
-func readBody(tx *bbolt.Tx, event ledger.Event) []byte {
-	return bytes.Clone(tx.Bucket(bodiesBucket).Get(bodyKey(event)))
+func readBody(tx *bbolt.Tx, event ledger.Event) ([]byte, error) {
+	body := tx.Bucket(bodiesBucket).Get(bodyKey(event))
+	if int64(len(body)) > tx.Size() { // as a damaged page may have it: gigabytes
+		return nil, fmt.Errorf("%w: the body of event %s cannot be read", errDamaged, event.EventID())
+	}
+	return bytes.Clone(body), nil
 }
 
 // longStatus is added to the JSON of an event whose key has but a digest of its
@@ -177,6 +183,7 @@ func encodeEvent(event ledger.Event) (write, error) {
 	value[1] = byte(event.State)
 	binary.BigEndian.PutUint32(value[2:], uint32(event.Attempts))
 	binary.BigEndian.PutUint64(value[6:], event.Seq)
+	binary.BigEndian.PutUint64(value[14:], uint64(event.ReceivedAt.UnixNano()))
 	var long longStatus
 	if len(event.Key.Status) > longest {
 		long.KeyStatus = event.Key.Status

@@ -1,0 +1,181 @@
+// Package ledgertest holds the suite that every [ledger.Store] must pass.
+package ledgertest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Run runs the suite, which is meant for the race detector. open returns a
+// new, empty store whose leases run on now, and closes it when the test ends.
+func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Store) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, s *store)
+	}{
+		{"ClaimUnknown", claimUnknown},
+		{"LeaseIsExclusive", leaseIsExclusive},
+		{"LeaseExpires", leaseExpires},
+		{"FailureIsFenced", failureIsFenced},
+		{"SuccessIsAJoin", successIsAJoin},
+		{"FencedCommitKeepsTheYes", fencedCommitKeepsTheYes},
+		{"Release", release},
+		{"ReleaseOfALostLease", releaseOfALostLease},
+		{"CommitEndsTheLease", commitEndsTheLease},
+		{"CommitIsAllOrNone", commitIsAllOrNone},
+		{"RefusedCommitHarmsNoOther", refusedCommitHarmsNoOther},
+		{"IllegalTransitions", illegalTransitions},
+		{"Summaries", summaries},
+		{"RecordsStayApart", recordsStayApart},
+		{"LongNames", longNames},
+		{"Load", load},
+		{"Bodies", bodies},
+		{"Prune", prune},
+		{"PruneUnfinished", pruneUnfinished},
+		{"ConcurrentCommits", concurrentCommits},
+		{"ConcurrentClaims", concurrentClaims},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			clock := &clock{now: start}
+			test.run(t, &store{Store: open(t, clock.Now), clock: clock})
+		})
+	}
+}
+
+var (
+	start = time.Date(2026, 3, 12, 8, 30, 0, 123456789, time.UTC)
+	bg    = context.Background()
+)
+
+const ttl = time.Minute
+
+// clock is set by hand.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// store adds to the store under test what most tests do with it.
+type store struct {
+	ledger.Store
+	clock *clock
+}
+
+func (s *store) claim(t *testing.T, r ledger.Record) ledger.Claim {
+	t.Helper()
+	claim, err := s.Claim(bg, r, ttl)
+	if err != nil {
+		t.Fatalf("claiming %q: %v", r.ID, err)
+	}
+	return claim
+}
+
+func (s *store) commit(t *testing.T, claim ledger.Claim, changes ...ledger.Change) {
+	t.Helper()
+	if err := s.Commit(bg, claim, changes); err != nil {
+		t.Fatalf("committing to %q: %v", claim.Record.ID, err)
+	}
+}
+
+// put claims the event's record and commits the event in the state.
+func (s *store) put(t *testing.T, event ledger.Event, states ...ledger.State) {
+	t.Helper()
+	s.commit(t, s.claim(t, event.Record), change(event, states...))
+}
+
+// summaries claims the record, for its events only.
+func (s *store) summaries(t *testing.T, r ledger.Record) map[ledger.Key]ledger.Summary {
+	t.Helper()
+	claim := s.claim(t, r)
+	if err := s.Release(bg, claim); err != nil {
+		t.Fatal(err)
+	}
+	events := make(map[ledger.Key]ledger.Summary)
+	for _, e := range claim.Events {
+		if _, ok := events[e.Key]; ok {
+			t.Errorf("event %+v is there twice", e.Key)
+		}
+		events[e.Key] = e
+	}
+	return events
+}
+
+func (s *store) wantState(t *testing.T, key ledger.Key, want ledger.State) {
+	t.Helper()
+	if got := s.summaries(t, key.Record)[key].State; got != want {
+		t.Errorf("the claim of %q says %s, want %s", key.Status, got, want)
+	}
+	event, err := s.Load(bg, key)
+	if want == ledger.None {
+		if !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("loading %q: %v, want %v", key.Status, err, ledger.ErrNotFound)
+		}
+		return
+	}
+	if err != nil || event.State != want {
+		t.Errorf("loading %q: %s, %v, want %s", key.Status, event.State, err, want)
+	}
+}
+
+func record(id string) ledger.Record {
+	return ledger.Record{Route: "webhook", AppID: "app-123", Type: "ApiDeposit", ID: id}
+}
+
+func event(r ledger.Record, status string) ledger.Event {
+	return ledger.Event{
+		Key:        ledger.Key{Record: r, Status: strings.ToLower(status), Risk: ledger.NotRisky},
+		Account:    "default",
+		Status:     status,
+		ReceivedAt: start,
+		Body:       []byte(`{"type":"ApiDeposit","msg":{"status":"` + status + `"}}`),
+	}
+}
+
+// change takes an event through states, as attempt 1.
+func change(event ledger.Event, states ...ledger.State) ledger.Change {
+	c := ledger.Change{Event: event}
+	for i, state := range states {
+		t := ledger.Transition{At: start.Add(time.Duration(i+1) * time.Second), State: state}
+		switch state {
+		case ledger.Delivering:
+			t.Attempt, t.Seq = 1, 1000
+		case ledger.Delivered:
+			t.Attempt = 1
+		case ledger.Retrying:
+			t.Attempt, t.Cause = 1, "refused"
+		}
+		c.Transitions = append(c.Transitions, t)
+	}
+	return c
+}
+
+// The ways of an event to its states.
+var (
+	delivered = []ledger.State{ledger.Received, ledger.Delivering, ledger.Delivered}
+	retrying  = []ledger.State{ledger.Received, ledger.Delivering, ledger.Retrying}
+)
+
+func wantErr(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}

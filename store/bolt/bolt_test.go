@@ -1,0 +1,689 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger/ledgertest"
+)
+
+var bg = context.Background()
+
+func TestStore(t *testing.T) {
+	ledgertest.Run(t, func(t *testing.T, now func() time.Time) ledger.Store {
+		return open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{Now: now})
+	})
+}
+
+func open(t testing.TB, path string, opts Options) *Store {
+	t.Helper()
+	s, err := Open(path, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// delivered returns a delivered event of a record of its own.
+func delivered(id string) ledger.Change {
+	at := time.Date(2026, 3, 12, 8, 30, 0, 0, time.UTC)
+	return ledger.Change{
+		Event: ledger.Event{
+			Key: ledger.Key{
+				Record: ledger.Record{Route: "webhook", AppID: "app-123", Type: "ApiDeposit", ID: id},
+				Status: "success", Risk: ledger.NotRisky,
+			},
+			Status: "Success", ReceivedAt: at, Body: []byte(`{"type":"ApiDeposit","msg":{"recordId":"` + id + `"}}`),
+		},
+		Transitions: []ledger.Transition{
+			{At: at, State: ledger.Received},
+			{At: at, State: ledger.Delivering, Attempt: 1, Seq: 1},
+			{At: at, State: ledger.Delivered, Attempt: 1},
+		},
+	}
+}
+
+func commit(s *Store, c ledger.Change) error {
+	claim, err := s.Claim(bg, c.Event.Record, time.Minute)
+	if err != nil {
+		return err
+	}
+	if err := s.Commit(bg, claim, []ledger.Change{c}); err != nil {
+		return errors.Join(err, s.Release(bg, claim))
+	}
+	return nil
+}
+
+// missing returns what the store does not have of a committed event.
+func missing(s *Store, c ledger.Change) error {
+	event, err := s.Load(bg, c.Event.Key)
+	if err != nil {
+		return fmt.Errorf("event %s: %w", c.Event.ID, err)
+	}
+	if event.State != ledger.Delivered || !bytes.Equal(event.Body, c.Event.Body) {
+		return fmt.Errorf("event %s is %s with body %q", c.Event.ID, event.State, event.Body)
+	}
+	return nil
+}
+
+// fill makes a closed ledger file of n events and returns its path.
+func fill(t *testing.T, n int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.Update(func(tx *bbolt.Tx) error {
+		for i := range n {
+			event, err := changed(tx, delivered(fmt.Sprint(i)))
+			if err != nil {
+				return err
+			}
+			w, err := encodeEvent(event)
+			if err != nil {
+				return err
+			}
+			if err := w.put(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// A second commit finds free pages at the front for its list of free pages.
+	if err := s.db.Update(func(*bbolt.Tx) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestReopen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "folders", "ledger.db")
+	one, two := delivered("1"), delivered("2")
+
+	first, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !first.Created {
+		t.Error("a new ledger is not reported as created")
+	}
+	if err := commit(first, one); err != nil {
+		t.Fatal(err)
+	}
+	before, err := first.Load(bg, one.Event.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	for range 3 {
+		again, err := Open(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Created {
+			t.Error("a ledger that was there is reported as created")
+		}
+		after, err := again.Load(bg, one.Event.Key)
+		if err != nil || !reflect.DeepEqual(before, after) {
+			t.Errorf("reopening makes of %+v\n%+v, %v", before, after, err)
+		}
+		claim, err := again.Claim(bg, one.Event.Record, time.Minute)
+		if err != nil || len(claim.Events) != 1 || claim.Events[0].State != ledger.Delivered {
+			t.Errorf("after reopening the claim knows %+v, %v", claim.Events, err)
+		}
+		if err := commit(again, two); err != nil {
+			t.Error(err)
+		}
+		if size, err := again.Size(); err != nil || size <= 0 {
+			t.Errorf("size %d, %v", size, err)
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A crash can leave a file that was only just begun. What is opened then is as
+// new and as empty as without it.
+func TestCreatedFromRemains(t *testing.T) {
+	folder := t.TempDir()
+	empty := filepath.Join(folder, "empty.db")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	begun := filepath.Join(folder, "begun.db")
+	db, err := bbolt.Open(begun, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{empty, begun} {
+		s := open(t, path, Options{})
+		if !s.Created {
+			t.Errorf("%s is not reported as created", path)
+		}
+		if err := commit(s, delivered("1")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// bucket makes a bbolt file with one bucket, and a key in it.
+func bucket(t *testing.T, path, name, key, value string) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists([]byte(name))
+		if err != nil {
+			return err
+		}
+		return b.Put([]byte(key), []byte(value))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever stands at the path, the error says what it is and what to do, and
+// the file is left as it was.
+func TestOpenRefuses(t *testing.T) {
+	whole, err := os.ReadFile(fill(t, 2000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(content []byte) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	tests := []struct {
+		name string
+		make func(t *testing.T, path string)
+		want string
+	}{
+		{"Garbage", write(bytes.Repeat([]byte("not a ledger\n"), 10_000)), "put a backup in its place"},
+		{"OneByte", write([]byte{0}), "put a backup in its place"},
+		{"Text", write([]byte("hello")), "put a backup in its place"},
+		{"Zeros", write(make([]byte, 1<<16)), "put a backup in its place"},
+		{"HalfAPage", write(whole[:2000]), "put a backup in its place"},
+		{"OnePage", write(whole[:4096]), "put a backup in its place"},
+		{"TwoPages", write(whole[:8192]), "put a backup in its place"},
+		{"AQuarter", write(whole[:len(whole)/4]), "put a backup in its place"},
+		{"AHalf", write(whole[:len(whole)/2]), "it was cut off at"},
+		{"SomebodyElses", func(t *testing.T, path string) { t.Helper(); bucket(t, path, "photos", "k", "v") }, "choose another path"},
+		{"AnotherMeta", func(t *testing.T, path string) { t.Helper(); bucket(t, path, "meta", "k", "v") }, "choose another path"},
+		{"NewerFormat", func(t *testing.T, path string) {
+			t.Helper()
+			write(whole)(t, path)
+			bucket(t, path, "meta", "format", "2")
+		}, `its format is "2"`},
+		{"AFolder", func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "must be that of a file"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "ledger.db")
+			test.make(t, path)
+			before, _ := os.ReadFile(path)
+			for range 2 { // the first try must not leave it locked
+				s, err := Open(path, Options{LockTimeout: 50 * time.Millisecond})
+				if err == nil {
+					t.Fatal("it opens", s.Close())
+				}
+				if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("the error is %q, want the path and %q", err, test.want)
+				}
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+				t.Error("opening has changed the file")
+			}
+		})
+	}
+}
+
+func TestOpenBelowAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(file, "ledger.db"), filepath.Join(file, "folder", "ledger.db")} {
+		_, err := Open(path, Options{})
+		if err == nil || !strings.Contains(err.Error(), "must be that of a file in a folder") {
+			t.Errorf("the error is %v", err)
+		}
+	}
+}
+
+// Each error of the file comes with what to do about it.
+func TestExplain(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{&fs.PathError{Op: "write", Path: "ledger.db", Err: syscall.ENOSPC}, "free space"},
+		{errors.New("file resize error: " + syscall.ENOSPC.Error()), "free space"},
+		{errors.New("file sync error: " + syscall.EDQUOT.Error()), "free space"},
+		{&fs.PathError{Op: "open", Path: "ledger.db", Err: syscall.EROFS}, "write permission"},
+		{&fs.PathError{Op: "open", Path: "ledger.db", Err: syscall.EACCES}, "write permission"},
+	} {
+		err := explain("ledger.db", test.err)
+		if !errors.Is(err, test.err) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q does not wrap %q and say %q", err, test.err, test.want)
+		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := delivered("1")
+	claim, err := s.Claim(bg, c.Event.Record, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, claimErr := s.Claim(bg, delivered("2").Event.Record, time.Minute)
+	_, loadErr := s.Load(bg, c.Event.Key)
+	_, pruneErr := s.Prune(bg, time.Now(), 10)
+	_, sizeErr := s.Size()
+	for name, err := range map[string]error{
+		"Claim": claimErr, "Commit": s.Commit(bg, claim, []ledger.Change{c}), "Load": loadErr, "Prune": pruneErr, "Size": sizeErr,
+	} {
+		if !errors.Is(err, ledger.ErrClosed) {
+			t.Errorf("%s: %v, want %v", name, err, ledger.ErrClosed)
+		}
+	}
+	if _, err := open(t, path, Options{}).Load(bg, c.Event.Key); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("what was committed after closing: %v", err)
+	}
+}
+
+// Closing amid work: what is acknowledged is kept, the rest is told.
+func TestCloseUnderLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var acknowledged sync.Map
+	var wg sync.WaitGroup
+	some := make(chan struct{}, 1000)
+	for g := range 16 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				c := delivered(fmt.Sprintf("%d-%d", g, i))
+				if err := commit(s, c); err != nil {
+					if !errors.Is(err, ledger.ErrClosed) {
+						t.Errorf("while closing: %v", err)
+					}
+					return
+				}
+				acknowledged.Store(c.Event.ID, c)
+				select {
+				case some <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	for range 100 {
+		<-some
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	again := open(t, path, Options{})
+	acknowledged.Range(func(_, c any) bool {
+		if err := missing(again, c.(ledger.Change)); err != nil {
+			t.Error(err)
+		}
+		return true
+	})
+}
+
+// A change that cannot be written at all leaves nothing of its commit behind.
+func TestCommitOfWhatCannotBeEncoded(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{})
+	good, bad := delivered("1"), delivered("1")
+	bad.Event.Key.Status = "failed"
+	bad.Event.ReceivedAt = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+	claim, err := s.Claim(bg, good.Event.Record, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(bg, claim, []ledger.Change{good, bad}); err == nil {
+		t.Fatal("the year 10000 is written")
+	}
+	if _, err := s.Load(bg, good.Event.Key); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("half of a refused commit: %v", err)
+	}
+}
+
+// Whoever comes while a commit runs shares the next one.
+func TestGroupCommit(t *testing.T) {
+	const n = 50
+	var commits atomic.Int32
+	blocked, goOn := make(chan struct{}), make(chan struct{})
+	s := open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{Committed: func(d time.Duration) {
+		if d <= 0 {
+			t.Errorf("a commit took %s", d)
+		}
+		if commits.Add(1) == 1 {
+			close(blocked)
+			<-goOn
+		}
+	}})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := commit(s, delivered("first")); err != nil {
+			t.Error(err)
+		}
+	})
+	<-blocked
+	var done atomic.Int32
+	for i := range n {
+		wg.Go(func() {
+			c := delivered(fmt.Sprint(i))
+			if i == n/2 {
+				c.Transitions = c.Transitions[1:2] // refused; it fails alone
+			}
+			if err := commit(s, c); (err != nil) != (i == n/2) {
+				t.Errorf("commit %d: %v", i, err)
+			}
+			done.Add(1)
+		})
+	}
+	waiting := func() int {
+		s.commits.mu.Lock()
+		defer s.commits.mu.Unlock()
+		if s.commits.next == nil {
+			return 0
+		}
+		return len(s.commits.next.updates)
+	}
+	eventually(t, func() bool { return waiting() == n })
+	if done.Load() != 0 {
+		t.Error("updates are acknowledged before their commit")
+	}
+	close(goOn)
+	wg.Wait()
+	if got := commits.Load(); got != 2 {
+		t.Errorf("%d commits, want 2", got)
+	}
+	for i := range n {
+		err := missing(s, delivered(fmt.Sprint(i)))
+		if i == n/2 {
+			if !errors.Is(err, ledger.ErrNotFound) {
+				t.Errorf("the refused one: %v", err)
+			}
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func eventually(t *testing.T, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	timeout := time.After(10 * time.Second)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatal("it does not come to it")
+		}
+	}
+}
+
+// A panic in one update fails the group, and is neither taken for a success
+// nor in the way of those who come later.
+func TestPanicInCommit(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{})
+	s.commits.running.Lock() // so that all meet in one group
+	results := make([]error, 3)
+	var wg sync.WaitGroup
+	for i, apply := range []func(*bbolt.Tx) error{
+		func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put([]byte("before"), []byte("1")) },
+		func(*bbolt.Tx) error { panic("page 7 already freed") },
+		func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put([]byte("after"), []byte("1")) },
+	} {
+		wg.Go(func() { results[i] = s.update(apply) })
+		eventually(t, func() bool {
+			s.commits.mu.Lock()
+			defer s.commits.mu.Unlock()
+			return s.commits.next != nil && len(s.commits.next.updates) == i+1
+		})
+	}
+	s.commits.running.Unlock()
+	wg.Wait()
+	for i, err := range results {
+		if err == nil || !strings.Contains(err.Error(), "page 7 already freed") {
+			t.Errorf("update %d: %v", i, err)
+		}
+	}
+	if err := s.view(func(tx *bbolt.Tx) error {
+		for _, key := range []string{"before", "after"} {
+			if tx.Bucket(metaBucket).Get([]byte(key)) != nil {
+				return fmt.Errorf("%q was written by a commit that failed", key)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := commit(s, delivered("1")); err != nil {
+		t.Errorf("after a panic: %v", err)
+	}
+}
+
+// A panic of who is told of a commit is that one's own: the commit stands, and
+// the next is not held up.
+func TestPanicInCommitted(t *testing.T) {
+	first := true
+	s := open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{Committed: func(time.Duration) {
+		if first {
+			first = false
+			panic("metrics")
+		}
+	}})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_ = commit(s, delivered("1"))
+	}()
+	if err := commit(s, delivered("2")); err != nil {
+		t.Error(err)
+	}
+	for _, id := range []string{"1", "2"} {
+		if err := missing(s, delivered(id)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A page that is damaged is an error wherever it is met, and never a crash, a
+// hang, or an event that was not written.
+func TestDamagedPages(t *testing.T) {
+	const n = 60
+	page := os.Getpagesize()
+	whole, err := os.ReadFile(fill(t, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	damages := map[string]func(page []byte){
+		"Flipped": func(p []byte) {
+			for i := range p {
+				p[i] ^= 0xff
+			}
+		},
+		"Zeroed": func(p []byte) { clear(p) },
+		"Header": func(p []byte) { p[8] ^= 0xff },
+		"Positions": func(p []byte) {
+			for i := 17; i < 256; i += 4 {
+				p[i] ^= 0x05
+			}
+		},
+		"FarAway": func(p []byte) {
+			for i := 17; i < 256; i += 4 { // positions, lengths and pages far away
+				p[i] = 0x7f
+			}
+		},
+	}
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			met := 0
+			path := filepath.Join(t.TempDir(), "ledger.db")
+			for at := 2 * page; at < len(whole); at += page {
+				file := bytes.Clone(whole)
+				damage(file[at : at+page])
+				if bytes.Equal(file, whole) {
+					continue
+				}
+				if err := os.WriteFile(path, file, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if useDamaged(t, path, n) {
+					met++
+				}
+			}
+			if met == 0 {
+				t.Error("no damage was met")
+			}
+		})
+	}
+}
+
+// useDamaged opens, reads and writes a damaged ledger, and reports whether
+// the damage was met.
+func useDamaged(t *testing.T, path string, n int) (met bool) {
+	t.Helper()
+	s, err := Open(path, Options{LockTimeout: 50 * time.Millisecond})
+	if err != nil {
+		if !strings.Contains(err.Error(), "backup") && !strings.Contains(err.Error(), "choose another path") {
+			t.Errorf("opening: %v", err)
+		}
+		return true
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	}()
+	note := func(err error) {
+		if err == nil || errors.Is(err, ledger.ErrNotFound) {
+			return
+		}
+		met = true
+		if !strings.Contains(err.Error(), path) {
+			t.Errorf("the error does not name the file: %v", err)
+		}
+	}
+	for i := range n {
+		c := delivered(fmt.Sprint(i))
+		event, err := s.Load(bg, c.Event.Key)
+		note(err)
+		if err == nil && event.State != ledger.Delivered {
+			t.Errorf("a damaged page is read as %+v", event)
+		}
+		if i%20 == 0 {
+			claim, err := s.Claim(bg, c.Event.Record, time.Minute)
+			note(err)
+			if err == nil {
+				note(s.Release(bg, claim))
+			}
+		}
+	}
+	_, err = s.Prune(bg, time.Now(), 10)
+	note(err)
+	for _, id := range []string{"0", "new"} {
+		note(commit(s, delivered(id)))
+	}
+	return met
+}
+
+func BenchmarkCommit(b *testing.B) {
+	s := open(b, filepath.Join(b.TempDir(), "ledger.db"), Options{})
+	var id atomic.Int64
+	b.SetParallelism(64)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := commit(s, delivered(fmt.Sprint(id.Add(1)))); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+// BenchmarkClaimDelivered is what a copy of a delivered event costs.
+func BenchmarkClaimDelivered(b *testing.B) {
+	s := open(b, filepath.Join(b.TempDir(), "ledger.db"), Options{})
+	c := delivered("1")
+	if err := commit(s, c); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		claim, err := s.Claim(bg, c.Event.Record, time.Minute)
+		if err != nil || len(claim.Events) != 1 {
+			b.Fatal(claim.Events, err)
+		}
+		if err := s.Release(bg, claim); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,37 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package bolt
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// unlock lets go of bbolt's lock on a file. Closing the file is not enough
+// here while a memory map of it is left.
+func unlock(file *os.File) {
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+}
+
+// syncFolders makes the name of a new file durable, and that of its folder,
+// which may be new as well: without its name a synced file is lost in a power
+// cut all the same.
+func syncFolders(path string) error {
+	for _, name := range []string{filepath.Dir(path), filepath.Dir(filepath.Dir(path))} {
+		folder, err := os.Open(name)
+		if os.IsPermission(err) {
+			continue // a folder that we may not read is not one that we made
+		}
+		if err != nil {
+			return err
+		}
+		if err := folder.Sync(); err != nil {
+			return err
+		}
+		if err := folder.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
