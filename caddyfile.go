@@ -298,7 +298,7 @@ func oneSize(d *caddyfile.Dispenser, to *int64) error {
 	}
 	size, err := humanize.ParseBytes(text)
 	if err != nil {
-		return d.Errf("%s: %v", option, err)
+		return d.Errf("%s: %q is not a size like 64KiB", option, text)
 	}
 	if size == 0 || size > largestMaxSize {
 		return d.Errf("%s must be from 1B to 1MiB: a webhook has a few hundred bytes", option)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
@@ -129,6 +130,9 @@ type Webhook struct {
 	// A flood must not fill the disk with log lines, nor one of strangers hide
 	// what is wrong here.
 	rejections, troubles *rate.Limiter
+
+	webhookTime, deliveryTime, deliveryLag prometheus.Observer
+	clockSkew                              prometheus.Gauge
 }
 
 // AppSignature says how requests to the app are signed.
@@ -188,6 +192,10 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 	if err := h.resolve(); err != nil {
 		return err
 	}
+	h.webhookTime = metrics.webhookTime.WithLabelValues(h.routeName)
+	h.deliveryTime = metrics.deliveryTime.WithLabelValues(h.routeName)
+	h.deliveryLag = metrics.deliveryLag.WithLabelValues(h.routeName)
+	h.clockSkew = metrics.clockSkew.WithLabelValues(h.accountName)
 	first, err := h.app.claimRoute(h.routeName, string(config))
 	if err != nil {
 		return err
@@ -373,7 +381,7 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	a.write(w)
 
 	metrics.webhooks.WithLabelValues(h.accountName, h.routeName, typeLabel(typ), a.outcome).Inc()
-	metrics.webhookTime.WithLabelValues(h.routeName).Observe(h.app.now().Sub(start).Seconds())
+	h.webhookTime.Observe(h.app.now().Sub(start).Seconds())
 	if c := h.logger.Check(zap.DebugLevel, "answered webhook"); c != nil {
 		c.Write(zap.String("route", h.routeName), zap.String("type", typ), zap.Int("status", a.status), zap.String("outcome", a.outcome))
 	}
@@ -394,7 +402,7 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return "", h.reject(r, answer{status: http.StatusUnauthorized, outcome: "bad_signature", text: "the signature does not match", cause: err})
 	}
 	skew := now.Sub(signedAt)
-	metrics.clockSkew.WithLabelValues(h.accountName).Set(skew.Seconds())
+	h.clockSkew.Set(skew.Seconds())
 	if skew.Abs() > time.Duration(h.Tolerance) {
 		return "", h.reject(r, answer{
 			status: http.StatusUnauthorized, outcome: "stale", text: "the timestamp is too far from now",
@@ -476,8 +484,8 @@ func (h *Webhook) complete(e *ledger.Event, r *http.Request, body []byte, now ti
 func (h *Webhook) ignore(e *ledger.Event) string {
 	if prefix := h.secrets.orderPrefix; prefix != "" && e.OrderID != "" {
 		own, ok := strings.CutPrefix(e.OrderID, prefix)
-		if !ok {
-			return "foreign: the order id does not begin with the account's prefix"
+		if !ok || own == "" {
+			return "foreign: the order id is not one behind the account's prefix"
 		}
 		e.OrderID = own
 	}
@@ -542,7 +550,7 @@ func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, event ledger.
 		if err := attempt.Delivered(ctx); err != nil {
 			return h.unavailable(err)
 		}
-		metrics.deliveryLag.WithLabelValues(h.routeName).Observe(h.app.now().Sub(attempt.ReceivedAt).Seconds())
+		h.deliveryLag.Observe(h.app.now().Sub(attempt.ReceivedAt).Seconds())
 		return success("delivered")
 	}
 	if err := attempt.Failed(ctx, failure); err != nil {

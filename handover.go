@@ -39,8 +39,9 @@ func (f *appError) answer(outcome string) answer {
 func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt) *appError {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Duration(h.Timeout))
 	defer cancel()
-	h.prepare(r, event, attempt)
-	setPlaceholders(ctx, event, attempt)
+	id := event.EventID()
+	h.prepare(r, id, event, attempt)
+	setPlaceholders(ctx, id, event, attempt)
 
 	start := h.app.now()
 	w := &appResponse{}
@@ -48,7 +49,7 @@ func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, event ledger
 		w.capture = ackLimit
 	}
 	err := callApp(next, w, r.WithContext(ctx))
-	metrics.deliveryTime.WithLabelValues(h.routeName).Observe(h.app.now().Sub(start).Seconds())
+	h.deliveryTime.Observe(h.app.now().Sub(start).Seconds())
 
 	failure := h.judge(w, err)
 	if failure != nil && ctx.Err() != nil {
@@ -78,7 +79,7 @@ func (h *Webhook) judge(w *appResponse, err error) *appError {
 
 // prepare makes the request that the app gets: the body and our headers, and
 // of what the sender wrote only two headers.
-func (h *Webhook) prepare(r *http.Request, event ledger.Event, attempt *ledger.Attempt) {
+func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attempt *ledger.Attempt) {
 	header := make(http.Header, 16)
 	set := func(name, value string) {
 		if value != "" {
@@ -88,7 +89,6 @@ func (h *Webhook) prepare(r *http.Request, event ledger.Event, attempt *ledger.A
 	set("Content-Type", event.Request.ContentType)
 	set("User-Agent", event.Request.UserAgent)
 
-	id := event.EventID()
 	set("Idempotency-Key", id)
 	set("Ccpayment-Type", headerText(event.Type))
 	set("Ccpayment-Status", headerText(event.Status))
@@ -149,7 +149,7 @@ func (b *rewindingBody) Close() error {
 }
 
 // setPlaceholders tells the handlers that follow what the event is.
-func setPlaceholders(ctx context.Context, event ledger.Event, attempt *ledger.Attempt) {
+func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt *ledger.Attempt) {
 	repl, _ := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	set := func(name, value string) {
 		if value == "" {
@@ -169,7 +169,7 @@ func setPlaceholders(ctx context.Context, event ledger.Event, attempt *ledger.At
 	set("reference_id", event.ReferenceID)
 	set("user_id", event.UserID)
 	set("risky", string(event.Risk))
-	set("event_id", event.EventID())
+	set("event_id", id)
 	set("seq", strconv.FormatUint(attempt.Seq, 10))
 	set("attempt", strconv.Itoa(attempt.Number))
 	set("attempt_reason", string(attempt.Reason))

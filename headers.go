@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,13 +34,16 @@ type headerGuard struct {
 // false where that is too late: named routes and error routes are provisioned
 // after the server has compiled its own.
 func guardServer(server *caddyhttp.Server) bool {
-	compiled := !slices.ContainsFunc(server.Routes, func(r caddyhttp.Route) bool { return r.HandlersRaw != nil })
-	if len(server.Routes) == 0 || compiled {
+	if len(server.Routes) == 0 {
 		return false
 	}
 	first := &server.Routes[0]
 	if len(first.MatcherSets) > 0 && slices.ContainsFunc(first.MatcherSets[0], isGuard) {
 		return true
+	}
+	compiled := !slices.ContainsFunc(server.Routes, func(r caddyhttp.Route) bool { return r.HandlersRaw != nil })
+	if compiled {
+		return false
 	}
 	guard := caddyhttp.MatcherSet{headerGuard{matches: len(first.MatcherSets) == 0}}
 	first.MatcherSets = append(caddyhttp.MatcherSets{guard}, first.MatcherSets...)
@@ -51,16 +55,38 @@ func isGuard(matcher any) bool {
 	return ok
 }
 
-// MatchWithError removes the headers, and trailers that were announced.
+// MatchWithError removes the headers, and sees to the trailers.
 func (g headerGuard) MatchWithError(r *http.Request) (bool, error) {
-	for _, header := range []http.Header{r.Header, r.Trailer} {
-		for name := range header {
-			if isOurHeader(name) {
-				delete(header, name)
-			}
-		}
+	removeOurs(r.Header)
+	if r.Trailer != nil {
+		removeOurs(r.Trailer)
+		r.Body = &guardedBody{ReadCloser: r.Body, trailer: r.Trailer}
 	}
 	return g.matches, nil
+}
+
+func removeOurs(header http.Header) {
+	for name := range header {
+		if isOurHeader(name) {
+			delete(header, name)
+		}
+	}
+}
+
+// guardedBody removes trailers when they are there: once the body has been
+// read, and not only those that were announced. Without any announced, net/http
+// shows handlers no trailers at all.
+type guardedBody struct {
+	io.ReadCloser
+	trailer http.Header
+}
+
+func (b *guardedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		removeOurs(b.trailer)
+	}
+	return n, err
 }
 
 const hexDigits = "0123456789ABCDEF"

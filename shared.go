@@ -2,6 +2,7 @@ package ccpayment
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,6 @@ type sharedLedger struct {
 	*ledger.Ledger
 	store     ledger.Store
 	retention atomic.Int64 // a time.Duration: the newest configuration's
-	logger    *zap.Logger
 	stop      context.CancelFunc
 	stopped   chan struct{}
 }
@@ -58,6 +58,11 @@ func (a *App) releaseLedger() {
 // hold acquires the App's own reference and applies its options.
 func (a *App) hold() error {
 	shared, err := a.acquireLedger()
+	// A request that outlives its configuration may have come to open the ledger
+	// a moment before: its refusal, which the pool shares, is not ours.
+	for errors.Is(err, errReleased) {
+		shared, err = a.acquireLedger()
+	}
 	if err != nil {
 		return err
 	}
@@ -79,7 +84,6 @@ func (a *App) openLedger() (*sharedLedger, error) {
 	s := &sharedLedger{
 		Ledger:  ledger.New(store, a.now),
 		store:   store,
-		logger:  a.logger,
 		stop:    stop,
 		stopped: make(chan struct{}),
 	}
@@ -115,7 +119,8 @@ func (s *sharedLedger) prune(ctx context.Context, now func() time.Time) {
 	for ctx.Err() == nil {
 		pruned, err := s.store.Prune(ctx, now().Add(-time.Duration(s.retention.Load())), pruneBatch)
 		if err != nil {
-			s.logger.Error("pruning bodies of finished events", zap.Error(err))
+			// Not the logger of the configuration that opened the ledger, which may have ended.
+			caddy.Log().Named("ccpayment").Error("pruning bodies of finished events", zap.Error(err))
 			return
 		}
 		if pruned < pruneBatch {

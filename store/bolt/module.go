@@ -29,7 +29,7 @@ type Module struct {
 	// an event is kept for ever. Default: 90d.
 	Retain caddy.Duration `json:"retention,omitempty"`
 
-	path string
+	path, identity string
 }
 
 // CaddyModule returns the Caddy module information.
@@ -56,6 +56,7 @@ func (m *Module) Provision(caddy.Context) error {
 		return fmt.Errorf("path: %v", err)
 	}
 	m.path = resolve(path)
+	m.identity = "bolt:" + m.path
 	if m.Retain == 0 {
 		m.Retain = caddy.Duration(defaultRetention)
 	}
@@ -84,7 +85,7 @@ func resolve(path string) string {
 }
 
 // Identity names the file.
-func (m *Module) Identity() string { return "bolt:" + m.path }
+func (m *Module) Identity() string { return m.identity }
 
 // Retention is how long bodies of finished events are kept.
 func (m *Module) Retention() time.Duration { return time.Duration(m.Retain) }

@@ -1,0 +1,233 @@
+package ccpayment_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+// TestAdapt adapts the Caddyfiles in testdata. Below the line of a file stands
+// what it becomes: JSON, or the error.
+func TestAdapt(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.caddyfiletest")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("found %d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".caddyfiletest"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			caddyfile, want, ok := strings.Cut(string(text), "----------\n")
+			if !ok {
+				t.Fatal("no line in it")
+			}
+			var got string
+			config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
+			if err != nil {
+				got = err.Error()
+			} else {
+				got = indented(t, config)
+			}
+			for _, warning := range warnings {
+				t.Errorf("warning: %s", warning)
+			}
+			if got != strings.TrimSpace(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func indented(t *testing.T, config []byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Indent(&b, config, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestMistakes: every mistake is named, with its line.
+func TestMistakes(t *testing.T) {
+	type mistake struct{ block, options, want string }
+	const app, webhook = "{\n ccpayment {\n$OPTIONS\n }\n}", ":80 {\n ccpayment_webhook /hook {\n$OPTIONS\n }\n}"
+	const needsAPI, arguments = "it needs CCPayment's API, which this release does not call", "wrong argument count"
+	mistakes := []mistake{
+		{"{\n ccpayment app-id\n}", "", arguments},
+		{":80 {\n ccpayment_webhook /hook localhost:3000 {\n timeout 5s\n }\n}", "", "an upstream after the directive cannot be used yet"},
+		{app, "secret x", `unknown option "secret": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix, store, account`},
+		{app, "app_secret \"\"", "app_secret is empty"},
+		{app, "app_secret {$CCPAYMENT_TEST_UNSET}", arguments},
+		{app, "previous_secret", arguments},
+		{app, "previous_secret a b c", arguments},
+		{app, "account {\n}", arguments},
+		{app, "account a b {\n}", arguments},
+		{app, "account a {\n}\naccount a {\n}", "account a is given twice"},
+		{app, "account a {\n store bolt\n}", `unknown option "store": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix`},
+		{app, "account a {\n private_key /key.pem\n}", `option "private_key" cannot be used yet: ` + needsAPI},
+		{app, "store", arguments},
+		{app, "store nowhere", "module not registered: ccpayment.stores.nowhere"},
+		{app, "store bolt\nstore bolt", "store is given twice"},
+		{app, "store bolt /path", arguments},
+		{app, "store bolt {\n file x\n}", `unknown option "file"`},
+		{app, "store bolt {\n path\n}", arguments},
+		{app, "store bolt {\n path a\n path a\n}", "path is given twice"},
+		{app, "store bolt {\n retention long\n}", `retention: time: invalid duration "long"`},
+		{app, "store bolt {\n retention 0s\n}", "retention must be positive"},
+		{webhook, "sign", "sign takes `ccpayment`, or `standard <secret> [<previous>]`"},
+		{webhook, "sign jwt x", "sign takes `ccpayment`, or `standard <secret> [<previous>]`"},
+		{webhook, "sign ccpayment x", "sign takes `ccpayment`, or `standard <secret> [<previous>]`"},
+		{webhook, "sign standard", "sign takes `ccpayment`, or `standard <secret> [<previous>]`"},
+		{webhook, "sign standard a b c", "sign takes `ccpayment`, or `standard <secret> [<previous>]`"},
+		{webhook, "sign ccpayment\nsign ccpayment", "sign is given twice"},
+		{webhook, "max_size", arguments},
+		{webhook, "max_size big", `max_size: "big" is not a size like 64KiB`},
+		{webhook, "max_size 0", "max_size must be from 1B to 1MiB"},
+		{webhook, "max_size 2MiB", "max_size must be from 1B to 1MiB"},
+		{webhook, "max_size 1KB\nmax_size 1KB", "max_size is given twice"},
+		{webhook, "deliver {\n reverse_proxy localhost:3000\n}", `option "deliver" cannot be used yet: store-and-forward is not in this release`},
+		{webhook, "retry {\n first 5s\n}", `option "retry" cannot be used yet: store-and-forward is not in this release`},
+	}
+	for _, option := range []string{"app_id", "app_secret", "webhook_key", "order_prefix"} {
+		mistakes = append(mistakes, mistake{app, option, arguments}, mistake{app, option + " a b", arguments},
+			mistake{app, option + " a\n" + option + " a", option + " is given twice"})
+	}
+	for _, option := range []string{"private_key", "base_url", "api_timeout", "webhook_url"} {
+		mistakes = append(mistakes, mistake{app, option + " 5s", fmt.Sprintf("option %q cannot be used yet: %s", option, needsAPI)})
+	}
+	for _, option := range []string{"risky", "late", "accept_underpaid", "body"} {
+		mistakes = append(mistakes, mistake{webhook, option + " hold", fmt.Sprintf("option %q cannot be used yet: %s", option, needsAPI)})
+	}
+	for _, option := range []string{"account", "route", "scheme", "stale", "confirm", "token", "ack"} {
+		mistakes = append(mistakes, mistake{webhook, option, arguments}, mistake{webhook, option + " a b", arguments},
+			mistake{webhook, option + " a\n" + option + " a", option + " is given twice"})
+	}
+	for _, option := range []string{"allow_ips", "types", "statuses"} {
+		mistakes = append(mistakes, mistake{webhook, option, arguments},
+			mistake{webhook, option + " a\n" + option + " b", option + " is given twice"})
+	}
+	for _, option := range []string{"tolerance", "timeout", "wait"} {
+		mistakes = append(mistakes, mistake{webhook, option, arguments},
+			mistake{webhook, option + " soon", option + `: time: invalid duration "soon"`},
+			mistake{webhook, option + " 0s", option + " must be longer than zero"},
+			mistake{webhook, option + " -1s", option + " must be longer than zero"},
+			mistake{webhook, option + " 1s\n" + option + " 1s", option + " is given twice"})
+	}
+	for _, m := range mistakes {
+		t.Run(m.options, func(t *testing.T) {
+			caddyfile := strings.ReplaceAll(m.block, "$OPTIONS", m.options)
+			_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
+			if err == nil || !strings.Contains(err.Error(), m.want) || !strings.Contains(err.Error(), "at Caddyfile:") {
+				t.Errorf("got %v, want %q and where", err, m.want)
+			}
+		})
+	}
+}
+
+// TestValidate has what only turns out when the configuration is provisioned.
+func TestValidate(t *testing.T) {
+	t.Setenv("CCPAYMENT_TEST_EMPTY", "")
+	const key = "bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3"
+	account := func(options string) setup { return setup{account: "account b {\n" + options + "\n}"} }
+	webhook := func(options string) setup { return setup{webhook: options} }
+	two := func(one, other string) setup {
+		return setup{site: fmt.Sprintf("http://:$PORT {\n ccpayment_webhook /a {\n%s\n}\n ccpayment_webhook /b {\n%s\n}\n}", one, other)}
+	}
+	tests := []struct {
+		name  string
+		setup setup
+		want  string // in the error; empty: it is valid
+	}{
+		{"usual", setup{}, ""},
+		{"empty secret", account("app_id b\napp_secret {env.CCPAYMENT_TEST_EMPTY}"), `account "b": app_secret: `},
+		{"unset secret", account("app_id b\napp_secret {env.CCPAYMENT_TEST_UNSET}"), `account "b": app_secret: `},
+		{"no secret", account("app_id b"), `account "b": app_secret is empty`},
+		{"no app id", account("app_secret b"), `account "b": app_id is empty`},
+		{"secret from the request", account("app_id b\napp_secret {http.request.header.Secret}"), `account "b": app_secret: `},
+		{"previous secret empty", account("app_id b\napp_secret b\nprevious_secret {env.CCPAYMENT_TEST_EMPTY}"), `account "b": previous_secret: `},
+		{"previous secret's end", account("app_id b\napp_secret b\nprevious_secret c tomorrow"), `account "b": previous_secret: the end "tomorrow" is not a time`},
+		{"webhook key missing", account("app_id b\napp_secret b\nwebhook_key /nowhere.pem"), `account "b": webhook_key: open /nowhere.pem`},
+		{"webhook key no PEM", account("app_id b\napp_secret b\nwebhook_key $DIR/text"), `text has no PEM block`},
+		{"unknown account", webhook("account b"), `account "b" is not configured`},
+		{"unknown scheme", webhook("scheme md5"), `unknown scheme "md5": use hmac or rsa`},
+		{"no scheme", webhook("scheme none"), `unknown scheme "none"`},
+		{"rsa without key", webhook("scheme rsa"), `scheme rsa needs the account's webhook_key`},
+		{"stale confirm", webhook("stale confirm"), `stale confirm needs CCPayment's API`},
+		{"stale unknown", webhook("stale accept"), `unknown stale "accept"`},
+		{"confirm on", webhook("confirm on"), `confirm on needs CCPayment's API`},
+		{"confirm unknown", webhook("confirm maybe"), `unknown confirm "maybe"`},
+		{"allow_ips wrong", webhook("allow_ips 192.0.2"), `allow_ips: "192.0.2" is neither`},
+		{"allow_ips wrong range", webhook("allow_ips 192.0.2.0/33"), `allow_ips: "192.0.2.0/33" is neither`},
+		{"allow_ips empty", webhook("allow_ips {env.CCPAYMENT_TEST_EMPTY}"), `allow_ips: `},
+		{"types empty", webhook("types {env.CCPAYMENT_TEST_EMPTY}"), `types: `},
+		{"token empty", webhook("token {env.CCPAYMENT_TEST_EMPTY}"), `token: `},
+		{"token with a space", webhook("token \"a b\""), `token must be printable ASCII`},
+		{"sign standard, no base64", webhook("sign standard secret!"), `sign standard: a Standard Webhooks secret is base64`},
+		{"sign standard, too short", webhook("sign standard c2hvcnQ="), `has 24 to 64 bytes, not 5`},
+		{"sign standard, empty", webhook("sign standard {env.CCPAYMENT_TEST_EMPTY}"), `sign standard: secret: `},
+		{"sign standard, previous wrong", webhook("sign standard " + key + " x!"), `sign standard: a Standard Webhooks secret is base64`},
+		{"one route with different options", two("timeout 1s", "timeout 2s"), `two directives with different options have the route name "webhook"`},
+		{"the other way round", two("timeout 2s", "timeout 1s"), `two directives with different options have the route name "webhook"`},
+		{"one route with an account's", two("", "token a"), `two directives with different options have the route name "webhook"`},
+		{"one route with the same options", two("timeout 1s\ntoken a", "token a\ntimeout 1s"), ""},
+		{"one route, a default spelled out", two("timeout 30s", "confirm off"), ""},
+		{"two routes", two("route a\ntimeout 1s", "route b\ntimeout 2s"), ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "text"), []byte("text"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			names := strings.NewReplacer("$DIR", dir, "$PORT", "0", "$APP", "127.0.0.1:1")
+			var config caddy.Config
+			if err := json.Unmarshal(adapt(t, names.Replace(test.setup.caddyfile())), &config); err != nil {
+				t.Fatal(err)
+			}
+			err := caddy.Validate(&config)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if err != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("the error has a secret in it: %v", err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "ledger.db")); err == nil {
+				t.Error("validating made the ledger")
+			}
+		})
+	}
+}
+
+// TestNoSecretAtAll: without options the secret comes from the environment, and
+// where there is none nothing starts.
+func TestNoSecretAtAll(t *testing.T) {
+	const caddyfile = "{\n admin off\n auto_https off\n persist_config off\n}\nhttp://:0 {\n ccpayment_webhook\n}\n"
+	for name, test := range map[string]struct{ id, secret, want string }{
+		"both":      {"app", "secret", ""},
+		"no secret": {"app", "", "default account: app_secret: "},
+		"no id":     {"", "secret", "default account: app_id: "},
+		"blank":     {"app", " ", "default account: app_secret is empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("CCPAYMENT_APP_ID", test.id)
+			t.Setenv("CCPAYMENT_APP_SECRET", test.secret)
+			var config caddy.Config
+			if err := json.Unmarshal(adapt(t, caddyfile), &config); err != nil {
+				t.Fatal(err)
+			}
+			err := caddy.Validate(&config)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,267 @@
+// Command bench measures what the webhook handler costs: the throughput of
+// Caddy with it, as a ratio to plain reverse_proxy in front of the same app,
+// measured in turn in one run. Run it from the top of the repository:
+//
+//	go run ./test/bench --caddy bin/caddy
+//
+// The app is an HTTP server in this process that reads the body and answers
+// 200, so that what is compared shares its cost. Requests are built and signed
+// before the clock starts, and every answer is checked: a wrong one ends the run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	var b bench
+	flag.StringVar(&b.caddy, "caddy", "bin/caddy", "the Caddy to measure, with the plugin in it")
+	flag.StringVar(&b.ledgerDir, "ledger-dir", "", "a `directory` on the disk to measure (default: that of the Caddy)")
+	flag.IntVar(&b.rounds, "rounds", 5, "pairs of measurements of each kind")
+	flag.DurationVar(&b.duration, "duration", 4*time.Second, "length of one measurement")
+	flag.IntVar(&b.connections, "connections", 64, "connections that deliver at the same time")
+	flag.StringVar(&b.only, "only", "", "measure one kind only: fresh, copies or forged")
+	flag.StringVar(&b.profile, "profile", "", "write a CPU profile of Caddy for each kind into this `directory`")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := b.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type bench struct {
+	caddy       string
+	ledgerDir   string
+	rounds      int
+	duration    time.Duration
+	connections int
+	only        string
+	profile     string
+
+	server *server
+	rate   float64 // the highest throughput so far, from which the need for requests follows
+}
+
+// kind is what is compared to plain.
+type kind struct {
+	name     string
+	aim      float64
+	webhooks func(b *bench) (requests, error)
+	ratios   []float64
+	plain    []figures
+	measured []figures
+}
+
+// figures are what one measurement comes to.
+type figures struct {
+	rate float64 // requests per second that were answered as they should be
+	cpu  float64 // microseconds of Caddy's processor time per request
+}
+
+// word is the first of the name.
+func (k *kind) word() string {
+	word, _, _ := strings.Cut(k.name, " ")
+	return word
+}
+
+func (b *bench) run(ctx context.Context) (err error) {
+	if b.rounds < 1 || b.duration <= 0 || b.connections < 1 {
+		return errors.New("rounds, duration and connections must be positive")
+	}
+	if b.ledgerDir == "" {
+		b.ledgerDir = filepath.Dir(b.caddy)
+	}
+	app, err := startApp()
+	if err != nil {
+		return err
+	}
+	defer app.Close()
+	if b.server, err = startServer(ctx, b.caddy, b.ledgerDir, app.Addr().String()); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.server.stop()) }()
+	b.printFacts()
+
+	kinds := []*kind{
+		{name: "fresh events", aim: 0.95, webhooks: (*bench).fresh},
+		{name: "copies of delivered events", aim: 4, webhooks: (*bench).copies},
+		{name: "forged deliveries", aim: 4.5, webhooks: (*bench).forged},
+	}
+	if b.only != "" {
+		kinds = slices.DeleteFunc(kinds, func(k *kind) bool { return k.word() != b.only })
+		if len(kinds) == 0 {
+			return fmt.Errorf("nothing is called %q: use fresh, copies or forged", b.only)
+		}
+	}
+	if err := b.warmUp(); err != nil {
+		return err
+	}
+	for round := range b.rounds {
+		for _, k := range kinds {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := b.pair(k); err != nil {
+				return fmt.Errorf("%s: %w", k.name, err)
+			}
+			fmt.Fprintf(os.Stderr, "round %d of %d, %s: %.0f/s, plain %.0f/s\n",
+				round+1, b.rounds, k.name, k.measured[round].rate, k.plain[round].rate)
+		}
+	}
+	printTable(kinds)
+	if b.profile == "" {
+		return nil
+	}
+	for _, k := range kinds {
+		if err := b.writeProfiles(k); err != nil {
+			return fmt.Errorf("profiling %s: %w", k.name, err)
+		}
+	}
+	return nil
+}
+
+// writeProfiles measures the pair once more, for the profiles.
+func (b *bench) writeProfiles(k *kind) error {
+	webhooks, err := k.webhooks(b)
+	if err != nil {
+		return err
+	}
+	for _, m := range []struct {
+		name, addr string
+		requests
+	}{
+		{k.word() + "-plain", b.server.plain, webhooks.want(plainYes)},
+		{k.word(), b.server.webhook, webhooks},
+	} {
+		written := make(chan error, 1)
+		go func() { written <- b.server.profile(filepath.Join(b.profile, m.name+".pprof"), b.duration) }()
+		f, err := b.measure(m.addr, m.requests, b.duration)
+		if err := errors.Join(err, <-written); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "profiled %s: %.0f requests\n", m.name, f.rate*b.duration.Seconds())
+	}
+	return nil
+}
+
+// warmUp opens the files, fills the caches and learns how many requests a
+// measurement takes.
+func (b *bench) warmUp() error {
+	for range 2 {
+		r := b.signed(20_000)
+		if _, err := b.measure(b.server.plain, r.want(plainYes), time.Second); err != nil {
+			return fmt.Errorf("warming up: %w", err)
+		}
+		if _, err := b.measure(b.server.webhook, r.want(yes), time.Second); err != nil {
+			return fmt.Errorf("warming up: %w", err)
+		}
+	}
+	return nil
+}
+
+// pair measures plain and the kind, one after the other.
+func (b *bench) pair(k *kind) error {
+	webhooks, err := k.webhooks(b)
+	if err != nil {
+		return err
+	}
+	plain, err := b.measure(b.server.plain, webhooks.want(plainYes), b.duration)
+	if err != nil {
+		return fmt.Errorf("plain: %w", err)
+	}
+	measured, err := b.measure(b.server.webhook, webhooks, b.duration)
+	if err != nil {
+		return err
+	}
+	k.plain = append(k.plain, plain)
+	k.measured = append(k.measured, measured)
+	k.ratios = append(k.ratios, measured.rate/plain.rate)
+	return nil
+}
+
+func (b *bench) measure(addr string, r requests, duration time.Duration) (figures, error) {
+	before := b.server.cpu()
+	answered, elapsed, err := load(addr, r, b.connections, duration)
+	if err != nil {
+		return figures{}, err
+	}
+	f := figures{
+		rate: float64(answered) / elapsed.Seconds(),
+		cpu:  float64((b.server.cpu() - before).Microseconds()) / float64(answered),
+	}
+	b.rate = max(b.rate, f.rate)
+	return f, nil
+}
+
+// fresh returns events that nobody has seen: more than one measurement takes.
+func (b *bench) fresh() (requests, error) {
+	const spare = 1.5
+	return b.signed(int(b.rate * b.duration.Seconds() * spare)), nil
+}
+
+const repeated = 5000
+
+// copies delivers events and returns the same requests again.
+func (b *bench) copies() (requests, error) {
+	r := b.signed(repeated)
+	if _, _, err := load(b.server.webhook, r, b.connections, time.Minute); err != nil {
+		return r, fmt.Errorf("delivering the originals: %w", err)
+	}
+	r.endless = true
+	return r, nil
+}
+
+func (b *bench) forged() (requests, error) {
+	return requests{bytes: build(repeated, "a guess"), answer: no, endless: true}, nil
+}
+
+func (b *bench) signed(n int) requests {
+	return requests{bytes: build(n, appSecret), answer: yes}
+}
+
+func printTable(kinds []*kind) {
+	fmt.Println("\n| | requests/s | plain reverse_proxy | ratio, median | min | max | aim | CPU per request | plain |")
+	fmt.Println("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+	for _, k := range kinds {
+		fmt.Printf("| %s | %.0f | %.0f | **%.2f** | %.2f | %.2f | %.2f | %.0f µs | %.0f µs |\n",
+			k.name, median(rates(k.measured)), median(rates(k.plain)),
+			median(k.ratios), slices.Min(k.ratios), slices.Max(k.ratios), k.aim,
+			median(cpus(k.measured)), median(cpus(k.plain)))
+	}
+}
+
+func rates(all []figures) (rates []float64) {
+	for _, f := range all {
+		rates = append(rates, f.rate)
+	}
+	return rates
+}
+
+func cpus(all []figures) (cpus []float64) {
+	for _, f := range all {
+		cpus = append(cpus, f.cpu)
+	}
+	return cpus
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const appBody = "ok"
+
+// startApp starts the app: it reads what it gets and says yes.
+func startApp() (net.Listener, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	app := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		_, _ = io.WriteString(w, appBody) // the proxy is gone: the answer that it gives is checked
+	})}
+	go func() { _ = app.Serve(listener) }() // ends with the listener
+	return listener, nil
+}
+
+// caddyfile has the two sites that are compared, side by side in one process.
+// Both keep as many connections to the app as there can be: Caddy's default is
+// 32, and what is not measured here is how fast it dials.
+const caddyfile = `{
+	admin {$BENCH_ADMIN}
+	auto_https off
+	ccpayment {
+		app_id ` + appID + `
+		app_secret ` + appSecret + `
+		store bolt {
+			path {$BENCH_LEDGER}
+		}
+	}
+}
+(app) {
+	reverse_proxy {$BENCH_APP} {
+		transport http {
+			keepalive_idle_conns_per_host 1024
+		}
+	}
+}
+http://:{$BENCH_PLAIN} {
+	bind 127.0.0.1
+	import app
+}
+http://:{$BENCH_WEBHOOK} {
+	bind 127.0.0.1
+	ccpayment_webhook /hook {
+		token bench-token
+	}
+	import app
+}
+`
+
+// server is the Caddy that is measured.
+type server struct {
+	binary         string
+	dir            string // its ledger, log and data; removed at the end
+	admin          string
+	plain, webhook string // the addresses of the two sites
+	cmd            *exec.Cmd
+	ended          chan struct{}
+}
+
+// startServer returns once both sites answer.
+func startServer(ctx context.Context, binary, ledgerDir, app string) (s *server, err error) {
+	if binary, err = filepath.Abs(binary); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(ledgerDir, "bench-")
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	s = &server{binary: binary, dir: dir, ended: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			err = fmt.Errorf("%w\n%s", err, log)
+			_ = s.stop() // what went wrong is known already
+		}
+	}()
+	ports, err := freePorts(3)
+	if err != nil {
+		return s, err
+	}
+	s.admin, s.plain, s.webhook = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
+	config := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(config, []byte(caddyfile), 0o600); err != nil {
+		return s, err
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return s, err
+	}
+	defer log.Close() // the process has a handle of its own
+	cmd := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
+	cmd.Env = append(os.Environ(),
+		"BENCH_ADMIN="+s.admin, "BENCH_PLAIN="+ports[1], "BENCH_WEBHOOK="+ports[2], "BENCH_APP="+app,
+		"BENCH_LEDGER="+filepath.Join(dir, "ledger.db"), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return s, err
+	}
+	s.cmd = cmd
+	go func() {
+		_ = cmd.Wait() // why it ended is in its log
+		close(s.ended)
+	}()
+	return s, s.ready(ctx)
+}
+
+func (s *server) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for _, addr := range []string{s.plain, s.webhook} {
+		for {
+			response, err := http.Get("http://" + addr + "/")
+			if err == nil {
+				response.Body.Close()
+				break
+			}
+			select {
+			case <-ticker.C:
+			case <-s.ended:
+				return fmt.Errorf("%s ended", s.binary)
+			case <-ctx.Done():
+				return fmt.Errorf("waiting for %s: %w", s.binary, ctx.Err())
+			}
+		}
+	}
+	return nil
+}
+
+func (s *server) stop() error {
+	if s.cmd != nil {
+		_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+		select {
+		case <-s.ended:
+		case <-time.After(10 * time.Second):
+			_ = s.cmd.Process.Kill()
+			<-s.ended
+		}
+	}
+	return os.RemoveAll(s.dir)
+}
+
+// profile writes a CPU profile of the time that follows.
+func (s *server) profile(file string, duration time.Duration) error {
+	response, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.admin, max(1, int(duration.Seconds()))))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	var text bytes.Buffer
+	if _, err := io.Copy(&text, response.Body); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("profile: %s: %s", response.Status, text.String())
+	}
+	return os.WriteFile(file, text.Bytes(), 0o600)
+}
+
+// freePorts holds all the ports until it has enough, so that no two are equal.
+func freePorts(n int) ([]string, error) {
+	var ports []string
+	for range n {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer listener.Close()
+		_, port, err := net.SplitHostPort(listener.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, port)
+	}
+	return ports, nil
+}

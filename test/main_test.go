@@ -1,0 +1,53 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// binary is the Caddy that the tests run.
+var binary string
+
+// tags leave out databases that the plugin has no use for, as builds of Caddy
+// commonly do.
+const tags = "nobadger,nomysql,nopgx"
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+// run builds Caddy with the race detector, from the sources that stand here.
+// CADDY names another one, for a look at one build by hand. Nothing sets it by
+// itself: a binary that was built before the last change, or without the race
+// detector, would pass where it should not.
+func run(m *testing.M) int {
+	if binary = os.Getenv("CADDY"); binary != "" {
+		absolute, err := filepath.Abs(binary)
+		if err != nil {
+			return fail(err)
+		}
+		binary = absolute
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "ccpayment-test-")
+	if err != nil {
+		return fail(err)
+	}
+	defer os.RemoveAll(dir)
+	// One of the tests runs it as another user.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return fail(err)
+	}
+	binary = filepath.Join(dir, "caddy")
+	build := exec.Command("go", "build", "-race", "-tags", tags, "-o", binary, "../cmd/caddy")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fail(fmt.Errorf("building Caddy: %w\n%s", err, out))
+	}
+	return m.Run()
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}

@@ -1,0 +1,33 @@
+package test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var modules = []string{"ccpayment", "ccpayment.stores.bolt", "http.handlers.ccpayment_webhook"}
+
+func TestModules(t *testing.T) {
+	listings := map[string]func() ([]byte, error){
+		"caddy list-modules": exec.Command(binary, "list-modules").CombinedOutput,
+		// xcaddy writes a program that imports the root package and nothing else
+		// of the repository.
+		"import of the root package": exec.Command("go", "run", "-tags", tags, "./testdata/rootonly").CombinedOutput,
+	}
+	for name, listing := range listings {
+		t.Run(name, func(t *testing.T) {
+			out, err := listing()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			lines := strings.Split(string(out), "\n")
+			for _, module := range modules {
+				if !slices.Contains(lines, module) {
+					t.Errorf("no module %s in\n%s", module, out)
+				}
+			}
+		})
+	}
+}
