@@ -445,8 +445,14 @@ func TestOvertakenByAFailedSuccess(t *testing.T) {
 // Statuses that are not known, and those of one rank, leave each other alone.
 func TestNotSuperseded(t *testing.T) {
 	for _, c := range []struct{ first, second string }{
-		{"Success", "Refunded"}, {"Refunded", "Processing"}, {"Success", ""}, {"", "Processing"},
-		{"Success", "Failed"}, {"Failed", "Success"}, {"Pending", "Processing"}, {"Processing", "Pending"},
+		{"Success", "Refunded"},
+		{"Refunded", "Processing"},
+		{"Success", ""},
+		{"", "Processing"},
+		{"Success", "Failed"},
+		{"Failed", "Success"},
+		{"Pending", "Processing"},
+		{"Processing", "Pending"},
 	} {
 		t.Run(c.first+"Then"+c.second, func(t *testing.T) {
 			test(t, func(t *testing.T, b *book) {
