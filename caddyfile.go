@@ -23,16 +23,20 @@ const (
 	needsDeliver = "store-and-forward is not in this release: leave it out and let reverse_proxy follow the directive"
 )
 
-// later lists the options that are part of the design but not of this release,
-// and why, so that nobody searches for a misspelling.
-var later = map[string]string{
-	"private_key": needsAPI, "base_url": needsAPI, "api_timeout": needsAPI, "webhook_url": needsAPI,
-	"risky": needsAPI, "late": needsAPI, "accept_underpaid": needsAPI, "body": needsAPI,
-	"deliver": needsDeliver, "retry": needsDeliver,
-}
+// laterAccount and laterWebhook list options that are part of the design but
+// not of this release, and why, so that nobody searches for a misspelling.
+var (
+	laterAccount = map[string]string{
+		"private_key": needsAPI, "base_url": needsAPI, "api_timeout": needsAPI, "webhook_url": needsAPI,
+	}
+	laterWebhook = map[string]string{
+		"risky": needsAPI, "late": needsAPI, "accept_underpaid": needsAPI, "body": needsAPI,
+		"deliver": needsDeliver, "retry": needsDeliver,
+	}
+)
 
 // unknownOption is the error for an option that a block does not have.
-func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
+func unknownOption(d *caddyfile.Dispenser, option string, later map[string]string, allowed string) error {
 	if why, ok := later[option]; ok {
 		return d.Errf("option %q cannot be used yet: %s", option, why)
 	}
@@ -108,6 +112,9 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 	if !d.AllArgs(&name) {
 		return d.ArgErr()
 	}
+	if strings.TrimSpace(name) == "" {
+		return d.Err("the account's name is empty")
+	}
 	if app.Accounts[name] != nil {
 		return d.Errf("account %s is given twice", name)
 	}
@@ -147,7 +154,7 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 		a.PreviousSecrets = append(a.PreviousSecrets, previous)
 		return nil
 	default:
-		return unknownOption(d, option, allowed)
+		return unknownOption(d, option, laterAccount, allowed)
 	}
 }
 
@@ -217,7 +224,7 @@ func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
 	case "wait":
 		return oneDuration(d, &w.Wait)
 	default:
-		return unknownOption(d, option, "account, route, scheme, tolerance, stale, allow_ips, max_size, confirm, "+
+		return unknownOption(d, option, laterWebhook, "account, route, scheme, tolerance, stale, allow_ips, max_size, confirm, "+
 			"types, statuses, token, sign, ack, timeout, wait")
 	}
 }

@@ -215,7 +215,7 @@ func TestNoSecretAtAll(t *testing.T) {
 		"both":      {"app", "secret", ""},
 		"no secret": {"app", "", "default account: app_secret: "},
 		"no id":     {"", "secret", "default account: app_id: "},
-		"blank":     {"app", " ", "default account: app_secret is empty"},
+		"blank":     {"app", " ", "default account: app_secret is blank"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("CCPAYMENT_APP_ID", test.id)

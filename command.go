@@ -98,7 +98,11 @@ func cmdSign(fl caddycmd.Flags) (int, error) {
 	if timestamp == "" {
 		timestamp = strconv.FormatInt(time.Now().Unix(), 10)
 	}
-	fmt.Printf("Appid: %s\nTimestamp: %s\nSign: %s\n", creds.appID, timestamp, creds.current.Sign(timestamp, body))
+	sign := creds.current.Sign(timestamp, body)
+	if _, err := client.ReadSignatureHeaders(http.Header{"Appid": {creds.appID}, "Timestamp": {timestamp}, "Sign": {sign}}); err != nil {
+		return exitUsage, err
+	}
+	fmt.Printf("Appid: %s\nTimestamp: %s\nSign: %s\n", creds.appID, timestamp, sign)
 	return exitDone, nil
 }
 
@@ -182,6 +186,9 @@ func verifyAppID(creds *credentials, signed client.SignatureHeaders) finding {
 func verifyTime(signed client.SignatureHeaders, now time.Time, tolerance time.Duration) finding {
 	age := now.Sub(signed.Time).Round(time.Second)
 	text := fmt.Sprintf("%s, %s ago", signed.Time.UTC().Format(time.RFC3339), age)
+	if age < 0 {
+		text = fmt.Sprintf("%s, %s from now", signed.Time.UTC().Format(time.RFC3339), -age)
+	}
 	if age.Abs() > tolerance {
 		return finding{"Timestamp", false, fmt.Sprintf("%s, which is outside %s: an old delivery, or a wrong clock", text, tolerance)}
 	}

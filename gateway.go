@@ -108,9 +108,9 @@ func (g *gatewayV2) read(body []byte) (delivery, error) {
 
 	d.activation = typ.Str == activationType
 	e := &d.event
-	e.AppID, e.Type = g.appID, typ.Str
+	e.AppID, e.Type = g.appID, text(typ)
 	e.Status = text(m.status)
-	e.Key.Status = statusKey(e.Status)
+	e.Key.Status = strings.ToLower(e.Status)
 	e.Risk = riskOf(m.risky)
 	e.ReferenceID, e.UserID = text(m.referenceID), text(m.userID)
 	e.OrderID = text(m.orderID)
@@ -175,6 +175,9 @@ func readKeys(object gjson.Result, places ...place) error {
 func text(value gjson.Result) string {
 	switch value.Type {
 	case gjson.String:
+		if strings.ContainsRune(value.Str, utf8.RuneError) {
+			return value.Raw // an escape that is no character: two such must stay apart
+		}
 		return value.Str
 	case gjson.Number:
 		return value.Raw
@@ -213,17 +216,4 @@ func ownRecord(typ string, msg gjson.Result, m message, body []byte) string {
 		part(string(body))
 	}
 	return ledger.OwnRecord(hex.EncodeToString(digest.Sum(nil)))
-}
-
-// statusKey returns the status by which an event is known, in lower case.
-func statusKey(status string) string {
-	switch status { // those that are known, without allocating
-	case "Success":
-		return "success"
-	case "Processing":
-		return "processing"
-	case "Failed":
-		return "failed"
-	}
-	return strings.ToLower(status)
 }

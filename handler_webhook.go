@@ -2,7 +2,6 @@ package ccpayment
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -158,6 +157,7 @@ const (
 	defaultWait      = 10 * time.Second
 	defaultAck       = "2xx"
 
+	usualSize      = 4 << 10
 	linesPerSecond = 10
 )
 
@@ -201,7 +201,8 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if !first {
-		h.logger.Info("the route stands more than once and counts as one in the ledger", zap.String("route", h.routeName))
+		h.logger.Warn("the route stands more than once and hands each event over at one of its places only: "+
+			"if they lead to different apps, give each its own with `route`", zap.String("route", h.routeName))
 	} else if h.token == "" && h.sign == nil {
 		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.routeName))
 	}
@@ -377,7 +378,7 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if len(r.Header["Sign"]) > 0 {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
-	typ, a := h.receive(w, r, next, start)
+	typ, a := h.receive(w, r, next)
 	a.write(w)
 
 	metrics.webhooks.WithLabelValues(h.accountName, h.routeName, typeLabel(typ), a.outcome).Inc()
@@ -389,11 +390,12 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 }
 
 // receive is the way of a delivery: limits, signature, event, ledger, app.
-func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, now time.Time) (typ string, a answer) {
+func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (typ string, a answer) {
 	body, a, ok := h.readBody(w, r)
 	if !ok {
 		return "", h.reject(r, a)
 	}
+	now := h.app.now() // not earlier: a slow sender must not stretch the tolerance
 	signedAt, err := h.gateway.verify(r.Header, body, now)
 	switch {
 	case errors.Is(err, client.ErrHeaders):
@@ -432,13 +434,14 @@ func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, answ
 		return nil, answer{status: http.StatusForbidden, outcome: "bad_ip", text: "this address may not deliver webhooks"}, false
 	}
 	var body bytes.Buffer
-	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
+	// An announced length is no reason to set memory aside; a webhook's is short.
+	body.Grow(int(min(max(r.ContentLength, 0), usualSize)) + bytes.MinRead)
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.MaxSize))
 	if errors.As(err, new(*http.MaxBytesError)) {
 		return nil, tooLarge, false
 	}
 	if err != nil {
-		return nil, badRequest("unreadable", fmt.Errorf("reading the body: %w", err)), false
+		return nil, answer{status: http.StatusBadRequest, outcome: "unreadable", text: "the body broke off", cause: err}, false
 	}
 	return body.Bytes(), answer{}, true
 }
@@ -517,7 +520,7 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, event ledger.E
 	switch {
 	case errors.As(err, &failed):
 		return failed.answer("shared")
-	case errors.Is(err, ledger.ErrInFlight), errors.Is(err, context.Canceled): // or the sender has stopped waiting
+	case errors.Is(err, ledger.ErrInFlight), err != nil && r.Context().Err() != nil: // or the sender has stopped waiting
 		return answer{status: http.StatusServiceUnavailable, outcome: "in_flight", text: "a copy of this event is being handed over", retryAfter: true}
 	case err != nil:
 		return h.unavailable(err)
@@ -553,12 +556,12 @@ func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, event ledger.
 		h.deliveryLag.Observe(h.app.now().Sub(attempt.ReceivedAt).Seconds())
 		return success("delivered")
 	}
+	if h.troubles.Allow() {
+		h.logger.Warn("the app did not take the event", zap.String("route", h.routeName), zap.String("event_id", event.EventID()),
+			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(failure.cause))
+	}
 	if err := attempt.Failed(ctx, failure); err != nil {
 		return h.unavailable(err)
-	}
-	if c := h.logger.Check(zap.WarnLevel, "the app did not take the event"); c != nil && h.troubles.Allow() {
-		c.Write(zap.String("route", h.routeName), zap.String("event_id", event.EventID()),
-			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(failure.cause))
 	}
 	return failure.answer("failed")
 }

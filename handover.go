@@ -80,7 +80,9 @@ func (h *Webhook) judge(w *appResponse, err error) *appError {
 // prepare makes the request that the app gets: the body and our headers, and
 // of what the sender wrote only two headers.
 func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attempt *ledger.Attempt) {
-	header := make(http.Header, 16)
+	// In place: requests made from this one, by tracing and the like, share it.
+	header := r.Header
+	clear(header)
 	set := func(name, value string) {
 		if value != "" {
 			header[name] = []string{value}
@@ -113,7 +115,6 @@ func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attemp
 		}
 	}
 
-	r.Header = header
 	r.Trailer = nil
 	r.TransferEncoding = nil
 	r.ContentLength = int64(len(event.Body))

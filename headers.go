@@ -13,15 +13,20 @@ import (
 // verified. A client must never be able to send one.
 const headerPrefix = "Ccpayment"
 
-// isOurHeader reports whether an app may take the name for one of ours.
-// Underscore and dot count too: CGI and its heirs make them all the same.
+// isOurHeader reports whether an app may take the name for one of ours. Any
+// sign after the prefix counts: CGI and its heirs make an underscore of a dash,
+// and some of every sign.
 func isOurHeader(name string) bool {
 	n := len(headerPrefix)
-	return len(name) > n && strings.EqualFold(name[:n], headerPrefix) && strings.IndexByte("-_.", name[n]) >= 0
+	return len(name) > n && strings.EqualFold(name[:n], headerPrefix) && !isAlphanumeric(name[n])
+}
+
+func isAlphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
 // headerGuard removes client-sent Ccpayment headers from every request of a
-// server. It is a matcher because that is the one place that every request
+// server. It is a matcher because the first route's are what every request
 // passes first, wherever in the site the directive stands: a path that the
 // directive does not match may still be the app's webhook path in the app's eyes.
 type headerGuard struct {
@@ -30,24 +35,41 @@ type headerGuard struct {
 	matches bool
 }
 
-// guardServer puts the guard in front of a server's routes, once. It reports
-// false where that is too late: named routes and error routes are provisioned
-// after the server has compiled its own.
+// guardServer puts the guard in front of a server's routes, and of its error
+// routes, which answer some requests alone (one without a Host, say). It is
+// called while handlers are provisioned, and rests on what Caddy does then: the
+// server's routes have their matchers, are compiled only after all are
+// provisioned, and keep matchers that were added. It reports false where that
+// is too late: named routes and error routes are provisioned after the server
+// has compiled its own.
 func guardServer(server *caddyhttp.Server) bool {
 	if len(server.Routes) == 0 {
 		return false
 	}
 	first := &server.Routes[0]
-	if len(first.MatcherSets) > 0 && slices.ContainsFunc(first.MatcherSets[0], isGuard) {
+	if isGuarded(first) {
 		return true
 	}
 	compiled := !slices.ContainsFunc(server.Routes, func(r caddyhttp.Route) bool { return r.HandlersRaw != nil })
 	if compiled {
 		return false
 	}
-	guard := caddyhttp.MatcherSet{headerGuard{matches: len(first.MatcherSets) == 0}}
-	first.MatcherSets = append(caddyhttp.MatcherSets{guard}, first.MatcherSets...)
+	guardRoute(first, len(first.MatcherSets) == 0)
+	if server.Errors != nil && len(server.Errors.Routes) > 0 {
+		// Their matchers are provisioned later, and are still raw.
+		first := &server.Errors.Routes[0]
+		guardRoute(first, len(first.MatcherSetsRaw) == 0)
+	}
 	return true
+}
+
+func isGuarded(route *caddyhttp.Route) bool {
+	return len(route.MatcherSets) > 0 && slices.ContainsFunc(route.MatcherSets[0], isGuard)
+}
+
+func guardRoute(route *caddyhttp.Route, alone bool) {
+	guard := caddyhttp.MatcherSet{headerGuard{matches: alone}}
+	route.MatcherSets = append(caddyhttp.MatcherSets{guard}, route.MatcherSets...)
 }
 
 func isGuard(matcher any) bool {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ func init() {
 // App holds the merchant accounts and the ledger that the payment handlers
 // work with. The options at its top level are those of the default account.
 //
-// Every text may be a placeholder that is known when the configuration is
+// Every value may be a placeholder that is known when the configuration is
 // loaded, such as `{env.NAME}` or `{file./path}`; the configuration that the
 // admin endpoint shows keeps the placeholder.
 type App struct {
@@ -41,7 +42,7 @@ type App struct {
 
 	mu       sync.Mutex
 	routes   map[string]string // the configuration of each route name
-	held     bool              // we hold a reference to the ledger
+	held     *sharedLedger     // our reference to the ledger
 	released bool
 }
 
@@ -64,6 +65,11 @@ type Account struct {
 	// towards the app. An order id without it belongs to another shop: its
 	// events are recorded and acknowledged, but not forwarded.
 	OrderPrefix string `json:"order_prefix,omitempty"`
+}
+
+// isSet reports whether any option is given.
+func (a *Account) isSet() bool {
+	return a.AppID+a.AppSecret+a.WebhookKey+a.OrderPrefix != "" || len(a.PreviousSecrets) > 0
 }
 
 // PreviousSecret is an app secret that was replaced.
@@ -109,11 +115,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	// Accounts are checked here although handlers resolve them: a mistake in
 	// one that no handler uses yet is a mistake all the same.
 	for name := range a.Accounts {
+		if strings.TrimSpace(name) == "" {
+			return errors.New("an account has no name")
+		}
 		if _, err := a.credentials(name); err != nil {
 			return err
 		}
 	}
-	if a.AppID != "" || a.AppSecret != "" {
+	if a.isSet() {
 		if _, err := a.credentials(""); err != nil {
 			return err
 		}
@@ -133,15 +142,7 @@ func (a *App) Stop() error { return nil }
 // Cleanup gives the ledger back. The last configuration, or the last request,
 // that used it closes it.
 func (a *App) Cleanup() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.released = true
-	if !a.held {
-		return nil
-	}
-	a.held = false
-	_, err := ledgers.Delete(a.store.Identity())
-	return err
+	return a.letGo()
 }
 
 // credentials resolves an account by name; the empty name is the default one.

@@ -3,8 +3,7 @@ package ccpayment
 import (
 	"context"
 	"errors"
-	"io"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -23,10 +22,12 @@ var ledgers = caddy.NewUsagePool()
 // sharedLedger is an open ledger and the work that goes on behind it.
 type sharedLedger struct {
 	*ledger.Ledger
-	store     ledger.Store
-	retention atomic.Int64 // a time.Duration: the newest configuration's
-	stop      context.CancelFunc
-	stopped   chan struct{}
+	store   ledger.Store
+	stop    context.CancelFunc
+	stopped chan struct{}
+
+	mu      sync.Mutex
+	holders map[*App]time.Duration // the started Apps, and how long each keeps bodies
 }
 
 // acquireLedger returns the ledger, which it opens if this is the first use.
@@ -67,10 +68,28 @@ func (a *App) hold() error {
 		return err
 	}
 	a.mu.Lock()
-	a.held = true
+	a.held = shared
 	a.mu.Unlock()
-	shared.retention.Store(int64(a.store.Retention()))
+	shared.mu.Lock()
+	shared.holders[a] = a.store.Retention()
+	shared.mu.Unlock()
 	return nil
+}
+
+// letGo gives back what hold acquired.
+func (a *App) letGo() error {
+	a.mu.Lock()
+	shared := a.held
+	a.held, a.released = nil, true
+	a.mu.Unlock()
+	if shared == nil {
+		return nil
+	}
+	shared.mu.Lock()
+	delete(shared.holders, a)
+	shared.mu.Unlock()
+	_, err := ledgers.Delete(a.store.Identity())
+	return err
 }
 
 func (a *App) openLedger() (*sharedLedger, error) {
@@ -86,8 +105,8 @@ func (a *App) openLedger() (*sharedLedger, error) {
 		store:   store,
 		stop:    stop,
 		stopped: make(chan struct{}),
+		holders: make(map[*App]time.Duration),
 	}
-	s.retention.Store(int64(a.store.Retention()))
 	go s.maintain(ctx, a.now)
 	return s, nil
 }
@@ -115,9 +134,23 @@ func (s *sharedLedger) maintain(ctx context.Context, now func() time.Time) {
 	}
 }
 
+// retention is the longest that a configuration asks for, so that one which is
+// tried and fails to start takes nothing from the one that runs. It is 0 while
+// none holds the ledger.
+func (s *sharedLedger) retention() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	longest := time.Duration(0)
+	for _, retention := range s.holders {
+		longest = max(longest, retention)
+	}
+	return longest
+}
+
 func (s *sharedLedger) prune(ctx context.Context, now func() time.Time) {
-	for ctx.Err() == nil {
-		pruned, err := s.store.Prune(ctx, now().Add(-time.Duration(s.retention.Load())), pruneBatch)
+	retention := s.retention()
+	for retention > 0 && ctx.Err() == nil {
+		pruned, err := s.store.Prune(ctx, now().Add(-retention), pruneBatch)
 		if err != nil {
 			// Not the logger of the configuration that opened the ledger, which may have ended.
 			caddy.Log().Named("ccpayment").Error("pruning bodies of finished events", zap.Error(err))
@@ -144,8 +177,5 @@ func (s *sharedLedger) measure() {
 func (s *sharedLedger) Destruct() error {
 	s.stop()
 	<-s.stopped
-	if closer, ok := s.store.(io.Closer); ok {
-		return closer.Close()
-	}
-	return nil
+	return s.store.Close()
 }

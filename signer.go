@@ -120,7 +120,11 @@ func optional(repl *caddy.Replacer, name, text string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %v", name, err)
 	}
-	return strings.TrimSpace(value), nil
+	value = strings.TrimSpace(value)
+	if text != "" && value == "" {
+		return "", fmt.Errorf("%s is blank", name)
+	}
+	return value, nil
 }
 
 // matchesHMAC reports whether any live secret made the signature. All are

@@ -96,7 +96,8 @@ func cmdTrigger(fl caddycmd.Flags) (int, error) {
 	defer stop()
 	sender := &triggerSender{creds: creds, to: to.String(), body: body}
 	sender.client = &http.Client{
-		Timeout: triggerTimeout,
+		Timeout:   triggerTimeout,
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: concurrency},
 		// A redirect is no acknowledgement.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

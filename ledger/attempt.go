@@ -105,6 +105,9 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 		err = a.ledger.store.Commit(ctx, a.claim, changes[:1])
 	}
 	if err != nil {
+		if outcome.State == Delivered {
+			a.ledger.keepUnsaved(a.claim.Record, changes[0])
+		}
 		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}

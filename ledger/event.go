@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,6 +127,11 @@ type Transition struct {
 	Seq uint64 `json:"seq,omitempty"`
 }
 
+// longestHistory bounds an event's history, which somebody who repeats a
+// delivery that the app refuses could let grow. Far beyond what retries make,
+// steps in the middle are left out; Attempts still counts them.
+const longestHistory = 200
+
 // Apply takes the event through the transitions, in order. A transition that
 // the state machine does not know is an error, and the event is not to be used
 // then. Only an outcome that is Delivered is always possible, because the app's
@@ -145,6 +151,9 @@ func (e *Event) Apply(transitions []Transition) error {
 		}
 		e.State = t.State
 		e.Transitions = append(e.Transitions, t)
+		if len(e.Transitions) > longestHistory {
+			e.Transitions = slices.Delete(e.Transitions, longestHistory/2, longestHistory/2+1)
+		}
 		e.Attempts = max(e.Attempts, t.Attempt)
 		e.Seq = max(e.Seq, t.Seq)
 		switch t.State {

@@ -50,7 +50,15 @@ type Ledger struct {
 
 	mu      sync.Mutex
 	flights map[Record]*flight
+	// unsaved holds what the app said yes to and the store could not write.
+	// Until it is written nothing else of the record is decided: a Processing
+	// must not follow a Success that only this process knows of.
+	unsaved map[Record]Change
 }
+
+// largestUnsaved bounds the memory that a store out of order can cost. Beyond
+// it an event is handed over again, as after a crash.
+const largestUnsaved = 10_000
 
 // flight is an attempt, or a decision, that copies of the event wait for.
 type flight struct {
@@ -63,7 +71,7 @@ type flight struct {
 
 // New returns the ledger over a store; now is the clock.
 func New(store Store, now func() time.Time) *Ledger {
-	return &Ledger{store: store, now: now, flights: make(map[Record]*flight)}
+	return &Ledger{store: store, now: now, flights: make(map[Record]*flight), unsaved: make(map[Record]Change)}
 }
 
 // Begin decides what a delivery of the event comes to. On [Deliver], and only
@@ -142,6 +150,14 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 		return 0, nil, fmt.Errorf("claiming the record: %w", err)
 	}
 
+	if change, ok := l.unsavedOf(claim.Record); ok {
+		if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
+			return 0, nil, errors.Join(fmt.Errorf("recording an earlier outcome: %w", err), l.store.Release(ctx, claim))
+		}
+		l.saved(claim.Record)
+		return l.rule(ctx, event, opts, f)
+	}
+
 	received := Transition{At: event.ReceivedAt, State: Received}
 	verdict := judge(claim.Events, event.Key, opts.Ignore != "")
 	switch verdict {
@@ -159,6 +175,27 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 		}
 	}
 	return verdict, nil, l.store.Release(ctx, claim)
+}
+
+func (l *Ledger) unsavedOf(record Record) (Change, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change, ok := l.unsaved[record]
+	return change, ok
+}
+
+func (l *Ledger) saved(record Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.unsaved, record)
+}
+
+func (l *Ledger) keepUnsaved(record Record, change Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.unsaved) < largestUnsaved {
+		l.unsaved[record] = change
+	}
 }
 
 // record commits one event that is not handed over.

@@ -648,12 +648,41 @@ func TestStoreErrors(t *testing.T) {
 				if name == "Release" {
 					time.Sleep(opts.Lease)
 				}
+				if name == "Delivered" {
+					b.want(e, ledger.Duplicate) // the app has said yes
+					return
+				}
 				if attempt := b.deliver(e); attempt.Number != 1 {
 					t.Errorf("afterwards the attempt is number %d", attempt.Number)
 				}
 			})
 		})
 	}
+}
+
+// What the app said yes to is not forgotten because the store could not write
+// it: until it can, nothing of the record is handed over, and then a lower
+// status is overtaken.
+func TestUnsavedYes(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		full := errors.New("no space left")
+		attempt := b.want(event("Success"), ledger.Deliver)
+		b.store.commit = func([]ledger.Change) error { return full }
+		if err := attempt.Delivered(bg); !errors.Is(err, full) {
+			t.Errorf("recording the yes: %v", err)
+		}
+		for _, status := range []string{"Processing", "Success"} {
+			if _, attempt, err := b.Begin(bg, event(status), opts); attempt != nil || !errors.Is(err, full) {
+				t.Errorf("%s meanwhile: %v, %v", status, attempt, err)
+			}
+		}
+		b.store.commit = nil
+		b.want(event("Processing"), ledger.Overtaken)
+		b.want(event("Success"), ledger.Duplicate)
+		if got := b.wantState(event("Success"), ledger.Delivered); got.Attempts != 1 {
+			t.Errorf("the event is %+v", got)
+		}
+	})
 }
 
 // What is not forwarded is not acknowledged either unless it is recorded.

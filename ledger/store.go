@@ -52,6 +52,9 @@ type Store interface {
 	// received before the given time, and reports how many; the events
 	// themselves stay for ever, because they are what recognises a copy.
 	Prune(ctx context.Context, before time.Time, limit int) (int, error)
+
+	// Close ends the use of the store; what comes later gets ErrClosed.
+	Close() error
 }
 
 // Claim is the lease on a record, with what the ledger knows of it.

@@ -281,12 +281,20 @@ func (s *Store) Load(_ context.Context, key ledger.Key) (event ledger.Event, err
 }
 
 // Prune implements [ledger.Store].
-func (s *Store) Prune(_ context.Context, before time.Time, limit int) (pruned int, err error) {
-	err = s.update(func(tx *bbolt.Tx) error {
-		pruned, err = pruneBodies(tx, before, limit)
+func (s *Store) Prune(_ context.Context, before time.Time, limit int) (int, error) {
+	var bodies [][]byte
+	err := s.view(func(tx *bbolt.Tx) (err error) {
+		bodies, err = finishedBodies(tx, before, limit)
 		return err
 	})
-	return pruned, err
+	if err != nil || len(bodies) == 0 {
+		return 0, err // and nothing is written, however often it is asked
+	}
+	err = s.update(func(tx *bbolt.Tx) error { return deleteBodies(tx, bodies) })
+	if err != nil {
+		return 0, err
+	}
+	return len(bodies), nil
 }
 
 func (s *Store) view(fn func(*bbolt.Tx) error) error {

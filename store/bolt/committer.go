@@ -22,6 +22,9 @@ type committer struct {
 	next *group // gathers while another commits
 }
 
+// errNothing rolls back a transaction in which every update failed.
+var errNothing = errors.New("nothing to commit")
+
 type group struct {
 	updates []*update
 	done    chan struct{}
@@ -64,6 +67,9 @@ func (c *committer) update(apply func(*bbolt.Tx) error) error {
 func (c *committer) commit(g *group) {
 	start := time.Now()
 	err := c.transact(g)
+	if errors.Is(err, errNothing) {
+		return
+	}
 	if err != nil {
 		for _, u := range g.updates {
 			u.err = errors.Join(u.err, err)
@@ -78,10 +84,13 @@ func (c *committer) commit(g *group) {
 func (c *committer) transact(g *group) error {
 	return guard(func() error {
 		return c.db.Update(func(tx *bbolt.Tx) error {
+			result := errNothing
 			for _, u := range g.updates {
-				u.err = u.apply(tx)
+				if u.err = u.apply(tx); u.err == nil {
+					result = nil
+				}
 			}
-			return nil
+			return result
 		})
 	})
 }

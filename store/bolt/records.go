@@ -211,27 +211,45 @@ func (w write) put(tx *bbolt.Tx) error {
 	return tx.Bucket(bodiesBucket).Put(w.bodyKey, w.body)
 }
 
-// pruneBodies deletes bodies of finished events, oldest first. Those of events
-// that are not finished are passed over.
-func pruneBodies(tx *bbolt.Tx, before time.Time, limit int) (int, error) {
-	events := tx.Bucket(eventsBucket)
-	bodies := tx.Bucket(bodiesBucket)
+// finishedBodies returns the keys of bodies of finished events, oldest first.
+// Those of events that are not finished are passed over.
+func finishedBodies(tx *bbolt.Tx, before time.Time, limit int) ([][]byte, error) {
 	end := timeKey(before)
 	var finished [][]byte
-	cursor := bodies.Cursor()
+	cursor := tx.Bucket(bodiesBucket).Cursor()
 	for k, _ := cursor.First(); k != nil && bytes.Compare(k[:len(end)], end) < 0 && len(finished) < limit; k, _ = cursor.Next() {
-		summary, err := readHeader(events.Get(k[len(end):]))
+		done, err := isFinished(tx, k[len(end):])
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		if summary.State.Finished() {
+		if done {
 			finished = append(finished, bytes.Clone(k))
 		}
 	}
-	for _, k := range finished {
-		if err := bodies.Delete(k); err != nil {
-			return 0, err
+	return finished, nil
+}
+
+// deleteBodies deletes the bodies whose events are still finished.
+func deleteBodies(tx *bbolt.Tx, keys [][]byte) error {
+	var finished [][]byte
+	for _, k := range keys {
+		done, err := isFinished(tx, k[len(timeKey(time.Time{})):])
+		if err != nil {
+			return err
+		}
+		if done {
+			finished = append(finished, k)
 		}
 	}
-	return len(finished), nil
+	for _, k := range finished {
+		if err := tx.Bucket(bodiesBucket).Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isFinished(tx *bbolt.Tx, eventKey []byte) (bool, error) {
+	summary, err := readHeader(tx.Bucket(eventsBucket).Get(eventKey))
+	return summary.State.Finished(), err
 }
