@@ -136,6 +136,7 @@ func TestMistakes(t *testing.T) {
 // TestValidate has what only turns out when the configuration is provisioned.
 func TestValidate(t *testing.T) {
 	t.Setenv("CCPAYMENT_TEST_EMPTY", "")
+	t.Setenv("CCPAYMENT_TEST_BLANK", "  ")
 	const key = "bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3"
 	account := func(options string) setup { return setup{account: "account b {\n" + options + "\n}"} }
 	webhook := func(options string) setup { return setup{webhook: options} }
@@ -150,6 +151,10 @@ func TestValidate(t *testing.T) {
 		{"usual", setup{}, ""},
 		{"empty secret", account("app_id b\napp_secret {env.CCPAYMENT_TEST_EMPTY}"), `account "b": app_secret: `},
 		{"unset secret", account("app_id b\napp_secret {env.CCPAYMENT_TEST_UNSET}"), `account "b": app_secret: `},
+		{"blank token", webhook(`token "{env.CCPAYMENT_TEST_BLANK}"`), "token is blank"},
+		{"blank prefix", account(`app_id b
+			app_secret s
+			order_prefix "{env.CCPAYMENT_TEST_BLANK}"`), `account "b": order_prefix is blank`},
 		{"no secret", account("app_id b"), `account "b": app_secret is empty`},
 		{"no app id", account("app_secret b"), `account "b": app_id is empty`},
 		{"secret from the request", account("app_id b\napp_secret {http.request.header.Secret}"), `account "b": app_secret: `},

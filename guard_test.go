@@ -222,3 +222,22 @@ func TestOthersHeadersStay(t *testing.T) {
 		}
 	}
 }
+
+// TestForgedHeadersOnErrors: some requests are answered by a site's error
+// routes alone, which may lead to the app as well.
+func TestForgedHeadersOnErrors(t *testing.T) {
+	for name, handleErrors := range map[string]string{
+		"without matcher": "handle_errors {\n reverse_proxy $APP\n}",
+		"with matcher":    "handle_errors 5xx 4xx {\n reverse_proxy $APP\n}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, setup{site: "http://:$PORT {\n bind 127.0.0.1\n ccpayment_webhook /hook\n reverse_proxy $APP\n" + handleErrors + "\n}"})
+			lines := "Connection: close\r\nContent-Length: 0\r\n" + strings.Join(forged, "\r\n") + "\r\n\r\n"
+			s.send(strings.Repeat("A", 33) + " /hook HTTP/1.1\r\nHost: shop.example\r\n" + lines)
+			s.send("POST /hook HTTP/1.1\r\nHost: ...\r\n" + lines)
+			for _, got := range s.app.wants(t, 2) {
+				wantsNothingForged(t, got)
+			}
+		})
+	}
+}
