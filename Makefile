@@ -10,7 +10,8 @@ build:
 # Starts Caddy with Caddyfile.example and a small shop behind it, and fires each
 # kind of delivery at it.
 demo: build
-	go run ./examples/shop/demo --caddy bin/caddy
+	go build -o bin/demo ./examples/shop/demo
+	bin/demo --caddy bin/caddy
 
 test:
 	go test -race -tags $(TAGS) ./...
@@ -23,6 +24,8 @@ bench: build
 	go test -tags $(TAGS) -run '^$$' -bench . -benchmem . ./store/bolt
 	go run ./test/bench --caddy bin/caddy
 
-# What a user does who adds the plugin to a Caddy of his own.
+# What a user does who adds the plugin to a Caddy of his own. Both versions are
+# named, so that none is looked up.
 xcaddy:
-	GOPROXY=off go tool xcaddy build --output bin/xcaddy --with github.com/seed-338f6760/caddy-ccpayment=.
+	go tool xcaddy build $$(go list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2) --output bin/xcaddy \
+		--with github.com/seed-338f6760/caddy-ccpayment@v0.0.0=.

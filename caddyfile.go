@@ -180,6 +180,9 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 func parseWebhook(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // consume the directive's name
 	if h.NextArg() {
+		if arg := h.Val(); !strings.ContainsAny(arg, ":.{") {
+			return nil, h.Errf("%q is no matcher: a path begins with a slash, /%s", arg, arg)
+		}
 		return nil, h.Errf("an upstream after the directive cannot be used yet: %s", needsDeliver)
 	}
 	webhook := new(Webhook)

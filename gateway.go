@@ -62,9 +62,12 @@ func (g *gatewayV2) verify(header http.Header, body []byte, now time.Time) (time
 		}
 		matches = g.matchesHMAC(signed, body, now)
 	}
-	// The id is compared last, so that an answer does not tell which was wrong.
-	if !matches || signed.AppID != g.appID {
-		return time.Time{}, client.ErrSignature
+	// The answer is one and the same; the log tells which it was.
+	switch {
+	case signed.AppID != g.appID:
+		return time.Time{}, fmt.Errorf("%w: the Appid is not ours: compare app_id with CCPayment's console", client.ErrSignature)
+	case !matches:
+		return time.Time{}, fmt.Errorf("%w: no live secret made it: compare app_secret with CCPayment's console", client.ErrSignature)
 	}
 	return signed.Time, nil
 }

@@ -207,6 +207,11 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.routeName))
 	}
 
+	if first {
+		h.warnUnknown("types", h.types, knownTypes)
+		h.warnUnknown("statuses", h.statuses, knownStatuses)
+	}
+
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		if !guardServer(server) {
 			h.logger.Warn("client-sent Ccpayment headers are removed from the requests of this route only: "+
@@ -216,6 +221,25 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 		h.laxProxies = server.TrustedProxiesStrict == 0
 	}
 	return nil
+}
+
+// knownTypes and knownStatuses are those that CCPayment documents (API
+// reference, Webhook Types and Transaction Statuses in Webhooks), and Pending,
+// which is seen too. Others may be filtered for, but are likely misspelt.
+var (
+	knownTypes    = []string{"ApiDeposit", "DirectDeposit", "ApiWithdrawal", "UserDeposit", "UserWithdrawal"}
+	knownStatuses = []string{"WaitingApproval", "Pending", "Processing", "Success", "Failed", "Rejected"}
+)
+
+// warnUnknown warns of a filter that may let nothing through.
+func (h *Webhook) warnUnknown(option string, values, known []string) {
+	for _, value := range values {
+		same := func(k string) bool { return k == value || option == "statuses" && strings.EqualFold(k, value) }
+		if !slices.ContainsFunc(known, same) {
+			h.logger.Warn("the filter names a value that is not known: check the spelling, because events of all others are acknowledged and never reach the app",
+				zap.String("route", h.routeName), zap.String("option", option), zap.String("value", value), zap.Strings("known", known))
+		}
+	}
 }
 
 func (h *Webhook) setDefaults() {
@@ -261,6 +285,9 @@ func (h *Webhook) resolve() (err error) {
 	}
 	if h.token, err = optional(repl, "token", h.Token); err != nil {
 		return err
+	}
+	if strings.HasPrefix(h.token, "{") {
+		return errors.New("token begins with a brace: is it a placeholder that does not end?")
 	}
 	if headerText(h.token) != h.token || strings.Contains(h.token, " ") {
 		return errors.New("token must be printable ASCII without spaces and percent signs")

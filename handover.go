@@ -68,6 +68,8 @@ func (h *Webhook) judge(w *appResponse, err error) *appError {
 		return &appError{cause: err}
 	case w.status == 0:
 		return &appError{cause: errors.New("no handler answered: does reverse_proxy follow the directive?")}
+	case w.status == http.StatusUnauthorized || w.status == http.StatusForbidden:
+		return &appError{cause: fmt.Errorf("the app answered %d: has it the same token?", w.status)}
 	case w.status < 200 || w.status > 299:
 		return &appError{cause: fmt.Errorf("the app answered %d", w.status)}
 	case h.ackText != defaultAck && !bytes.Contains(w.body.Bytes(), []byte(h.ackText)):

@@ -52,6 +52,9 @@ Sends a test webhook, signed as CCPayment signs, and prints what the receiver
 answered. The types are ApiDeposit, DirectDeposit, ApiWithdrawal, UserDeposit,
 UserWithdrawal and ActivateWebhookURL.
 
+To the app it is a real event: name an order that does not exist, or try it
+before you go live.
+
 With --repeat the same event is sent several times, each with a signature of its
 own, and with --concurrency several at once: the app must see it once. Give
 --record-id to send an event again later, or another status of its record.`,

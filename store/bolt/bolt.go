@@ -331,6 +331,7 @@ func (s *Store) explain(err error) error {
 }
 
 var (
+	errInUse   = errors.New("another process has it open")
 	errDamaged = errors.New("the file is damaged")
 	errForeign = errors.New("the file is not a ledger of this version")
 )
@@ -340,7 +341,7 @@ func explain(path string, err error) error {
 	var advice string
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		advice = "another process has it open: a bolt ledger serves one process, so stop the other one or give each its own path"
+		return fmt.Errorf("ledger %s: %w; a bolt ledger serves one process, so stop the other one or give each its own path", path, errInUse)
 	case errors.Is(err, errDamaged), errors.Is(err, bolterrors.ErrInvalid),
 		errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
 		strings.Contains(err.Error(), "file size too small"): // bbolt has no error to compare with
