@@ -250,19 +250,25 @@ func parseSign(d *caddyfile.Dispenser, w *Webhook) error {
 	return nil
 }
 
-// oneText reads an option's only argument, which may be given once.
-func oneText(d *caddyfile.Dispenser, to *string) error {
+// once reads the only argument of an option that may be given once.
+func once(d *caddyfile.Dispenser, given bool) (string, error) {
 	option := d.Val()
-	if *to != "" {
-		return d.Errf("%s is given twice", option)
+	if given {
+		return "", d.Errf("%s is given twice", option)
 	}
-	if !d.AllArgs(to) {
-		return d.ArgErr()
+	var text string
+	if !d.AllArgs(&text) {
+		return "", d.ArgErr()
 	}
-	if strings.TrimSpace(*to) == "" {
-		return d.Errf("%s is empty", option)
+	if strings.TrimSpace(text) == "" {
+		return "", d.Errf("%s is empty", option)
 	}
-	return nil
+	return text, nil
+}
+
+func oneText(d *caddyfile.Dispenser, to *string) (err error) {
+	*to, err = once(d, *to != "")
+	return err
 }
 
 // texts reads an option's arguments, at least one.
@@ -279,12 +285,9 @@ func texts(d *caddyfile.Dispenser, to *[]string) error {
 
 func oneDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
 	option := d.Val()
-	if *to != 0 {
-		return d.Errf("%s is given twice", option)
-	}
-	var text string
-	if !d.AllArgs(&text) {
-		return d.ArgErr()
+	text, err := once(d, *to != 0)
+	if err != nil {
+		return err
 	}
 	duration, err := caddy.ParseDuration(text)
 	if err != nil {
@@ -299,12 +302,9 @@ func oneDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
 
 func oneSize(d *caddyfile.Dispenser, to *int64) error {
 	option := d.Val()
-	if *to != 0 {
-		return d.Errf("%s is given twice", option)
-	}
-	var text string
-	if !d.AllArgs(&text) {
-		return d.ArgErr()
+	text, err := once(d, *to != 0)
+	if err != nil {
+		return err
 	}
 	size, err := humanize.ParseBytes(text)
 	if err != nil {

@@ -83,14 +83,7 @@ CCPayment makes them. They can be sent as they are:
 }
 
 func cmdSign(fl caddycmd.Flags) (int, error) {
-	if fl.NArg() > 0 {
-		return exitUsage, errors.New("sign takes no arguments: the body comes on standard input")
-	}
-	creds, err := commandCredentials(fl)
-	if err != nil {
-		return exitUsage, err
-	}
-	body, err := readStdin()
+	creds, body, err := commandInput(fl)
 	if err != nil {
 		return exitUsage, err
 	}
@@ -125,17 +118,10 @@ usually went wrong. The body must be the bytes as they were received.`,
 }
 
 func cmdVerify(fl caddycmd.Flags) (int, error) {
-	if fl.NArg() > 0 {
-		return exitUsage, errors.New("verify takes no arguments: the body comes on standard input")
-	}
 	if fl.String("timestamp") == "" || fl.String("sign") == "" {
 		return exitUsage, errors.New("give --timestamp and --sign, as the delivery had them")
 	}
-	creds, err := commandCredentials(fl)
-	if err != nil {
-		return exitUsage, err
-	}
-	body, err := readStdin()
+	creds, body, err := commandInput(fl)
 	if err != nil {
 		return exitUsage, err
 	}
@@ -244,6 +230,20 @@ func slips(signed client.SignatureHeaders, body []byte) []slip {
 			func(s *slip) { s.body = compact.Bytes() })
 	}
 	return found
+}
+
+// commandInput is what sign and verify work on: the credentials, and the body
+// on standard input.
+func commandInput(fl caddycmd.Flags) (*credentials, []byte, error) {
+	if fl.NArg() > 0 {
+		return nil, nil, fmt.Errorf("unexpected argument %q: the body comes on standard input", fl.Arg(0))
+	}
+	creds, err := commandCredentials(fl)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := readStdin()
+	return creds, body, err
 }
 
 // commandCredentials are those of the environment, or of the configuration
