@@ -181,16 +181,11 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if !first {
+	if first {
+		h.warn()
+	} else {
 		h.logger.Warn("the route stands more than once and hands each event over at one of its places only: "+
 			"if they lead to different apps, give each its own with `route`", zap.String("route", h.routeName))
-	} else if h.token == "" && h.sign == nil {
-		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.routeName))
-	}
-
-	if first {
-		h.warnUnknown("types", h.types, knownTypes)
-		h.warnUnknown("statuses", h.statuses, knownStatuses)
 	}
 
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {

@@ -38,6 +38,15 @@ var (
 	knownStatuses = []string{"WaitingApproval", "Pending", "Processing", "Success", "Failed", "Rejected"}
 )
 
+// warn tells of options that are valid and may still be a mistake.
+func (h *Webhook) warn() {
+	if h.token == "" && h.sign == nil {
+		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.routeName))
+	}
+	h.warnUnknown("types", h.types, knownTypes)
+	h.warnUnknown("statuses", h.statuses, knownStatuses)
+}
+
 // warnUnknown warns of a filter that may let nothing through.
 func (h *Webhook) warnUnknown(option string, values, known []string) {
 	for _, value := range values {
