@@ -6,6 +6,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	// What the binary is built from: without it a change there would leave a
+	// cached result of these tests standing.
+	_ "github.com/seed-338f6760/caddy-ccpayment"
 )
 
 // binary is the Caddy that the tests run.
