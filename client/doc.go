@@ -1,5 +1,21 @@
-// Package client speaks CCPayment's V2 API. This release holds what both ends
-// of it share: signing requests, and verifying webhooks.
+// Package client is CCPayment's V2 API in Go: every endpoint as a typed
+// method, and the verification of webhooks.
 //
-// It imports nothing of Caddy and can be used in any Go program.
+//	c, err := client.New(client.Credentials{AppID: id, AppSecret: secret})
+//	invoice, err := c.CreateInvoice(ctx, client.InvoiceRequest{
+//		OrderID: "order-1", Price: decimal.RequireFromString("49.90"), PriceFiatID: "1033",
+//	})
+//
+// Amounts, prices and rates are decimals, ids are texts and times are
+// [time.Time], whatever way the API writes them. Every answer keeps what was
+// received in Raw, so that a field this package does not know is not lost.
+//
+// A request is checked before it is sent, where the reference gives a rule
+// ([ArgumentError]). An answer other than code 10000 is an [Error], which
+// [errors.Is] compares with one sentinel per documented code. What can be
+// repeated without harm is repeated by itself. A call that may have moved
+// money is never repeated: where its outcome cannot be told, the error is an
+// [OutcomeUnknownError] and names the order to look up.
+//
+// The package imports nothing of Caddy and keeps no global state.
 package client

@@ -1,0 +1,45 @@
+package client
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+// The bounds of a number from outside, checked before it is parsed: a few bytes
+// like 1e20000000 would otherwise become megabytes of digits.
+const (
+	maxDigits   = 40
+	maxExponent = 40
+)
+
+// parseAmount reads a decimal number. The empty text is 0: the API sends it for
+// "none".
+func parseAmount(text string) (decimal.Decimal, error) {
+	if text == "" {
+		return decimal.Decimal{}, nil
+	}
+	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(text), "e")
+	digits := 0
+	for _, r := range mantissa {
+		if r >= '0' && r <= '9' {
+			digits++
+		}
+	}
+	if digits == 0 || digits > maxDigits {
+		return decimal.Decimal{}, fmt.Errorf("%.60q is not a number of 1 to %d digits", text, maxDigits)
+	}
+	if hasExponent {
+		n, err := strconv.Atoi(exponent)
+		if err != nil || n < -maxExponent || n > maxExponent {
+			return decimal.Decimal{}, fmt.Errorf("%.60q has an exponent beyond %d", text, maxExponent)
+		}
+	}
+	d, err := decimal.NewFromString(text)
+	if err != nil {
+		return decimal.Decimal{}, fmt.Errorf("%.60q is not a number", text)
+	}
+	return d, nil
+}

@@ -1,0 +1,248 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	// maxAnswer holds the longest answer there is, the token list, many times.
+	maxAnswer = 8 << 20
+	codeOK    = 10000
+	// blockedFor is how long no call is made after CCPayment blocked the
+	// address: its block lasts days, and each further call may prolong it.
+	blockedFor = time.Hour
+)
+
+// Call makes a call by the name of its endpoint, such as "getCoinList", with
+// parameters that are a JSON object or nothing, and returns the answer's data.
+// It is for programs that pass calls on; the typed methods say what the
+// parameters are and check them. Retries and errors are as theirs.
+func (c *Client) Call(ctx context.Context, endpoint string, parameters json.RawMessage) (json.RawMessage, error) {
+	if _, ok := endpoints[endpoint]; !ok {
+		return nil, fmt.Errorf("ccpayment has no endpoint %.60q", endpoint)
+	}
+	var known struct {
+		OrderID string `json:"orderId"`
+	}
+	if len(parameters) > 0 {
+		if !bytes.HasPrefix(bytes.TrimSpace(parameters), []byte("{")) {
+			return nil, &ArgumentError{Endpoint: endpoint, Field: "the body", Problem: "is not a JSON object"}
+		}
+		if err := decode(parameters, &known); err != nil {
+			return nil, &ArgumentError{Endpoint: endpoint, Field: "the body", Problem: err.Error()}
+		}
+	}
+	return c.call(ctx, endpoint, known.OrderID, parameters)
+}
+
+// ask makes a call with checked parameters and reads its data into answer.
+func (c *Client) ask(ctx context.Context, p *params, orderID string, answer any) error {
+	body, err := p.finish()
+	if err != nil {
+		return err
+	}
+	data, err := c.call(ctx, p.endpoint, orderID, body)
+	if err != nil {
+		return err
+	}
+	if len(data) == 0 {
+		data = json.RawMessage("null")
+	}
+	err = decode(data, answer)
+	if checked, ok := answer.(interface{ check() error }); ok && err == nil {
+		err = checked.check()
+	}
+	if err == nil {
+		return nil
+	}
+	err = &AnswerError{Endpoint: p.endpoint, Err: err}
+	if endpoints[p.endpoint].repeatable {
+		return err
+	}
+	return &OutcomeUnknownError{Endpoint: p.endpoint, OrderID: orderID, Err: err}
+}
+
+func (c *Client) params(endpoint string) *params { return &params{endpoint: endpoint, appID: c.appID} }
+
+// outcome is what a try that failed tells about what happened at CCPayment.
+type outcome int
+
+const (
+	refused   outcome = iota // nothing, and the same call will be refused again
+	later                    // nothing, and the same call may work in a moment
+	unclear                  // perhaps all of it; asking again may tell
+	senseless                // perhaps all of it, and asking again brings the same answer
+)
+
+// call tries until it has an answer, or must not or cannot try again.
+func (c *Client) call(ctx context.Context, endpoint, orderID string, body []byte) (json.RawMessage, error) {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval = 250 * time.Millisecond
+	wait.MaxInterval = 5 * time.Second
+	for try := 1; ; try++ {
+		data, happened, err := c.try(ctx, endpoint, body)
+		switch {
+		case err == nil:
+			return data, nil
+		case happened >= unclear && !endpoints[endpoint].repeatable:
+			return nil, &OutcomeUnknownError{Endpoint: endpoint, OrderID: orderID, Err: err}
+		case happened == refused || happened == senseless || try >= c.tries || !sleep(ctx, wait.NextBackOff()):
+			return nil, err
+		}
+	}
+}
+
+// sleep reports whether the time passed; it does not begin where the context
+// would end first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// try sends one request and reads its answer.
+func (c *Client) try(ctx context.Context, endpoint string, body []byte) (json.RawMessage, outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, refused, fmt.Errorf("ccpayment %s: not sent: %w", endpoint, context.Cause(ctx))
+	}
+	if until := c.blockedUntil.Load(); until > time.Now().UnixNano() {
+		return nil, refused, &Error{
+			Code: int(ErrMaliciousReq), Endpoint: endpoint,
+			Msg: "not sent: CCPayment blocked this IP address; calls go out again from " + time.Unix(0, until).UTC().Format(time.RFC3339),
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	request, err := c.newRequest(ctx, endpoint, body)
+	if err != nil {
+		return nil, refused, fmt.Errorf("ccpayment %s: not sent: %w", endpoint, err)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		happened := unclear
+		if !connected.Load() && c.neverSent(err) {
+			happened = later
+		}
+		return nil, happened, fmt.Errorf("ccpayment %s: %w", endpoint, err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err != nil {
+		return nil, unclear, fmt.Errorf("ccpayment %s: reading the answer: %w", endpoint, err)
+	}
+	data, happened, err := readAnswer(endpoint, response.StatusCode, answer)
+	if errors.Is(err, ErrMaliciousReq) {
+		c.blockedUntil.Store(time.Now().Add(blockedFor).UnixNano())
+	}
+	return data, happened, err
+}
+
+// newRequest signs exactly the bytes that it sends.
+func (c *Client) newRequest(ctx context.Context, endpoint string, body []byte) (*http.Request, error) {
+	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
+	sign, err := c.sign(timestamp, body)
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.baseURL+"/"+endpoint, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Appid", c.appID)
+	request.Header.Set("Timestamp", timestamp)
+	request.Header.Set("Sign", sign)
+	return request, nil
+}
+
+// neverSent reports whether the error proves that the request did not leave:
+// no connection could be made. A transport of somebody else's may have tried
+// more than once, so it proves nothing.
+func (c *Client) neverSent(err error) bool {
+	if _, plain := c.http.Transport.(*http.Transport); !plain && c.http.Transport != nil {
+		return false
+	}
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial"
+}
+
+// readAnswer takes the envelope {"code","msg","data"} apart. The content type
+// is not looked at: CCPayment labels its JSON as HTML now and then.
+func readAnswer(endpoint string, httpStatus int, body []byte) (json.RawMessage, outcome, error) {
+	var envelope struct {
+		Code string          `json:"code"`
+		Msg  string          `json:"msg"`
+		Data json.RawMessage `json:"data"`
+	}
+	failure := &Error{Endpoint: endpoint, HTTPStatus: httpStatus}
+	doubt := senseless
+	if httpStatus >= 500 {
+		doubt = unclear
+	}
+	if len(body) > maxAnswer {
+		failure.Msg = fmt.Sprintf("the answer is longer than %d bytes", maxAnswer)
+		return nil, doubt, failure
+	}
+	err := decode(body, &envelope)
+	if err == nil {
+		failure.Code, err = strconv.Atoi(envelope.Code)
+	}
+	if err != nil {
+		failure.Code = 0
+		failure.Msg = fmt.Sprintf("the answer is not CCPayment's: %.80q", body)
+		return nil, doubt, failure
+	}
+	failure.Msg = clean(envelope.Msg)
+	switch code := CodeError(failure.Code); {
+	case failure.Code == codeOK && httpStatus >= 200 && httpStatus < 300:
+		return envelope.Data, 0, nil
+	case code == ErrRateLimit || code == ErrFrequentOperation:
+		return nil, later, failure
+	case code == ErrInternal:
+		return nil, unclear, failure
+	case codes[code].name == "":
+		return nil, doubt, failure
+	default:
+		return nil, refused, failure
+	}
+}
+
+// clean makes a line of log out of CCPayment's text.
+func clean(msg string) string {
+	msg = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, msg)
+	if len(msg) > 200 {
+		msg = strings.ToValidUTF8(msg[:200], "") + "..."
+	}
+	return msg
+}

@@ -1,0 +1,203 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// decode reads a JSON value into what v points to, by the names in the json
+// tags. It differs from encoding/json in what this API needs: a text or a
+// number where either stands in the answers, times as Unix seconds, amounts
+// within bounds, a key of ours that stands twice refused, and a field named
+// Raw that keeps the object as it was received.
+func decode(data []byte, v any) error {
+	if !json.Valid(data) {
+		return errors.New("it is not JSON")
+	}
+	return decodeValue(bytes.TrimSpace(data), reflect.ValueOf(v).Elem())
+}
+
+var (
+	decimalType = reflect.TypeFor[decimal.Decimal]()
+	timeType    = reflect.TypeFor[time.Time]()
+	riskType    = reflect.TypeFor[Risk]()
+	rawType     = reflect.TypeFor[json.RawMessage]()
+)
+
+func decodeValue(data json.RawMessage, v reflect.Value) error {
+	if bytes.Equal(data, []byte("null")) {
+		return nil
+	}
+	switch v.Type() {
+	case rawType:
+		v.Set(reflect.ValueOf(bytes.Clone(data)).Convert(rawType))
+		return nil
+	case decimalType, timeType:
+		return decodeText(data, func(text string) (err error) {
+			var value any
+			if v.Type() == decimalType {
+				value, err = parseAmount(text)
+			} else {
+				value, err = parseUnix(text)
+			}
+			v.Set(reflect.ValueOf(value))
+			return err
+		})
+	case riskType:
+		var risky bool
+		if err := json.Unmarshal(data, &risky); err != nil {
+			return fmt.Errorf("%.60s is neither true nor false", data)
+		}
+		v.Set(reflect.ValueOf(riskOf(risky)))
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return decodeText(data, func(text string) error { v.SetString(text); return nil })
+	case reflect.Int:
+		return decodeText(data, func(text string) error {
+			n, err := strconv.Atoi(text)
+			v.SetInt(int64(n))
+			return err
+		})
+	case reflect.Slice:
+		return decodeList(data, v)
+	case reflect.Map:
+		return decodeMap(data, v)
+	case reflect.Struct:
+		return decodeObject(data, v)
+	default:
+		return json.Unmarshal(data, v.Addr().Interface())
+	}
+}
+
+// decodeText takes a JSON text or number as its text, digit for digit.
+func decodeText(data json.RawMessage, set func(string) error) error {
+	switch c := data[0]; {
+	case c == '"':
+		var text string
+		if err := json.Unmarshal(data, &text); err != nil {
+			return err
+		}
+		return set(text)
+	case c == '-' || c >= '0' && c <= '9':
+		return set(string(data))
+	default:
+		return fmt.Errorf("%.60s is neither a text nor a number", data)
+	}
+}
+
+func decodeList(data json.RawMessage, v reflect.Value) error {
+	var items []json.RawMessage
+	if err := json.Unmarshal(data, &items); err != nil {
+		return fmt.Errorf("%.60s is not a list", data)
+	}
+	list := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
+		if err := decodeValue(item, list.Index(i)); err != nil {
+			return fmt.Errorf("[%d]: %w", i, err)
+		}
+	}
+	v.Set(list)
+	return nil
+}
+
+func decodeMap(data json.RawMessage, v reflect.Value) error {
+	m := reflect.MakeMap(v.Type())
+	err := eachMember(data, func(name string, value json.RawMessage) error {
+		key, item := reflect.ValueOf(name), reflect.New(v.Type().Elem()).Elem()
+		if m.MapIndex(key).IsValid() {
+			return fmt.Errorf("%q stands there twice", name)
+		}
+		if err := decodeValue(value, item); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		m.SetMapIndex(key, item)
+		return nil
+	})
+	v.Set(m)
+	return err
+}
+
+func decodeObject(data json.RawMessage, v reflect.Value) error {
+	fields := make(map[string]reflect.Value, v.NumField())
+	collectFields(data, v, fields)
+	seen := make(map[string]bool, len(fields))
+	return eachMember(data, func(name string, value json.RawMessage) error {
+		field, ours := fields[name]
+		if !ours {
+			return nil
+		}
+		if seen[name] {
+			return fmt.Errorf("%q stands there twice", name)
+		}
+		seen[name] = true
+		if err := decodeValue(value, field); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// collectFields finds the fields by their names in JSON, those of embedded
+// structs among them, and fills Raw.
+func collectFields(data json.RawMessage, v reflect.Value, fields map[string]reflect.Value) {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		switch name, _, _ := strings.Cut(field.Tag.Get("json"), ","); {
+		case field.Anonymous:
+			collectFields(data, v.Field(i), fields)
+		case field.Name == "Raw":
+			v.Field(i).SetBytes(bytes.Clone(data))
+		default:
+			fields[name] = v.Field(i)
+		}
+	}
+}
+
+// eachMember calls do for each member of a JSON object, in its order.
+func eachMember(data json.RawMessage, do func(name string, value json.RawMessage) error) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return fmt.Errorf("%.60s is not an object", data)
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return err
+		}
+		if err := do(name.(string), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseUnix reads Unix seconds, or milliseconds where there are 13 digits.
+// Nothing and 0 are the zero time: the API sends them for "not yet".
+func parseUnix(text string) (time.Time, error) {
+	if text == "" || text == "0" {
+		return time.Time{}, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil || n < 0 || len(text) > 13:
+		return time.Time{}, fmt.Errorf("%.60q is not a Unix time", text)
+	case len(text) == 13:
+		return time.UnixMilli(n), nil
+	default:
+		return time.Unix(n, 0), nil
+	}
+}

@@ -1,0 +1,152 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// DepositRecord is one payment that arrived. A payment of an order has OrderID,
+// one to a permanent address ReferenceID, one to a user's address UserID.
+type DepositRecord struct {
+	RecordID     string          `json:"recordId"`
+	OrderID      string          `json:"orderId"`
+	ReferenceID  string          `json:"referenceId"`
+	UserID       string          `json:"userId"`
+	CoinID       string          `json:"coinId"`
+	CoinSymbol   string          `json:"coinSymbol"`
+	Chain        string          `json:"chain"`
+	Contract     string          `json:"contract"`
+	CoinUSDPrice decimal.Decimal `json:"coinUSDPrice"` // when it was received
+	FromAddress  string          `json:"fromAddress"`  // empty for coins of Bitcoin's kind
+	ToAddress    string          `json:"toAddress"`
+	ToMemo       string          `json:"toMemo"`
+	Amount       decimal.Decimal `json:"amount"` // received, in the coin
+	ServiceFee   decimal.Decimal `json:"serviceFee"`
+	TxID         string          `json:"txId"`
+	Status       Status          `json:"status"`
+	Risk         Risk            `json:"isFlaggedAsRisky"`
+	ArrivedAt    time.Time       `json:"arrivedAt"`
+	Raw          json.RawMessage
+}
+
+func (r *DepositRecord) id() string { return r.RecordID }
+
+// DepositRecord gives a payment by the recordId of its webhook
+// (getAppDepositRecord). CCPayment asks to call it before anything is credited.
+func (c *Client) DepositRecord(ctx context.Context, recordID string) (DepositRecord, error) {
+	return record[DepositRecord](ctx, c, endpointDepositRecord, func(p *params) { p.plain("recordId", recordID) })
+}
+
+// DepositFilter picks payments; empty fields pick all. Not both OrderID and
+// ReferenceID.
+type DepositFilter struct {
+	CoinID      string
+	Chain       string
+	OrderID     string // 3 to 64 characters
+	ReferenceID string // 3 to 64 characters
+	Between
+}
+
+// DepositRecords lists payments to orders, invoices and permanent addresses
+// (getAppDepositRecordList).
+func (c *Client) DepositRecords(ctx context.Context, f DepositFilter) iter.Seq2[DepositRecord, error] {
+	return list[DepositRecord](ctx, c, endpointDepositRecords, func(p *params) {
+		p.optionalNumber("coinId", f.CoinID)
+		if f.OrderID != "" && f.ReferenceID != "" {
+			p.fail("orderId", "and referenceId are both given: one of them at most")
+		}
+		p.optionalReference("referenceId", f.ReferenceID)
+		p.optionalReference("orderId", f.OrderID)
+		p.optionalPlain("chain", f.Chain)
+		f.write(p, 0)
+	})
+}
+
+// UserDepositRecord gives a payment to a user's address by the recordId of its
+// webhook (getUserDepositRecord).
+func (c *Client) UserDepositRecord(ctx context.Context, recordID string) (DepositRecord, error) {
+	return record[DepositRecord](ctx, c, endpointUserDepositRecord, func(p *params) { p.plain("recordId", recordID) })
+}
+
+// UserDepositFilter picks payments to one user; the other fields, where empty,
+// pick all.
+type UserDepositFilter struct {
+	UserID string // required
+	CoinID string
+	Chain  string
+	Between
+}
+
+// UserDepositRecords lists payments to a user (getUserDepositRecordList).
+func (c *Client) UserDepositRecords(ctx context.Context, f UserDepositFilter) iter.Seq2[DepositRecord, error] {
+	return list[DepositRecord](ctx, c, endpointUserDepositRecords, func(p *params) {
+		p.user("userId", f.UserID, false)
+		p.optionalNumber("coinId", f.CoinID)
+		p.optionalPlain("chain", f.Chain)
+		f.write(p, 0)
+	})
+}
+
+// RescanTransaction names a payment that is on the chain but was not credited.
+type RescanTransaction struct {
+	Chain     string // symbol of the chain
+	ToAddress string // the deposit address it went to
+	Memo      string // only where the chain has memos
+	TxID      string // its hash on the chain
+}
+
+// Rescan asks CCPayment to look for a lost payment again, and returns its
+// answer in words, fit to be shown to the payer (rescanLostTransaction).
+func (c *Client) Rescan(ctx context.Context, r RescanTransaction) (description string, err error) {
+	p := c.params(endpointRescan)
+	p.plain("chain", r.Chain)
+	p.plain("toAddress", r.ToAddress)
+	p.optionalPlain("memo", r.Memo)
+	p.plain("txId", r.TxID)
+	var answer struct {
+		Description string `json:"description"`
+	}
+	err = c.ask(ctx, p, "", &answer)
+	return answer.Description, err
+}
+
+// RiskRefund is a payment flagged as risky that was sent back. The reference
+// names no fields of the answer: those of a withdrawal are expected, and Raw has
+// what came.
+type RiskRefund struct {
+	RecordID   string          `json:"recordId"`
+	CoinID     string          `json:"coinId"`
+	CoinSymbol string          `json:"coinSymbol"`
+	Chain      string          `json:"chain"`
+	ToAddress  string          `json:"toAddress"`
+	ToMemo     string          `json:"toMemo"`
+	Amount     decimal.Decimal `json:"amount"`
+	Fee        Fee             `json:"fee"`
+	TxID       string          `json:"txId"`
+	Status     Status          `json:"status"`
+	Raw        json.RawMessage
+}
+
+func (r *RiskRefund) id() string { return r.RecordID }
+
+// RiskRefundFilter picks refunds; empty fields pick all.
+type RiskRefundFilter struct {
+	CoinID    string
+	Chain     string
+	ToAddress string
+	Between
+}
+
+// RiskRefunds lists the refunds of risky payments (getRiskyRefundRecordList).
+func (c *Client) RiskRefunds(ctx context.Context, f RiskRefundFilter) iter.Seq2[RiskRefund, error] {
+	return list[RiskRefund](ctx, c, endpointRiskRefunds, func(p *params) {
+		p.optionalNumber("coinId", f.CoinID)
+		p.optionalPlain("chain", f.Chain)
+		p.optionalPlain("toAddress", f.ToAddress)
+		f.write(p, 0)
+	})
+}

@@ -1,0 +1,112 @@
+package client
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Error is CCPayment's refusal of a call, or an answer that is not one of
+// CCPayment's at all (Code 0). [errors.Is] compares it with the sentinel of its
+// code, [ErrRateLimit] and the like.
+type Error struct {
+	Code       int    // API reference, Status Codes & Error Codes; 0: the answer had none
+	Msg        string // what the answer said, in CCPayment's words
+	Endpoint   string
+	HTTPStatus int // 0: the request was not sent
+}
+
+// Error never holds a secret; Msg is CCPayment's own text, cut to a line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "ccpayment %s: ", e.Endpoint)
+	if e.Code == 0 {
+		fmt.Fprintf(&b, "HTTP %d: %s", e.HTTPStatus, e.Msg)
+		return b.String()
+	}
+	fmt.Fprintf(&b, "%d", e.Code)
+	if known, ok := codes[CodeError(e.Code)]; ok {
+		fmt.Fprintf(&b, " %s", known.name)
+	}
+	if e.Msg != "" {
+		fmt.Fprintf(&b, ": %s", e.Msg)
+	}
+	return b.String()
+}
+
+// Is reports whether target is the sentinel of this error's code.
+func (e *Error) Is(target error) bool {
+	code, ok := target.(CodeError)
+	return ok && int(code) == e.Code
+}
+
+// Hint says what to do about it, in a sentence for a developer or an operator.
+func (e *Error) Hint() string {
+	if known, ok := codes[CodeError(e.Code)]; ok {
+		return known.hint
+	}
+	if e.Code != 0 {
+		return "this code is not in CCPayment's reference: read msg, and ask CCPayment's support"
+	}
+	switch {
+	case e.HTTPStatus >= 500:
+		return "CCPayment or something in front of it is in trouble: try again later"
+	case e.HTTPStatus >= 300:
+		return "this is not CCPayment's API answering: check the base URL and what stands in front of it"
+	default:
+		return "the answer is not CCPayment's: check the base URL and what stands in front of it"
+	}
+}
+
+// ArgumentError: a request that was not sent, because it breaks a rule of the
+// reference. It is also an [ErrInvalidArgument], as CCPayment would have said.
+type ArgumentError struct {
+	Endpoint string
+	Field    string // the parameter's name in the reference
+	Problem  string
+}
+
+func (e *ArgumentError) Error() string {
+	return fmt.Sprintf("ccpayment %s: %s %s", e.Endpoint, e.Field, e.Problem)
+}
+
+// Is makes an ArgumentError an [ErrInvalidArgument].
+func (e *ArgumentError) Is(target error) bool { return target == error(ErrInvalidArgument) }
+
+// ErrOutcomeUnknown is what [errors.Is] finds in an [OutcomeUnknownError].
+var ErrOutcomeUnknown = errors.New("the outcome is unknown")
+
+// OutcomeUnknownError: the call changes something at CCPayment, and whether it
+// did cannot be told: the answer was lost, came too late, or was senseless.
+// Never make the call again under another order id. Look OrderID up first, with
+// [Client.WithdrawalRecord], [Client.SwapRecord] or the like; [ErrNotFound]
+// there, a minute later, means that nothing happened.
+type OutcomeUnknownError struct {
+	Endpoint string
+	OrderID  string // empty where the endpoint takes none
+	Err      error  // what went wrong
+}
+
+func (e *OutcomeUnknownError) Error() string {
+	return fmt.Sprintf("ccpayment %s: %v for order %q: look it up before anything else: %v",
+		e.Endpoint, ErrOutcomeUnknown, cmp.Or(e.OrderID, "(none)"), e.Err)
+}
+
+// Unwrap gives [ErrOutcomeUnknown] and what went wrong.
+func (e *OutcomeUnknownError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
+
+// AnswerError: CCPayment agreed (code 10000), but its answer cannot be read:
+// a field has the wrong kind, stands there twice, or a number is beyond 40
+// digits.
+type AnswerError struct {
+	Endpoint string
+	Err      error
+}
+
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("ccpayment %s: the answer cannot be read: %v", e.Endpoint, e.Err)
+}
+
+// Unwrap gives what was wrong with the answer.
+func (e *AnswerError) Unwrap() error { return e.Err }

@@ -1,0 +1,55 @@
+package client
+
+import "strings"
+
+// Status is where a record stands (API reference, Transaction Statuses). One
+// that this package does not know is kept as it came; it is not final.
+type Status string
+
+// The documented statuses, and Pending, which is seen too.
+const (
+	StatusWaitingApproval Status = "WaitingApproval" // of a withdrawal that a person must approve
+	StatusPending         Status = "Pending"
+	StatusProcessing      Status = "Processing"
+	StatusSuccess         Status = "Success"
+	StatusFailed          Status = "Failed"
+	StatusRejected        Status = "Rejected" // of a withdrawal that a person refused
+)
+
+// Is compares without regard to case, as CCPayment's own spelling varies.
+func (s Status) Is(other Status) bool { return strings.EqualFold(string(s), string(other)) }
+
+// Final reports whether the record will not change any more, but for its risk.
+func (s Status) Final() bool {
+	return s.Is(StatusSuccess) || s.Is(StatusFailed) || s.Is(StatusRejected)
+}
+
+// Risk says whether CCPayment flagged a payment (isFlaggedAsRisky). An answer
+// without the flag leaves it unknown, which is not the same as not risky.
+type Risk int
+
+// Only [RiskNone] may be credited without a second look.
+const (
+	RiskUnknown Risk = iota
+	RiskNone
+	RiskFlagged
+)
+
+func riskOf(flagged bool) Risk {
+	if flagged {
+		return RiskFlagged
+	}
+	return RiskNone
+}
+
+// String is "unknown", "none" or "flagged".
+func (r Risk) String() string {
+	switch r {
+	case RiskNone:
+		return "none"
+	case RiskFlagged:
+		return "flagged"
+	default:
+		return "unknown"
+	}
+}
