@@ -17,20 +17,21 @@ import (
 	"golang.org/x/term"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
 )
 
 // The exit codes of `caddy ccpayment`, for scripts.
 const (
 	exitDone        = 0
-	exitUsage       = 2
+	exitUsage       = subcommand.ExitUsage
 	exitRefused     = 3
-	exitUnreachable = 4
+	exitUnreachable = subcommand.ExitUnreachable
 )
 
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "ccpayment",
-		Usage: "sign | verify | trigger",
+		Usage: "<subcommand>",
 		Short: "Signs, verifies and sends CCPayment webhooks",
 		Long: `
 Tools for developing and debugging an integration of CCPayment.
@@ -43,18 +44,49 @@ Exit codes: 0 done, 2 wrong usage, 3 refused, 4 unreachable.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Args = cobra.ArbitraryArgs
 			cmd.RunE = caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) {
-				if fl.NArg() == 0 {
-					return exitUsage, errors.New("name a subcommand: sign, verify or trigger")
+				names := make([]string, 0, len(cmd.Commands()))
+				for _, sub := range cmd.Commands() {
+					names = append(names, sub.Name())
 				}
-				return exitUsage, fmt.Errorf("unknown subcommand %q: use sign, verify or trigger", fl.Arg(0))
+				if fl.NArg() == 0 {
+					return exitUsage, fmt.Errorf("name a subcommand: %s", strings.Join(names, ", "))
+				}
+				return exitUsage, fmt.Errorf("unknown subcommand %q: there are %s", fl.Arg(0), strings.Join(names, ", "))
 			})
 			cmd.PersistentFlags().StringP("config", "c", "", "Configuration file to take the credentials from")
 			cmd.PersistentFlags().StringP("adapter", "a", "", "Name of config adapter to apply (if --config is used)")
 			cmd.PersistentFlags().String("account", "", "Account in the configuration (if --config is used)")
 			cmd.AddCommand(signCommand(), verifyCommand(), triggerCommand())
+			for _, sub := range subcommand.All() {
+				cmd.AddCommand(withExitCode(sub))
+			}
 			usageErrors(cmd)
 		},
 	})
+}
+
+// withExitCode makes a command of another package end Caddy with the code that
+// its error holds.
+func withExitCode(cmd *cobra.Command) *cobra.Command {
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) {
+			if fl.String("config") != "" || fl.String("account") != "" {
+				return exitUsage, fmt.Errorf("%s takes its credentials from the environment, not from --config", cmd.Name())
+			}
+			err := run(cmd, args)
+			var exit *subcommand.ExitError
+			switch {
+			case err == nil:
+				return exitDone, nil
+			case errors.As(err, &exit):
+				return exit.Code, exit.Err
+			default:
+				return exitRefused, err
+			}
+		})(cmd, args)
+	}
+	return cmd
 }
 
 // usageErrors makes a wrong flag exit like every other wrong usage.

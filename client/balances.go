@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/shopspring/decimal"
 )
@@ -24,7 +25,7 @@ func (c *Client) Balances(ctx context.Context) ([]Balance, error) {
 func (c *Client) Balance(ctx context.Context, coinID string) (Balance, error) {
 	p := c.params(endpointBalance)
 	p.number("coinId", coinID)
-	return c.balance(ctx, p)
+	return c.balance(ctx, p, coinID)
 }
 
 // UserBalances gives a user's balances (getUserCoinAssetList).
@@ -39,25 +40,42 @@ func (c *Client) UserBalance(ctx context.Context, userID, coinID string) (Balanc
 	p := c.params(endpointUserBalance)
 	p.user("userId", userID, false)
 	p.number("coinId", coinID)
-	return c.balance(ctx, p)
+	return c.balance(ctx, p, coinID)
 }
 
 func (c *Client) balances(ctx context.Context, p *params) ([]Balance, error) {
-	var answer struct {
-		Assets []Balance `json:"assets"`
-	}
+	var answer balancesAnswer
 	err := c.ask(ctx, p, "", &answer)
 	return answer.Assets, err
 }
 
-func (c *Client) balance(ctx context.Context, p *params) (Balance, error) {
-	var answer balanceAnswer
+type balancesAnswer struct {
+	Assets []Balance `json:"assets"`
+}
+
+func (a *balancesAnswer) check() error {
+	for _, asset := range a.Assets {
+		if err := checkCoin(asset.CoinID); err != nil {
+			return err
+		}
+	}
+	return checkList(a.Assets != nil)
+}
+
+func (c *Client) balance(ctx context.Context, p *params, coinID string) (Balance, error) {
+	answer := balanceAnswer{asked: coinID}
 	err := c.ask(ctx, p, "", &answer)
 	return answer.Asset, err
 }
 
 type balanceAnswer struct {
+	asked string
 	Asset Balance `json:"asset"`
 }
 
-func (a *balanceAnswer) check() error { return checkCoin(a.Asset.CoinID) }
+func (a *balanceAnswer) check() error {
+	if a.Asset.CoinID != a.asked {
+		return fmt.Errorf("it is about coin %.30q", a.Asset.CoinID)
+	}
+	return nil
+}

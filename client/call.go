@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,11 +43,24 @@ func (c *Client) Call(ctx context.Context, endpoint string, parameters json.RawM
 		if !bytes.HasPrefix(bytes.TrimSpace(parameters), []byte("{")) {
 			return nil, &ArgumentError{Endpoint: endpoint, Field: "the body", Problem: "is not a JSON object"}
 		}
+		if err := refuseRepeated(parameters); err != nil {
+			return nil, &ArgumentError{Endpoint: endpoint, Field: "the body", Problem: err.Error()}
+		}
 		if err := decode(parameters, &known); err != nil {
 			return nil, &ArgumentError{Endpoint: endpoint, Field: "the body", Problem: err.Error()}
 		}
 	}
 	return c.call(ctx, endpoint, known.OrderID, parameters)
+}
+
+// refuseRepeated refuses an object in which any name stands twice: which of the
+// two counts would depend on the reader.
+func refuseRepeated(object json.RawMessage) error {
+	if !json.Valid(object) {
+		return errors.New("it is not JSON")
+	}
+	var members map[string]json.RawMessage
+	return decode(object, &members)
 }
 
 // ask makes a call with checked parameters and reads its data into answer.
@@ -73,7 +87,7 @@ func (c *Client) ask(ctx context.Context, p *params, orderID string, answer any)
 	if endpoints[p.endpoint].repeatable {
 		return err
 	}
-	return &OutcomeUnknownError{Endpoint: p.endpoint, OrderID: orderID, Err: err}
+	return outcomeUnknown(p.endpoint, orderID, err)
 }
 
 func (c *Client) params(endpoint string) *params { return &params{endpoint: endpoint, appID: c.appID} }
@@ -99,8 +113,13 @@ func (c *Client) call(ctx context.Context, endpoint, orderID string, body []byte
 		case err == nil:
 			return data, nil
 		case happened >= unclear && !endpoints[endpoint].repeatable:
-			return nil, &OutcomeUnknownError{Endpoint: endpoint, OrderID: orderID, Err: err}
-		case happened == refused || happened == senseless || try >= c.tries || !sleep(ctx, wait.NextBackOff()):
+			return nil, outcomeUnknown(endpoint, orderID, err)
+		case happened == refused || happened == senseless || try >= c.tries:
+			return nil, err
+		case !sleep(ctx, wait.NextBackOff()):
+			if ctx.Err() != nil {
+				err = errors.Join(err, context.Cause(ctx))
+			}
 			return nil, err
 		}
 	}
@@ -174,6 +193,11 @@ func (c *Client) newRequest(ctx context.Context, endpoint string, body []byte) (
 	if err != nil {
 		return nil, err
 	}
+	if !endpoints[endpoint].repeatable {
+		// With a body it can rewind, net/http sends again by itself, over HTTP/2
+		// even what the server has read to its end.
+		request.GetBody = nil
+	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Appid", c.appID)
 	request.Header.Set("Timestamp", timestamp)
@@ -182,14 +206,19 @@ func (c *Client) newRequest(ctx context.Context, endpoint string, body []byte) (
 }
 
 // neverSent reports whether the error proves that the request did not leave:
-// no connection could be made. A transport of somebody else's may have tried
-// more than once, so it proves nothing.
+// no connection could be made, or not with the right server. A transport of
+// somebody else's may have tried more than once, so it proves nothing.
 func (c *Client) neverSent(err error) bool {
-	if _, plain := c.http.Transport.(*http.Transport); !plain && c.http.Transport != nil {
+	transport := c.http.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	if _, plain := transport.(*http.Transport); !plain {
 		return false
 	}
 	var dial *net.OpError
-	return errors.As(err, &dial) && dial.Op == "dial"
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &certificate)
 }
 
 // readAnswer takes the envelope {"code","msg","data"} apart. The content type
@@ -226,8 +255,10 @@ func readAnswer(endpoint string, httpStatus int, body []byte) (json.RawMessage, 
 		return nil, later, failure
 	case code == ErrInternal:
 		return nil, unclear, failure
-	case codes[code].name == "":
+	case codes[code].name == "" || code == ErrFailed:
 		return nil, doubt, failure
+	case (httpStatus < 200 || httpStatus > 299) && (httpStatus < 400 || httpStatus > 499) && !endpoints[endpoint].repeatable:
+		return nil, doubt, failure // who answers so may not be who acted
 	default:
 		return nil, refused, failure
 	}

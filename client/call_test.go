@@ -282,7 +282,7 @@ func TestConcurrentCalls(t *testing.T) {
 		group.Go(func() {
 			for j := range 4 {
 				id := fmt.Sprintf("order-%d-%d", i, j)
-				got, err := c.Withdraw(t.Context(), withdrawal(func(w *client.Withdrawal) { w.OrderID = id }))
+				got, err := c.Withdraw(t.Context(), withdrawal(func(w *client.WithdrawalRequest) { w.OrderID = id }))
 				if err != nil || got != "of "+id {
 					t.Errorf("%s: %q, %v", id, got, err)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 
 	"github.com/shopspring/decimal"
 )
@@ -57,11 +58,23 @@ func (c *Client) SwapCoins(ctx context.Context) ([]Coin, error) {
 }
 
 func (c *Client) coins(ctx context.Context, endpoint string) ([]Coin, error) {
-	var answer struct {
-		Coins []Coin `json:"coins"`
-	}
+	var answer coinsAnswer
 	err := c.ask(ctx, c.params(endpoint), "", &answer)
 	return answer.Coins, err
+}
+
+type coinsAnswer struct {
+	Coins []Coin `json:"coins"`
+}
+
+func (a *coinsAnswer) check() error { return checkList(a.Coins != nil) }
+
+// checkList refuses an answer without its list, which is not an empty list.
+func checkList(there bool) error {
+	if !there {
+		return errors.New("it has no list")
+	}
+	return nil
 }
 
 // Coin gives one token (getCoin).
@@ -96,6 +109,7 @@ func (c *Client) Prices(ctx context.Context, coinIDs ...string) (map[string]deci
 		Prices map[string]decimal.Decimal `json:"prices"`
 	}
 	err := c.ask(ctx, p, "", &answer)
+	maps.DeleteFunc(answer.Prices, func(_ string, price decimal.Decimal) bool { return !price.IsPositive() })
 	return answer.Prices, err
 }
 
@@ -111,12 +125,16 @@ type Fiat struct {
 
 // Fiats gives the currencies that orders can be priced in (getFiatList).
 func (c *Client) Fiats(ctx context.Context) ([]Fiat, error) {
-	var answer struct {
-		Fiats []Fiat `json:"fiats"`
-	}
+	var answer fiatsAnswer
 	err := c.ask(ctx, c.params(endpointFiats), "", &answer)
 	return answer.Fiats, err
 }
+
+type fiatsAnswer struct {
+	Fiats []Fiat `json:"fiats"`
+}
+
+func (a *fiatsAnswer) check() error { return checkList(a.Fiats != nil) }
 
 // Chain is a network that coins move on.
 type Chain struct {
@@ -136,9 +154,13 @@ type Chain struct {
 func (c *Client) Chains(ctx context.Context, symbols ...string) ([]Chain, error) {
 	p := c.params(endpointChains)
 	p.optionalList("chains", symbols, mostIDs)
-	var answer struct {
-		Chains []Chain `json:"chains"`
-	}
+	var answer chainsAnswer
 	err := c.ask(ctx, p, "", &answer)
 	return answer.Chains, err
 }
+
+type chainsAnswer struct {
+	Chains []Chain `json:"chains"`
+}
+
+func (a *chainsAnswer) check() error { return checkList(a.Chains != nil) }

@@ -66,6 +66,9 @@ func New(credentials Credentials, options ...Option) (*Client, error) {
 	if c.appID == "" {
 		return nil, errors.New("the app id is empty")
 	}
+	if strings.ContainsFunc(c.appID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the app id has a character that no app id has: a space or a line break at its end?")
+	}
 	if c.sign == nil {
 		key, err := NewHMAC(credentials)
 		if err != nil {
@@ -76,11 +79,18 @@ func New(credentials Credentials, options ...Option) (*Client, error) {
 	return c, nil
 }
 
+// newTransport does not begin with http.DefaultTransport, which programs
+// replace with ones that retry.
 func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 64
-	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	return t
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+	}
 }
 
 // WithBaseURL names another API than [BaseURL]: the sandbox, or a proxy. It is

@@ -76,8 +76,8 @@ var documented = []struct {
 }
 
 // A documented code is a refusal: one request, an error of that code, and no
-// doubt about the outcome, for reads and for money alike. 11002, 11004 and
-// 11018 differ only in being tried again, or in leaving a doubt, as other tests
+// doubt about the outcome, for reads and for money alike. 10001, 11002, 11004
+// and 11018 differ only in being tried again, or in leaving a doubt, as other tests
 // show.
 func TestEveryCode(t *testing.T) {
 	t.Parallel()
@@ -89,7 +89,7 @@ func TestEveryCode(t *testing.T) {
 			options = append(options, client.WithTries(1))
 		}
 		for _, each := range everyCall {
-			if each.endpoint != "getAppOrderInfo" && repeatable(each.endpoint) || test.code == 11002 && !repeatable(each.endpoint) {
+			if each.endpoint != "getAppOrderInfo" && repeatable(each.endpoint) || (test.code == 11002 || test.code == 10001) && !repeatable(each.endpoint) {
 				continue
 			}
 			before := len(api.sent())

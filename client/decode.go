@@ -34,6 +34,9 @@ var (
 
 func decodeValue(data json.RawMessage, v reflect.Value) error {
 	if bytes.Equal(data, []byte("null")) {
+		if v.Kind() == reflect.Slice && v.Type() != rawType {
+			v.Set(reflect.MakeSlice(v.Type(), 0, 0)) // an empty list, as some programs write it
+		}
 		return nil
 	}
 	switch v.Type() {
@@ -64,6 +67,9 @@ func decodeValue(data json.RawMessage, v reflect.Value) error {
 		return decodeText(data, func(text string) error { v.SetString(text); return nil })
 	case reflect.Int:
 		return decodeText(data, func(text string) error {
+			if text == "" {
+				return nil
+			}
 			n, err := strconv.Atoi(text)
 			v.SetInt(int64(n))
 			return err
@@ -95,13 +101,22 @@ func decodeText(data json.RawMessage, set func(string) error) error {
 	}
 }
 
+// maxItems is far more than any list of the API has.
+const maxItems = 50_000
+
 func decodeList(data json.RawMessage, v reflect.Value) error {
 	var items []json.RawMessage
 	if err := json.Unmarshal(data, &items); err != nil {
 		return fmt.Errorf("%.60s is not a list", data)
 	}
+	if len(items) > maxItems {
+		return fmt.Errorf("a list has %d items, and at most %d are read", len(items), maxItems)
+	}
 	list := reflect.MakeSlice(v.Type(), len(items), len(items))
 	for i, item := range items {
+		if string(item) == "null" {
+			return fmt.Errorf("[%d] is null", i)
+		}
 		if err := decodeValue(item, list.Index(i)); err != nil {
 			return fmt.Errorf("[%d]: %w", i, err)
 		}
@@ -157,7 +172,7 @@ func collectFields(data json.RawMessage, v reflect.Value, fields map[string]refl
 			collectFields(data, v.Field(i), fields)
 		case field.Name == "Raw":
 			v.Field(i).SetBytes(bytes.Clone(data))
-		default:
+		case name != "":
 			fields[name] = v.Field(i)
 		}
 	}

@@ -33,12 +33,12 @@ type DepositRecord struct {
 	Raw          json.RawMessage
 }
 
-func (r *DepositRecord) id() string { return r.RecordID }
+func (r DepositRecord) ref() Ref { return Ref{r.RecordID, r.OrderID} }
 
 // DepositRecord gives a payment by the recordId of its webhook
 // (getAppDepositRecord). CCPayment asks to call it before anything is credited.
 func (c *Client) DepositRecord(ctx context.Context, recordID string) (DepositRecord, error) {
-	return record[DepositRecord](ctx, c, endpointDepositRecord, func(p *params) { p.plain("recordId", recordID) })
+	return record[DepositRecord](ctx, c, endpointDepositRecord, ByRecord(recordID))
 }
 
 // DepositFilter picks payments; empty fields pick all. Not both OrderID and
@@ -69,7 +69,7 @@ func (c *Client) DepositRecords(ctx context.Context, f DepositFilter) iter.Seq2[
 // UserDepositRecord gives a payment to a user's address by the recordId of its
 // webhook (getUserDepositRecord).
 func (c *Client) UserDepositRecord(ctx context.Context, recordID string) (DepositRecord, error) {
-	return record[DepositRecord](ctx, c, endpointUserDepositRecord, func(p *params) { p.plain("recordId", recordID) })
+	return record[DepositRecord](ctx, c, endpointUserDepositRecord, ByRecord(recordID))
 }
 
 // UserDepositFilter picks payments to one user; the other fields, where empty,
@@ -91,8 +91,8 @@ func (c *Client) UserDepositRecords(ctx context.Context, f UserDepositFilter) it
 	})
 }
 
-// RescanTransaction names a payment that is on the chain but was not credited.
-type RescanTransaction struct {
+// RescanRequest names a payment that is on the chain but was not credited.
+type RescanRequest struct {
 	Chain     string // symbol of the chain
 	ToAddress string // the deposit address it went to
 	Memo      string // only where the chain has memos
@@ -101,7 +101,7 @@ type RescanTransaction struct {
 
 // Rescan asks CCPayment to look for a lost payment again, and returns its
 // answer in words, fit to be shown to the payer (rescanLostTransaction).
-func (c *Client) Rescan(ctx context.Context, r RescanTransaction) (description string, err error) {
+func (c *Client) Rescan(ctx context.Context, r RescanRequest) (description string, err error) {
 	p := c.params(endpointRescan)
 	p.plain("chain", r.Chain)
 	p.plain("toAddress", r.ToAddress)
@@ -131,7 +131,7 @@ type RiskRefund struct {
 	Raw        json.RawMessage
 }
 
-func (r *RiskRefund) id() string { return r.RecordID }
+func (r RiskRefund) ref() Ref { return Ref{r.RecordID, ""} }
 
 // RiskRefundFilter picks refunds; empty fields pick all.
 type RiskRefundFilter struct {

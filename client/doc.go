@@ -2,13 +2,14 @@
 // method, and the verification of webhooks.
 //
 //	c, err := client.New(client.Credentials{AppID: id, AppSecret: secret})
-//	invoice, err := c.CreateInvoice(ctx, client.InvoiceRequest{
+//	pageURL, err := c.CreateInvoice(ctx, client.InvoiceRequest{
 //		OrderID: "order-1", Price: decimal.RequireFromString("49.90"), PriceFiatID: "1033",
 //	})
 //
 // Amounts, prices and rates are decimals, ids are texts and times are
 // [time.Time], whatever way the API writes them. Every answer keeps what was
-// received in Raw, so that a field this package does not know is not lost.
+// received in Raw, so that a field this package does not know is not lost. The
+// types are for reading; the API's JSON is not for encoding/json.
 //
 // A request is checked before it is sent, where the reference gives a rule
 // ([ArgumentError]). An answer other than code 10000 is an [Error], which

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Error is CCPayment's refusal of a call, or an answer that is not one of
@@ -80,12 +81,23 @@ var ErrOutcomeUnknown = errors.New("the outcome is unknown")
 // OutcomeUnknownError: the call changes something at CCPayment, and whether it
 // did cannot be told: the answer was lost, came too late, or was senseless.
 // Never make the call again under another order id. Look OrderID up first, with
-// [Client.WithdrawalRecord], [Client.SwapRecord] or the like; [ErrNotFound]
-// there, a minute later, means that nothing happened.
+// [Client.WithdrawalRecord], [Client.SwapRecord] or the like. [ErrNotFound]
+// there proves that nothing happened only from ProvenAfter on: a request that is
+// stuck on its way may still be carried out as long as its timestamp is valid.
 type OutcomeUnknownError struct {
 	Endpoint string
 	OrderID  string // empty where the endpoint takes none
-	Err      error  // what went wrong
+	// ProvenAfter is when what CCPayment's records say is the last word.
+	ProvenAfter time.Time
+	Err         error // what went wrong
+}
+
+// requestLife is how long a signed request can be carried out: two minutes by
+// its timestamp, and as much again for clocks that differ, and a margin.
+const requestLife = 5 * time.Minute
+
+func outcomeUnknown(endpoint, orderID string, err error) *OutcomeUnknownError {
+	return &OutcomeUnknownError{Endpoint: endpoint, OrderID: orderID, ProvenAfter: time.Now().Add(requestLife), Err: err}
 }
 
 func (e *OutcomeUnknownError) Error() string {

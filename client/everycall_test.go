@@ -159,7 +159,7 @@ var everyCall = []struct {
 	{
 		"applyUserWithdrawToNetwork", "recordId",
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return c.UserWithdraw(ctx, "user-1", userWithdrawal)
+			return c.UserWithdraw(ctx, userWithdrawal)
 		},
 		`{"userId":"user-1","coinId":1280,"chain":"TRX","address":"TRPKg7eGMy9aZS2RumSPeWoyVkDqTVwLgL","memo":"109","orderId":"order-1",
 		"amount":"0.000000000000000001","notifyUrl":"https://shop.example/hook"}`,
@@ -167,7 +167,7 @@ var everyCall = []struct {
 	{
 		"applyUserWithdrawToCwallet", "recordId",
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return c.UserWithdrawToCwallet(ctx, "user-1", cwallet)
+			return c.UserWithdrawToCwallet(ctx, client.UserCwalletTransferRequest{UserID: "user-1", CwalletTransferRequest: cwallet})
 		},
 		`{"userId":"user-1","coinId":1280,"cwalletUser":"9558861","amount":"1.5","orderId":"order-1"}`,
 	},
@@ -253,7 +253,7 @@ var everyCall = []struct {
 	{
 		"rescanLostTransaction", "description",
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return c.Rescan(ctx, client.RescanTransaction{Chain: "XLM", ToAddress: "GBSCAK4D", Memo: "109", TxID: "9f15"})
+			return c.Rescan(ctx, client.RescanRequest{Chain: "XLM", ToAddress: "GBSCAK4D", Memo: "109", TxID: "9f15"})
 		},
 		`{"chain":"XLM","toAddress":"GBSCAK4D","memo":"109","txId":"9f15"}`,
 	},
@@ -339,17 +339,16 @@ var (
 	until = time.Unix(1767312000, 0)
 	span  = client.Between{StartAt: time.Unix(1767225600, 0), EndAt: until}
 
-	merchantWithdrawal = client.Withdrawal{
+	merchantWithdrawal = client.WithdrawalRequest{
 		OrderID: "order-1", CoinID: "1280", Chain: "TRX", Address: "TRPKg7eGMy9aZS2RumSPeWoyVkDqTVwLgL", Memo: "109",
 		Amount: amount("0.000000000000000001"), MerchantPayNetworkFee: true, NotifyURL: hook,
 	}
-	userWithdrawal = func() client.Withdrawal {
-		w := merchantWithdrawal
-		w.MerchantPayNetworkFee = false
-		return w
-	}()
-	cwallet  = client.CwalletTransfer{OrderID: "order-1", CoinID: "1280", CwalletUser: "9558861", Amount: amount("1.50")}
-	transfer = client.UserTransfer{OrderID: "order-1", FromUserID: "user-1", ToUserID: appID, CoinID: "1280", Amount: amount("0.005"), Remark: "tip"}
+	userWithdrawal = client.UserWithdrawalRequest{
+		UserID: "user-1", OrderID: "order-1", CoinID: "1280", Chain: "TRX", Address: "TRPKg7eGMy9aZS2RumSPeWoyVkDqTVwLgL", Memo: "109",
+		Amount: amount("0.000000000000000001"), NotifyURL: hook,
+	}
+	cwallet  = client.CwalletTransferRequest{OrderID: "order-1", CoinID: "1280", CwalletUser: "9558861", Amount: amount("1.50")}
+	transfer = client.UserTransferRequest{OrderID: "order-1", FromUserID: "user-1", ToUserID: appID, CoinID: "1280", Amount: amount("0.005"), Remark: "tip"}
 	swap     = client.SwapRequest{OrderID: "order-1", CoinIDIn: "1280", AmountIn: amount("100"), CoinIDOut: "1329", AmountOutMinimum: amount("190.5")}
 	swaps    = client.SwapFilter{RecordIDs: []string{"1", "2"}, OrderIDs: []string{"order-1"}, CoinIDIn: "1280", CoinIDOut: "1329", Between: span}
 )

@@ -149,13 +149,13 @@ func ExampleClient_Withdraw() {
 
 	// Save the payout as begun before it is sent: a crash in between is an
 	// unknown outcome as well.
-	payout := client.Withdrawal{
+	payout := client.WithdrawalRequest{
 		OrderID: "payout-1", CoinID: "1280", Chain: "TRX",
 		Address: "TRPKg7eGMy9aZS2RumSPeWoyVkDqTVwLgL", Amount: decimal.RequireFromString("25"),
 	}
 	recordID, err := c.Withdraw(ctx, payout)
 	switch {
-	case errors.Is(err, client.ErrOutcomeUnknown), errors.Is(err, client.ErrOrderDuplicate):
+	case errors.Is(err, client.ErrOutcomeUnknown), errors.Is(err, client.ErrOrderDuplicate), errors.Is(err, client.ErrRepeatedSubmit):
 		// It is paid, or may be. Look it up, now and again; never send it again.
 		record, err := c.WithdrawalRecord(ctx, client.ByOrder(payout.OrderID))
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -19,34 +20,37 @@ func (b Between) write(p *params, most time.Duration) {
 	p.span("startAt", "endAt", b.StartAt, b.EndAt, most)
 }
 
-// list walks through the pages of a list, of 20 records each. It ends with the
-// first error.
-func list[T any](ctx context.Context, c *Client, endpoint string, write func(*params)) iter.Seq2[T, error] {
+// list walks through the pages of a list, of 20 records each, and yields each
+// record once. It ends with the first error.
+func list[T identified](ctx context.Context, c *Client, endpoint string, write func(*params)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		next, seen := "", map[string]bool{}
+		next, seen, pages := "", map[string]bool{}, map[string]bool{}
 		for {
 			p := c.params(endpoint)
 			write(p)
 			p.optionalPlain("nextId", next)
-			var page struct {
-				Records []json.RawMessage `json:"records"`
-				NextID  string            `json:"nextId"`
-			}
+			var page pageAnswer
 			if err := c.ask(ctx, p, "", &page); err != nil {
 				yield(none, err)
 				return
 			}
+			fresh := false
 			for _, raw := range page.Records {
 				var record T
 				err := decode(raw, &record)
-				if err == nil {
-					err = checkID(&record)
+				id := record.ref().recordID
+				if err == nil && id == "" {
+					err = errNoRecord
 				}
 				if err != nil {
 					yield(none, &AnswerError{Endpoint: endpoint, Err: err})
 					return
 				}
+				if seen[id] {
+					continue // records that came meanwhile have moved it to this page
+				}
+				seen[id], fresh = true, true
 				if !yield(record, nil) {
 					return
 				}
@@ -55,14 +59,21 @@ func list[T any](ctx context.Context, c *Client, endpoint string, write func(*pa
 			switch {
 			case next == "":
 				return
-			case seen[next]:
-				yield(none, &AnswerError{Endpoint: endpoint, Err: errors.New("nextId leads back to a page that was read")})
+			case pages[next] || !fresh && len(page.Records) > 0:
+				yield(none, &AnswerError{Endpoint: endpoint, Err: errors.New("nextId leads in a circle")})
 				return
 			}
-			seen[next] = true
+			pages[next] = true
 		}
 	}
 }
+
+type pageAnswer struct {
+	Records []json.RawMessage `json:"records"`
+	NextID  string            `json:"nextId"`
+}
+
+func (a *pageAnswer) check() error { return checkList(a.Records != nil) }
 
 // Ref names a record by CCPayment's id or by ours: [ByRecord], [ByOrder].
 type Ref struct{ recordID, orderID string }
@@ -81,28 +92,38 @@ func (r Ref) write(p *params) {
 	p.reference("orderId", r.orderID)
 }
 
-// record asks for the one record that the parameters name.
-func record[T any](ctx context.Context, c *Client, endpoint string, write func(*params)) (T, error) {
+// record asks for the one record that ref names.
+func record[T identified](ctx context.Context, c *Client, endpoint string, ref Ref) (T, error) {
 	p := c.params(endpoint)
-	write(p)
-	var answer recordAnswer[T]
+	ref.write(p)
+	answer := recordAnswer[T]{asked: ref}
 	err := c.ask(ctx, p, "", &answer)
 	return answer.Record, err
 }
 
-type recordAnswer[T any] struct {
+// identified is a record: it tells by what it can be asked for.
+type identified interface{ ref() Ref }
+
+type recordAnswer[T identified] struct {
+	asked  Ref
 	Record T `json:"record"`
 }
 
-func (a *recordAnswer[T]) check() error { return checkID(&a.Record) }
-
-// checkID refuses a record without an id: an empty object is no record.
-func checkID(record any) error {
-	if identified, ok := record.(interface{ id() string }); ok && identified.id() == "" {
-		return errors.New("it has no record")
+// check refuses a record that is not the one asked for.
+func (a *recordAnswer[T]) check() error {
+	got := a.Record.ref()
+	switch {
+	case got.recordID == "":
+		return errNoRecord
+	case a.asked.recordID != "" && got.recordID != a.asked.recordID:
+		return fmt.Errorf("it is about record %.60q", got.recordID)
+	case a.asked.orderID != "" && got.orderID != "" && got.orderID != a.asked.orderID:
+		return fmt.Errorf("it is about order %.60q", got.orderID)
 	}
 	return nil
 }
+
+var errNoRecord = errors.New("it has no record")
 
 // recordID is the answer of every call that moves money.
 type recordIDAnswer struct {

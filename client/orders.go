@@ -28,8 +28,8 @@ type DepositOrderRequest struct {
 	NotifyURL           string // optional: webhooks go here instead of to the console's URL; at most 150 characters
 }
 
-// DepositOrder is how a deposit order is to be paid.
-type DepositOrder struct {
+// NewDepositOrder is how a deposit order is to be paid.
+type NewDepositOrder struct {
 	Address        string          `json:"address"`
 	Amount         decimal.Decimal `json:"amount"` // to pay, in the coin
 	Memo           string          `json:"memo"`   // must stand in the payment where it is not empty
@@ -38,7 +38,7 @@ type DepositOrder struct {
 	Raw            json.RawMessage
 }
 
-func (o *DepositOrder) check() error {
+func (o *NewDepositOrder) check() error {
 	if o.Address == "" {
 		return errors.New("it has no address")
 	}
@@ -48,7 +48,7 @@ func (o *DepositOrder) check() error {
 // CreateDepositOrder creates an order that is paid in the coin you name
 // (createAppOrderDepositAddress). Payments come as ApiDeposit webhooks.
 // [ErrOrderDuplicate]: the id was used; see [Client.DepositOrder].
-func (c *Client) CreateDepositOrder(ctx context.Context, r DepositOrderRequest) (DepositOrder, error) {
+func (c *Client) CreateDepositOrder(ctx context.Context, r DepositOrderRequest) (NewDepositOrder, error) {
 	p := c.params(endpointCreateDepositOrder)
 	p.number("coinId", r.CoinID)
 	p.plain("chain", r.Chain)
@@ -63,7 +63,7 @@ func (c *Client) CreateDepositOrder(ctx context.Context, r DepositOrderRequest) 
 	p.email("buyerEmail", r.BuyerEmail)
 	p.flag("generateCheckoutURL", r.GenerateCheckoutURL)
 	p.checkoutPage(r.Product, r.ReturnURL, r.CloseURL, r.NotifyURL)
-	var answer DepositOrder
+	var answer NewDepositOrder
 	err := c.ask(ctx, p, r.OrderID, &answer)
 	return answer, err
 }
@@ -128,8 +128,8 @@ func (a *invoiceAnswer) check() error {
 	return nil
 }
 
-// DepositOrderInfo is a deposit order with its payments.
-type DepositOrderInfo struct {
+// DepositOrder is a deposit order with its payments.
+type DepositOrder struct {
 	AmountToPay decimal.Decimal `json:"amountToPay"` // in the coin
 	CoinID      string          `json:"coinId"`
 	CoinSymbol  string          `json:"coinSymbol"`
@@ -149,7 +149,7 @@ type DepositOrderInfo struct {
 }
 
 // check: an order of which nothing is to be paid would pass as paid.
-func (o *DepositOrderInfo) check() error {
+func (o *DepositOrder) check() error {
 	if !o.AmountToPay.IsPositive() {
 		return errors.New("it has no amountToPay")
 	}
@@ -172,10 +172,10 @@ type DepositOrderPayment struct {
 
 // DepositOrder looks a deposit order up (getAppOrderInfo). [ErrNotFound]: there
 // is none with this id; it may be an invoice's.
-func (c *Client) DepositOrder(ctx context.Context, orderID string) (DepositOrderInfo, error) {
+func (c *Client) DepositOrder(ctx context.Context, orderID string) (DepositOrder, error) {
 	p := c.params(endpointDepositOrder)
 	p.reference("orderId", orderID)
-	var answer DepositOrderInfo
+	var answer DepositOrder
 	err := c.ask(ctx, p, "", &answer)
 	return answer, err
 }

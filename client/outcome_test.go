@@ -30,7 +30,9 @@ var lost = []struct {
 	{name: "HTTP 500 with code 10000", answer: always(sayWith(500, "application/json", agreed))},
 	{name: "HTTP 200 with HTML", answer: always(sayWith(200, "text/html", html))},
 	{name: "HTTP 200 with nothing", answer: always(say(""))},
-	{name: "HTTP 307", answer: always(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect) })},
+	{name: "HTTP 307", answer: always(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	})},
 	{name: "truncated JSON", answer: always(say(agreed[:60]))},
 	{name: "truncated body", answer: always(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
@@ -65,6 +66,8 @@ func (p *params) text(name, value string, least, most int) {
 		p.fail(name, "is missing")
 	case !utf8.ValidString(value):
 		p.fail(name, "is not UTF-8")
+	case strings.ContainsFunc(value, unicode.IsControl):
+		p.fail(name, "holds a control character")
 	case n < least || n > most:
 		p.fail(name, "has %d to %d characters, not %d", least, most, n)
 	default:
@@ -78,15 +81,34 @@ func (p *params) optionalText(name, value string, least, most int) {
 	}
 }
 
-// plain is a required text for which the reference gives no length.
-func (p *params) plain(name, value string) { p.text(name, value, 1, 1000) }
+// word is a required text that somebody compares: what cannot be seen in it
+// would make two of what looks like one.
+func (p *params) word(name, value string, least, most int) {
+	invisible := func(r rune) bool { return !unicode.IsPrint(r) }
+	if value != "" && (strings.ContainsFunc(value, invisible) || strings.TrimSpace(value) != value) {
+		p.fail(name, "holds a character that cannot be seen, or begins or ends with a space")
+		return
+	}
+	p.text(name, value, least, most)
+}
 
-func (p *params) optionalPlain(name, value string) { p.optionalText(name, value, 1, 1000) }
+// plain is a required text for which the reference gives no length.
+func (p *params) plain(name, value string) { p.word(name, value, 1, 1000) }
+
+func (p *params) optionalPlain(name, value string) {
+	if value != "" {
+		p.plain(name, value)
+	}
+}
 
 // reference is an id of ours: an order id or a reference id.
-func (p *params) reference(name, value string) { p.text(name, value, 3, 64) }
+func (p *params) reference(name, value string) { p.word(name, value, 3, 64) }
 
-func (p *params) optionalReference(name, value string) { p.optionalText(name, value, 3, 64) }
+func (p *params) optionalReference(name, value string) {
+	if value != "" {
+		p.reference(name, value)
+	}
+}
 
 // user is a user id; the merchant's own, its app id, only where it may stand.
 func (p *params) user(name, value string, merchantToo bool) {
@@ -98,19 +120,26 @@ func (p *params) user(name, value string, merchantToo bool) {
 	case strings.HasPrefix(value, "sys"):
 		p.fail(name, `begins with "sys", which CCPayment keeps for itself`)
 	default:
-		p.text(name, value, 5, 64)
+		p.word(name, value, 5, 64)
 	}
+}
+
+// isNumber reports whether a text is an id of CCPayment's, written as
+// CCPayment writes it.
+func isNumber(value string) bool {
+	n, err := strconv.ParseUint(value, 10, 63)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == value
 }
 
 // number is a required id of CCPayment's: digits, sent as a JSON number.
 func (p *params) number(name, value string) {
-	switch n, err := strconv.ParseUint(value, 10, 63); {
+	switch {
 	case value == "":
 		p.fail(name, "is missing")
-	case err != nil:
+	case !isNumber(value):
 		p.fail(name, "is not a number: %.30q", value)
 	default:
-		p.add(name, strconv.AppendUint(nil, n, 10))
+		p.add(name, []byte(value))
 	}
 }
 
@@ -122,7 +151,7 @@ func (p *params) optionalNumber(name, value string) {
 
 // optionalNumberText is an id of CCPayment's that the reference has as a text.
 func (p *params) optionalNumberText(name, value string) {
-	if _, err := strconv.ParseUint(value, 10, 63); value != "" && err != nil {
+	if value != "" && !isNumber(value) {
 		p.fail(name, "is not a number: %.30q", value)
 		return
 	}
@@ -134,18 +163,12 @@ func (p *params) numbers(name string, values []string) {
 	if len(values) == 0 {
 		p.fail(name, "is empty")
 	}
-	list := []byte{'['}
-	for i, value := range values {
-		n, err := strconv.ParseUint(value, 10, 63)
-		if err != nil {
+	for _, value := range values {
+		if !isNumber(value) {
 			p.fail(name, "holds %.30q, which is not a number", value)
 		}
-		if i > 0 {
-			list = append(list, ',')
-		}
-		list = strconv.AppendUint(list, n, 10)
 	}
-	p.add(name, append(list, ']'))
+	p.add(name, []byte("["+strings.Join(values, ",")+"]"))
 }
 
 func (p *params) optionalList(name string, values []string, most int) {

@@ -31,11 +31,11 @@ func TestUserIDRules(t *testing.T) {
 			return err
 		},
 		"UserWithdraw": func(ctx context.Context, c *client.Client, id string) error {
-			_, err := c.UserWithdraw(ctx, id, withdrawal(nil))
+			_, err := c.UserWithdraw(ctx, changed(userWithdrawal, func(r *client.UserWithdrawalRequest) { r.UserID = id }))
 			return err
 		},
 		"UserWithdrawToCwallet": func(ctx context.Context, c *client.Client, id string) error {
-			_, err := c.UserWithdrawToCwallet(ctx, id, cwallet)
+			_, err := c.UserWithdrawToCwallet(ctx, client.UserCwalletTransferRequest{UserID: id, CwalletTransferRequest: cwallet})
 			return err
 		},
 		"UserWithdrawalRecords": func(ctx context.Context, c *client.Client, id string) error {
@@ -66,7 +66,7 @@ func TestUserIDRules(t *testing.T) {
 
 // A transfer may go to and from the merchant, whose user id is the app id.
 func TestTransferRules(t *testing.T) {
-	of := func(field string, change func(*client.UserTransfer)) rule {
+	of := func(field string, change func(*client.UserTransferRequest)) rule {
 		return rule{field, func(ctx context.Context, c *client.Client) error {
 			_, err := c.UserTransfer(ctx, changed(transfer, change))
 			return err
@@ -74,15 +74,15 @@ func TestTransferRules(t *testing.T) {
 	}
 	checkRules(t, map[string]rule{
 		"to the merchant":          of("", nil),
-		"from the merchant":        of("", func(r *client.UserTransfer) { r.FromUserID, r.ToUserID = appID, "user-1" }),
-		"from a system user":       of("fromUserId", func(r *client.UserTransfer) { r.FromUserID = "system" }),
-		"to a system user":         of("toUserId", func(r *client.UserTransfer) { r.ToUserID = "system" }),
-		"from nobody":              of("fromUserId", func(r *client.UserTransfer) { r.FromUserID = "" }),
-		"to a short id":            of("toUserId", func(r *client.UserTransfer) { r.ToUserID = "user" }),
-		"remark of 255 characters": of("", func(r *client.UserTransfer) { r.Remark = omegas(255) }),
-		"remark of 256 characters": of("remark", func(r *client.UserTransfer) { r.Remark = omegas(256) }),
-		"amount of 19 decimals":    of("amount", func(r *client.UserTransfer) { r.Amount = amount("0.0000000000000000001") }),
-		"no order id":              of("orderId", func(r *client.UserTransfer) { r.OrderID = "" }),
+		"from the merchant":        of("", func(r *client.UserTransferRequest) { r.FromUserID, r.ToUserID = appID, "user-1" }),
+		"from a system user":       of("fromUserId", func(r *client.UserTransferRequest) { r.FromUserID = "system" }),
+		"to a system user":         of("toUserId", func(r *client.UserTransferRequest) { r.ToUserID = "system" }),
+		"from nobody":              of("fromUserId", func(r *client.UserTransferRequest) { r.FromUserID = "" }),
+		"to a short id":            of("toUserId", func(r *client.UserTransferRequest) { r.ToUserID = "user" }),
+		"remark of 255 characters": of("", func(r *client.UserTransferRequest) { r.Remark = omegas(255) }),
+		"remark of 256 characters": of("remark", func(r *client.UserTransferRequest) { r.Remark = omegas(256) }),
+		"amount of 19 decimals":    of("amount", func(r *client.UserTransferRequest) { r.Amount = amount("0.0000000000000000001") }),
+		"no order id":              of("orderId", func(r *client.UserTransferRequest) { r.OrderID = "" }),
 	})
 }
 
@@ -159,16 +159,12 @@ func TestQueryRules(t *testing.T) {
 			_, err := c.Swap(ctx, changed(swap, func(r *client.SwapRequest) { r.AmountOutMinimum = amount("-1") }))
 			return err
 		}},
-		"fee paid by the merchant for a user": {"merchantPayNetworkFee", func(ctx context.Context, c *client.Client) error {
-			_, err := c.UserWithdraw(ctx, "user-1", merchantWithdrawal)
-			return err
-		}},
 	})
 }
 
 // Several wrong fields: the error is of the first, and it reads well.
 func TestArgumentErrorText(t *testing.T) {
-	_, err := newFakeAPI(t, agree).dial(t).Withdraw(t.Context(), client.Withdrawal{})
+	_, err := newFakeAPI(t, agree).dial(t).Withdraw(t.Context(), client.WithdrawalRequest{})
 	const want = "ccpayment applyAppWithdrawToNetwork: coinId is missing"
 	var argument *client.ArgumentError
 	if !errors.As(err, &argument) || err.Error() != want {

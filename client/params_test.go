@@ -99,8 +99,8 @@ func order(change func(*client.DepositOrderRequest)) client.DepositOrderRequest 
 	return changed(client.DepositOrderRequest{OrderID: "order-1", CoinID: "1280", Chain: "TRX", Price: amount("1")}, change)
 }
 
-func withdrawal(change func(*client.Withdrawal)) client.Withdrawal {
-	return changed(client.Withdrawal{OrderID: "order-1", CoinID: "1280", Chain: "TRX", Address: "T1", Amount: amount("1")}, change)
+func withdrawal(change func(*client.WithdrawalRequest)) client.WithdrawalRequest {
+	return changed(client.WithdrawalRequest{OrderID: "order-1", CoinID: "1280", Chain: "TRX", Address: "T1", Amount: amount("1")}, change)
 }
 
 func changed[T any](request T, change func(*T)) T {
@@ -132,7 +132,7 @@ func TestRules(t *testing.T) {
 			return err
 		}}
 	}
-	withdrawRule := func(field string, change func(*client.Withdrawal)) rule {
+	withdrawRule := func(field string, change func(*client.WithdrawalRequest)) rule {
 		return rule{field, func(ctx context.Context, c *client.Client) error {
 			_, err := c.Withdraw(ctx, withdrawal(change))
 			return err
@@ -141,7 +141,7 @@ func TestRules(t *testing.T) {
 	type (
 		I = *client.InvoiceRequest
 		O = *client.DepositOrderRequest
-		W = *client.Withdrawal
+		W = *client.WithdrawalRequest
 	)
 	rules := map[string]rule{
 		"order id missing":                 invoiceRule("orderId", func(r I) { r.OrderID = "" }),

@@ -144,7 +144,7 @@ func TestCancelWhileWaiting(t *testing.T) {
 		start := time.Now()
 		time.AfterFunc(50*time.Millisecond, cancel)
 		_, err := c.Balances(ctx)
-		if !errors.Is(err, client.ErrRateLimit) || *tries != 1 || time.Since(start) != 50*time.Millisecond {
+		if !errors.Is(err, client.ErrRateLimit) || !errors.Is(err, context.Canceled) || *tries != 1 || time.Since(start) != 50*time.Millisecond {
 			t.Errorf("%v after %d tries and %s", err, *tries, time.Since(start))
 		}
 	})
@@ -280,7 +280,7 @@ func TestPagesInACircle(t *testing.T) {
 	}
 	c := newFakeAPI(t, sayInTurn(page("a"), page("b"), page("a"), page("b"), page("a"), page(""))).dial(t)
 	var senseless *client.AnswerError
-	if records, err := collect(c.DepositRecords(t.Context(), client.DepositFilter{})); !errors.As(err, &senseless) || len(records) != 3 {
+	if records, err := collect(c.DepositRecords(t.Context(), client.DepositFilter{})); !errors.As(err, &senseless) || len(records) != 1 {
 		t.Errorf("%d records, %v", len(records), err)
 	}
 }

@@ -1,6 +1,9 @@
 package client
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // Status is where a record stands (API reference, Transaction Statuses). One
 // that this package does not know is kept as it came; it is not final.
@@ -40,6 +43,31 @@ func riskOf(flagged bool) Risk {
 		return RiskFlagged
 	}
 	return RiskNone
+}
+
+// MarshalJSON writes what the API writes: true, false, or null for unknown.
+func (r Risk) MarshalJSON() ([]byte, error) {
+	switch r {
+	case RiskNone:
+		return []byte("false"), nil
+	case RiskFlagged:
+		return []byte("true"), nil
+	default:
+		return []byte("null"), nil
+	}
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *Risk) UnmarshalJSON(data []byte) error {
+	var flagged *bool
+	if err := json.Unmarshal(data, &flagged); err != nil {
+		return err
+	}
+	*r = RiskUnknown
+	if flagged != nil {
+		*r = riskOf(*flagged)
+	}
+	return nil
 }
 
 // String is "unknown", "none" or "flagged".

@@ -124,17 +124,17 @@ type SwapRecord struct {
 	Raw json.RawMessage
 }
 
-func (r *SwapRecord) id() string { return r.RecordID }
+func (r SwapRecord) ref() Ref { return Ref{r.RecordID, r.OrderID} }
 
 // SwapRecord gives a swap of the merchant's (getSwapRecord). After an
 // [OutcomeUnknownError], ask with [ByOrder].
 func (c *Client) SwapRecord(ctx context.Context, ref Ref) (SwapRecord, error) {
-	return record[SwapRecord](ctx, c, endpointSwapRecord, ref.write)
+	return record[SwapRecord](ctx, c, endpointSwapRecord, ref)
 }
 
 // UserSwapRecord gives a swap of a user's (getUserSwapRecord).
 func (c *Client) UserSwapRecord(ctx context.Context, ref Ref) (SwapRecord, error) {
-	return record[SwapRecord](ctx, c, endpointUserSwapRecord, ref.write)
+	return record[SwapRecord](ctx, c, endpointUserSwapRecord, ref)
 }
 
 // SwapFilter picks swaps; empty fields pick all.

@@ -8,9 +8,9 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// UserTransfer moves coins between two users, or between a user and the
+// UserTransferRequest moves coins between two users, or between a user and the
 // merchant, whose user id is the app id.
-type UserTransfer struct {
+type UserTransferRequest struct {
 	OrderID    string // your id of it, 3 to 64 characters, never used before
 	FromUserID string
 	ToUserID   string
@@ -22,15 +22,15 @@ type UserTransfer struct {
 // UserTransfer moves coins between users, at once and free of charge
 // (userTransfer), and returns the record's id. No webhook follows. It is never
 // sent twice: see [OutcomeUnknownError].
-func (c *Client) UserTransfer(ctx context.Context, t UserTransfer) (recordID string, err error) {
+func (c *Client) UserTransfer(ctx context.Context, r UserTransferRequest) (recordID string, err error) {
 	p := c.params(endpointUserTransfer)
-	p.user("fromUserId", t.FromUserID, true)
-	p.user("toUserId", t.ToUserID, true)
-	p.number("coinId", t.CoinID)
-	p.amount("amount", t.Amount, coinDecimals)
-	p.reference("orderId", t.OrderID)
-	p.optionalText("remark", t.Remark, 1, 255)
-	return c.create(ctx, p, t.OrderID)
+	p.user("fromUserId", r.FromUserID, true)
+	p.user("toUserId", r.ToUserID, true)
+	p.number("coinId", r.CoinID)
+	p.amount("amount", r.Amount, coinDecimals)
+	p.reference("orderId", r.OrderID)
+	p.optionalText("remark", r.Remark, 1, 255)
+	return c.create(ctx, p, r.OrderID)
 }
 
 // TransferRecord is a transfer as CCPayment keeps it.
@@ -47,12 +47,12 @@ type TransferRecord struct {
 	Raw        json.RawMessage
 }
 
-func (r *TransferRecord) id() string { return r.RecordID }
+func (r TransferRecord) ref() Ref { return Ref{r.RecordID, r.OrderID} }
 
 // UserTransferRecord gives a transfer (getUserTransferRecord). After an
 // [OutcomeUnknownError], ask with [ByOrder].
 func (c *Client) UserTransferRecord(ctx context.Context, ref Ref) (TransferRecord, error) {
-	return record[TransferRecord](ctx, c, endpointUserTransferRecord, ref.write)
+	return record[TransferRecord](ctx, c, endpointUserTransferRecord, ref)
 }
 
 // TransferFilter picks transfers from one user to another; the other fields,

@@ -3,13 +3,14 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 
 	"github.com/shopspring/decimal"
 )
 
-// Withdrawal pays coins out to an address on a chain.
-type Withdrawal struct {
+// WithdrawalRequest pays coins out to an address on a chain.
+type WithdrawalRequest struct {
 	OrderID string // your id of it, 3 to 64 characters, never used before: it is how a lost answer is looked up
 	CoinID  string
 	Chain   string // symbol of the chain
@@ -27,26 +28,26 @@ type Withdrawal struct {
 // [Client.WithdrawalRecord] where none has come for two hours.
 //
 // It is never sent twice: see [OutcomeUnknownError].
-func (c *Client) Withdraw(ctx context.Context, w Withdrawal) (recordID string, err error) {
+func (c *Client) Withdraw(ctx context.Context, r WithdrawalRequest) (recordID string, err error) {
 	p := c.params(endpointWithdraw)
-	w.write(p)
-	p.flag("merchantPayNetworkFee", w.MerchantPayNetworkFee)
-	p.link("notifyUrl", w.NotifyURL)
-	return c.create(ctx, p, w.OrderID)
+	p.payout(r.CoinID, r.Chain, r.Address, r.Memo, r.OrderID, r.Amount)
+	p.flag("merchantPayNetworkFee", r.MerchantPayNetworkFee)
+	p.link("notifyUrl", r.NotifyURL)
+	return c.create(ctx, p, r.OrderID)
 }
 
-func (w Withdrawal) write(p *params) {
-	p.number("coinId", w.CoinID)
-	p.plain("chain", w.Chain)
-	p.plain("address", w.Address)
-	p.optionalPlain("memo", w.Memo)
-	p.reference("orderId", w.OrderID)
-	p.amount("amount", w.Amount, coinDecimals)
+func (p *params) payout(coinID, chain, address, memo, orderID string, amount decimal.Decimal) {
+	p.number("coinId", coinID)
+	p.plain("chain", chain)
+	p.plain("address", address)
+	p.optionalPlain("memo", memo)
+	p.reference("orderId", orderID)
+	p.amount("amount", amount, coinDecimals)
 }
 
-// CwalletTransfer pays coins to an account of Cwallet, at once and free of
-// charge.
-type CwalletTransfer struct {
+// CwalletTransferRequest pays coins to an account of Cwallet, at once and free
+// of charge.
+type CwalletTransferRequest struct {
 	OrderID     string // your id of it, 3 to 64 characters, never used before
 	CoinID      string
 	CwalletUser string          // Cwallet id or e-mail address
@@ -57,42 +58,57 @@ type CwalletTransfer struct {
 // (applyAppWithdrawToCwallet) and returns the record's id. No webhook follows:
 // [Client.WithdrawalRecord] tells how it went. It is never sent twice: see
 // [OutcomeUnknownError].
-func (c *Client) WithdrawToCwallet(ctx context.Context, t CwalletTransfer) (recordID string, err error) {
+func (c *Client) WithdrawToCwallet(ctx context.Context, r CwalletTransferRequest) (recordID string, err error) {
 	p := c.params(endpointWithdrawToCwallet)
-	t.write(p)
-	return c.create(ctx, p, t.OrderID)
+	r.write(p)
+	return c.create(ctx, p, r.OrderID)
 }
 
-func (t CwalletTransfer) write(p *params) {
-	p.number("coinId", t.CoinID)
-	p.plain("cwalletUser", t.CwalletUser)
-	p.amount("amount", t.Amount, coinDecimals)
-	p.reference("orderId", t.OrderID)
+func (r CwalletTransferRequest) write(p *params) {
+	p.number("coinId", r.CoinID)
+	p.plain("cwalletUser", r.CwalletUser)
+	p.amount("amount", r.Amount, coinDecimals)
+	p.reference("orderId", r.OrderID)
+}
+
+// UserWithdrawalRequest pays coins of a user's out to an address on a chain. The
+// network fee is taken from Amount.
+type UserWithdrawalRequest struct {
+	UserID    string // 5 to 64 characters, not beginning with "sys", not the app id
+	OrderID   string // your id of it, 3 to 64 characters, never used before
+	CoinID    string
+	Chain     string // symbol of the chain
+	Address   string
+	Memo      string // required where the chain has memos
+	Amount    decimal.Decimal
+	NotifyURL string // optional: webhooks go here instead of to the console's URL; at most 150 characters
 }
 
 // UserWithdraw pays out from a user's balance (applyUserWithdrawToNetwork) and
-// returns the record's id. UserWithdrawal webhooks tell how it goes on. The
-// user pays the network fee: MerchantPayNetworkFee is refused. It is never sent
-// twice: see [OutcomeUnknownError].
-func (c *Client) UserWithdraw(ctx context.Context, userID string, w Withdrawal) (recordID string, err error) {
+// returns the record's id. UserWithdrawal webhooks tell how it goes on. It is
+// never sent twice: see [OutcomeUnknownError].
+func (c *Client) UserWithdraw(ctx context.Context, r UserWithdrawalRequest) (recordID string, err error) {
 	p := c.params(endpointUserWithdraw)
-	p.user("userId", userID, false)
-	if w.MerchantPayNetworkFee {
-		p.fail("merchantPayNetworkFee", "is for the merchant's own withdrawals")
-	}
-	w.write(p)
-	p.link("notifyUrl", w.NotifyURL)
-	return c.create(ctx, p, w.OrderID)
+	p.user("userId", r.UserID, false)
+	p.payout(r.CoinID, r.Chain, r.Address, r.Memo, r.OrderID, r.Amount)
+	p.link("notifyUrl", r.NotifyURL)
+	return c.create(ctx, p, r.OrderID)
+}
+
+// UserCwalletTransferRequest pays coins of a user's to an account of Cwallet.
+type UserCwalletTransferRequest struct {
+	UserID string // 5 to 64 characters, not beginning with "sys", not the app id
+	CwalletTransferRequest
 }
 
 // UserWithdrawToCwallet pays out from a user's balance to Cwallet
 // (applyUserWithdrawToCwallet) and returns the record's id. No webhook follows.
 // It is never sent twice: see [OutcomeUnknownError].
-func (c *Client) UserWithdrawToCwallet(ctx context.Context, userID string, t CwalletTransfer) (recordID string, err error) {
+func (c *Client) UserWithdrawToCwallet(ctx context.Context, r UserCwalletTransferRequest) (recordID string, err error) {
 	p := c.params(endpointUserWithdrawCwallet)
-	p.user("userId", userID, false)
-	t.write(p)
-	return c.create(ctx, p, t.OrderID)
+	p.user("userId", r.UserID, false)
+	r.write(p)
+	return c.create(ctx, p, r.OrderID)
 }
 
 // WithdrawalRecord is one payment out.
@@ -115,7 +131,7 @@ type WithdrawalRecord struct {
 	Raw          json.RawMessage
 }
 
-func (r *WithdrawalRecord) id() string { return r.RecordID }
+func (r WithdrawalRecord) ref() Ref { return Ref{r.RecordID, r.OrderID} }
 
 // Fee is what a chain takes, in a coin that need not be the one sent.
 type Fee struct {
@@ -127,12 +143,12 @@ type Fee struct {
 // WithdrawalRecord gives a payment out of the merchant's (getAppWithdrawRecord).
 // After an [OutcomeUnknownError], ask with [ByOrder].
 func (c *Client) WithdrawalRecord(ctx context.Context, ref Ref) (WithdrawalRecord, error) {
-	return record[WithdrawalRecord](ctx, c, endpointWithdrawalRecord, ref.write)
+	return record[WithdrawalRecord](ctx, c, endpointWithdrawalRecord, ref)
 }
 
 // UserWithdrawalRecord gives a payment out of a user's (getUserWithdrawRecord).
 func (c *Client) UserWithdrawalRecord(ctx context.Context, ref Ref) (WithdrawalRecord, error) {
-	return record[WithdrawalRecord](ctx, c, endpointUserWithdrawalRecord, ref.write)
+	return record[WithdrawalRecord](ctx, c, endpointUserWithdrawalRecord, ref)
 }
 
 // WithdrawalFilter picks payments out; empty fields pick all.
@@ -223,6 +239,13 @@ type CwalletUser struct {
 	ID   string `json:"cwalletUserId"`
 	Name string `json:"cwalletUserName"` // part of it hidden
 	Raw  json.RawMessage
+}
+
+func (u *CwalletUser) check() error {
+	if u.ID == "" {
+		return errors.New("it has no user")
+	}
+	return nil
 }
 
 // CwalletUser looks a Cwallet account up, as one does before paying to it

@@ -10,6 +10,7 @@ import (
 	// What the binary is built from: without it a change there would leave a
 	// cached result of these tests standing.
 	_ "github.com/seed-338f6760/caddy-ccpayment"
+	_ "github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
 // binary is the Caddy that the tests run.

@@ -6,6 +6,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/seed-338f6760/caddy-ccpayment"
+	_ "github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
 func main() { caddycmd.Main() }

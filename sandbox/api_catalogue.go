@@ -1,0 +1,123 @@
+package sandbox
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+const resources = "https://resource.ccpayment.com/"
+
+var catalogueEndpoints = map[string]handler{
+	"getCoinList":      coinList,
+	"getCoin":          oneCoinInfo,
+	"getCoinUSDTPrice": coinPrices,
+	"getFiatList":      fiatList,
+	"getSwapCoinList":  swapCoinList,
+	"getChainList":     chainList,
+}
+
+func coinList(*call) (any, error) {
+	list := make([]object, 0, len(coins))
+	for i := range coins {
+		list = append(list, coins[i].info())
+	}
+	return object{"coins": list}, nil
+}
+
+func oneCoinInfo(c *call) (any, error) {
+	wanted := c.coin("coinId")
+	if err := c.broken(); err != nil {
+		return nil, err
+	}
+	return object{"coin": wanted.info()}, nil
+}
+
+func (c *coin) info() object {
+	networks := object{}
+	for _, n := range c.networks {
+		networks[n.chain.symbol] = object{
+			"chain": n.chain.symbol, "chainFullName": n.chain.name, "contract": n.contract,
+			"precision": n.precision, "canDeposit": c.takesDeposits() && !n.chain.halted(),
+			"canWithdraw": c.paysOut() && !n.chain.halted(), "minimumDepositAmount": "0",
+			"minimumWithdrawAmount": n.minWithdraw, "maximumWithdrawAmount": n.maxWithdraw,
+			"isSupportMemo": n.chain.memo,
+		}
+	}
+	return object{
+		"coinId": c.id, "symbol": c.symbol, "coinFullName": c.name, "status": c.status,
+		"logoUrl": resources + "token/icon/" + strings.ToLower(c.symbol) + ".png", "networks": networks,
+	}
+}
+
+func coinPrices(c *call) (any, error) {
+	if !c.has("coinIds") {
+		c.reject(codeInvalid, "coinIds: required")
+	}
+	ids := c.numbers("coinIds", maxIDs)
+	if err := c.broken(); err != nil {
+		return nil, err
+	}
+	prices := map[string]decimal.Decimal{}
+	for _, id := range ids {
+		found := coinsNamed(id, "")
+		if len(found) == 0 {
+			return nil, refuse(codeCoin, "coinIds: no coin has the id %s", id)
+		}
+		prices[id] = c.st.price(found[0])
+	}
+	return object{"prices": prices}, nil
+}
+
+func fiatList(*call) (any, error) {
+	list := make([]object, 0, len(fiats))
+	for _, f := range fiats {
+		list = append(list, object{
+			"fiatId": f.id, "symbol": f.symbol, "mark": f.mark, "usdRate": f.usdRate,
+			"logoUrl": resources + "fiat/" + f.symbol + ".png",
+		})
+	}
+	return object{"fiats": list}, nil
+}
+
+// swappable tells whether a coin takes part in swaps.
+func (c *coin) swappable() bool { return c.status == coinNormal && c.symbol != "TETH" }
+
+func swapCoinList(*call) (any, error) {
+	list := make([]object, 0, len(coins))
+	for i := range coins {
+		if c := &coins[i]; c.swappable() {
+			list = append(list, object{
+				"coinId": c.id, "symbol": c.symbol,
+				"logoUrl": resources + "token/icon/" + strings.ToLower(c.symbol) + ".png",
+			})
+		}
+	}
+	return object{"coins": list}, nil
+}
+
+func chainList(c *call) (any, error) {
+	wanted := c.ids("chains", maxIDs)
+	if err := c.broken(); err != nil {
+		return nil, err
+	}
+	for _, symbol := range wanted {
+		if chainNamed(symbol) == nil {
+			return nil, refuse(codeChain, "chains: no chain is called %q", symbol)
+		}
+	}
+	list := make([]object, 0, len(chains))
+	for _, on := range chains {
+		if len(wanted) > 0 && !slices.Contains(wanted, on.symbol) {
+			continue
+		}
+		list = append(list, object{
+			"chain": on.symbol, "chainFullName": on.name, "explorer": on.explorer,
+			"baseUrl": on.explorer + "tx/%s", "confirmations": on.confirmations, "isEVM": on.evm(),
+			"supportMemo": on.memo, "status": on.status,
+			"logoUrl": resources + "token/icon/" + on.symbol + ".png",
+		})
+	}
+	return object{"chains": list}, nil
+}

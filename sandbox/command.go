@@ -1,0 +1,165 @@
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
+)
+
+// commandRate is how many calls a second the command allows before it answers
+// 11004: far more than an app in development makes.
+const commandRate = 100
+
+func init() { subcommand.Register(newCommand) }
+
+type settings struct {
+	listen, publicURL, webhook string
+	speed                      uint
+}
+
+func newCommand() *cobra.Command {
+	var set settings
+	cmd := &cobra.Command{
+		Use:   "sandbox [--listen <address>] [--public-url <url>] [--webhook <url>] [--speed <n>]",
+		Short: "Runs a CCPayment on this machine, for development and tests",
+		Long: `
+Runs a CCPayment on this machine: the whole API, hosted payment pages in the
+browser, and signed webhooks with their retries. No money is involved, and all
+is forgotten when it ends.
+
+The credentials are CCPAYMENT_APP_ID and CCPAYMENT_APP_SECRET from the
+environment, or are made at random and printed.
+
+--speed divides the waiting times of retries and confirmations.
+
+Exit codes: 0 done, 2 wrong usage, 4 the address cannot be had.`,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return subcommand.Fail(subcommand.ExitUsage, "unknown argument %q", args[0])
+			}
+			return set.run(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&set.listen, "listen", "127.0.0.1:9580", "Address to listen on")
+	cmd.Flags().StringVar(&set.publicURL, "public-url", "", "Base of links to hosted pages (default: as called)")
+	cmd.Flags().StringVar(&set.webhook, "webhook", "", "Where webhooks go that have no notifyUrl")
+	cmd.Flags().UintVar(&set.speed, "speed", 1, "Divides waiting times")
+	return cmd
+}
+
+// run serves until the context or a signal ends it.
+func (set settings) run(ctx context.Context, out io.Writer) error {
+	local, err := loopback(set.listen)
+	if err != nil {
+		return subcommand.Fail(subcommand.ExitUsage, "--listen %s: %w", set.listen, err)
+	}
+	if !local && set.publicURL == "" {
+		return subcommand.Fail(subcommand.ExitUsage,
+			"--listen %s: others could reach it; listen on 127.0.0.1, or say with --public-url that this is meant", set.listen)
+	}
+	if set.speed == 0 {
+		return subcommand.Fail(subcommand.ExitUsage, "--speed: must be 1 or more")
+	}
+	s, err := New(Options{
+		AppID: os.Getenv("CCPAYMENT_APP_ID"), AppSecret: os.Getenv("CCPAYMENT_APP_SECRET"),
+		WebhookURL: set.webhook, PublicURL: set.publicURL, Speed: set.speed,
+		RateLimit: commandRate, Logger: newConsole(out),
+	})
+	if err != nil {
+		return &subcommand.ExitError{Code: subcommand.ExitUsage, Err: err}
+	}
+	defer s.Close()
+
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// From then on a second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", set.listen)
+	if err != nil {
+		return &subcommand.ExitError{Code: subcommand.ExitUnreachable, Err: err}
+	}
+	s.introduce(out, "http://"+listener.Addr().String(), local)
+	return s.serve(ctx, listener)
+}
+
+func (s *Sandbox) serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: s, ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return s.ctx },
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return &subcommand.ExitError{Code: subcommand.ExitUnreachable, Err: err}
+	case <-ctx.Done():
+	}
+	s.Close() // calls that wait for something wait no longer
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(patience); err != nil {
+		_ = server.Close()
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// loopback tells whether an address to listen on is reached from this machine
+// only.
+func loopback(address string) (bool, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, err
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback(), nil
+}
+
+// introduce prints what one needs to begin.
+func (s *Sandbox) introduce(out io.Writer, base string, local bool) {
+	fmt.Fprintf(out, `CCPayment sandbox on %[1]s
+
+  app id      %[2]s
+  app secret  %[3]s
+  API         %[1]s%[4]s
+
+In the Caddyfile:
+
+  {
+      ccpayment {
+          app_id     %[2]s
+          app_secret %[3]s
+      }
+  }
+
+Orders and webhooks in the browser: %[1]s
+
+To pay an order:
+
+  curl %[1]s/sandbox/pay -d '{"order_id":"…","wait":true}'
+
+`, base, s.AppID(), s.AppSecret(), strings.TrimSuffix(apiPrefix, "/"))
+	if s.opts.WebhookURL == "" {
+		fmt.Fprintln(out, "Webhooks go only where a notifyUrl says, for --webhook is not given.")
+	}
+	if !local || s.public != nil {
+		fmt.Fprintf(out, "Warning: whoever reaches %s controls this sandbox, and can have webhooks signed.\n",
+			cmp.Or(s.opts.PublicURL, base))
+	}
+}

@@ -1,0 +1,76 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// routePayouts adds the control calls for money that leaves.
+func (s *Sandbox) routePayouts(post func(path string, act func(*http.Request) (any, error))) {
+	post("/sandbox/withdrawal", s.controlWithdrawal)
+	post("/sandbox/approval", s.controlApproval)
+	post("/sandbox/auto-withdrawal", s.controlAutoWithdrawal)
+	post("/sandbox/risk-refund", s.controlRiskRefund)
+}
+
+func (s *Sandbox) controlWithdrawal(r *http.Request) (any, error) {
+	var in struct {
+		RecordID string `json:"record_id"`
+		Status   string `json:"status"`
+	}
+	if err := read(r, &in); err != nil {
+		return nil, err
+	}
+	return done, s.SettleWithdrawal(in.RecordID, in.Status)
+}
+
+func (s *Sandbox) controlApproval(r *http.Request) (any, error) {
+	var in struct {
+		Needed *bool `json:"needed"`
+	}
+	if err := read(r, &in); err != nil {
+		return nil, err
+	}
+	if in.Needed == nil {
+		return nil, errors.New("needed: pass true or false")
+	}
+	s.SetApproval(*in.Needed)
+	return done, nil
+}
+
+func (s *Sandbox) controlAutoWithdrawal(r *http.Request) (any, error) {
+	var in struct {
+		Coin    json.RawMessage `json:"coin"`
+		Chain   string          `json:"chain"`
+		Address string          `json:"address"`
+		Memo    string          `json:"memo"`
+		Amount  string          `json:"amount"`
+	}
+	if err := read(r, &in); err != nil {
+		return nil, err
+	}
+	name, err := readCoin(in.Coin)
+	if err != nil {
+		return nil, err
+	}
+	amount, err := readAmount("amount", in.Amount)
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.AutoWithdraw(AutoWithdrawal{
+		Coin: name, Chain: in.Chain, Address: in.Address, Memo: in.Memo, Amount: amount,
+	})
+	return object{"record_id": id}, err
+}
+
+func (s *Sandbox) controlRiskRefund(r *http.Request) (any, error) {
+	var in struct {
+		RecordID string `json:"record_id"`
+	}
+	if err := read(r, &in); err != nil {
+		return nil, err
+	}
+	id, err := s.RefundRisky(in.RecordID)
+	return object{"record_id": id}, err
+}

@@ -1,0 +1,91 @@
+package hosted
+
+import (
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Overview is the sandbox's front page. It has no room for the secret: the
+// terminal prints that.
+type Overview struct {
+	AppID string
+	// APIURL is the base address of the API, WebhookURL where events go; empty
+	// says that none are sent.
+	APIURL, WebhookURL string
+	// Caddyfile is the lines to put into a Caddyfile, without the secret.
+	Caddyfile string
+	Now       time.Time
+	// Orders and Deliveries are listed as given; newest first reads best.
+	Orders     []Order
+	Deliveries []Delivery
+}
+
+// Order is a line of the overview.
+type Order struct {
+	OrderID, Product, Price string
+	State                   State
+	CreatedAt               time.Time
+	// PageURL is the path or address of the hosted page; empty where the order
+	// has none. Others than http, https and paths show no link.
+	PageURL string
+}
+
+// Delivery is the latest attempt to deliver a webhook.
+type Delivery struct {
+	// Type is the event's ("ApiDeposit"), Status the one it tells of.
+	Type, Status      string
+	OrderID, RecordID string
+	At                time.Time
+	// Attempt counts from 1.
+	Attempt int
+	// HTTPStatus is the answer's; 0 means that there was none, and Problem says
+	// why. Problem also says why an answer did not count.
+	HTTPStatus   int
+	Problem      string
+	Acknowledged bool
+	// NextRetry is zero where no more attempts follow.
+	NextRetry time.Time
+}
+
+// Link is PageURL if it is safe to link to, or empty.
+func (o Order) Link() string {
+	if strings.HasPrefix(o.PageURL, "/") && !strings.HasPrefix(o.PageURL, "//") && !strings.Contains(o.PageURL, `\`) {
+		return o.PageURL
+	}
+	return webLink(o.PageURL)
+}
+
+// Tone picks the colour and mark of a delivery.
+func (d Delivery) Tone() string {
+	switch {
+	case d.Acknowledged:
+		return "good"
+	case d.NextRetry.IsZero():
+		return "bad"
+	default:
+		return "warn"
+	}
+}
+
+// Verdict says how the delivery stands.
+func (d Delivery) Verdict() string {
+	switch {
+	case d.Acknowledged:
+		return "Acknowledged"
+	case d.NextRetry.IsZero():
+		return "Given up"
+	default:
+		return "Will retry"
+	}
+}
+
+// webLink returns raw if it is an absolute http or https address, or else an
+// empty string, which shows no link.
+func webLink(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
+		return ""
+	}
+	return u.String()
+}

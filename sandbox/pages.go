@@ -1,0 +1,178 @@
+package sandbox
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/hosted"
+)
+
+// maxForm bounds the forms of hosted pages, in bytes.
+const maxForm = 16 << 10
+
+// routePages adds what people open in a browser.
+func (s *Sandbox) routePages(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", s.serveFront)
+	mux.Handle("GET "+hosted.AssetsPath, hosted.Assets())
+	for _, kind := range []string{invoicePages, orderPages} {
+		mux.HandleFunc("GET "+kind+"{token}", s.servePage(kind))
+		mux.HandleFunc("POST "+kind+"{token}/pay", s.serveForm(kind, s.payForm))
+	}
+	mux.HandleFunc("POST "+invoicePages+"{token}/coin", s.serveForm(invoicePages, s.coinForm))
+}
+
+// Where the pages of invoices and of deposit orders are.
+const (
+	invoicePages = "/i/"
+	orderPages   = "/c/"
+)
+
+// pagePath is the path of an order's page.
+func pagePath(v *Checkout) string {
+	if v.Invoice {
+		return invoicePages + v.Token
+	}
+	return orderPages + v.Token
+}
+
+// page looks up the order of a page, or answers 404.
+func (s *Sandbox) page(w http.ResponseWriter, r *http.Request, kind string) (Checkout, bool) {
+	v, err := s.Checkout(r.PathValue("token"))
+	if err == nil && strings.HasPrefix(pagePath(&v), kind) {
+		return v, true
+	}
+	s.written(hosted.WriteError(w, hosted.Error{
+		Status: http.StatusNotFound, Title: "No such checkout",
+		Message: "The sandbox forgets its orders when it stops or is reset. Create the order again, and open its new page.",
+	}))
+	return v, false
+}
+
+func (s *Sandbox) servePage(kind string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, ok := s.page(w, r, kind)
+		if !ok {
+			return
+		}
+		page := s.checkoutPage(&v)
+		if r.URL.Query().Has("change") && page.Picker != nil && page.Payable() {
+			// The choice is left alone until somebody makes it.
+			page.Due, page.Controls, page.Refresh = nil, nil, 0
+		}
+		s.written(hosted.WriteCheckout(w, http.StatusOK, page))
+	}
+}
+
+// serveForm answers a form: with the page again if it worked, and if not with
+// the page and what is wrong, as refused shows it.
+func (s *Sandbox) serveForm(kind string, act func(*http.Request, *Checkout) (refused, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := s.allowsForm(r); err != nil {
+			s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: sentence(err)}))
+			return
+		}
+		v, ok := s.page(w, r, kind)
+		if !ok {
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusBadRequest, Message: "The form cannot be read."}))
+			return
+		}
+		if show, err := act(r, &v); err != nil {
+			page := s.checkoutPage(&v)
+			show(&page, sentence(err))
+			s.written(hosted.WriteCheckout(w, http.StatusUnprocessableEntity, page))
+			return
+		}
+		http.Redirect(w, r, pagePath(&v), http.StatusSeeOther) //nolint:gosec // to a token that was found
+	}
+}
+
+// sentence writes an error for people.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// allowsForm refuses forms of other sites, as allows does. The pages tell
+// nobody where they are, so browsers send "Origin: null" with their forms; who
+// does not send Sec-Fetch-Site either has shown to know the page's token.
+func (s *Sandbox) allowsForm(r *http.Request) error {
+	if r.Header.Get("Origin") == "null" {
+		r = r.Clone(r.Context())
+		r.Header.Del("Origin")
+	}
+	return s.allows(r)
+}
+
+// refused puts what was wrong with a form into its page.
+type refused func(page *hosted.Checkout, reason string)
+
+// coinForm chooses the coin of an invoice.
+func (s *Sandbox) coinForm(r *http.Request, v *Checkout) (refused, error) {
+	show := func(page *hosted.Checkout, reason string) {
+		page.Due, page.Controls = nil, nil
+		if page.Picker != nil {
+			page.Picker.Error = reason
+		}
+	}
+	id, onChain, _ := strings.Cut(r.PostForm.Get("with"), "/")
+	coinID, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return show, errors.New("choose a coin and a network")
+	}
+	_, err = s.ChooseCoin(v.Token, coinID, onChain)
+	return show, err
+}
+
+// scenarios are the ways to pay by what the page's buttons post.
+var scenarios = map[string]string{
+	hosted.PayExact:     ScenarioExact,
+	hosted.PayLess:      ScenarioUnder,
+	hosted.PayMore:      ScenarioOver,
+	hosted.PayLate:      ScenarioLate,
+	hosted.PayWrongCoin: ScenarioWrongCoin,
+	hosted.PayRisky:     ScenarioRisky,
+	hosted.PayFail:      ScenarioFailed,
+}
+
+// payForm makes a payment arrive.
+func (s *Sandbox) payForm(r *http.Request, v *Checkout) (refused, error) {
+	typed, with := strings.TrimSpace(r.PostForm.Get("amount")), r.PostForm.Get("with")
+	show := func(page *hosted.Checkout, reason string) {
+		if page.Controls == nil {
+			return
+		}
+		page.Controls.Error, page.Controls.Amount = reason, typed
+		for i, option := range page.Controls.Options {
+			page.Controls.Options[i].Selected = option.Value == with || with == "" && option.Selected
+		}
+	}
+	way := r.PostForm.Get("pay")
+	if scenario, known := scenarios[way]; known {
+		_, err := s.PayScenario(r.Context(), v.Token, scenario)
+		return show, err
+	}
+	if way != hosted.PayCustom {
+		return show, errors.New("there is no such way to pay")
+	}
+	amount, err := readAmount("amount", typed)
+	if err != nil {
+		return show, err
+	}
+	coin, onChain, _ := strings.Cut(with, "/")
+	_, err = s.Pay(r.Context(), Payment{OrderID: v.OrderID, Amount: amount, Coin: coin, Chain: onChain})
+	return show, err
+}
+
+// written logs a page that could not be written; the client may have left.
+func (s *Sandbox) written(err error) {
+	if err != nil {
+		s.log.Warn("page", slog.String("error", err.Error()))
+	}
+}

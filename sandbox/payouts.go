@@ -1,0 +1,97 @@
+package sandbox
+
+import "github.com/shopspring/decimal"
+
+// The codes that payouts answer beside those of codes.go.
+const (
+	codeFailed           = 10001
+	codeUserUnknown      = 11015
+	codeCoinNoWithdrawal = 13006
+	codeFeeTooHigh       = 14001
+	codeAddressInactive  = 14002
+	codeMemoMissing      = 14003
+	codeBelowLimit       = 14005
+	codeAboveLimit       = 14006
+	codeAddressFormat    = 14007
+	codeOwnAddress       = 14008
+	codeMemoNotWanted    = 14009
+	codeFeeBalance       = 14011
+	codeContractAddress  = 14015
+	codeBlackListed      = 14017
+	codeRiskyAddress     = 14026
+)
+
+// leastUSD is what a transfer or a payment to a Cwallet user must be worth.
+var leastUSD = number("0.001")
+
+// payouts are the records of money that leaves a balance.
+type payouts struct {
+	approval    bool // withdrawals wait for the merchant's approval
+	withdrawals *book[*withdrawal]
+	transfers   *book[*transfer]
+	swaps       *book[*swap]
+}
+
+func newPayouts() payouts {
+	return payouts{
+		withdrawals: newBook[*withdrawal](), transfers: newBook[*transfer](), swaps: newBook[*swap](),
+	}
+}
+
+var payoutEndpoints = map[string]handler{
+	"applyAppWithdrawToNetwork":  withdrawToNetwork,
+	"applyAppWithdrawToCwallet":  withdrawToCwallet,
+	"getAppWithdrawRecord":       merchantWithdrawal,
+	"getAppWithdrawRecordList":   merchantWithdrawals,
+	"applyUserWithdrawToNetwork": userWithdrawToNetwork,
+	"applyUserWithdrawToCwallet": userWithdrawToCwallet,
+	"getUserWithdrawRecord":      userWithdrawal,
+	"getUserWithdrawRecordList":  userWithdrawals,
+	"getAutoWithdrawRecordList":  autoWithdrawals,
+	"getRiskyRefundRecordList":   riskRefunds,
+
+	"estimate":              estimateSwap,
+	"swap":                  swapCoins,
+	"getSwapRecord":         merchantSwap,
+	"getSwapRecordList":     merchantSwaps,
+	"userSwap":              userSwapCoins,
+	"getUserSwapRecord":     userSwap,
+	"getUserSwapRecordList": userSwaps,
+
+	"getUserCoinAssetList":          userBalances,
+	"getUserCoinAsset":              userBalance,
+	"getOrCreateUserDepositAddress": userAddress,
+	"getUserDepositRecord":          userDeposit,
+	"getUserDepositRecordList":      userDeposits,
+	"userTransfer":                  transferCoins,
+	"getUserTransferRecord":         userTransfer,
+	"getUserTransferRecordList":     userTransfers,
+}
+
+// payable reads an amount that is to leave a balance. More decimals than the
+// coin has are 14013; zeros at the end do not count.
+func (p *params) payable(name string, precision int) decimal.Decimal {
+	amount := p.amount(name, maxAmountDigits)
+	if !amount.Equal(amount.Truncate(int32(precision))) {
+		p.reject(codePrecision, "%s: at most %d decimals, got %s", name, precision, amount)
+	}
+	return amount
+}
+
+// payableOf reads a coin and an amount of it that stays within CCPayment,
+// where the finest precision of the coin's chains counts.
+func (p *params) payableOf(coinName, amountName string) (*coin, decimal.Decimal) {
+	c := p.coin(coinName)
+	if c == nil {
+		return nil, decimal.Zero
+	}
+	return c, p.payable(amountName, c.precision())
+}
+
+// worthMoving answers 14005 to an amount of under a tenth of a cent.
+func (st *state) worthMoving(c *coin, amount decimal.Decimal) error {
+	if worth := amount.Mul(st.price(c)); worth.LessThan(leastUSD) {
+		return refuse(codeBelowLimit, "amount: worth %s USD, at least %s are needed", worth, leastUSD)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package test
+
+import (
+	"bufio"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestSandboxCommand: what it prints is a Caddyfile that this Caddy takes, it
+// serves, and one interrupt ends it at once, whatever waits for it.
+func TestSandboxCommand(t *testing.T) {
+	cmd := exec.Command(binary, "ccpayment", "sandbox", "--listen", "127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "CCPAYMENT_APP_ID=app-123", "CCPAYMENT_APP_SECRET=secret-456")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+
+	base, caddyfile, indented := "", "", false
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Webhooks go") {
+		line := lines.Text()
+		if rest, ok := strings.CutPrefix(line, "CCPayment sandbox on "); ok {
+			base = rest
+		}
+		if indented = indented || line == "  {"; indented {
+			caddyfile += line + "\n"
+			indented = line != "  }"
+		}
+	}
+	go func() { ended <- cmd.Wait() }()
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(file, []byte(caddyfile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := exec.Command(binary, "validate", "--config", file).CombinedOutput(); err != nil || !strings.Contains(caddyfile, "app_secret secret-456") {
+		t.Errorf("the Caddyfile that it prints is refused: %v\n%s\n%s", err, caddyfile, text)
+	}
+
+	// A call that is held back.
+	response, err := http.Post(base+"/sandbox/faults", "application/json", strings.NewReader(`{"endpoint":"*","delay_ms":60000}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	held := make(chan struct{})
+	go func() {
+		defer close(held)
+		if response, err := http.Post(base+"/ccpayment/v2/getCoinList", "application/json", nil); err == nil {
+			response.Body.Close()
+		}
+	}()
+	until(t, "the call is held back", func() bool {
+		response, err := http.Get(base + "/sandbox/faults")
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		left := make([]byte, 64)
+		n, _ := response.Body.Read(left)
+		return strings.TrimSpace(string(left[:n])) == "[]"
+	})
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(4 * time.Second):
+		t.Error("an interrupt does not end it while a call waits")
+	}
+	<-held
+}
+
+// TestSandboxUsage: what is wrong with the command line has the exit code 2.
+func TestSandboxUsage(t *testing.T) {
+	for _, args := range [][]string{{"--nope"}, {"--speed", "fast"}, {"--config", "Caddyfile"}, {"now"}} {
+		out, errs, code := ccpayment(t, "", append([]string{"sandbox"}, args...)...)
+		if code != 2 || errs == "" {
+			t.Errorf("%v: exit code %d, %q, %q", args, code, out, errs)
+		}
+	}
+}
