@@ -1,5 +1,6 @@
-// Command demo shows the shop example at work: it starts the shop and Caddy,
-// plays CCPayment, and compares what each of them saw with what was promised.
+// Command demo shows the shop example at work: it starts the shop, Caddy and the
+// sandbox in CCPayment's place, plays the buyers, and compares what each saw
+// with what was promised.
 // It ends with 0 only if all of it was so.
 package main
 
@@ -39,7 +40,7 @@ func main() {
 	}
 }
 
-// demo is the stage: two processes, and what is needed to talk to them.
+// demo is the stage: three processes, and what is needed to talk to them.
 type demo struct {
 	credentials client.Credentials
 	token       string
@@ -48,10 +49,13 @@ type demo struct {
 	siteURL     string
 	shopAddr    string
 	adminAddr   string
+	sandboxAddr string
 	http        *http.Client
+	ccpayment   *client.Client
 
-	caddy *process
-	shop  *process
+	sandbox *process
+	caddy   *process
+	shop    *process
 }
 
 func run(ctx context.Context, caddy, config string) (err error) {
@@ -71,7 +75,7 @@ func run(ctx context.Context, caddy, config string) (err error) {
 		err = errors.Join(err, d.close())
 	}()
 
-	fmt.Println("building the shop, and starting it behind Caddy ...")
+	fmt.Println("building the shop, and starting it behind Caddy, with a sandbox for CCPayment ...")
 	if err := d.start(ctx, caddy, config); err != nil {
 		return err
 	}
@@ -85,7 +89,7 @@ func run(ctx context.Context, caddy, config string) (err error) {
 }
 
 func newDemo() (*demo, error) {
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, fmt.Errorf("finding free ports: %w", err)
 	}
@@ -103,6 +107,7 @@ func newDemo() (*demo, error) {
 		siteURL:     "http://" + net.JoinHostPort(loopback, ports[0]),
 		shopAddr:    net.JoinHostPort(loopback, ports[1]),
 		adminAddr:   net.JoinHostPort(loopback, ports[2]),
+		sandboxAddr: net.JoinHostPort(loopback, ports[3]),
 		http:        &http.Client{Transport: transport, Timeout: 20 * time.Second},
 	}, nil
 }
@@ -133,6 +138,9 @@ func (d *demo) start(ctx context.Context, caddy, config string) error {
 		return err
 	}
 	if err := d.startShop(ctx); err != nil {
+		return err
+	}
+	if err := d.startSandbox(ctx, caddy); err != nil {
 		return err
 	}
 	var err error
@@ -198,11 +206,12 @@ func (d *demo) answers(url string) func(context.Context) bool {
 // stay keeps everything running, for a look around, until it is interrupted.
 func (d *demo) stay(ctx context.Context, caddy string) error {
 	fmt.Printf(`
-All is as promised. Caddy and the shop stay up for a look around:
+All is as promised. Caddy, the shop and the sandbox stay up for a look around:
 
   the shop, through Caddy   %[1]s
   the same as JSON          %[1]s/events
   the webhook URL           %[1]s/hook
+  the sandbox               http://%[5]s
 
 Send an event of your own:
 
@@ -210,12 +219,13 @@ Send an event of your own:
     %[4]s ccpayment trigger ApiDeposit --to %[1]s/hook
 
 Ctrl-C ends it.
-`, d.siteURL, d.credentials.AppID, d.credentials.AppSecret, caddy)
+`, d.siteURL, d.credentials.AppID, d.credentials.AppSecret, caddy, d.sandboxAddr)
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-d.caddy.ended:
 	case <-d.shop.ended:
+	case <-d.sandbox.ended:
 	}
 	// Ctrl-C reaches the two processes as well, and they may be the quicker.
 	select {
@@ -228,16 +238,17 @@ Ctrl-C ends it.
 
 // showLogs prints what the processes said last.
 func (d *demo) showLogs() {
-	for _, p := range []*process{d.caddy, d.shop} {
+	for _, p := range []*process{d.caddy, d.shop, d.sandbox} {
 		if p != nil {
 			p.printTail(20)
 		}
 	}
 }
 
-// close stops what runs and removes what was written. Caddy goes first, so
-// that it does not find the shop gone.
+// close stops what runs and removes what was written. Who calls goes first, so
+// that nobody finds the other gone.
 func (d *demo) close() error {
+	d.sandbox.stop()
 	d.caddy.stop()
 	d.shop.stop()
 	return os.RemoveAll(d.dir)

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+)
+
+// webhook is one try of the sandbox to deliver a webhook, as its log has it.
+type webhook struct {
+	RecordID   string `json:"record_id"`
+	Status     string `json:"status"`
+	Body       string `json:"body"`
+	Attempt    int    `json:"attempt"`
+	HTTPStatus int    `json:"http_status"`
+	Answer     string `json:"answer"`
+}
+
+// startSandbox starts the CCPayment that this demo plays with.
+func (d *demo) startSandbox(ctx context.Context, caddy string) error {
+	var err error
+	d.sandbox, err = startProcess("the sandbox", filepath.Join(d.dir, "sandbox.log"), []string{
+		"CCPAYMENT_APP_ID=" + d.credentials.AppID,
+		"CCPAYMENT_APP_SECRET=" + d.credentials.AppSecret,
+	}, caddy, "ccpayment", "sandbox", "--listen", d.sandboxAddr, "--webhook", d.siteURL+"/hook")
+	if err != nil {
+		return err
+	}
+	d.ccpayment, err = client.New(d.credentials, client.WithBaseURL("http://"+d.sandboxAddr+"/ccpayment/v2"))
+	if err != nil {
+		return err
+	}
+	return d.sandbox.until(ctx, 30*time.Second, d.answers("http://"+d.sandboxAddr+"/sandbox/deliveries"))
+}
+
+// order creates an invoice over 49.90 US dollars.
+func (d *demo) order(ctx context.Context, orderID string) error {
+	fiats, err := d.ccpayment.Fiats(ctx)
+	if err != nil {
+		return err
+	}
+	for _, fiat := range fiats {
+		if fiat.Symbol == "USD" {
+			_, err := d.ccpayment.CreateInvoice(ctx, client.InvoiceRequest{
+				OrderID: orderID, Price: decimal.RequireFromString("49.90"), PriceFiatID: fiat.FiatID, Product: "Cap",
+			})
+			return err
+		}
+	}
+	return fmt.Errorf("the sandbox has no US dollar")
+}
+
+// pay creates an order, plays the buyer who pays it, lets the time pass that
+// the chain takes, and returns the webhooks that told of it.
+func (d *demo) pay(ctx context.Context, orderID string) ([]webhook, error) {
+	if err := d.order(ctx, orderID); err != nil {
+		return nil, err
+	}
+	var paid struct {
+		RecordID string `json:"record_id"`
+	}
+	if err := d.control(ctx, http.MethodPost, "pay", map[string]string{"order_id": orderID}, &paid); err != nil {
+		return nil, err
+	}
+	if err := d.advance(ctx, 10*time.Second); err != nil {
+		return nil, err
+	}
+	return d.deliveries(ctx, paid.RecordID)
+}
+
+// advance moves the sandbox's clock, and returns when all that falls due on
+// the way was done.
+func (d *demo) advance(ctx context.Context, by time.Duration) error {
+	var answer struct{}
+	return d.control(ctx, http.MethodPost, "advance", map[string]int{"seconds": int(by.Seconds())}, &answer)
+}
+
+// deliveries returns the tries to deliver the webhooks of a record, newest
+// first.
+func (d *demo) deliveries(ctx context.Context, recordID string) ([]webhook, error) {
+	var log struct {
+		Deliveries []webhook `json:"deliveries"`
+	}
+	err := d.control(ctx, http.MethodGet, "deliveries?record_id="+recordID, nil, &log)
+	return log.Deliveries, err
+}
+
+// control steers the sandbox.
+func (d *demo) control(ctx context.Context, method, what string, parameters, answer any) error {
+	body, err := json.Marshal(parameters)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+d.sandboxAddr+"/sandbox/"+what, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := d.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the sandbox answers %d to %s: %s", response.StatusCode, what, text)
+	}
+	return json.Unmarshal(text, answer)
+}
+
+// answersTo tells what CCPayment got for each webhook.
+func answersTo(webhooks []webhook) []answer {
+	answers := make([]answer, len(webhooks))
+	for i, w := range webhooks {
+		answers[i] = answer{status: w.HTTPStatus, body: w.Answer}
+	}
+	return answers
+}
+
+// news waits until webhooks of a record were sent beyond those known, and
+// returns them.
+func (d *demo) news(ctx context.Context, known []webhook) ([]webhook, error) {
+	var newest []webhook
+	err := d.sandbox.until(ctx, 20*time.Second, func(ctx context.Context) bool {
+		log, err := d.deliveries(ctx, known[0].RecordID)
+		if err != nil || len(log) <= len(known) {
+			return false
+		}
+		newest = log[:len(log)-len(known)]
+		return true
+	})
+	return newest, err
+}
