@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -105,12 +107,19 @@ func decodeText(data json.RawMessage, set func(string) error) error {
 const maxItems = 50_000
 
 func decodeList(data json.RawMessage, v reflect.Value) error {
-	var items []json.RawMessage
-	if err := json.Unmarshal(data, &items); err != nil {
+	if data[0] != '[' {
 		return fmt.Errorf("%.60s is not a list", data)
 	}
-	if len(items) > maxItems {
-		return fmt.Errorf("a list has %d items, and at most %d are read", len(items), maxItems)
+	var items []json.RawMessage
+	for rest := data[1:]; ; {
+		item, after := nextValue(rest)
+		if item == nil {
+			break
+		}
+		if len(items) == maxItems {
+			return fmt.Errorf("a list has more than %d items", maxItems)
+		}
+		items, rest = append(items, item), after
 	}
 	list := reflect.MakeSlice(v.Type(), len(items), len(items))
 	for i, item := range items {
@@ -143,61 +152,113 @@ func decodeMap(data json.RawMessage, v reflect.Value) error {
 }
 
 func decodeObject(data json.RawMessage, v reflect.Value) error {
-	fields := make(map[string]reflect.Value, v.NumField())
-	collectFields(data, v, fields)
-	seen := make(map[string]bool, len(fields))
+	layout := layoutOf(v.Type())
+	for _, raw := range layout.raw {
+		v.FieldByIndex(raw).SetBytes(bytes.Clone(data))
+	}
+	seen := make([]bool, len(layout.fields))
 	return eachMember(data, func(name string, value json.RawMessage) error {
-		field, ours := fields[name]
+		at, ours := layout.names[name]
 		if !ours {
 			return nil
 		}
-		if seen[name] {
+		if seen[at] {
 			return fmt.Errorf("%q stands there twice", name)
 		}
-		seen[name] = true
-		if err := decodeValue(value, field); err != nil {
+		seen[at] = true
+		if err := decodeValue(value, v.FieldByIndex(layout.fields[at])); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		return nil
 	})
 }
 
-// collectFields finds the fields by their names in JSON, those of embedded
-// structs among them, and fills Raw.
-func collectFields(data json.RawMessage, v reflect.Value, fields map[string]reflect.Value) {
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
+// layout is where a struct keeps what: its fields by their names in JSON, those
+// of embedded structs among them, and its Raws.
+type layout struct {
+	names  map[string]int
+	fields [][]int
+	raw    [][]int
+}
+
+var layouts sync.Map // of *layout by reflect.Type
+
+func layoutOf(t reflect.Type) *layout {
+	if known, ok := layouts.Load(t); ok {
+		return known.(*layout)
+	}
+	l := &layout{names: make(map[string]int)}
+	l.add(t, nil)
+	layouts.Store(t, l)
+	return l
+}
+
+func (l *layout) add(t reflect.Type, parent []int) {
+	for i := range t.NumField() {
+		field, at := t.Field(i), append(slices.Clone(parent), i)
 		switch name, _, _ := strings.Cut(field.Tag.Get("json"), ","); {
 		case field.Anonymous:
-			collectFields(data, v.Field(i), fields)
+			l.add(field.Type, at)
 		case field.Name == "Raw":
-			v.Field(i).SetBytes(bytes.Clone(data))
+			l.raw = append(l.raw, at)
 		case name != "":
-			fields[name] = v.Field(i)
+			l.names[name] = len(l.fields)
+			l.fields = append(l.fields, at)
 		}
 	}
 }
 
 // eachMember calls do for each member of a JSON object, in its order.
 func eachMember(data json.RawMessage, do func(name string, value json.RawMessage) error) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+	if data[0] != '{' {
 		return fmt.Errorf("%.60s is not an object", data)
 	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
+	for rest := data[1:]; ; {
+		key, after := nextValue(rest)
+		if key == nil {
+			return nil
+		}
+		var name string
+		if err := json.Unmarshal(key, &name); err != nil {
 			return err
 		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
+		value, after := nextValue(after)
+		if err := do(name, value); err != nil {
 			return err
 		}
-		if err := do(name.(string), value); err != nil {
-			return err
+		rest = after
+	}
+}
+
+// nextValue cuts the next value off what stands inside a list or an object,
+// and nil at its end. The JSON is known to be valid.
+func nextValue(data json.RawMessage) (value, rest json.RawMessage) {
+	for len(data) > 0 && strings.IndexByte(" \t\r\n,:", data[0]) >= 0 {
+		data = data[1:]
+	}
+	if data[0] == ']' || data[0] == '}' {
+		return nil, nil
+	}
+	depth, inText := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inText && c == '\\':
+			i++ // what follows is no end of the text
+			continue
+		case c == '"':
+			inText = !inText
+		case inText:
+			continue
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		}
+		if depth == 0 && !inText && (i+1 == len(data) || strings.IndexByte(" \t\r\n,:]}", data[i+1]) >= 0) {
+			return data[:i+1], data[i+1:]
 		}
 	}
-	return nil
+	return data, nil
 }
 
 // parseUnix reads Unix seconds, or milliseconds where there are 13 digits.
