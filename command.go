@@ -254,6 +254,7 @@ func slips(signed client.SignatureHeaders, body []byte) []slip {
 	}
 	try("it would match in lower case", func(s *slip) { s.sign = strings.ToLower(s.sign) })
 	try("it would match without the line break at the body's end", func(s *slip) { s.body = bytes.TrimRight(body, "\r\n") })
+	try("it would match with a line break at the body's end", func(s *slip) { s.body = append(bytes.Clone(body), '\n') })
 	try("it would match an empty body", func(s *slip) { s.body = nil })
 	try("it would match the Timestamp in seconds", func(s *slip) { s.timestamp = strconv.FormatInt(signed.Time.Unix(), 10) })
 	var compact bytes.Buffer

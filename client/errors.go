@@ -101,8 +101,8 @@ func outcomeUnknown(endpoint, orderID string, err error) *OutcomeUnknownError {
 }
 
 func (e *OutcomeUnknownError) Error() string {
-	return fmt.Sprintf("ccpayment %s: %v for order %q: look it up before anything else: %v",
-		e.Endpoint, ErrOutcomeUnknown, cmp.Or(e.OrderID, "(none)"), e.Err)
+	return fmt.Sprintf("%v for order %q: look it up before anything else: %v",
+		ErrOutcomeUnknown, cmp.Or(e.OrderID, "(none)"), e.Err)
 }
 
 // Unwrap gives [ErrOutcomeUnknown] and what went wrong.

@@ -79,11 +79,11 @@ func Example() {
 		"createInvoiceUrl": `{"code":10000,"msg":"success","data":{"invoiceUrl":"https://i.ccpayment.com/xxx"}}`,
 	})
 	defer api.Close()
-	ctx := context.Background()
+	sandboxURL, ctx := api.URL, context.Background()
 
 	c, err := client.New(
 		client.Credentials{AppID: "app-123", AppSecret: "secret-456"},
-		client.WithBaseURL(api.URL), // the sandbox; without it, CCPayment itself
+		client.WithBaseURL(sandboxURL), // http://127.0.0.1:9580/ccpayment/v2; without it, CCPayment itself
 	)
 	if err != nil {
 		panic(err)

@@ -93,5 +93,5 @@ func parseTimestamp(text string) (time.Time, error) {
 	case err == nil && len(text) == 13:
 		return time.UnixMilli(int64(n)), nil
 	}
-	return time.Time{}, refuse(codeHeaders, "Timestamp: must be Unix seconds, ten digits")
+	return time.Time{}, refuse(codeHeaders, "Timestamp: must be Unix seconds, ten digits (milliseconds, thirteen, are taken too)")
 }

@@ -90,7 +90,7 @@ func (set settings) run(ctx context.Context, out io.Writer) error {
 	context.AfterFunc(ctx, stop)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", set.listen)
 	if err != nil {
-		return &subcommand.ExitError{Code: subcommand.ExitUnreachable, Err: err}
+		return subcommand.Fail(subcommand.ExitUnreachable, "--listen %s: %w", set.listen, err)
 	}
 	s.introduce(out, "http://"+listener.Addr().String(), local)
 	return s.serve(ctx, listener)
@@ -131,30 +131,38 @@ func loopback(address string) (bool, error) {
 	return host == "localhost" || ip != nil && ip.IsLoopback(), nil
 }
 
+// credentials says how Caddy and the app get the credentials. A secret that
+// was given is not shown.
+func (s *Sandbox) credentials() string {
+	if os.Getenv("CCPAYMENT_APP_SECRET") != "" {
+		return fmt.Sprintf("The app id is %s, the secret that of CCPAYMENT_APP_SECRET.\n", s.AppID())
+	}
+	return fmt.Sprintf("The credentials, made for this run. For Caddy, and for the app if it calls the API:\n\n"+
+		"  export CCPAYMENT_APP_ID=%s\n  export CCPAYMENT_APP_SECRET=%s\n", s.AppID(), s.AppSecret())
+}
+
 // introduce prints what one needs to begin.
 func (s *Sandbox) introduce(out io.Writer, base string, local bool) {
 	fmt.Fprintf(out, `CCPayment sandbox on %[1]s
 
-  app id      %[2]s
-  app secret  %[3]s
-  API         %[1]s%[4]s
+  API                       %[1]s%[3]s
+  orders, webhooks, pages   %[1]s
 
+%[2]s
 In the Caddyfile:
 
   {
       ccpayment {
-          app_id     %[2]s
-          app_secret %[3]s
+          app_id     {env.CCPAYMENT_APP_ID}
+          app_secret {env.CCPAYMENT_APP_SECRET}
       }
   }
-
-Orders and webhooks in the browser: %[1]s
 
 To pay an order:
 
   curl %[1]s/sandbox/pay -d '{"order_id":"…","wait":true}'
 
-`, base, s.AppID(), s.AppSecret(), strings.TrimSuffix(apiPrefix, "/"))
+`, base, s.credentials(), strings.TrimSuffix(apiPrefix, "/"))
 	if s.opts.WebhookURL == "" {
 		fmt.Fprintln(out, "Webhooks go only where a notifyUrl says, for --webhook is not given.")
 	}

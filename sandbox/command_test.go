@@ -64,11 +64,14 @@ func TestCommandServesUntilItIsEnded(t *testing.T) {
 	check(t, w, "createInvoiceUrl", []rule{{"forged line", `{"orderId":"inv-1\n","price":"1","priceFiatId":9}`, 11000, ""}})
 	w.control("POST", "/sandbox/pay", `{"order_id":"inv-1","wait":true}`)
 	for _, want := range []string{
-		appID, secret, "/sandbox/pay", "createInvoiceUrl code=10000 success", "ApiDeposit Success order=inv-1",
+		appID, "/sandbox/pay", "createInvoiceUrl code=10000 success", "ApiDeposit Success order=inv-1",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())
 		}
+	}
+	if strings.Contains(out.String(), secret) {
+		t.Errorf("the secret that was given is printed:\n%s", out.String())
 	}
 	w.client.CloseIdleConnections()
 	stop()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,10 @@ func (s *Sandbox) routeControl(mux *http.ServeMux) {
 	}))
 	post("/sandbox/advance", s.controlAdvance)
 	post("/sandbox/reset", s.controlReset)
+	post("/sandbox/webhook", s.controlWebhook)
+	mux.HandleFunc("/sandbox/", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusNotFound, object{"error": r.Method + " " + r.URL.Path + " is no control call: GET / lists them"})
+	})
 	post("/sandbox/risk", s.controlRisk)
 	post("/sandbox/price", s.controlPrice)
 	post("/sandbox/credit", s.controlCredit)
@@ -93,6 +98,27 @@ func (s *Sandbox) allows(r *http.Request) error {
 	return nil
 }
 
+// jsonKind names a Go type as people who write JSON do.
+func jsonKind(t reflect.Type) string {
+	switch {
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Int:
+		return "whole number"
+	default:
+		return t.Kind().String()
+	}
+}
+
+// numeral is a number that was sent as one or as a text.
+type numeral string
+
+// UnmarshalJSON takes both; readAmount judges what it is.
+func (n *numeral) UnmarshalJSON(data []byte) error {
+	*n = numeral(strings.Trim(string(data), `"`))
+	return nil
+}
+
 // read reads a JSON object into a struct. Unknown fields are refused: a typing
 // error must not go unnoticed.
 func read(r *http.Request, into any) error {
@@ -107,7 +133,7 @@ func read(r *http.Request, into any) error {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return fmt.Errorf("%s: must not be a %s", wrong.Field, wrong.Value)
+			return fmt.Errorf("%s: must be a %s, not a %s", wrong.Field, jsonKind(wrong.Type), wrong.Value)
 		}
 		return fmt.Errorf("the body must be a JSON object with known fields only: %w", err)
 	}
@@ -122,7 +148,7 @@ func (s *Sandbox) controlPay(r *http.Request) (any, error) {
 		OrderID string          `json:"order_id"`
 		Address string          `json:"address"`
 		Memo    string          `json:"memo"`
-		Amount  json.Number     `json:"amount"` // a text or a number
+		Amount  numeral         `json:"amount"` // a text or a number
 		Coin    json.RawMessage `json:"coin"`
 		Chain   string          `json:"chain"`
 		Status  string          `json:"status"`
@@ -139,7 +165,7 @@ func (s *Sandbox) controlPay(r *http.Request) (any, error) {
 	}
 	var err error
 	if in.Amount != "" {
-		if p.Amount, err = readAmount("amount", in.Amount.String()); err != nil {
+		if p.Amount, err = readAmount("amount", string(in.Amount)); err != nil {
 			return nil, err
 		}
 	}
@@ -209,7 +235,7 @@ func (s *Sandbox) controlDeliveries(r *http.Request) (any, error) {
 			return nil, fmt.Errorf("%s: not a filter; use record_id, order_id or type", name)
 		}
 	}
-	matches := func(name, value string) bool { return !query.Has(name) || query.Get(name) == value }
+	matches := func(name, value string) bool { return !query.Has(name) || strings.EqualFold(query.Get(name), value) }
 	list := s.deliveries(func(d *Delivery) bool {
 		return matches("record_id", d.RecordID) && matches("order_id", d.OrderID) && matches("type", d.Type)
 	})
@@ -241,12 +267,12 @@ func (s *Sandbox) controlFault(r *http.Request) (any, error) {
 
 func (s *Sandbox) controlAdvance(r *http.Request) (any, error) {
 	var in struct {
-		Seconds json.Number `json:"seconds"`
+		Seconds numeral `json:"seconds"`
 	}
 	if err := read(r, &in); err != nil {
 		return nil, err
 	}
-	seconds, err := parseAmount(in.Seconds.String())
+	seconds, err := parseAmount(string(in.Seconds))
 	if err != nil || seconds.GreaterThan(decimal.New(1, 9)) {
 		return nil, errors.New("seconds: must be a number from 0 to 1000000000")
 	}
@@ -276,10 +302,20 @@ func (s *Sandbox) controlRisk(r *http.Request) (any, error) {
 	return done, s.SetRisky(in.RecordID, *in.Risky)
 }
 
+func (s *Sandbox) controlWebhook(r *http.Request) (any, error) {
+	var in struct {
+		URL string `json:"url"`
+	}
+	if err := read(r, &in); err != nil {
+		return nil, err
+	}
+	return done, s.SetWebhookURL(in.URL)
+}
+
 func (s *Sandbox) controlPrice(r *http.Request) (any, error) {
 	var in struct {
 		Coin json.RawMessage `json:"coin"`
-		USD  string          `json:"usd"`
+		USD  numeral         `json:"usd"`
 	}
 	if err := read(r, &in); err != nil {
 		return nil, err
@@ -288,7 +324,7 @@ func (s *Sandbox) controlPrice(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	usd, err := readAmount("usd", in.USD)
+	usd, err := readAmount("usd", string(in.USD))
 	if err != nil {
 		return nil, err
 	}
@@ -299,7 +335,7 @@ func (s *Sandbox) controlCredit(r *http.Request) (any, error) {
 	var in struct {
 		UserID string          `json:"user_id"`
 		Coin   json.RawMessage `json:"coin"`
-		Amount string          `json:"amount"`
+		Amount numeral         `json:"amount"`
 	}
 	if err := read(r, &in); err != nil {
 		return nil, err
@@ -308,7 +344,7 @@ func (s *Sandbox) controlCredit(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	amount, err := readAmount("amount", in.Amount)
+	amount, err := readAmount("amount", string(in.Amount))
 	if err != nil {
 		return nil, err
 	}
@@ -345,7 +381,7 @@ func (s *Sandbox) serveOverview(w http.ResponseWriter, _ *http.Request) {
 			"POST /sandbox/pay", "POST /sandbox/activate", "GET /sandbox/deliveries",
 			"POST|GET|DELETE /sandbox/faults", "POST /sandbox/advance", "POST /sandbox/reset",
 			"POST /sandbox/risk", "POST /sandbox/price", "POST /sandbox/credit",
-			"POST /sandbox/approval", "POST /sandbox/withdrawal",
+			"POST /sandbox/webhook", "POST /sandbox/approval", "POST /sandbox/withdrawal",
 			"POST /sandbox/auto-withdrawal", "POST /sandbox/risk-refund",
 		},
 	})

@@ -45,7 +45,7 @@ func (s *Sandbox) controlAutoWithdrawal(r *http.Request) (any, error) {
 		Chain   string          `json:"chain"`
 		Address string          `json:"address"`
 		Memo    string          `json:"memo"`
-		Amount  string          `json:"amount"`
+		Amount  numeral         `json:"amount"`
 	}
 	if err := read(r, &in); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (s *Sandbox) controlAutoWithdrawal(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	amount, err := readAmount("amount", in.Amount)
+	amount, err := readAmount("amount", string(in.Amount))
 	if err != nil {
 		return nil, err
 	}

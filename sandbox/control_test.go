@@ -29,7 +29,7 @@ func TestControlSaysWhatIsWrong(t *testing.T) {
 		{"/sandbox/pay", `{"order_id":"inv-1","coin":true}`, "coin"},
 		{"/sandbox/pay", `{"order_id":"inv-1","coin":"USDT","chain":"BTC"}`, "BTC"},
 		{"/sandbox/pay", `{"order_id":"inv-1","chain":"MARS"}`, "MARS"},
-		{"/sandbox/pay", `{"order_id":"inv-1","status":"Success"}`, "status"},
+		{"/sandbox/pay", `{"order_id":"inv-1","status":"Succeeded"}`, "status"},
 		{"/sandbox/pay", `{"order_id":"inv-1","wait":"soon"}`, "wait"},
 		{"/sandbox/pay", `{"order_id":"inv-1","wait":"-1s"}`, "wait"},
 		{"/sandbox/pay", `{"order_id":"inv-1","risky":"yes"}`, "risky"},
@@ -154,5 +154,20 @@ func TestOverviewAndPublicURL(t *testing.T) {
 			s.Close()
 			t.Errorf("%+v was taken", wrong)
 		}
+	}
+}
+
+// Amounts are numbers or texts, and statuses are spelt as in the API or in
+// lower case; the webhook's URL can be changed on the way.
+func TestControlIsLenientWhereItIsClear(t *testing.T) {
+	w := start(t)
+	w.control("POST", "/sandbox/credit", `{"coin":"TRX","amount":5}`)
+	w.control("POST", "/sandbox/price", `{"coin":"BTC","usd":100000}`)
+	w.control("POST", "/sandbox/webhook", `{"url":""}`)
+	w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"5","priceFiatId":"1033"}`)
+	w.control("POST", "/sandbox/pay", `{"order_id":"inv-1","amount":1.5,"status":"Success"}`)
+	w.ok("getAppCoinAsset", `{"coinId":1482}`).expect(t, map[string]string{"asset.available": `"5"`})
+	if log := w.Deliveries(); len(log) > 0 && log[0].URL != "" {
+		t.Errorf("without a URL it was sent to %q", log[0].URL)
 	}
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -225,7 +226,7 @@ func (s *Sandbox) SetRisky(recordID string, risky bool) error {
 }
 
 func parseStatus(text string) (string, error) {
-	switch text {
+	switch strings.ToLower(text) {
 	case "", "success":
 		return statusSuccess, nil
 	case "failed":

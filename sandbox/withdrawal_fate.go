@@ -79,7 +79,7 @@ func (s *Sandbox) SettleWithdrawal(recordID, status string) error {
 		return fmt.Errorf("record_id: no withdrawal has the record id %q", recordID)
 	}
 	var next string
-	switch status {
+	switch strings.ToLower(status) {
 	case "success":
 		next = statusSuccess
 	case "failed":

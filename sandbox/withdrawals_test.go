@@ -340,7 +340,7 @@ func TestSettleWithdrawalErrors(t *testing.T) {
 	for _, test := range [][3]string{
 		{"1", "success", "no withdrawal"},
 		{id, "done", "must be"},
-		{id, "Success", "must be"},
+		{id, "Succeeded", "must be"},
 		{id, "rejected", "is processing"},
 		{id, "processing", "is processing"},
 	} {
