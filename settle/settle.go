@@ -1,0 +1,145 @@
+// Package settle decides what the payments of an order come to: in decimals,
+// without a clock, a network or a ledger. Every input has an answer.
+package settle
+
+import (
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// State is where an order stands.
+type State string
+
+// The states of an order. Behind is none of them: what was read does not make
+// sense yet, and is to be read again.
+const (
+	Behind     State = ""
+	Unpaid     State = "unpaid"
+	Processing State = "processing" // only unfinished payments
+	Partial    State = "partial"
+	Paid       State = "paid"
+	Overpaid   State = "overpaid"
+	Review     State = "review" // held payments, and not paid without them
+	Expired    State = "expired"
+)
+
+// Fulfils reports whether an order in this state is to be fulfilled.
+func (s State) Fulfils() bool { return s == Paid || s == Overpaid }
+
+// Verdict is what one payment is to its order.
+type Verdict string
+
+// The verdicts on a payment. Only Counts adds to what was paid.
+const (
+	Counts     Verdict = "counts"
+	Unfinished Verdict = "unfinished"
+	Failed     Verdict = "failed"
+	Risky      Verdict = "risky"      // flagged, or not known to be clean
+	WrongCoin  Verdict = "wrong_coin" // not the coin that the order asks for
+	Late       Verdict = "late"       // after expiry, and held by the policy or for want of a rate
+	Senseless  Verdict = "senseless"  // its amount or rate is not a positive number within bounds
+)
+
+// holds reports whether a person must look at the payment.
+func (v Verdict) holds() bool { return v == Risky || v == Late || v == Senseless }
+
+// Order is what is due.
+type Order struct {
+	// Due is in the order's own unit: the price of an invoice, the coin amount
+	// of a deposit order.
+	Due decimal.Decimal
+	// CoinID is the coin of a deposit order; empty where any coin will do.
+	CoinID string
+	// Rate is fiat per coin, of a deposit order with a price in fiat; else 0.
+	Rate decimal.Decimal
+	// ExpiresAt is when a payment becomes late; zero: never.
+	ExpiresAt time.Time
+}
+
+// Payment is one payment of the order, as CCPayment's records have it.
+type Payment struct {
+	RecordID string
+	CoinID   string
+	// Amount is in the order's own unit: paidValue of an invoice, the coin
+	// amount of a deposit order.
+	Amount decimal.Decimal
+	// Rate is fiat per coin when a deposit order's payment was received.
+	Rate      decimal.Decimal
+	ArrivedAt time.Time
+	// Finished and Failed are its status; neither is still under way.
+	Finished, Failed bool
+	// Clean: CCPayment says that it is not risky. Unknown is not clean.
+	Clean bool
+	// Released: an operator lets it count although it is late.
+	Released bool
+}
+
+// Policy is what the operator chose.
+type Policy struct {
+	// AcceptUnderpaid is the share of the due that may be missing: 0.01 is 1 %.
+	AcceptUnderpaid decimal.Decimal
+	// HoldLate keeps payments after expiry from counting.
+	HoldLate bool
+}
+
+// Result is what an order's payments come to.
+type Result struct {
+	State State
+	Due   decimal.Decimal
+	Paid  decimal.Decimal // of the payments that count, in the order's unit
+	// Late: a payment that counts came after expiry.
+	Late bool
+	// Verdicts are by record id.
+	Verdicts map[string]Verdict
+}
+
+// tolerance is the share of the due that is neither short nor over: CCPayment's
+// numbers carry binary noise.
+var tolerance = decimal.New(1, -6)
+
+// Settle adds up the payments of an order. A record that stands among them
+// twice counts once, as it first stands there.
+func Settle(order Order, payments []Payment, policy Policy, now time.Time) Result {
+	r := Result{Due: order.Due, Verdicts: make(map[string]Verdict, len(payments))}
+	if !sensible(order.Due) || order.Rate.IsNegative() || !order.Rate.IsZero() && !sensible(order.Rate) {
+		return r
+	}
+	held, unfinished := false, false
+	for _, p := range payments {
+		if _, known := r.Verdicts[p.RecordID]; known {
+			continue
+		}
+		verdict, worth := order.judge(p, policy)
+		r.Verdicts[p.RecordID] = verdict
+		held = held || verdict.holds()
+		unfinished = unfinished || verdict == Unfinished
+		if verdict == Counts {
+			r.Paid = r.Paid.Add(worth)
+			r.Late = r.Late || order.isLate(p)
+		}
+	}
+	r.State = state(order, r.Paid, policy, held, unfinished, now)
+	return r
+}
+
+func state(order Order, paid decimal.Decimal, policy Policy, held, unfinished bool, now time.Time) State {
+	noise := order.Due.Mul(tolerance)
+	enough := order.Due.Sub(order.Due.Mul(share(policy.AcceptUnderpaid))).Sub(noise)
+	switch {
+	case paid.GreaterThan(order.Due.Add(noise)):
+		return Overpaid
+	case paid.IsPositive() && paid.GreaterThanOrEqual(enough):
+		return Paid
+	case held:
+		return Review
+	case paid.IsPositive():
+		return Partial
+	case unfinished:
+		return Processing
+	case !order.ExpiresAt.IsZero() && now.After(order.ExpiresAt):
+		return Expired
+	default:
+		return Unpaid
+	}
+}
