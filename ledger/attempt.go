@@ -56,6 +56,16 @@ func (l *Ledger) newAttempt(claim Claim, event Event, f *flight) *Attempt {
 	return a
 }
 
+// Bind binds flags to the attempt's event, durably, and reports of each whether
+// the event may carry it. It is called before the event is handed over.
+func (a *Attempt) Bind(ctx context.Context, flags ...Flag) ([]bool, error) {
+	bound, err := a.ledger.store.Bind(context.WithoutCancel(ctx), a.claim, a.event.Key, flags)
+	if err != nil {
+		return nil, fmt.Errorf("binding the event's flags: %w", err)
+	}
+	return bound, nil
+}
+
 // Delivered records that the app said yes. Only when it returns nil may the
 // sender be told so; those who wait for the attempt share what it returns.
 func (a *Attempt) Delivered(ctx context.Context) error {

@@ -40,6 +40,13 @@ type Store interface {
 	// none does, the error is ErrFenced.
 	Commit(ctx context.Context, claim Claim, changes []Change) error
 
+	// Bind binds flags to an event of the claim's record, durably, and reports of
+	// each whether it is the event's. A flag that is bound to another event stays
+	// that one's, for ever; binding one again to its own event changes nothing.
+	// The event itself need not be in the store yet. The lease goes on; where it
+	// was lost the error is ErrFenced, and nothing is bound.
+	Bind(ctx context.Context, claim Claim, key Key, flags []Flag) ([]bool, error)
+
 	// Release ends the lease and changes nothing. Releasing a lease that is
 	// lost or ended is no error.
 	Release(ctx context.Context, claim Claim) error

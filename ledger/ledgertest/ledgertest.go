@@ -40,6 +40,11 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Stor
 		{"PruneUnfinished", pruneUnfinished},
 		{"ConcurrentCommits", concurrentCommits},
 		{"ConcurrentClaims", concurrentClaims},
+		{"FlagsAreBoundOnce", flagsAreBoundOnce},
+		{"FlagsStayApart", flagsStayApart},
+		{"SeveralFlagsAtOnce", severalFlagsAtOnce},
+		{"BindingIsFenced", bindingIsFenced},
+		{"ConcurrentBinding", concurrentBinding},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			clock := &clock{now: start}

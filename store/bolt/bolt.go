@@ -23,11 +23,13 @@ import (
 )
 
 // The file's buckets. Events are ordered by record, bodies by when they were
-// received, so that both grow at one end.
+// received, so that both grow at one end. Flags are made with the first one:
+// files from before them have none.
 var (
 	metaBucket   = []byte("meta")
 	eventsBucket = []byte("events")
 	bodiesBucket = []byte("bodies")
+	flagsBucket  = []byte("flags")
 )
 
 // format is the layout of the file. A later layout gets a new number, and a

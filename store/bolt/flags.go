@@ -1,0 +1,97 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Bind implements [ledger.Store]. A flag's value is the key of its event.
+func (s *Store) Bind(_ context.Context, claim ledger.Claim, key ledger.Key, flags []ledger.Flag) ([]bool, error) {
+	if key.Record != claim.Record {
+		return nil, fmt.Errorf("the claim is of record %s, not of %s", claim.Record.ID, key.Record.ID)
+	}
+	var holders [][]byte
+	err := s.view(func(tx *bbolt.Tx) error {
+		if !s.owns(claim) {
+			return ledger.ErrFenced
+		}
+		holders = holdersOf(tx, flags)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	own := eventKey(key)
+	if hasFree(holders) {
+		err = s.update(func(tx *bbolt.Tx) error {
+			if !s.owns(claim) {
+				return ledger.ErrFenced
+			}
+			holders = holdersOf(tx, flags)
+			return bindFree(tx, flags, holders, own)
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	bound := make([]bool, len(flags))
+	for i, holder := range holders {
+		bound[i] = bytes.Equal(holder, own)
+	}
+	return bound, nil
+}
+
+// holdersOf returns the keys of the events that the flags are bound to; nil
+// where there is none.
+func holdersOf(tx *bbolt.Tx, flags []ledger.Flag) [][]byte {
+	holders := make([][]byte, len(flags))
+	bucket := tx.Bucket(flagsBucket)
+	if bucket == nil {
+		return holders
+	}
+	for i, flag := range flags {
+		holders[i] = bytes.Clone(bucket.Get(flagKey(flag)))
+	}
+	return holders
+}
+
+func hasFree(holders [][]byte) bool {
+	for _, holder := range holders {
+		if holder == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// bindFree binds the flags without a holder to the event, and notes that in
+// holders.
+func bindFree(tx *bbolt.Tx, flags []ledger.Flag, holders [][]byte, event []byte) error {
+	bucket, err := tx.CreateBucketIfNotExists(flagsBucket)
+	if err != nil {
+		return err
+	}
+	for i, flag := range flags {
+		if holders[i] != nil {
+			continue
+		}
+		if err := bucket.Put(flagKey(flag), event); err != nil {
+			return err
+		}
+		holders[i] = event
+	}
+	return nil
+}
+
+func flagKey(f ledger.Flag) []byte {
+	key := make([]byte, 0, 128)
+	for _, part := range []string{f.Name, f.AppID, f.Type, f.ID} {
+		key = appendPart(key, part)
+	}
+	return key
+}

@@ -1,0 +1,97 @@
+package bolt
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// bindTo claims the event's record and binds a flag to the event.
+func bindTo(t *testing.T, s *Store, key ledger.Key, flag ledger.Flag) bool {
+	t.Helper()
+	claim, err := s.Claim(bg, key.Record, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound, err := s.Bind(bg, claim, key, []ledger.Flag{flag})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Release(bg, claim); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Equal(bound, []bool{true})
+}
+
+// TestFlagsSurvive: a flag is on disk when Bind returns, before the event is.
+func TestFlagsSurvive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	first, second := delivered("1").Event.Key, delivered("2").Event.Key
+	order := ledger.FulfillOf("app-123", "order-1")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bindTo(t, s, first, order) {
+		t.Error("the first event did not get the flag")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path, Options{})
+	if bindTo(t, s, second, order) || !bindTo(t, s, first, order) {
+		t.Error("the flag changed hands when the file was opened again")
+	}
+}
+
+// TestFlagsInAnOlderFile: a file from before there were flags takes them.
+func TestFlagsInAnOlderFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		if tx.Bucket(flagsBucket) != nil {
+			t.Error("a file without flags has a bucket for them")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path, Options{})
+	if !bindTo(t, s, delivered("1").Event.Key, ledger.FulfillOf("app-123", "order-1")) {
+		t.Error("the flag was not bound")
+	}
+}
+
+// TestBoundFlagsAreNotWrittenAgain: what is bound already costs no commit.
+func TestBoundFlagsAreNotWrittenAgain(t *testing.T) {
+	commits := 0
+	s := open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{Committed: func(time.Duration) { commits++ }})
+	first, second := delivered("1").Event.Key, delivered("2").Event.Key
+	order := ledger.FulfillOf("app-123", "order-1")
+	for range 3 {
+		bindTo(t, s, first, order)
+		bindTo(t, s, second, order)
+	}
+	if commits != 1 {
+		t.Errorf("%d commits, want 1", commits)
+	}
+}
