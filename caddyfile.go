@@ -19,18 +19,18 @@ func init() {
 }
 
 const (
-	needsAPI     = "it needs CCPayment's API, which this release does not call"
-	needsDeliver = "store-and-forward is not in this release: leave it out and let reverse_proxy follow the directive"
+	needsCheckout = "it is for orders made here, which this release does not make"
+	needsDeliver  = "store-and-forward is not in this release: leave it out and let reverse_proxy follow the directive"
 )
 
 // laterAccount and laterWebhook list options that are part of the design but
 // not of this release, and why, so that nobody searches for a misspelling.
 var (
 	laterAccount = map[string]string{
-		"private_key": needsAPI, "base_url": needsAPI, "api_timeout": needsAPI, "webhook_url": needsAPI,
+		"webhook_url": needsCheckout,
 	}
 	laterWebhook = map[string]string{
-		"risky": needsAPI, "late": needsAPI, "accept_underpaid": needsAPI, "body": needsAPI,
+		"body":    "this release hands over the original body",
 		"deliver": needsDeliver, "retry": needsDeliver,
 	}
 )
@@ -52,6 +52,9 @@ func unknownOption(d *caddyfile.Dispenser, option string, later map[string]strin
 //		previous_secret <secret> [<until>]
 //		webhook_key     <file>
 //		order_prefix    <text>
+//		private_key     <file>
+//		base_url        <url>
+//		api_timeout     <duration>
 //		store <module> { … }
 //		account <name> {
 //			app_id          <id>
@@ -59,6 +62,9 @@ func unknownOption(d *caddyfile.Dispenser, option string, later map[string]strin
 //			previous_secret <secret> [<until>]
 //			webhook_key     <file>
 //			order_prefix    <text>
+//			private_key     <file>
+//			base_url        <url>
+//			api_timeout     <duration>
 //		}
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -83,7 +89,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				return nil, err
 			}
 		default:
-			if err := parseAccount(d, &app.Account, option, "app_id, app_secret, previous_secret, webhook_key, order_prefix, store, account"); err != nil {
+			if err := parseAccount(d, &app.Account, option, "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, store, account"); err != nil {
 				return nil, err
 			}
 		}
@@ -120,7 +126,7 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 	}
 	account := new(Account)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := parseAccount(d, account, d.Val(), "app_id, app_secret, previous_secret, webhook_key, order_prefix"); err != nil {
+		if err := parseAccount(d, account, d.Val(), "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout"); err != nil {
 			return err
 		}
 	}
@@ -142,6 +148,12 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 		return oneText(d, &a.WebhookKey)
 	case "order_prefix":
 		return oneText(d, &a.OrderPrefix)
+	case "private_key":
+		return oneText(d, &a.PrivateKey)
+	case "base_url":
+		return oneText(d, &a.BaseURL)
+	case "api_timeout":
+		return oneDuration(d, &a.APITimeout)
 	case "previous_secret":
 		args := d.RemainingArgs()
 		if len(args) < 1 || len(args) > 2 {
@@ -168,7 +180,10 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 //		stale     reject
 //		allow_ips ccpayment | <cidr…>
 //		max_size  <size>
-//		confirm   off
+//		confirm   on | off
+//		risky     hold | forward
+//		late      fulfill | hold
+//		accept_underpaid <n>%
 //		types     <type…>
 //		statuses  <status…>
 //		token     <secret>
@@ -212,6 +227,12 @@ func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
 		return oneSize(d, &w.MaxSize)
 	case "confirm":
 		return oneText(d, &w.Confirm)
+	case "risky":
+		return oneText(d, &w.Risky)
+	case "late":
+		return oneText(d, &w.Late)
+	case "accept_underpaid":
+		return oneText(d, &w.AcceptUnderpaid)
 	case "types":
 		return texts(d, &w.Types)
 	case "statuses":
@@ -228,7 +249,7 @@ func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
 		return oneDuration(d, &w.Wait)
 	default:
 		return unknownOption(d, option, laterWebhook, "account, route, scheme, tolerance, stale, allow_ips, max_size, confirm, "+
-			"types, statuses, token, sign, ack, timeout, wait")
+			"risky, late, accept_underpaid, types, statuses, token, sign, ack, timeout, wait")
 	}
 }
 

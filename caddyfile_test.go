@@ -60,11 +60,11 @@ func indented(t *testing.T, config []byte) string {
 func TestMistakes(t *testing.T) {
 	type mistake struct{ block, options, want string }
 	const app, webhook = "{\n ccpayment {\n$OPTIONS\n }\n}", ":80 {\n ccpayment_webhook /hook {\n$OPTIONS\n }\n}"
-	const needsAPI, arguments = "it needs CCPayment's API, which this release does not call", "wrong argument count"
+	const arguments = "wrong argument count"
 	mistakes := []mistake{
 		{"{\n ccpayment app-id\n}", "", arguments},
 		{":80 {\n ccpayment_webhook /hook localhost:3000 {\n timeout 5s\n }\n}", "", "an upstream after the directive cannot be used yet"},
-		{app, "secret x", `unknown option "secret": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix, store, account`},
+		{app, "secret x", `unknown option "secret": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, store, account`},
 		{app, "app_secret \"\"", "app_secret is empty"},
 		{app, "app_secret {$CCPAYMENT_TEST_UNSET}", arguments},
 		{app, "previous_secret", arguments},
@@ -73,7 +73,9 @@ func TestMistakes(t *testing.T) {
 		{app, "account a b {\n}", arguments},
 		{app, "account a {\n}\naccount a {\n}", "account a is given twice"},
 		{app, "account a {\n store bolt\n}", `unknown option "store": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix`},
-		{app, "account a {\n private_key /key.pem\n}", `option "private_key" cannot be used yet: ` + needsAPI},
+		{app, "webhook_url https://shop.example/hook", `option "webhook_url" cannot be used yet: it is for orders made here`},
+		{app, "account a {\n webhook_url https://shop.example/hook\n}", `option "webhook_url" cannot be used yet: it is for orders made here`},
+		{webhook, "body enriched", `option "body" cannot be used yet: this release hands over the original body`},
 		{app, "store", arguments},
 		{app, "store nowhere", "module not registered: ccpayment.stores.nowhere"},
 		{app, "store bolt\nstore bolt", "store is given twice"},
@@ -97,17 +99,11 @@ func TestMistakes(t *testing.T) {
 		{webhook, "deliver {\n reverse_proxy localhost:3000\n}", `option "deliver" cannot be used yet: store-and-forward is not in this release`},
 		{webhook, "retry {\n first 5s\n}", `option "retry" cannot be used yet: store-and-forward is not in this release`},
 	}
-	for _, option := range []string{"app_id", "app_secret", "webhook_key", "order_prefix"} {
+	for _, option := range []string{"app_id", "app_secret", "webhook_key", "order_prefix", "private_key", "base_url"} {
 		mistakes = append(mistakes, mistake{app, option, arguments}, mistake{app, option + " a b", arguments},
 			mistake{app, option + " a\n" + option + " a", option + " is given twice"})
 	}
-	for _, option := range []string{"private_key", "base_url", "api_timeout", "webhook_url"} {
-		mistakes = append(mistakes, mistake{app, option + " 5s", fmt.Sprintf("option %q cannot be used yet: %s", option, needsAPI)})
-	}
-	for _, option := range []string{"risky", "late", "accept_underpaid", "body"} {
-		mistakes = append(mistakes, mistake{webhook, option + " hold", fmt.Sprintf("option %q cannot be used yet: %s", option, needsAPI)})
-	}
-	for _, option := range []string{"account", "route", "scheme", "stale", "confirm", "token", "ack"} {
+	for _, option := range []string{"account", "route", "scheme", "stale", "confirm", "risky", "late", "accept_underpaid", "token", "ack"} {
 		mistakes = append(mistakes, mistake{webhook, option, arguments}, mistake{webhook, option + " a b", arguments},
 			mistake{webhook, option + " a\n" + option + " a", option + " is given twice"})
 	}
@@ -162,13 +158,23 @@ func TestValidate(t *testing.T) {
 		{"previous secret's end", account("app_id b\napp_secret b\nprevious_secret c tomorrow"), `account "b": previous_secret: the end "tomorrow" is not a time`},
 		{"webhook key missing", account("app_id b\napp_secret b\nwebhook_key /nowhere.pem"), `account "b": webhook_key: open /nowhere.pem`},
 		{"webhook key no PEM", account("app_id b\napp_secret b\nwebhook_key $DIR/text"), `text has no PEM block`},
+		{"private key missing", account("app_id b\napp_secret b\nprivate_key /nowhere.pem"), `account "b": private_key: open /nowhere.pem`},
+		{"private key no PEM", account("app_id b\napp_secret b\nprivate_key $DIR/text"), `there is no PEM block`},
+		{"base URL without TLS", account("app_id b\napp_secret b\nbase_url http://api.example/v2"), `is neither https nor http on loopback`},
+		{"base URL on loopback", account("app_id b\napp_secret b\nbase_url http://127.0.0.1:9580/ccpayment/v2"), ""},
 		{"unknown account", webhook("account b"), `account "b" is not configured`},
 		{"unknown scheme", webhook("scheme md5"), `unknown scheme "md5": use hmac or rsa`},
 		{"no scheme", webhook("scheme none"), `unknown scheme "none"`},
 		{"rsa without key", webhook("scheme rsa"), `scheme rsa needs the account's webhook_key`},
-		{"stale confirm", webhook("stale confirm"), `stale confirm needs CCPayment's API`},
+		{"stale confirm", webhook("stale confirm"), `stale confirm is not in this release`},
 		{"stale unknown", webhook("stale accept"), `unknown stale "accept"`},
-		{"confirm on", webhook("confirm on"), `confirm on needs CCPayment's API`},
+		{"an unknown confirm", webhook("confirm maybe"), `unknown confirm "maybe": use on or off`},
+		{"an unknown risky", webhook("risky ignore"), `unknown risky "ignore": use hold or forward`},
+		{"an unknown late", webhook("late forward"), `unknown late "forward": use fulfill or hold`},
+		{"a share without a sign", webhook("accept_underpaid 1"), `accept_underpaid "1" is not a share`},
+		{"a share too large", webhook("accept_underpaid 51%"), `accept_underpaid "51%" is not a share`},
+		{"a share below nothing", webhook("accept_underpaid -1%"), `accept_underpaid "-1%" is not a share`},
+		{"a share of many digits", webhook("accept_underpaid 1e-2000%"), `is not a share`},
 		{"confirm unknown", webhook("confirm maybe"), `unknown confirm "maybe"`},
 		{"allow_ips wrong", webhook("allow_ips 192.0.2"), `allow_ips: "192.0.2" is neither`},
 		{"allow_ips wrong range", webhook("allow_ips 192.0.2.0/33"), `allow_ips: "192.0.2.0/33" is neither`},

@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -26,6 +27,10 @@ type gateway interface {
 
 	// read reads the event of a verified body. The error wraps errUnreadable.
 	read(body []byte) (delivery, error)
+
+	// confirm asks the gateway's own records about an event. A heldError means
+	// that a person must look; any other error, to ask again later.
+	confirm(ctx context.Context, d delivery, p policy, now time.Time) (confirmation, error)
 }
 
 // delivery is what a webhook says.
@@ -35,6 +40,8 @@ type delivery struct {
 	// event has everything but what only the pipeline knows: route, account,
 	// and when and how it arrived.
 	event ledger.Event
+	// coinID is CCPayment's id of the coin; empty where the webhook has none.
+	coinID string
 }
 
 var errUnreadable = errors.New("the body is not a webhook")
@@ -117,6 +124,7 @@ func (g *gatewayV2) read(body []byte) (delivery, error) {
 	e.Risk = riskOf(m.risky)
 	e.ReferenceID, e.UserID = text(m.referenceID), text(m.userID)
 	e.OrderID = text(m.orderID)
+	d.coinID = text(m.coinID)
 	if id := text(m.recordID); id != "" {
 		e.Record.ID = id
 	} else {
@@ -128,6 +136,7 @@ func (g *gatewayV2) read(body []byte) (delivery, error) {
 // message is the part of msg that is read.
 type message struct {
 	recordID, orderID, referenceID, userID gjson.Result
+	coinID                                 gjson.Result
 	status, risky                          gjson.Result
 	chainID, address, riskAt               gjson.Result
 }
@@ -139,7 +148,7 @@ func readMessage(msg gjson.Result) (message, error) {
 	}
 	err := readKeys(msg,
 		place{"recordId", &m.recordID}, place{"orderId", &m.orderID},
-		place{"referenceId", &m.referenceID}, place{"userId", &m.userID},
+		place{"referenceId", &m.referenceID}, place{"userId", &m.userID}, place{"coinId", &m.coinID},
 		place{"status", &m.status}, place{"isFlaggedAsRisky", &m.risky},
 		place{"chainId", &m.chainID}, place{"address", &m.address}, place{"riskAt", &m.riskAt})
 	return m, err

@@ -84,8 +84,20 @@ type Webhook struct {
 	MaxSize int64 `json:"max_size,omitempty"`
 
 	// Whether events are confirmed with CCPayment's API before they are handed
-	// over. This release knows `off`. Default: `off`.
+	// over: `on` or `off`. Default: `off`.
 	Confirm string `json:"confirm,omitempty"`
+
+	// What becomes of payments that CCPayment flags as risky, or does not call
+	// clean: `hold` or `forward`. With confirm only. Default: `hold`.
+	Risky string `json:"risky,omitempty"`
+
+	// Whether a payment after its order's expiry counts: `fulfill` or `hold`.
+	// With confirm only. Default: `fulfill`.
+	Late string `json:"late,omitempty"`
+
+	// How much of an order's amount may be missing, such as `1%`. With confirm
+	// only. Default: `0%`.
+	AcceptUnderpaid string `json:"accept_underpaid,omitempty"`
 
 	// The types that are handed over; events of others are recorded and
 	// acknowledged. Default: all.
@@ -123,6 +135,7 @@ type Webhook struct {
 	token       string
 	sign        appSigner
 	ackText     string
+	policy      policy
 	logger      *zap.Logger
 	// A flood must not fill the disk with log lines, nor one of strangers hide
 	// what is wrong here.
@@ -213,16 +226,14 @@ func (h *Webhook) Validate() error {
 	switch h.Stale {
 	case "reject":
 	case "confirm":
-		return errors.New("stale confirm needs CCPayment's API, which this release does not call: use stale reject")
+		return errors.New("stale confirm is not in this release: use stale reject")
 	default:
 		return fmt.Errorf("unknown stale %q: use reject", h.Stale)
 	}
 	switch h.Confirm {
-	case "off":
-	case "on":
-		return errors.New("confirm on needs CCPayment's API, which this release does not call: use confirm off")
+	case "on", "off":
 	default:
-		return fmt.Errorf("unknown confirm %q: use off", h.Confirm)
+		return fmt.Errorf("unknown confirm %q: use on or off", h.Confirm)
 	}
 	if h.MaxSize < 0 || h.MaxSize > largestMaxSize {
 		return fmt.Errorf("max_size must be from 1 byte to %d: a webhook has a few hundred", largestMaxSize)
@@ -280,7 +291,7 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return d.event.Type, activated
 	}
 	h.complete(&d.event, r, body, now)
-	return d.event.Type, h.handle(r, next, d.event)
+	return d.event.Type, h.handle(r, next, d)
 }
 
 // readBody applies what is checked before the signature, and reads the body.
@@ -364,21 +375,24 @@ func (h *Webhook) ignore(e *ledger.Event) string {
 }
 
 // handle takes an event through the ledger and, if it is due, to the app.
-func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, event ledger.Event) answer {
+func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, d delivery) answer {
 	shared, err := h.app.acquireLedger()
 	if err != nil {
 		return h.unavailable(err)
 	}
 	defer h.app.releaseLedger()
 
-	ignore := h.ignore(&event)
-	verdict, attempt, err := shared.Begin(r.Context(), event, ledger.Options{
+	ignore := h.ignore(&d.event)
+	verdict, attempt, err := shared.Begin(r.Context(), d.event, ledger.Options{
 		Ignore: ignore,
-		Lease:  time.Duration(h.Timeout) + leaseMargin,
+		Lease:  time.Duration(h.Timeout) + h.secrets.apiBudget + leaseMargin,
 		Wait:   time.Duration(h.Wait),
 	})
 	var failed *appError
+	var unconfirmed *unconfirmedError
 	switch {
+	case errors.As(err, &unconfirmed):
+		return notConfirmed("shared")
 	case errors.As(err, &failed):
 		return failed.answer("shared")
 	case errors.Is(err, ledger.ErrInFlight), err != nil && r.Context().Err() != nil: // or the sender has stopped waiting
@@ -388,7 +402,7 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, event ledger.E
 	}
 	switch verdict {
 	case ledger.Deliver:
-		return h.deliver(r, next, event, attempt)
+		return h.deliver(r, next, d, attempt)
 	case ledger.Overtaken:
 		return success("superseded")
 	case ledger.Filtered:
@@ -404,12 +418,20 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, event ledger.E
 // outcome to be committed. It is derived here, so that the two cannot drift.
 const leaseMargin = 30 * time.Second
 
-// deliver makes one attempt at the app and records its outcome.
-func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt) answer {
-	ctx := r.Context()
+// deliver confirms the event, makes one attempt at the app and records its
+// outcome.
+func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, d delivery, attempt *ledger.Attempt) answer {
+	ctx, event := r.Context(), d.event
 	defer attempt.End(ctx, &appError{cause: errors.New("handing over panicked")})
 
-	failure := h.handOver(r, next, event, attempt)
+	var money *confirmation
+	if h.Confirm == "on" {
+		var a answer
+		if money, a = h.confirm(ctx, d, attempt); money == nil {
+			return a
+		}
+	}
+	failure := h.handOver(r, next, event, attempt, money)
 	if failure == nil {
 		if err := attempt.Delivered(ctx); err != nil {
 			return h.unavailable(err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,12 +37,14 @@ func (f *appError) answer(outcome string) answer {
 // handOver gives the event to the next handler and returns nil if the app said
 // yes. The sender's hanging up does not end it: what the app has begun is
 // finished and recorded.
-func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt) *appError {
+func (h *Webhook) handOver(
+	r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt, money *confirmation,
+) *appError {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Duration(h.Timeout))
 	defer cancel()
 	id := event.EventID()
-	h.prepare(r, id, event, attempt)
-	setPlaceholders(ctx, id, event, attempt)
+	h.prepare(r, id, event, attempt, money)
+	setPlaceholders(ctx, id, event, attempt, money)
 
 	start := h.app.now()
 	w := &appResponse{}
@@ -81,7 +84,7 @@ func (h *Webhook) judge(w *appResponse, err error) *appError {
 
 // prepare makes the request that the app gets: the body and our headers, and
 // of what the sender wrote only two headers.
-func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attempt *ledger.Attempt) {
+func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attempt *ledger.Attempt, money *confirmation) {
 	// In place: requests made from this one, by tracing and the like, share it.
 	header := r.Header
 	clear(header)
@@ -105,8 +108,15 @@ func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attemp
 	set("Ccpayment-User-Id", headerText(event.UserID))
 	set("Ccpayment-Attempt", strconv.Itoa(attempt.Number))
 	set("Ccpayment-Attempt-Reason", string(attempt.Reason))
-	if event.Risk != ledger.NotRisky {
-		set("Ccpayment-Risky", string(event.Risk))
+	risk := event.Risk
+	if money != nil {
+		risk = money.risk
+		for _, field := range money.headers() {
+			set(field.name, headerText(field.value))
+		}
+	}
+	if risk != ledger.NotRisky {
+		set("Ccpayment-Risky", string(risk))
 	}
 	if h.token != "" {
 		set("Authorization", "Bearer "+h.token)
@@ -152,7 +162,7 @@ func (b *rewindingBody) Close() error {
 }
 
 // setPlaceholders tells the handlers that follow what the event is.
-func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt *ledger.Attempt) {
+func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt *ledger.Attempt, money *confirmation) {
 	repl, _ := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	set := func(name, value string) {
 		if value == "" {
@@ -172,6 +182,12 @@ func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt
 	set("reference_id", event.ReferenceID)
 	set("user_id", event.UserID)
 	set("risky", string(event.Risk))
+	if money != nil {
+		for _, field := range money.headers() {
+			name := strings.TrimPrefix(field.name, "Ccpayment-")
+			set(strings.ReplaceAll(strings.ToLower(name), "-", "_"), field.value)
+		}
+	}
 	set("event_id", id)
 	set("seq", strconv.FormatUint(attempt.Seq, 10))
 	set("attempt", strconv.Itoa(attempt.Number))

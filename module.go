@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"go.uber.org/zap"
 
+	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -39,6 +41,7 @@ type App struct {
 	store  storeModule
 	logger *zap.Logger
 	now    func() time.Time
+	http   *http.Client // for all accounts' API calls
 
 	mu       sync.Mutex
 	routes   map[string]string // the configuration of each route name
@@ -61,6 +64,17 @@ type Account struct {
 	// scheme `rsa` verifies webhooks with. Experimental.
 	WebhookKey string `json:"webhook_key,omitempty"`
 
+	// A file with the private key that API calls are signed with (RSA; PEM;
+	// PKCS #8 or PKCS #1) instead of the app secret.
+	PrivateKey string `json:"private_key,omitempty"`
+
+	// Where CCPayment's API is: https, or http on loopback, as the sandbox's.
+	// Default: `https://ccpayment.com/ccpayment/v2`.
+	BaseURL string `json:"base_url,omitempty"`
+
+	// How long one try of an API call may take. Default: 10s.
+	APITimeout caddy.Duration `json:"api_timeout,omitempty"`
+
 	// Text that stands in front of every order id at CCPayment and is removed
 	// towards the app. An order id without it belongs to another shop: its
 	// events are recorded and acknowledged, but not forwarded.
@@ -69,7 +83,8 @@ type Account struct {
 
 // isSet reports whether any option is given.
 func (a *Account) isSet() bool {
-	return a.AppID+a.AppSecret+a.WebhookKey+a.OrderPrefix != "" || len(a.PreviousSecrets) > 0
+	return a.AppID+a.AppSecret+a.WebhookKey+a.OrderPrefix+a.PrivateKey+a.BaseURL != "" ||
+		a.APITimeout != 0 || len(a.PreviousSecrets) > 0
 }
 
 // PreviousSecret is an app secret that was replaced.
@@ -94,6 +109,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
 	a.now = time.Now
+	a.http = client.NewHTTPClient()
 	a.routes = make(map[string]string)
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return err
@@ -142,6 +158,9 @@ func (a *App) Stop() error { return nil }
 // Cleanup gives the ledger back. The last configuration, or the last request,
 // that used it closes it.
 func (a *App) Cleanup() error {
+	if a.http != nil {
+		a.http.CloseIdleConnections()
+	}
 	return a.letGo()
 }
 
@@ -154,7 +173,7 @@ func (a *App) credentials(name string) (*credentials, error) {
 		}
 		label = fmt.Sprintf("account %q", name)
 	}
-	c, err := newCredentials(account, name == "")
+	c, err := newCredentials(account, name == "", a.http)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v", label, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/shopspring/decimal"
 	"go.uber.org/zap"
 )
 
@@ -65,6 +66,9 @@ func (h *Webhook) setDefaults() {
 	setDefault(&h.Stale, "reject")
 	setDefault(&h.MaxSize, defaultMaxSize)
 	setDefault(&h.Confirm, "off")
+	setDefault(&h.Risky, "hold")
+	setDefault(&h.Late, "fulfill")
+	setDefault(&h.AcceptUnderpaid, "0%")
 	setDefault(&h.Ack, defaultAck)
 	setDefault(&h.Timeout, caddy.Duration(defaultTimeout))
 	setDefault(&h.Wait, caddy.Duration(defaultWait))
@@ -111,7 +115,28 @@ func (h *Webhook) resolve() (err error) {
 	if h.allowed, err = parseRanges(repl, h.AllowIPs); err != nil {
 		return err
 	}
+	if h.policy, err = h.newPolicy(); err != nil {
+		return err
+	}
 	return h.resolveSign(repl)
+}
+
+func (h *Webhook) newPolicy() (policy, error) {
+	p := policy{holdRisky: h.Risky == "hold"}
+	p.HoldLate = h.Late == "hold"
+	if h.Risky != "hold" && h.Risky != "forward" {
+		return p, fmt.Errorf("unknown risky %q: use hold or forward", h.Risky)
+	}
+	if h.Late != "fulfill" && h.Late != "hold" {
+		return p, fmt.Errorf("unknown late %q: use fulfill or hold", h.Late)
+	}
+	percent, ok := strings.CutSuffix(h.AcceptUnderpaid, "%")
+	share, err := decimal.NewFromString(percent)
+	if !ok || err != nil || share.Exponent() < -6 || share.Exponent() > 0 || share.IsNegative() || share.GreaterThan(decimal.New(50, 0)) {
+		return p, fmt.Errorf("accept_underpaid %q is not a share from 0%% to 50%%", h.AcceptUnderpaid)
+	}
+	p.AcceptUnderpaid = share.Shift(-2)
+	return p, nil
 }
 
 func (h *Webhook) resolveSign(repl *caddy.Replacer) error {

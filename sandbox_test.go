@@ -16,22 +16,31 @@ import (
 // newGateway starts a CCPayment that delivers to the server, and a client of it.
 func newGateway(t *testing.T, s *server, speed uint) (*sandbox.Sandbox, *client.Client) {
 	t.Helper()
-	box, err := sandbox.New(sandbox.Options{
-		AppID: appID, AppSecret: secret, WebhookURL: "http://" + s.addr + "/hook", Speed: speed,
-	})
+	box, c, _ := newSandbox(t, speed)
+	if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
+		t.Fatal(err)
+	}
+	return box, c
+}
+
+// newSandbox starts a CCPayment, and a client of it, and tells its base URL.
+func newSandbox(t *testing.T, speed uint) (*sandbox.Sandbox, *client.Client, string) {
+	t.Helper()
+	box, err := sandbox.New(sandbox.Options{AppID: appID, AppSecret: secret, Speed: speed})
 	if err != nil {
 		t.Fatal(err)
 	}
 	api := httptest.NewServer(box)
 	t.Cleanup(func() { api.Close(); box.Close() })
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	t.Cleanup(transport.CloseIdleConnections)
+	connections := client.NewHTTPClient()
+	t.Cleanup(connections.CloseIdleConnections)
+	base := api.URL + "/ccpayment/v2"
 	c, err := client.New(client.Credentials{AppID: appID, AppSecret: secret},
-		client.WithBaseURL(api.URL+"/ccpayment/v2"), client.WithHTTPClient(&http.Client{Transport: transport}))
+		client.WithBaseURL(base), client.WithHTTPClient(connections))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return box, c
+	return box, c, base
 }
 
 // payInvoice creates an invoice and pays it; its webhooks are sent when it

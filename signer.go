@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/hmac"
 	"crypto/rsa"
@@ -10,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -28,6 +30,9 @@ type credentials struct {
 	current     *client.HMAC
 	previous    []previousHMAC
 	webhookKey  *rsa.PublicKey
+	api         *client.Client
+	// apiBudget is how long all that is asked about one event may take.
+	apiBudget time.Duration
 }
 
 type previousHMAC struct {
@@ -39,7 +44,7 @@ func (p previousHMAC) ended(now time.Time) bool { return !p.until.IsZero() && no
 
 // newCredentials resolves an account. Only the default account falls back to
 // the environment's names: two accounts with one secret are a mistake.
-func newCredentials(account *Account, fallback bool) (*credentials, error) {
+func newCredentials(account *Account, fallback bool, connections *http.Client) (*credentials, error) {
 	appID, appSecret := account.AppID, account.AppSecret
 	if fallback {
 		if appID == "" {
@@ -81,7 +86,48 @@ func newCredentials(account *Account, fallback bool) (*credentials, error) {
 			return nil, fmt.Errorf("webhook_key: %v", err)
 		}
 	}
-	return &c, nil
+	return &c, c.connect(repl, account, secret, connections)
+}
+
+// defaultAPITimeout is that of the client.
+const defaultAPITimeout = 10 * time.Second
+
+// connect makes the account's API client. It calls nobody.
+func (c *credentials) connect(repl *caddy.Replacer, account *Account, secret string, connections *http.Client) error {
+	timeout := time.Duration(account.APITimeout)
+	if timeout < 0 {
+		return errors.New("api_timeout must be positive")
+	}
+	timeout = cmp.Or(timeout, defaultAPITimeout)
+	c.apiBudget = 2 * timeout
+	options := []client.Option{client.WithTimeout(timeout)}
+	if connections != nil {
+		options = append(options, client.WithHTTPClient(connections))
+	}
+	base, err := optional(repl, "base_url", account.BaseURL)
+	if err != nil {
+		return err
+	}
+	if base != "" {
+		options = append(options, client.WithBaseURL(base))
+	}
+	file, err := optional(repl, "private_key", account.PrivateKey)
+	if err != nil {
+		return err
+	}
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("private_key: %v", err)
+		}
+		key, err := client.ParsePrivateKey(text)
+		if err != nil {
+			return fmt.Errorf("private_key: %s: %v", file, err)
+		}
+		options = append(options, client.WithPrivateKey(key))
+	}
+	c.api, err = client.New(client.Credentials{AppID: c.appID, AppSecret: secret}, options...)
+	return err
 }
 
 func newPreviousHMAC(repl *caddy.Replacer, appID string, p PreviousSecret) (previousHMAC, error) {

@@ -53,7 +53,7 @@ func New(credentials Credentials, options ...Option) (*Client, error) {
 	c := &Client{
 		appID:   credentials.AppID,
 		baseURL: BaseURL,
-		http:    &http.Client{Transport: newTransport()},
+		http:    NewHTTPClient(),
 		timeout: defaultTimeout,
 		tries:   defaultTries,
 	}
@@ -79,10 +79,12 @@ func New(credentials Credentials, options ...Option) (*Client, error) {
 	return c, nil
 }
 
-// newTransport does not begin with http.DefaultTransport, which programs
-// replace with ones that retry.
-func newTransport() *http.Transport {
-	return &http.Transport{
+// NewHTTPClient returns what a [Client] calls with unless [WithHTTPClient] says
+// otherwise: pooled connections, TLS 1.2 or newer. Several clients may share
+// one, and whoever made it closes its idle connections.
+func NewHTTPClient() *http.Client {
+	// Not http.DefaultTransport, which programs replace with ones that retry.
+	return &http.Client{Transport: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		ForceAttemptHTTP2:     true,
 		MaxIdleConnsPerHost:   64,
@@ -90,7 +92,7 @@ func newTransport() *http.Transport {
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-	}
+	}}
 }
 
 // WithBaseURL names another API than [BaseURL]: the sandbox, or a proxy. It is

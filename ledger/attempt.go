@@ -32,7 +32,8 @@ type Attempt struct {
 	claim  Claim
 	event  Event
 	flight *flight
-	steps  []Transition
+	steps  []Transition // on the way to the attempt
+	begun  time.Time
 	ended  bool
 }
 
@@ -52,8 +53,34 @@ func (l *Ledger) newAttempt(claim Claim, event Event, f *flight) *Attempt {
 			a.Seq = max(a.Seq, other.Seq+1)
 		}
 	}
-	a.steps = append(a.steps, Transition{At: l.now(), State: Delivering, Attempt: a.Number, Seq: a.Seq})
+	a.begun = l.now()
 	return a
+}
+
+// Confirming records, with the outcome, that CCPayment was asked first.
+func (a *Attempt) Confirming() {
+	a.steps = append(a.steps, Transition{At: a.ledger.now(), State: Confirming})
+}
+
+// Confirmed is when CCPayment has agreed and the event goes to the app.
+func (a *Attempt) Confirmed() { a.begun = a.ledger.now() }
+
+// Unconfirmed records that CCPayment could not agree yet, and why. The app was
+// not called: the attempt is not counted. Those who wait get the failure.
+func (a *Attempt) Unconfirmed(ctx context.Context, failure error) error {
+	err := a.write(ctx, []Change{{Event: a.event, Transitions: append(a.steps, Transition{At: a.ledger.now(), State: Retrying, Cause: failure.Error()})}})
+	if err != nil {
+		failure = err
+	}
+	a.land(0, failure)
+	return err
+}
+
+// Hold records that the event is kept back until somebody clears it, and why.
+func (a *Attempt) Hold(ctx context.Context, cause string) error {
+	err := a.write(ctx, []Change{{Event: a.event, Transitions: append(a.steps, Transition{At: a.ledger.now(), State: Held, Cause: cause})}})
+	a.land(OnHold, err)
+	return err
 }
 
 // Bind binds flags to the attempt's event, durably, and reports of each whether
@@ -103,7 +130,8 @@ func (a *Attempt) End(ctx context.Context, failure error) {
 func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	ctx = context.WithoutCancel(ctx)
 	outcome.At, outcome.Attempt = a.ledger.now(), a.Number
-	changes := []Change{{Event: a.event, Transitions: append(a.steps, outcome)}}
+	handed := Transition{At: a.begun, State: Delivering, Attempt: a.Number, Seq: a.Seq}
+	changes := []Change{{Event: a.event, Transitions: append(a.steps, handed, outcome)}}
 	for _, other := range a.claim.Events {
 		if (other.State == Received || other.State == Retrying) && supersedes(a.event.Key.Status, other.Key.Status) {
 			changes = append(changes, overtaken(other.Key, outcome.At))
@@ -118,6 +146,16 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 		if outcome.State == Delivered {
 			a.ledger.keepUnsaved(a.claim.Record, changes[0])
 		}
+		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
+		return fmt.Errorf("recording the outcome: %w", err)
+	}
+	return nil
+}
+
+// write commits changes after which the event was not handed over.
+func (a *Attempt) write(ctx context.Context, changes []Change) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := a.ledger.store.Commit(ctx, a.claim, changes); err != nil {
 		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}

@@ -105,10 +105,10 @@ func (s *State) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// rank orders the statuses of a record, in lower case: an event of a higher
+// Rank orders the statuses of a record, in lower case: an event of a higher
 // rank supersedes those of a lower one. A status that is not known has no rank
 // (0): it supersedes nothing and is never superseded.
-func rank(status string) int {
+func Rank(status string) int {
 	switch status {
 	case "waitingapproval":
 		return 1
@@ -122,4 +122,4 @@ func rank(status string) int {
 }
 
 // supersedes reports whether a committed event of status a overtakes one of status b.
-func supersedes(a, b string) bool { return rank(b) > 0 && rank(a) > rank(b) }
+func supersedes(a, b string) bool { return Rank(b) > 0 && Rank(a) > Rank(b) }

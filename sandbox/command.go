@@ -155,6 +155,7 @@ In the Caddyfile:
       ccpayment {
           app_id     {env.CCPAYMENT_APP_ID}
           app_secret {env.CCPAYMENT_APP_SECRET}
+          base_url   %[1]s%[3]s
       }
   }
 

@@ -18,6 +18,7 @@ const caddyfile = `{
 	ccpayment {
 		app_id     {env.CCPAYMENT_APP_ID}
 		app_secret {env.CCPAYMENT_APP_SECRET}
+		base_url   %
 	}
 }
 `
@@ -45,7 +46,7 @@ func (s *Sandbox) frontPage(r *http.Request) hosted.Overview {
 	defer s.mu.Unlock()
 	page := hosted.Overview{
 		AppID: s.opts.AppID, APIURL: base, WebhookURL: s.opts.WebhookURL,
-		Caddyfile: caddyfile, Now: s.now(),
+		Caddyfile: strings.Replace(caddyfile, "%", base, 1), Now: s.now(),
 		Orders: orders, Deliveries: s.st.latestDeliveries(),
 	}
 	return page

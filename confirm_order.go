@@ -1,0 +1,137 @@
+package ccpayment
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+)
+
+// settleOrder reads the order of a confirmed payment and settles it.
+func (g *gatewayV2) settleOrder(
+	ctx context.Context, e ledger.Event, record client.DepositRecord, c confirmation, p policy, now time.Time,
+) (confirmation, error) {
+	if e.OrderID == "" {
+		return c, mismatch("the webhook names no order")
+	}
+	order, err := g.readOrder(ctx, g.fullOrderID(e.OrderID))
+	if err != nil {
+		return c, err
+	}
+	success := client.Status(e.Status).Is(client.StatusSuccess)
+	wrongCoin := order.due.CoinID != "" && record.CoinID != "" && record.CoinID != order.due.CoinID
+	if success && !wrongCoin {
+		if err := order.has(record.RecordID); err != nil {
+			return c, err
+		}
+	}
+	for i, payment := range order.payments {
+		switch {
+		case payment.RecordID == record.RecordID:
+			order.payments[i].Clean = c.risk == ledger.NotRisky && order.risks[i] != client.RiskFlagged
+		case order.risks[i] == client.RiskUnknown:
+			other, err := g.api.DepositRecord(ctx, payment.RecordID)
+			if err != nil {
+				return c, explainAPI("record of another payment", err)
+			}
+			order.payments[i].Clean = other.Risk == client.RiskNone
+		}
+	}
+	result := settle.Settle(order.due, order.payments, p.Policy, now)
+	if result.State == settle.Behind {
+		return c, behind("the order has no amount due")
+	}
+	c.order = &orderFacts{result, order.currency}
+	if !success {
+		return c, nil
+	}
+	verdict := result.Verdicts[record.RecordID]
+	if wrongCoin {
+		verdict = settle.WrongCoin
+	}
+	switch {
+	case verdict == settle.Late, verdict == settle.Senseless:
+		return c, &heldError{string(verdict) + ": the payment does not count by itself"}
+	case verdict != settle.Counts:
+		c.reason = string(verdict)
+	case !result.State.Fulfils():
+		c.reason = string(result.State)
+	default:
+		flag := ledger.FulfillOf(e.AppID, e.OrderID)
+		c.flag, c.flagValue = &flag, "true"
+	}
+	return c, nil
+}
+
+// gatewayOrder is an order of either kind, in the words of settling.
+type gatewayOrder struct {
+	due      settle.Order
+	currency string
+	payments []settle.Payment
+	risks    []client.Risk // of the payments
+}
+
+// has reports an error where the order's list does not have the payment as
+// Success yet: CCPayment's order API can lag its record API.
+func (o *gatewayOrder) has(recordID string) error {
+	for _, p := range o.payments {
+		if p.RecordID == recordID {
+			if p.Finished && !p.Failed {
+				return nil
+			}
+			return behind("the order lists the payment, and not as Success")
+		}
+	}
+	return behind("the order does not list the payment")
+}
+
+// readOrder asks for a deposit order, and for an invoice where there is none.
+func (g *gatewayV2) readOrder(ctx context.Context, orderID string) (*gatewayOrder, error) {
+	order, err := g.api.DepositOrder(ctx, orderID)
+	if err == nil {
+		return fromDepositOrder(order), nil
+	}
+	if !errors.Is(err, client.ErrNotFound) {
+		return nil, explainAPI("order", err)
+	}
+	invoice, err := g.api.Invoice(ctx, orderID)
+	if err != nil {
+		return nil, explainAPI("order", err)
+	}
+	return fromInvoice(invoice), nil
+}
+
+func fromDepositOrder(o client.DepositOrder) *gatewayOrder {
+	order := &gatewayOrder{currency: o.CoinSymbol, due: settle.Order{Due: o.AmountToPay, CoinID: o.CoinID, ExpiresAt: o.ExpiredAt}}
+	if o.FiatID != "" && o.FiatID != "0" {
+		order.due.Rate = o.Rate
+	}
+	for _, p := range o.PaidList {
+		order.add(p.RecordID, o.CoinID, p.Amount, p.Rate, p.ArrivedAt, p.Status, p.Risk)
+	}
+	return order
+}
+
+func fromInvoice(o client.Invoice) *gatewayOrder {
+	order := &gatewayOrder{currency: o.PriceSymbol, due: settle.Order{Due: o.Price, ExpiresAt: o.ExpiredAt}}
+	for _, p := range o.PaidList {
+		order.add(p.RecordID, p.CoinID, p.PaidValue, decimal.Decimal{}, p.ArrivedAt, p.Status, p.Risk)
+	}
+	return order
+}
+
+func (o *gatewayOrder) add(
+	recordID, coinID string, amount, rate decimal.Decimal, arrived time.Time, status client.Status, risk client.Risk,
+) {
+	o.payments = append(o.payments, settle.Payment{
+		RecordID: recordID, CoinID: coinID, Amount: amount, Rate: rate, ArrivedAt: arrived,
+		Finished: status.Final(), Failed: status.Final() && !status.Is(client.StatusSuccess),
+		Clean: risk == client.RiskNone,
+	})
+	o.risks = append(o.risks, risk)
+}
