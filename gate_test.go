@@ -377,3 +377,41 @@ func TestPolicies(t *testing.T) {
 	wantMoney(t, "too short", s.pay(sandbox.Payment{OrderID: order("shorter"), Amount: decimal.RequireFromString("9.89")}),
 		map[string]string{"Confirmed": "true", "Order-State": "partial", "Reason": "partial"})
 }
+
+// TestOneCoinTwoNames: CCPayment lists a coin as POL and writes MATIC in its
+// records; its id is one.
+func TestOneCoinTwoNames(t *testing.T) {
+	s := newShop(t, "")
+	_, err := s.c.CreateDepositOrder(t.Context(), client.DepositOrderRequest{
+		OrderID: "order-1", CoinID: "1329", Chain: "POLYGON", Price: decimal.New(10, 0),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.pay(sandbox.Payment{OrderID: "order-1"})
+	wantMoney(t, "POL", got, map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"})
+	if got.Get("Ccpayment-Coin") != "MATIC" {
+		t.Errorf("the coin is %q", got.Get("Ccpayment-Coin"))
+	}
+}
+
+// TestRiskComesLater: a resend that has gained the flag is another event, and
+// one that is held; the one before it was handed over already.
+func TestRiskComesLater(t *testing.T) {
+	s := newShop(t, "")
+	if err := kinds["order in coin"](s, "order-1"); err != nil {
+		t.Fatal(err)
+	}
+	s.app.answers(status(http.StatusInternalServerError))
+	got := s.pay(sandbox.Payment{OrderID: "order-1"})
+	wantMoney(t, "before", got, map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"})
+	s.app.answers(nil)
+	if err := s.box.SetRisky(got.Get("Ccpayment-Record-Id"), true); err != nil {
+		t.Fatal(err)
+	}
+	n := len(s.app.received())
+	s.box.Advance(30 * time.Second) // the retry says what it said, and the record is risky now
+	if calls := s.app.received()[n:]; len(calls) != 0 {
+		t.Errorf("a payment that turned risky was handed over: %v", calls[0].header)
+	}
+}
