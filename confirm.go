@@ -28,10 +28,11 @@ type confirmation struct {
 	risk   ledger.Risk
 	record recordFacts
 	order  *orderFacts
-	// flag is what the event may tell the app if nothing else has told it; its
-	// value is that of the header.
+	// flag is what the event tells the app if it is earned and nothing else has
+	// told it; its value is that of the header.
 	flag      *ledger.Flag
 	flagValue string
+	earned    bool
 	// reason is why a payment does not fulfil its order, in one word.
 	reason string
 }
@@ -99,6 +100,9 @@ func (g *gatewayV2) confirmDeposit(ctx context.Context, d delivery, p policy, no
 	if err != nil {
 		return c, err
 	}
+	if err := agreeKind(e, record); err != nil {
+		return c, err
+	}
 	if err := agreeStatus(e.Status, record.Status); err != nil {
 		return c, err
 	}
@@ -116,9 +120,9 @@ func (g *gatewayV2) confirmDeposit(ctx context.Context, d delivery, p policy, no
 	if e.Type == "ApiDeposit" {
 		return g.settleOrder(ctx, e, record, c, p, now)
 	}
-	if success && c.risk == ledger.NotRisky {
+	if success {
 		flag := ledger.CreditOf(e.Record)
-		c.flag, c.flagValue = &flag, "true"
+		c.flag, c.flagValue, c.earned = &flag, "true", c.risk == ledger.NotRisky
 	}
 	return c, nil
 }
@@ -152,6 +156,7 @@ func (g *gatewayV2) confirmWithdrawal(ctx context.Context, d delivery) (confirma
 		coin: record.CoinSymbol, chain: record.Chain, txID: record.TxID, amount: record.Amount, fee: record.Fee.Amount,
 	}}
 	flag := ledger.PayoutOf(e.Record)
+	c.earned = true
 	switch status := client.Status(e.Status); {
 	case status.Is(client.StatusSuccess):
 		c.flag, c.flagValue = &flag, "sent"
@@ -176,6 +181,22 @@ func agree(what, webhook, record string) error {
 		return nil
 	}
 	return mismatch("the %s is %.80q in the webhook and %.80q in the record", what, webhook, record)
+}
+
+// agreeKind refuses a record that is of another kind than the webhook says: a
+// payment of an order must not be credited to a reference as well.
+func agreeKind(e ledger.Event, record client.DepositRecord) error {
+	switch {
+	case e.Type == "DirectDeposit" && (record.OrderID != "" || record.UserID != ""):
+		return mismatch("the record is of an order or a user, and the webhook of a permanent address")
+	case e.Type == "DirectDeposit" && e.ReferenceID != record.ReferenceID:
+		return mismatch("the reference is %.80q in the webhook and %.80q in the record", e.ReferenceID, record.ReferenceID)
+	case e.Type == "UserDeposit" && e.UserID != record.UserID:
+		return mismatch("the user is %.80q in the webhook and %.80q in the record", e.UserID, record.UserID)
+	case e.Type == "ApiDeposit" && (record.ReferenceID != "" && record.OrderID == "" || record.UserID != ""):
+		return mismatch("the record is of a permanent address or a user, and the webhook of an order")
+	}
+	return nil
 }
 
 // agreeStatus refuses a record that contradicts the webhook or is behind it.

@@ -23,6 +23,9 @@ func (g *gatewayV2) settleOrder(
 	if err != nil {
 		return c, err
 	}
+	if order.lacksRate {
+		return c, behind("the order is priced in fiat and has no rate")
+	}
 	success := client.Status(e.Status).Is(client.StatusSuccess)
 	wrongCoin := order.due.CoinID != "" && record.CoinID != "" && record.CoinID != order.due.CoinID
 	if success && !wrongCoin {
@@ -34,7 +37,10 @@ func (g *gatewayV2) settleOrder(
 		switch {
 		case payment.RecordID == record.RecordID:
 			order.payments[i].Clean = c.risk == ledger.NotRisky && order.risks[i] != client.RiskFlagged
-		case order.risks[i] == client.RiskUnknown:
+			if payment.ArrivedAt.IsZero() {
+				order.payments[i].ArrivedAt = record.ArrivedAt
+			}
+		case order.risks[i] == client.RiskUnknown && payment.Finished && !payment.Failed:
 			other, err := g.api.DepositRecord(ctx, payment.RecordID)
 			if err != nil {
 				return c, explainAPI("record of another payment", err)
@@ -55,16 +61,19 @@ func (g *gatewayV2) settleOrder(
 		verdict = settle.WrongCoin
 	}
 	switch {
-	case verdict == settle.Late, verdict == settle.Senseless:
-		return c, &heldError{string(verdict) + ": the payment does not count by itself"}
+	case verdict == settle.Senseless:
+		return c, behind("the order lists the payment without an amount or a rate that makes sense")
+	case verdict == settle.Late:
+		return c, &heldError{"late: the payment came after the order's expiry"}
 	case verdict != settle.Counts:
 		c.reason = string(verdict)
 	case !result.State.Fulfils():
 		c.reason = string(result.State)
 	default:
-		flag := ledger.FulfillOf(e.AppID, e.OrderID)
-		c.flag, c.flagValue = &flag, "true"
+		c.earned = true
 	}
+	flag := ledger.FulfillOf(e.AppID, g.fullOrderID(e.OrderID))
+	c.flag, c.flagValue = &flag, "true"
 	return c, nil
 }
 
@@ -74,6 +83,8 @@ type gatewayOrder struct {
 	currency string
 	payments []settle.Payment
 	risks    []client.Risk // of the payments
+	// lacksRate: the price is in fiat, and what a coin is worth in it is missing.
+	lacksRate bool
 }
 
 // has reports an error where the order's list does not have the payment as
@@ -109,7 +120,7 @@ func (g *gatewayV2) readOrder(ctx context.Context, orderID string) (*gatewayOrde
 func fromDepositOrder(o client.DepositOrder) *gatewayOrder {
 	order := &gatewayOrder{currency: o.CoinSymbol, due: settle.Order{Due: o.AmountToPay, CoinID: o.CoinID, ExpiresAt: o.ExpiredAt}}
 	if o.FiatID != "" && o.FiatID != "0" {
-		order.due.Rate = o.Rate
+		order.due.Rate, order.lacksRate = o.Rate, !o.Rate.IsPositive()
 	}
 	for _, p := range o.PaidList {
 		order.add(p.RecordID, o.CoinID, p.Amount, p.Rate, p.ArrivedAt, p.Status, p.Risk)

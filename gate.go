@@ -48,21 +48,35 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 		}
 		return nil, notConfirmed("unconfirmed")
 	}
-	if money.flag != nil {
-		bound, err := attempt.Bind(ctx, *money.flag)
-		if err != nil {
-			attempt.End(ctx, err)
-			return nil, h.unavailable(err)
-		}
-		if !bound[0] {
-			if money.flag.Name == ledger.Fulfill {
-				money.reason = "already_fulfilled"
-			}
-			money.flag = nil
-		}
+	if err := bindFlag(ctx, attempt, &money); err != nil {
+		attempt.End(ctx, err)
+		return nil, h.unavailable(err)
 	}
 	attempt.Confirmed()
 	return &money, answer{}
+}
+
+// bindFlag leaves the event its flag where it is the one that carries it: the
+// first that earns it, or one that an earlier attempt has bound it to.
+func bindFlag(ctx context.Context, attempt *ledger.Attempt, money *confirmation) error {
+	if money.flag == nil {
+		return nil
+	}
+	ask := attempt.Holds
+	if money.earned {
+		ask = attempt.Bind
+	}
+	carries, err := ask(ctx, *money.flag)
+	if err != nil {
+		return err
+	}
+	if !carries[0] {
+		if money.earned && money.flag.Name == ledger.Fulfill {
+			money.reason = "already_fulfilled"
+		}
+		money.flag = nil
+	}
+	return nil
 }
 
 // moneyHeaders are what the app is told of confirmed money. A flag is there or

@@ -415,3 +415,95 @@ func TestRiskComesLater(t *testing.T) {
 		t.Errorf("a payment that turned risky was handed over: %v", calls[0].header)
 	}
 }
+
+// TestFlagStaysOnItsEvent: what an order becomes after its carrier was first
+// sent takes the flag away from no attempt of it.
+func TestFlagStaysOnItsEvent(t *testing.T) {
+	s := newShop(t, "")
+	if err := kinds["order in coin"](s, "order-1"); err != nil {
+		t.Fatal(err)
+	}
+	half := s.pay(sandbox.Payment{OrderID: "order-1", Amount: decimal.New(5, 0)})
+	s.app.answers(status(http.StatusInternalServerError))
+	wantMoney(t, "the carrier", s.pay(sandbox.Payment{OrderID: "order-1"}),
+		map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"})
+	if err := s.box.SetRisky(half.Get("Ccpayment-Record-Id"), true); err != nil {
+		t.Fatal(err)
+	}
+	s.app.answers(nil)
+	s.box.Advance(30 * time.Second)
+	calls := s.app.received()
+	last := calls[len(calls)-1].header
+	if last.Get("Ccpayment-Fulfill") != "true" || last.Get("Ccpayment-Attempt") != "2" || last.Get("Ccpayment-Order-State") != "review" {
+		t.Errorf("the carrier's second attempt is %v", last)
+	}
+}
+
+// TestTwoShopsOneAccount: the prefix is part of an order's name, so that two
+// shops with an order 1001 each fulfil their own.
+func TestTwoShopsOneAccount(t *testing.T) {
+	box, c, base := newSandbox(t, 1)
+	s := &shop{box: box, c: c}
+	account := func(name string) string {
+		return "account " + name + " {\n app_id " + appID + "\n app_secret " + secret + "\n order_prefix " + name + "-\n base_url " + base + "\n}\n"
+	}
+	s.server = start(t, setup{account: account("eu") + account("us"), site: `http://:$PORT {
+		bind 127.0.0.1
+		ccpayment_webhook /eu {
+			account eu
+			route eu
+			confirm on
+		}
+		ccpayment_webhook /us {
+			account us
+			route us
+			confirm on
+		}
+		reverse_proxy $APP
+	}`})
+	for _, name := range []string{"eu", "us"} {
+		if err := box.SetWebhookURL("http://" + s.addr + "/" + name); err != nil {
+			t.Fatal(err)
+		}
+		if err := kinds["order in coin"](s, name+"-1001"); err != nil {
+			t.Fatal(err)
+		}
+		wantMoney(t, name, s.pay(sandbox.Payment{OrderID: name + "-1001"}),
+			map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"})
+	}
+}
+
+// TestOneRecordOfOneKind: the payment of an order is not credited to a
+// reference that the webhook names.
+func TestOneRecordOfOneKind(t *testing.T) {
+	s := newShop(t, "")
+	if err := kinds["order in coin"](s, "order-1"); err != nil {
+		t.Fatal(err)
+	}
+	record := s.pay(sandbox.Payment{OrderID: "order-1"}).Get("Ccpayment-Record-Id")
+	n := len(s.app.received())
+	s.deliver(delivery{body: `{"type":"DirectDeposit","msg":{"recordId":"` + record +
+		`","referenceId":"mallory","coinId":1280,"status":"Success","isFlaggedAsRisky":false}}`}).wants(t, http.StatusOK)
+	if calls := s.app.received()[n:]; len(calls) != 0 {
+		t.Errorf("it was handed over: %v", calls[0].header)
+	}
+}
+
+// TestSlowAPI: an invoice takes three calls, each of which may take as long as
+// api_timeout allows.
+func TestSlowAPI(t *testing.T) {
+	box, c, base := newSandbox(t, 1)
+	s := &shop{box: box, c: c}
+	s.server = start(t, setup{account: "api_timeout 800ms\nbase_url " + base, webhook: "confirm on"})
+	if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
+		t.Fatal(err)
+	}
+	if err := kinds["invoice in fiat"](s, "order-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := box.SetFaults(sandbox.Fault{Endpoint: "*", DelayMS: 500, Times: -1}); err != nil {
+		t.Fatal(err)
+	}
+	wantMoney(t, "an invoice", s.pay(sandbox.Payment{OrderID: "order-1"}),
+		map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"})
+}

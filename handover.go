@@ -181,7 +181,11 @@ func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt
 	set("order_id", event.OrderID)
 	set("reference_id", event.ReferenceID)
 	set("user_id", event.UserID)
-	set("risky", string(event.Risk))
+	risk := event.Risk
+	if money != nil {
+		risk = money.risk
+	}
+	set("risky", string(risk))
 	if money != nil {
 		for _, field := range money.headers() {
 			name := strings.TrimPrefix(field.name, "Ccpayment-")

@@ -99,7 +99,7 @@ func (c *credentials) connect(repl *caddy.Replacer, account *Account, secret str
 		return errors.New("api_timeout must be positive")
 	}
 	timeout = cmp.Or(timeout, defaultAPITimeout)
-	c.apiBudget = 2 * timeout
+	c.apiBudget = 4 * timeout // an invoice takes three calls, one after the other
 	options := []client.Option{client.WithTimeout(timeout)}
 	if connections != nil {
 		options = append(options, client.WithHTTPClient(connections))

@@ -93,6 +93,16 @@ func (a *Attempt) Bind(ctx context.Context, flags ...Flag) ([]bool, error) {
 	return bound, nil
 }
 
+// Holds reports of each flag whether an earlier attempt of the event has bound
+// it: then it stays on this one, whatever the order has become since.
+func (a *Attempt) Holds(ctx context.Context, flags ...Flag) ([]bool, error) {
+	held, err := a.ledger.store.Holds(context.WithoutCancel(ctx), a.event.Key, flags)
+	if err != nil {
+		return nil, fmt.Errorf("reading the event's flags: %w", err)
+	}
+	return held, nil
+}
+
 // Delivered records that the app said yes. Only when it returns nil may the
 // sender be told so; those who wait for the attempt share what it returns.
 func (a *Attempt) Delivered(ctx context.Context) error {

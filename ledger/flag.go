@@ -11,7 +11,7 @@ type Flag struct {
 	AppID string
 	// Type is the webhook's type where ID is a record's; else empty.
 	Type string
-	// ID is the app's order id, or CCPayment's record id.
+	// ID is the order's id at CCPayment, with any prefix, or the record's.
 	ID string
 }
 

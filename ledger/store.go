@@ -47,6 +47,10 @@ type Store interface {
 	// was lost the error is ErrFenced, and nothing is bound.
 	Bind(ctx context.Context, claim Claim, key Key, flags []Flag) ([]bool, error)
 
+	// Holds reports of each flag whether it is bound to the event. It binds
+	// nothing.
+	Holds(ctx context.Context, key Key, flags []Flag) ([]bool, error)
+
 	// Release ends the lease and changes nothing. Releasing a lease that is
 	// lost or ended is no error.
 	Release(ctx context.Context, claim Claim) error

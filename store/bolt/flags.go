@@ -39,11 +39,22 @@ func (s *Store) Bind(_ context.Context, claim ledger.Claim, key ledger.Key, flag
 	if err != nil {
 		return nil, err
 	}
-	bound := make([]bool, len(flags))
+	return isOwn(holders, own), nil
+}
+
+// Holds implements [ledger.Store].
+func (s *Store) Holds(_ context.Context, key ledger.Key, flags []ledger.Flag) ([]bool, error) {
+	var holders [][]byte
+	err := s.view(func(tx *bbolt.Tx) error { holders = holdersOf(tx, flags); return nil })
+	return isOwn(holders, eventKey(key)), err
+}
+
+func isOwn(holders [][]byte, event []byte) []bool {
+	own := make([]bool, len(holders))
 	for i, holder := range holders {
-		bound[i] = bytes.Equal(holder, own)
+		own[i] = bytes.Equal(holder, event)
 	}
-	return bound, nil
+	return own
 }
 
 // holdersOf returns the keys of the events that the flags are bound to; nil
