@@ -189,7 +189,7 @@ func TestUnconfirmedIsNotMoney(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			box, c, base := newSandbox(t, 1)
 			s := &shop{box: box, c: c}
-			s.server = start(t, setup{account: "api_timeout 300ms\nbase_url " + base, webhook: "confirm on"})
+			s.server = start(t, setup{account: "api_timeout 500ms\nbase_url " + base, webhook: "confirm on"})
 			if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
 				t.Fatal(err)
 			}
