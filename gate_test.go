@@ -507,3 +507,45 @@ func TestSlowAPI(t *testing.T) {
 	wantMoney(t, "an invoice", s.pay(sandbox.Payment{OrderID: "order-1"}),
 		map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"})
 }
+
+// TestConfirmedPlaceholders: a Caddyfile routes on the same facts as the app.
+func TestConfirmedPlaceholders(t *testing.T) {
+	box, c, base := newSandbox(t, 1)
+	s := &shop{box: box, c: c}
+	s.server = start(t, setup{account: "base_url " + base, site: `http://:$PORT {
+		bind 127.0.0.1
+		ccpayment_webhook /hook {
+			confirm on
+			risky forward
+		}
+		reverse_proxy $APP {
+			header_up X-Facts "{http.ccpayment.risky} {http.ccpayment.order_state} {http.ccpayment.fulfill} {http.ccpayment.amount}"
+		}
+	}`})
+	if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
+		t.Fatal(err)
+	}
+	if err := kinds["order in coin"](s, "order-1"); err != nil {
+		t.Fatal(err)
+	}
+	clean := s.pay(sandbox.Payment{OrderID: "order-1"})
+	if got := clean.Get("X-Facts"); got != "false paid true 10" {
+		t.Errorf("the placeholders are %q", got)
+	}
+	// The webhook calls it clean, and the record does not.
+	if err := kinds["order in coin"](s, "order-2"); err != nil {
+		t.Fatal(err)
+	}
+	s.app.answers(status(http.StatusInternalServerError))
+	record := s.pay(sandbox.Payment{OrderID: "order-2", Amount: decimal.New(5, 0)}).Get("Ccpayment-Record-Id")
+	if err := box.SetRisky(record, true); err != nil {
+		t.Fatal(err)
+	}
+	s.app.answers(nil)
+	box.Advance(30 * time.Second)
+	calls := s.app.received()
+	last := calls[len(calls)-1].header
+	if last.Get("Ccpayment-Risky") != "true" || !strings.HasPrefix(last.Get("X-Facts"), "true review ") {
+		t.Errorf("the header says %q, the placeholders %q", last.Get("Ccpayment-Risky"), last.Get("X-Facts"))
+	}
+}

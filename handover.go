@@ -43,6 +43,9 @@ func (h *Webhook) handOver(
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Duration(h.Timeout))
 	defer cancel()
 	id := event.EventID()
+	if money != nil {
+		event.Risk = money.risk // what both sides say; the id stays that of the webhook
+	}
 	h.prepare(r, id, event, attempt, money)
 	setPlaceholders(ctx, id, event, attempt, money)
 
@@ -108,15 +111,13 @@ func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attemp
 	set("Ccpayment-User-Id", headerText(event.UserID))
 	set("Ccpayment-Attempt", strconv.Itoa(attempt.Number))
 	set("Ccpayment-Attempt-Reason", string(attempt.Reason))
-	risk := event.Risk
 	if money != nil {
-		risk = money.risk
 		for _, field := range money.headers() {
 			set(field.name, headerText(field.value))
 		}
 	}
-	if risk != ledger.NotRisky {
-		set("Ccpayment-Risky", string(risk))
+	if event.Risk != ledger.NotRisky {
+		set("Ccpayment-Risky", string(event.Risk))
 	}
 	if h.token != "" {
 		set("Authorization", "Bearer "+h.token)
@@ -181,11 +182,7 @@ func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt
 	set("order_id", event.OrderID)
 	set("reference_id", event.ReferenceID)
 	set("user_id", event.UserID)
-	risk := event.Risk
-	if money != nil {
-		risk = money.risk
-	}
-	set("risky", string(risk))
+	set("risky", string(event.Risk))
 	if money != nil {
 		for _, field := range money.headers() {
 			name := strings.TrimPrefix(field.name, "Ccpayment-")

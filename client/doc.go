@@ -18,5 +18,6 @@
 // money is never repeated: where its outcome cannot be told, the error is an
 // [OutcomeUnknownError] and names the order to look up.
 //
-// The package imports nothing of Caddy and keeps no global state.
+// The package imports nothing of Caddy. Nothing of an account is kept outside its
+// [Client].
 package client
