@@ -30,7 +30,6 @@ var (
 		"webhook_url": needsCheckout,
 	}
 	laterWebhook = map[string]string{
-		"body":    "this release hands over the original body",
 		"deliver": needsDeliver, "retry": needsDeliver,
 	}
 )
@@ -177,7 +176,7 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 //		route     <name>
 //		scheme    hmac | rsa
 //		tolerance <duration>
-//		stale     reject
+//		stale     confirm | reject
 //		allow_ips ccpayment | <cidr…>
 //		max_size  <size>
 //		confirm   on | off
@@ -186,6 +185,7 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 //		accept_underpaid <n>%
 //		types     <type…>
 //		statuses  <status…>
+//		body      original | enriched
 //		token     <secret>
 //		sign      ccpayment | standard <secret> [<previous>]
 //		ack       2xx | <text>
@@ -237,6 +237,8 @@ func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
 		return texts(d, &w.Types)
 	case "statuses":
 		return texts(d, &w.Statuses)
+	case "body":
+		return oneText(d, &w.Body)
 	case "token":
 		return oneText(d, &w.Token)
 	case "sign":
@@ -249,7 +251,7 @@ func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
 		return oneDuration(d, &w.Wait)
 	default:
 		return unknownOption(d, option, laterWebhook, "account, route, scheme, tolerance, stale, allow_ips, max_size, confirm, "+
-			"risky, late, accept_underpaid, types, statuses, token, sign, ack, timeout, wait")
+			"risky, late, accept_underpaid, types, statuses, body, token, sign, ack, timeout, wait")
 	}
 }
 

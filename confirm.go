@@ -2,8 +2,10 @@ package ccpayment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +19,8 @@ import (
 // policy is what the operator chose about confirmed money.
 type policy struct {
 	holdRisky bool
+	// released are the records that an operator lets count although they are late.
+	released []string
 	settle.Policy
 }
 
@@ -35,6 +39,10 @@ type confirmation struct {
 	earned    bool
 	// reason is why a payment does not fulfil its order, in one word.
 	reason string
+	// told is what the app is told of all this.
+	told *ledger.Confirmation
+	// rawRecord and rawOrder are as the gateway answered.
+	rawRecord, rawOrder json.RawMessage
 }
 
 // recordFacts are of the confirmed record.
@@ -47,6 +55,7 @@ type recordFacts struct {
 type orderFacts struct {
 	settle.Result
 	currency string
+	payments []ledger.OrderPayment
 }
 
 // heldError: the event must wait for an operator.
@@ -62,6 +71,8 @@ func mismatch(format string, args ...any) error {
 func behind(format string, args ...any) error {
 	return fmt.Errorf("CCPayment's records are behind: "+format, args...)
 }
+
+func (*gatewayV2) canConfirm(typ string) bool { return slices.Contains(knownTypes, typ) }
 
 // confirm asks CCPayment about an event. An error that is a heldError means
 // that the two contradict each other, or that a person must look; any other,
@@ -93,7 +104,7 @@ func (g *gatewayV2) confirmDeposit(ctx context.Context, d delivery, p policy, no
 	}
 	err = errors.Join(
 		agree("coin", d.coinID, record.CoinID),
-		agree("order", g.fullOrderID(e.OrderID), record.OrderID),
+		agree("order", e.GatewayOrderID, record.OrderID),
 		agree("reference", e.ReferenceID, record.ReferenceID),
 		agree("user", e.UserID, record.UserID),
 	)
@@ -106,7 +117,7 @@ func (g *gatewayV2) confirmDeposit(ctx context.Context, d delivery, p policy, no
 	if err := agreeStatus(e.Status, record.Status); err != nil {
 		return c, err
 	}
-	c = confirmation{asked: true, risk: risk(e.Risk, record.Risk), record: recordFacts{
+	c = confirmation{asked: true, rawRecord: record.Raw, risk: risk(e.Risk, record.Risk), record: recordFacts{
 		coin: record.CoinSymbol, chain: record.Chain, txID: record.TxID,
 		amount: record.Amount, fee: record.ServiceFee, usdPrice: record.CoinUSDPrice,
 	}}
@@ -143,7 +154,7 @@ func (g *gatewayV2) confirmWithdrawal(ctx context.Context, d delivery) (confirma
 	}
 	err = errors.Join(
 		agree("coin", d.coinID, record.CoinID),
-		agree("order", g.fullOrderID(e.OrderID), record.OrderID),
+		agree("order", e.GatewayOrderID, record.OrderID),
 		agree("user", e.UserID, record.UserID),
 	)
 	if err != nil {
@@ -152,7 +163,7 @@ func (g *gatewayV2) confirmWithdrawal(ctx context.Context, d delivery) (confirma
 	if err := agreeStatus(e.Status, record.Status); err != nil {
 		return c, err
 	}
-	c = confirmation{asked: true, risk: ledger.NotRisky, record: recordFacts{
+	c = confirmation{asked: true, rawRecord: record.Raw, risk: ledger.NotRisky, record: recordFacts{
 		coin: record.CoinSymbol, chain: record.Chain, txID: record.TxID, amount: record.Amount, fee: record.Fee.Amount,
 	}}
 	flag := ledger.PayoutOf(e.Record)
@@ -164,14 +175,6 @@ func (g *gatewayV2) confirmWithdrawal(ctx context.Context, d delivery) (confirma
 		c.flag, c.flagValue = &flag, "failed"
 	}
 	return c, nil
-}
-
-// fullOrderID is the order's id at CCPayment.
-func (g *gatewayV2) fullOrderID(own string) string {
-	if own == "" {
-		return ""
-	}
-	return g.orderPrefix + own
 }
 
 // agree compares what both sides say; where one is silent there is nothing to

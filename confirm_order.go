@@ -2,7 +2,9 @@ package ccpayment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -19,7 +21,7 @@ func (g *gatewayV2) settleOrder(
 	if e.OrderID == "" {
 		return c, mismatch("the webhook names no order")
 	}
-	order, err := g.readOrder(ctx, g.fullOrderID(e.OrderID))
+	order, err := g.readOrder(ctx, e.GatewayOrderID)
 	if err != nil {
 		return c, err
 	}
@@ -34,6 +36,7 @@ func (g *gatewayV2) settleOrder(
 		}
 	}
 	for i, payment := range order.payments {
+		order.payments[i].Released = slices.Contains(p.released, payment.RecordID)
 		switch {
 		case payment.RecordID == record.RecordID:
 			order.payments[i].Clean = c.risk == ledger.NotRisky && order.risks[i] != client.RiskFlagged
@@ -52,7 +55,7 @@ func (g *gatewayV2) settleOrder(
 	if result.State == settle.Behind {
 		return c, behind("the order has no amount due")
 	}
-	c.order = &orderFacts{result, order.currency}
+	c.rawOrder, c.order = order.raw, &orderFacts{result, order.currency, order.judged(result)}
 	if !success {
 		return c, nil
 	}
@@ -72,7 +75,7 @@ func (g *gatewayV2) settleOrder(
 	default:
 		c.earned = true
 	}
-	flag := ledger.FulfillOf(e.AppID, g.fullOrderID(e.OrderID))
+	flag := ledger.FulfillOf(e.AppID, e.GatewayOrderID)
 	c.flag, c.flagValue = &flag, "true"
 	return c, nil
 }
@@ -83,6 +86,7 @@ type gatewayOrder struct {
 	currency string
 	payments []settle.Payment
 	risks    []client.Risk // of the payments
+	raw      json.RawMessage
 	// lacksRate: the price is in fiat, and what a coin is worth in it is missing.
 	lacksRate bool
 }
@@ -118,7 +122,7 @@ func (g *gatewayV2) readOrder(ctx context.Context, orderID string) (*gatewayOrde
 }
 
 func fromDepositOrder(o client.DepositOrder) *gatewayOrder {
-	order := &gatewayOrder{currency: o.CoinSymbol, due: settle.Order{Due: o.AmountToPay, CoinID: o.CoinID, ExpiresAt: o.ExpiredAt}}
+	order := &gatewayOrder{raw: o.Raw, currency: o.CoinSymbol, due: settle.Order{Due: o.AmountToPay, CoinID: o.CoinID, ExpiresAt: o.ExpiredAt}}
 	if o.FiatID != "" && o.FiatID != "0" {
 		order.due.Rate, order.lacksRate = o.Rate, !o.Rate.IsPositive()
 	}
@@ -129,7 +133,7 @@ func fromDepositOrder(o client.DepositOrder) *gatewayOrder {
 }
 
 func fromInvoice(o client.Invoice) *gatewayOrder {
-	order := &gatewayOrder{currency: o.PriceSymbol, due: settle.Order{Due: o.Price, ExpiresAt: o.ExpiredAt}}
+	order := &gatewayOrder{raw: o.Raw, currency: o.PriceSymbol, due: settle.Order{Due: o.Price, ExpiresAt: o.ExpiredAt}}
 	for _, p := range o.PaidList {
 		order.add(p.RecordID, p.CoinID, p.PaidValue, decimal.Decimal{}, p.ArrivedAt, p.Status, p.Risk)
 	}
@@ -145,4 +149,15 @@ func (o *gatewayOrder) add(
 		Clean: risk == client.RiskNone,
 	})
 	o.risks = append(o.risks, risk)
+}
+
+// judged are the order's payments as the ledger keeps them.
+func (o *gatewayOrder) judged(r settle.Result) []ledger.OrderPayment {
+	var payments []ledger.OrderPayment
+	for _, p := range o.payments {
+		payments = append(payments, ledger.OrderPayment{
+			RecordID: p.RecordID, Verdict: string(r.Verdicts[p.RecordID]), Amount: p.Amount.String(),
+		})
+	}
+	return payments
 }

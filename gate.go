@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -21,19 +22,25 @@ func notConfirmed(outcome string) answer {
 	return answer{status: http.StatusServiceUnavailable, outcome: outcome, text: "the event cannot be confirmed now", retryAfter: true}
 }
 
-// confirm asks CCPayment about the event and binds the flag that it may carry.
-// Where the event must not be handed over now, the confirmation is nil and the
-// answer says so. The sender's hanging up does not end it.
-func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attempt) (*confirmation, answer) {
+// confirm asks CCPayment about the event and has the attempt remember what it
+// said. Where the event must not be handed over now, the confirmation is nil and
+// the answer says so. The sender's hanging up does not end it.
+func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attempt, shared *sharedLedger) (*confirmation, answer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.secrets.apiBudget)
 	defer cancel()
 	attempt.Confirming()
-	money, err := h.gateway.confirm(ctx, d, h.policy, h.app.now())
+	asked := h.app.now()
+	money, err := confirmation{}, error(nil)
+	p, err := h.policyFor(ctx, d.event, shared)
+	if err == nil {
+		money, err = h.gateway.confirm(ctx, d, p, asked)
+	}
 	var held *heldError
 	switch {
 	case errors.As(err, &held):
 		h.logger.Error("holding an event", zap.String("route", h.routeName), zap.String("event_id", d.event.EventID()),
 			zap.String("type", d.event.Type), zap.String("cause", err.Error()))
+		attempt.Confirmed(nil, money.orderView(d.event, asked))
 		if err := attempt.Hold(ctx, err.Error()); err != nil {
 			return nil, h.unavailable(err)
 		}
@@ -48,30 +55,58 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 		}
 		return nil, notConfirmed("unconfirmed")
 	}
-	if err := bindFlag(ctx, attempt, &money); err != nil {
+	if h.Confirm == "off" { // it was asked about because it came late
+		money.flag, money.earned = nil, false
+	}
+	if err := sending(ctx, attempt, &money); err != nil {
 		attempt.End(ctx, err)
 		return nil, h.unavailable(err)
 	}
-	attempt.Confirmed()
+	money.told = money.facts(asked)
+	attempt.Confirmed(money.told, money.orderView(d.event, asked))
 	return &money, answer{}
 }
 
-// bindFlag leaves the event its flag where it is the one that carries it: the
+// policyFor is the route's policy with what an operator has decided about the
+// event and about its order's other payments.
+func (h *Webhook) policyFor(ctx context.Context, e ledger.Event, shared *sharedLedger) (policy, error) {
+	p := h.policy
+	if e.Accepted || h.Confirm == "off" {
+		p.holdRisky = false
+	}
+	if !p.HoldLate || e.GatewayOrderID == "" {
+		return p, nil
+	}
+	order, err := shared.Order(ctx, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return p, err
+	}
+	p.released = order.Released
+	return p, nil
+}
+
+// sending leaves the event its flag where it is the one that carries it: the
 // first that earns it, or one that an earlier attempt has bound it to.
-func bindFlag(ctx context.Context, attempt *ledger.Attempt, money *confirmation) error {
-	if money.flag == nil {
-		return nil
+func sending(ctx context.Context, attempt *ledger.Attempt, money *confirmation) error {
+	if money.flag == nil || !money.earned {
+		if money.flag != nil {
+			holds, err := attempt.Holds(ctx, *money.flag)
+			if err != nil {
+				return err
+			}
+			if !holds[0] {
+				money.flag = nil
+			}
+		}
+		_, err := attempt.Send(ctx)
+		return err
 	}
-	ask := attempt.Holds
-	if money.earned {
-		ask = attempt.Bind
-	}
-	carries, err := ask(ctx, *money.flag)
+	carries, err := attempt.Send(ctx, *money.flag)
 	if err != nil {
 		return err
 	}
 	if !carries[0] {
-		if money.earned && money.flag.Name == ledger.Fulfill {
+		if money.flag.Name == ledger.Fulfill {
 			money.reason = "already_fulfilled"
 		}
 		money.flag = nil
@@ -79,40 +114,83 @@ func bindFlag(ctx context.Context, attempt *ledger.Attempt, money *confirmation)
 	return nil
 }
 
+// facts are what was confirmed, as the ledger keeps it and the app is told; nil
+// where there was nothing to ask.
+func (c *confirmation) facts(at time.Time) *ledger.Confirmation {
+	if !c.asked {
+		return nil
+	}
+	f := &ledger.Confirmation{
+		At: at, Coin: c.record.coin, Chain: c.record.chain, TxID: c.record.txID, Risk: c.risk, Reason: c.reason,
+	}
+	if c.record.amount.IsPositive() {
+		f.Amount, f.Fee = c.record.amount.String(), c.record.fee.String()
+	}
+	if c.record.usdPrice.IsPositive() {
+		f.USDPrice = c.record.usdPrice.String()
+	}
+	if o := c.order; o != nil {
+		f.OrderState, f.OrderDue, f.OrderPaid = string(o.State), o.Due.String(), o.Paid.String()
+		f.OrderCurrency, f.OrderLate = o.currency, o.Late
+	}
+	switch {
+	case c.flag == nil:
+	case c.flag.Name == ledger.Fulfill:
+		f.Fulfill = true
+	case c.flag.Name == ledger.Credit:
+		f.Credit = true
+	case c.flag.Name == ledger.Payout:
+		f.Payout = c.flagValue
+	}
+	return f
+}
+
+// orderView is what the event tells of its order; nil where it has none.
+func (c *confirmation) orderView(e ledger.Event, at time.Time) *ledger.Order {
+	if e.GatewayOrderID == "" || e.Type != "ApiDeposit" {
+		return nil
+	}
+	view := &ledger.Order{
+		OrderID: ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID}, Account: e.Account, OwnID: e.OrderID,
+		Events: []ledger.OrderEvent{{Route: e.Route, Type: e.Type, RecordID: e.ID, Status: e.Key.Status, Risk: e.Risk}},
+	}
+	if o := c.order; o != nil {
+		view.State, view.Due, view.Paid = string(o.State), o.Due.String(), o.Paid.String()
+		view.Currency, view.Late, view.ReadAt, view.Payments = o.currency, o.Late, at, o.payments
+	}
+	if c.flag != nil && c.flag.Name == ledger.Fulfill {
+		view.FulfilledBy = e.EventID()
+	}
+	return view
+}
+
 // moneyHeaders are what the app is told of confirmed money. A flag is there or
 // absent.
-func (c *confirmation) headers() []headerField {
-	if !c.asked {
+func moneyHeaders(c *ledger.Confirmation) []headerField {
+	if c == nil {
 		return nil
 	}
 	fields := []headerField{
 		{"Ccpayment-Confirmed", "true"},
-		{"Ccpayment-Coin", c.record.coin},
-		{"Ccpayment-Chain", c.record.chain},
-		{"Ccpayment-Txid", c.record.txID},
-		{"Ccpayment-Reason", c.reason},
+		{"Ccpayment-Coin", c.Coin},
+		{"Ccpayment-Chain", c.Chain},
+		{"Ccpayment-Txid", c.TxID},
+		{"Ccpayment-Amount", c.Amount},
+		{"Ccpayment-Fee", c.Fee},
+		{"Ccpayment-Usd-Price", c.USDPrice},
+		{"Ccpayment-Order-State", c.OrderState},
+		{"Ccpayment-Order-Amount-Due", c.OrderDue},
+		{"Ccpayment-Order-Amount-Paid", c.OrderPaid},
+		{"Ccpayment-Order-Currency", c.OrderCurrency},
+		{"Ccpayment-Payout", c.Payout},
+		{"Ccpayment-Reason", c.Reason},
 	}
-	add := func(name, value string) { fields = append(fields, headerField{name, value}) }
-	if c.record.amount.IsPositive() {
-		add("Ccpayment-Amount", c.record.amount.String())
-		add("Ccpayment-Fee", c.record.fee.String())
-	}
-	if c.record.usdPrice.IsPositive() {
-		add("Ccpayment-Usd-Price", c.record.usdPrice.String())
-	}
-	if o := c.order; o != nil {
-		add("Ccpayment-Order-State", string(o.State))
-		add("Ccpayment-Order-Amount-Due", o.Due.String())
-		add("Ccpayment-Order-Amount-Paid", o.Paid.String())
-		add("Ccpayment-Order-Currency", o.currency)
-		if o.Late {
-			add("Ccpayment-Order-Late", "true")
+	for name, set := range map[string]bool{
+		"Ccpayment-Order-Late": c.OrderLate, "Ccpayment-Fulfill": c.Fulfill, "Ccpayment-Credit": c.Credit,
+	} {
+		if set {
+			fields = append(fields, headerField{name, "true"})
 		}
-	}
-	if c.flag != nil {
-		add(map[string]string{
-			ledger.Fulfill: "Ccpayment-Fulfill", ledger.Credit: "Ccpayment-Credit", ledger.Payout: "Ccpayment-Payout",
-		}[c.flag.Name], c.flagValue)
 	}
 	return fields
 }

@@ -28,6 +28,9 @@ type gateway interface {
 	// read reads the event of a verified body. The error wraps errUnreadable.
 	read(body []byte) (delivery, error)
 
+	// canConfirm reports whether the gateway has records of the events of a type.
+	canConfirm(typ string) bool
+
 	// confirm asks the gateway's own records about an event. A heldError means
 	// that a person must look; any other error, to ask again later.
 	confirm(ctx context.Context, d delivery, p policy, now time.Time) (confirmation, error)
@@ -124,6 +127,7 @@ func (g *gatewayV2) read(body []byte) (delivery, error) {
 	e.Risk = riskOf(m.risky)
 	e.ReferenceID, e.UserID = text(m.referenceID), text(m.userID)
 	e.OrderID = text(m.orderID)
+	e.GatewayOrderID = e.OrderID
 	d.coinID = text(m.coinID)
 	if id := text(m.recordID); id != "" {
 		e.Record.ID = id

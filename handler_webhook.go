@@ -71,8 +71,9 @@ type Webhook struct {
 	// How far a delivery's time may be from ours, before or after. Default: 5m.
 	Tolerance caddy.Duration `json:"tolerance,omitempty"`
 
-	// What is done with a delivery that verifies but is outside the tolerance.
-	// This release knows `reject`. Default: `reject`.
+	// What is done with a delivery that verifies but is outside the tolerance:
+	// `reject`, or `confirm`, which asks CCPayment's records about it whatever
+	// the option confirm says. Default: `confirm`.
 	Stale string `json:"stale,omitempty"`
 
 	// The client addresses that may deliver: IPs and CIDR ranges, or
@@ -105,6 +106,10 @@ type Webhook struct {
 
 	// The statuses that are handed over, in any case; likewise. Default: all.
 	Statuses []string `json:"statuses,omitempty"`
+
+	// What the app gets: the `original` body, byte for byte, or one `enriched`
+	// with the records that confirmed it. Default: `original`.
+	Body string `json:"body,omitempty"`
 
 	// Sent to the app as `Authorization: Bearer <token>`. Default: none.
 	Token string `json:"token,omitempty"`
@@ -224,11 +229,14 @@ func (h *Webhook) Validate() error {
 		return fmt.Errorf("unknown scheme %q: use hmac or rsa", h.Scheme)
 	}
 	switch h.Stale {
-	case "reject":
-	case "confirm":
-		return errors.New("stale confirm is not in this release: use stale reject")
+	case "confirm", "reject":
 	default:
-		return fmt.Errorf("unknown stale %q: use reject", h.Stale)
+		return fmt.Errorf("unknown stale %q: use confirm or reject", h.Stale)
+	}
+	switch h.Body {
+	case bodyOriginal, bodyEnriched:
+	default:
+		return fmt.Errorf("unknown body %q: use original or enriched", h.Body)
 	}
 	switch h.Confirm {
 	case "on", "off":
@@ -277,21 +285,31 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	skew := now.Sub(signedAt)
 	h.clockSkew.Set(skew.Seconds())
-	if skew.Abs() > time.Duration(h.Tolerance) {
-		return "", h.reject(r, answer{
-			status: http.StatusUnauthorized, outcome: "stale", text: "the timestamp is too far from now",
-			cause: fmt.Errorf("signed %s away from our time: is the clock right?", skew.Round(time.Second)),
-		})
+	stale := skew.Abs() > time.Duration(h.Tolerance)
+	if stale && h.Stale == "reject" {
+		return "", h.reject(r, tooStale(skew))
 	}
 	d, err := h.gateway.read(body)
 	if err != nil {
 		return "", h.reject(r, badRequest("unreadable", err))
 	}
+	if stale && !h.gateway.canConfirm(d.event.Type) {
+		return d.event.Type, h.reject(r, tooStale(skew))
+	}
 	if d.activation {
 		return d.event.Type, activated
 	}
 	h.complete(&d.event, r, body, now)
+	d.event.Request.Stale = stale
 	return d.event.Type, h.handle(r, next, d)
+}
+
+// tooStale is the answer to a delivery whose time is too far from ours.
+func tooStale(skew time.Duration) answer {
+	return answer{
+		status: http.StatusUnauthorized, outcome: "stale", text: "the timestamp is too far from now",
+		cause: fmt.Errorf("signed %s away from our time: is the clock right?", skew.Round(time.Second)),
+	}
 }
 
 // readBody applies what is checked before the signature, and reads the body.
@@ -402,7 +420,7 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, d delivery) an
 	}
 	switch verdict {
 	case ledger.Deliver:
-		return h.deliver(r, next, d, attempt)
+		return h.attempt(r, next, d.of(attempt.Event), attempt, shared)
 	case ledger.Overtaken:
 		return success("superseded")
 	case ledger.Filtered:
@@ -414,36 +432,45 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, d delivery) an
 	}
 }
 
+// of is the delivery of the ledger's own account of the event.
+func (d delivery) of(event ledger.Event) delivery {
+	d.event = event
+	return d
+}
+
 // leaseMargin is how much longer a lease is than an attempt: time for the
 // outcome to be committed. It is derived here, so that the two cannot drift.
 const leaseMargin = 30 * time.Second
 
-// deliver confirms the event, makes one attempt at the app and records its
+// attempt confirms the event, makes one attempt at the app and records its
 // outcome.
-func (h *Webhook) deliver(r *http.Request, next caddyhttp.Handler, d delivery, attempt *ledger.Attempt) answer {
+func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, attempt *ledger.Attempt, shared *sharedLedger) answer {
 	ctx, event := r.Context(), d.event
 	defer attempt.End(ctx, &appError{cause: errors.New("handing over panicked")})
 
 	var money *confirmation
-	if h.Confirm == "on" {
+	if h.Confirm == "on" || event.Request.Stale {
 		var a answer
-		if money, a = h.confirm(ctx, d, attempt); money == nil {
+		if money, a = h.confirm(ctx, d, attempt, shared); money == nil {
 			return a
 		}
+	} else if _, err := attempt.Send(ctx); err != nil {
+		attempt.End(ctx, err)
+		return h.unavailable(err)
 	}
-	failure := h.handOver(r, next, event, attempt, money)
+	failure := h.handOver(r, next, attempt, money)
 	if failure == nil {
 		if err := attempt.Delivered(ctx); err != nil {
 			return h.unavailable(err)
 		}
-		h.deliveryLag.Observe(h.app.now().Sub(attempt.ReceivedAt).Seconds())
+		h.deliveryLag.Observe(h.app.now().Sub(event.ReceivedAt).Seconds())
 		return success("delivered")
 	}
 	if h.troubles.Allow() {
 		h.logger.Warn("the app did not take the event", zap.String("route", h.routeName), zap.String("event_id", event.EventID()),
 			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(failure.cause))
 	}
-	if err := attempt.Failed(ctx, failure); err != nil {
+	if err := attempt.Failed(ctx, failure, ledger.Again{}); err != nil {
 		return h.unavailable(err)
 	}
 	return failure.answer("failed")

@@ -37,17 +37,25 @@ func (f *appError) answer(outcome string) answer {
 // handOver gives the event to the next handler and returns nil if the app said
 // yes. The sender's hanging up does not end it: what the app has begun is
 // finished and recorded.
-func (h *Webhook) handOver(
-	r *http.Request, next caddyhttp.Handler, event ledger.Event, attempt *ledger.Attempt, money *confirmation,
-) *appError {
+func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, attempt *ledger.Attempt, money *confirmation) *appError {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Duration(h.Timeout))
 	defer cancel()
+	event := attempt.Event
 	id := event.EventID()
+	var confirmed []headerField
 	if money != nil {
 		event.Risk = money.risk // what both sides say; the id stays that of the webhook
+		confirmed = moneyHeaders(money.told)
 	}
-	h.prepare(r, id, event, attempt, money)
-	setPlaceholders(ctx, id, event, attempt, money)
+	if h.Body == bodyEnriched {
+		body, err := enrich(event.Body, id, money)
+		if err != nil {
+			return &appError{cause: err}
+		}
+		event.Body, event.Request.ContentType = body, "application/json"
+	}
+	h.prepare(r, id, event, attempt, confirmed)
+	setPlaceholders(ctx, id, event, attempt, confirmed)
 
 	start := h.app.now()
 	w := &appResponse{}
@@ -87,7 +95,7 @@ func (h *Webhook) judge(w *appResponse, err error) *appError {
 
 // prepare makes the request that the app gets: the body and our headers, and
 // of what the sender wrote only two headers.
-func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attempt *ledger.Attempt, money *confirmation) {
+func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attempt *ledger.Attempt, confirmed []headerField) {
 	// In place: requests made from this one, by tracing and the like, share it.
 	header := r.Header
 	clear(header)
@@ -111,10 +119,8 @@ func (h *Webhook) prepare(r *http.Request, id string, event ledger.Event, attemp
 	set("Ccpayment-User-Id", headerText(event.UserID))
 	set("Ccpayment-Attempt", strconv.Itoa(attempt.Number))
 	set("Ccpayment-Attempt-Reason", string(attempt.Reason))
-	if money != nil {
-		for _, field := range money.headers() {
-			set(field.name, headerText(field.value))
-		}
+	for _, field := range confirmed {
+		set(field.name, headerText(field.value))
 	}
 	if event.Risk != ledger.NotRisky {
 		set("Ccpayment-Risky", string(event.Risk))
@@ -163,7 +169,7 @@ func (b *rewindingBody) Close() error {
 }
 
 // setPlaceholders tells the handlers that follow what the event is.
-func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt *ledger.Attempt, money *confirmation) {
+func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt *ledger.Attempt, confirmed []headerField) {
 	repl, _ := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	set := func(name, value string) {
 		if value == "" {
@@ -183,11 +189,9 @@ func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt
 	set("reference_id", event.ReferenceID)
 	set("user_id", event.UserID)
 	set("risky", string(event.Risk))
-	if money != nil {
-		for _, field := range money.headers() {
-			name := strings.TrimPrefix(field.name, "Ccpayment-")
-			set(strings.ReplaceAll(strings.ToLower(name), "-", "_"), field.value)
-		}
+	for _, field := range confirmed {
+		name := strings.TrimPrefix(field.name, "Ccpayment-")
+		set(strings.ReplaceAll(strings.ToLower(name), "-", "_"), field.value)
 	}
 	set("event_id", id)
 	set("seq", strconv.FormatUint(attempt.Seq, 10))

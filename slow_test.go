@@ -13,7 +13,7 @@ import (
 // what counts is when the delivery is complete.
 func TestSlowSender(t *testing.T) {
 	const tolerance = time.Second
-	s := start(t, setup{webhook: "tolerance " + tolerance.String()})
+	s := start(t, setup{webhook: "stale reject\ntolerance " + tolerance.String()})
 	signed := time.Now()
 	text := delivery{}.raw()
 	conn, err := net.Dial("tcp", s.addr)

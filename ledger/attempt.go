@@ -11,13 +11,16 @@ type Reason string
 
 // The reasons of an attempt.
 const (
-	Initial Reason = "initial"
-	Retry   Reason = "retry"
+	Initial  Reason = "initial"
+	Retry    Reason = "retry"
+	Replay   Reason = "replay"   // somebody asked for it once more
+	Release  Reason = "release"  // somebody released it from being held
+	Backfill Reason = "backfill" // a filter was widened after it had been ignored
 )
 
 // Attempt is the right to hand one event to the app once. Exactly one of
-// Delivered and Failed ends it; End may always be deferred. An attempt is used
-// by one goroutine.
+// Delivered, Failed, Unconfirmed and Hold ends it; End may always be deferred.
+// An attempt is used by one goroutine.
 type Attempt struct {
 	// Number counts the event's attempts, from 1.
 	Number int
@@ -25,26 +28,34 @@ type Attempt struct {
 	Reason Reason
 	// Seq is the event's place among those of its record.
 	Seq uint64
-	// ReceivedAt is when the event's first delivery arrived.
-	ReceivedAt time.Time
+	// Event is what is handed over. Of an event that the ledger knew it is the
+	// ledger's own; its body is nil once it was pruned.
+	Event Event
 
 	ledger *Ledger
 	claim  Claim
-	event  Event
 	flight *flight
+	plan   *Plan        // nil where the sender's retries are the retries
 	steps  []Transition // on the way to the attempt
 	begun  time.Time
 	ended  bool
+
+	confirmation *Confirmation
+	order        *Order
 }
 
-func (l *Ledger) newAttempt(claim Claim, event Event, f *flight) *Attempt {
-	a := &Attempt{Number: 1, Reason: Initial, ReceivedAt: event.ReceivedAt, ledger: l, claim: claim, event: event, flight: f}
-	if known, ok := find(claim.Events, event.Key); ok {
-		a.Number, a.Seq, a.ReceivedAt = known.Attempts+1, known.Seq, known.ReceivedAt
-		if a.Number > 1 {
-			a.Reason = Retry
-		}
-	} else {
+func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, plan *Plan) *Attempt {
+	a := &Attempt{
+		Number: event.Attempts + 1, Reason: Initial, Seq: event.Seq, Event: event,
+		ledger: l, claim: claim, flight: f, plan: plan, begun: l.now(),
+	}
+	switch {
+	case event.NextReason != "":
+		a.Reason = event.NextReason
+	case a.Number > 1:
+		a.Reason = Retry
+	}
+	if !known {
 		a.steps = append(a.steps, Transition{At: event.ReceivedAt, State: Received})
 	}
 	if a.Seq == 0 {
@@ -53,7 +64,6 @@ func (l *Ledger) newAttempt(claim Claim, event Event, f *flight) *Attempt {
 			a.Seq = max(a.Seq, other.Seq+1)
 		}
 	}
-	a.begun = l.now()
 	return a
 }
 
@@ -62,13 +72,54 @@ func (a *Attempt) Confirming() {
 	a.steps = append(a.steps, Transition{At: a.ledger.now(), State: Confirming})
 }
 
-// Confirmed is when CCPayment has agreed and the event goes to the app.
-func (a *Attempt) Confirmed() { a.begun = a.ledger.now() }
+// Confirmed adds what CCPayment said to what the attempt's end writes. Either
+// may be nil.
+func (a *Attempt) Confirmed(c *Confirmation, order *Order) {
+	a.confirmation, a.order = c, order
+}
+
+// Send is called right before the event is handed over. It binds the flags that
+// the event has earned, durably, and reports of each whether the event may carry
+// it. Where the retries are ours, the same commit counts the attempt, so that
+// one which a crash cuts off is known.
+func (a *Attempt) Send(ctx context.Context, flags ...Flag) ([]bool, error) {
+	a.begun = a.ledger.now()
+	var steps []Transition
+	if a.plan != nil {
+		steps = append(a.steps, a.handed())
+	}
+	if len(flags)+len(steps) == 0 {
+		return nil, nil
+	}
+	bound, err := a.ledger.store.Bind(context.WithoutCancel(ctx), a.claim, a.Event.Key, flags, steps)
+	if err != nil {
+		return nil, fmt.Errorf("binding the event's flags: %w", err)
+	}
+	if a.plan != nil {
+		a.steps = nil
+	}
+	return bound, nil
+}
+
+func (a *Attempt) handed() Transition {
+	return Transition{At: a.begun, State: Delivering, Attempt: a.Number, Seq: a.Seq}
+}
+
+// Holds reports of each flag whether an earlier attempt of the event has bound
+// it: then it stays on this one, whatever the order has become since.
+func (a *Attempt) Holds(ctx context.Context, flags ...Flag) ([]bool, error) {
+	held, err := a.ledger.store.Holds(context.WithoutCancel(ctx), a.Event.Key, flags)
+	if err != nil {
+		return nil, fmt.Errorf("reading the event's flags: %w", err)
+	}
+	return held, nil
+}
 
 // Unconfirmed records that CCPayment could not agree yet, and why. The app was
 // not called: the attempt is not counted. Those who wait get the failure.
 func (a *Attempt) Unconfirmed(ctx context.Context, failure error) error {
-	err := a.write(ctx, []Change{{Event: a.event, Transitions: append(a.steps, Transition{At: a.ledger.now(), State: Retrying, Cause: failure.Error()})}})
+	outcome := a.again(failure, Again{})
+	err := a.write(ctx, append(a.steps, outcome))
 	if err != nil {
 		failure = err
 	}
@@ -78,49 +129,41 @@ func (a *Attempt) Unconfirmed(ctx context.Context, failure error) error {
 
 // Hold records that the event is kept back until somebody clears it, and why.
 func (a *Attempt) Hold(ctx context.Context, cause string) error {
-	err := a.write(ctx, []Change{{Event: a.event, Transitions: append(a.steps, Transition{At: a.ledger.now(), State: Held, Cause: cause})}})
+	err := a.write(ctx, append(a.steps, Transition{At: a.ledger.now(), State: Held, Cause: cause}))
 	a.land(OnHold, err)
 	return err
-}
-
-// Bind binds flags to the attempt's event, durably, and reports of each whether
-// the event may carry it. It is called before the event is handed over.
-func (a *Attempt) Bind(ctx context.Context, flags ...Flag) ([]bool, error) {
-	bound, err := a.ledger.store.Bind(context.WithoutCancel(ctx), a.claim, a.event.Key, flags)
-	if err != nil {
-		return nil, fmt.Errorf("binding the event's flags: %w", err)
-	}
-	return bound, nil
-}
-
-// Holds reports of each flag whether an earlier attempt of the event has bound
-// it: then it stays on this one, whatever the order has become since.
-func (a *Attempt) Holds(ctx context.Context, flags ...Flag) ([]bool, error) {
-	held, err := a.ledger.store.Holds(context.WithoutCancel(ctx), a.event.Key, flags)
-	if err != nil {
-		return nil, fmt.Errorf("reading the event's flags: %w", err)
-	}
-	return held, nil
 }
 
 // Delivered records that the app said yes. Only when it returns nil may the
 // sender be told so; those who wait for the attempt share what it returns.
 func (a *Attempt) Delivered(ctx context.Context) error {
-	err := a.commit(ctx, Transition{State: Delivered})
+	err := a.commit(ctx, Transition{At: a.ledger.now(), State: Delivered})
 	a.land(Duplicate, err)
 	return err
 }
 
-// Failed records that the app did not say yes, and why. Those who wait for the
-// attempt get the failure as their error, or the error of recording it, which
-// is also returned.
-func (a *Attempt) Failed(ctx context.Context, failure error) error {
-	err := a.commit(ctx, Transition{State: Retrying, Cause: failure.Error()})
+// Failed records that the app did not say yes, why, and when it is asked again.
+// Those who wait for the attempt get the failure as their error, or the error of
+// recording it, which is also returned.
+func (a *Attempt) Failed(ctx context.Context, failure error, again Again) error {
+	err := a.commit(ctx, a.again(failure, again))
 	if err != nil {
 		failure = err
 	}
 	a.land(0, failure)
 	return err
+}
+
+// again is what becomes of the event after a failure.
+func (a *Attempt) again(failure error, again Again) Transition {
+	t := Transition{At: a.ledger.now(), State: Retrying, Cause: failure.Error(), Spared: again.Spared}
+	if a.plan == nil {
+		return t
+	}
+	if t.Next = a.plan.next(a.Event, t.At, again); t.Next.IsZero() {
+		t.State, t.Spared = Dead, false
+	}
+	return t
 }
 
 // End gives the attempt up if it has not ended: nothing is recorded, and the
@@ -139,11 +182,13 @@ func (a *Attempt) End(ctx context.Context, failure error) {
 // the event overtakes.
 func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	ctx = context.WithoutCancel(ctx)
-	outcome.At, outcome.Attempt = a.ledger.now(), a.Number
-	handed := Transition{At: a.begun, State: Delivering, Attempt: a.Number, Seq: a.Seq}
-	changes := []Change{{Event: a.event, Transitions: append(a.steps, handed, outcome)}}
+	outcome.Attempt = a.Number
+	if a.plan == nil {
+		a.steps = append(a.steps, a.handed())
+	}
+	changes := []Change{a.change(append(a.steps, outcome))}
 	for _, other := range a.claim.Events {
-		if (other.State == Received || other.State == Retrying) && supersedes(a.event.Key.Status, other.Key.Status) {
+		if other.State.inProgress() && supersedes(a.Event.Key.Status, other.Key.Status) {
 			changes = append(changes, overtaken(other.Key, outcome.At))
 		}
 	}
@@ -162,10 +207,14 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	return nil
 }
 
-// write commits changes after which the event was not handed over.
-func (a *Attempt) write(ctx context.Context, changes []Change) error {
+func (a *Attempt) change(transitions []Transition) Change {
+	return Change{Event: a.Event, Transitions: transitions, Confirmation: a.confirmation, Order: a.order}
+}
+
+// write commits transitions after which the event was not handed over.
+func (a *Attempt) write(ctx context.Context, transitions []Transition) error {
 	ctx = context.WithoutCancel(ctx)
-	if err := a.ledger.store.Commit(ctx, a.claim, changes); err != nil {
+	if err := a.ledger.store.Commit(ctx, a.claim, []Change{a.change(transitions)}); err != nil {
 		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}

@@ -45,7 +45,7 @@ func TestUnconfirmed(t *testing.T) {
 			t.Errorf("it is attempt %d, %s", attempt.Number, attempt.Reason)
 		}
 		attempt.Confirming()
-		attempt.Confirmed()
+		attempt.Confirmed(nil, nil)
 		if err := attempt.Delivered(bg); err != nil {
 			t.Fatal(err)
 		}

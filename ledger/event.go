@@ -79,9 +79,11 @@ type Event struct {
 	// Status is the status as CCPayment wrote it.
 	Status string `json:"status"`
 	// OrderID is the app's own order id, without the account's prefix.
-	OrderID     string `json:"order_id,omitempty"`
-	ReferenceID string `json:"reference_id,omitempty"`
-	UserID      string `json:"user_id,omitempty"`
+	OrderID string `json:"order_id,omitempty"`
+	// GatewayOrderID is the order's id at CCPayment, with any prefix.
+	GatewayOrderID string `json:"gateway_order_id,omitempty"`
+	ReferenceID    string `json:"reference_id,omitempty"`
+	UserID         string `json:"user_id,omitempty"`
 	// ReceivedAt is when its first delivery arrived.
 	ReceivedAt time.Time `json:"received_at"`
 
@@ -89,10 +91,27 @@ type Event struct {
 	State State `json:"state"`
 	// Seq orders the events of one record; 0 until the first attempt.
 	Seq uint64 `json:"seq,omitempty"`
-	// Attempts counts the attempts whose outcome is known.
-	Attempts    int        `json:"attempts"`
-	DeliveredAt *time.Time `json:"delivered_at,omitempty"`
-	LastError   string     `json:"last_error,omitempty"`
+	// Attempts counts the attempts at the app.
+	Attempts int `json:"attempts"`
+	// NextAttemptAt is when the event is due; nil where nothing is planned.
+	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+	// NextReason says why the next attempt is made, where that is not because
+	// the one before failed.
+	NextReason Reason `json:"next_reason,omitempty"`
+	// DueSince is when the event was last made due by somebody, if not by its
+	// receipt: what it may take until it is given up counts from there.
+	DueSince *time.Time `json:"due_since,omitempty"`
+	// Failures counts the tries since then that planned another.
+	Failures int `json:"failures,omitempty"`
+	// Released: an operator has released the event from being held. Accepted:
+	// even though CCPayment does not call it clean.
+	Released bool `json:"released,omitempty"`
+	Accepted bool `json:"accepted,omitempty"`
+	// Confirmation is what CCPayment's records said when they last agreed; nil
+	// if they never did.
+	Confirmation *Confirmation `json:"confirmation,omitempty"`
+	DeliveredAt  *time.Time    `json:"delivered_at,omitempty"`
+	LastError    string        `json:"last_error,omitempty"`
 	// Transitions is the event's history, oldest first.
 	Transitions []Transition `json:"transitions"`
 
@@ -113,6 +132,8 @@ type Request struct {
 	TLS         bool   `json:"tls,omitempty"`
 	ContentType string `json:"content_type,omitempty"`
 	UserAgent   string `json:"user_agent,omitempty"`
+	// Stale: it was signed too long ago, or ahead, to be believed unasked.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // Transition is one step of an event's history.
@@ -125,6 +146,15 @@ type Transition struct {
 	Attempt int `json:"attempt,omitempty"`
 	// Seq is the record's sequence number, given at an event's first attempt.
 	Seq uint64 `json:"seq,omitempty"`
+	// Next is when the event is due again; zero: nothing is planned.
+	Next time.Time `json:"next,omitzero"`
+	// Reason is why somebody made the event due; empty where its own retries did.
+	Reason Reason `json:"reason,omitempty"`
+	// Accept: whoever released the event accepts it as risky.
+	Accept bool `json:"accept,omitempty"`
+	// Spared: the attempt does not count, because the app is still at work on
+	// the one before.
+	Spared bool `json:"spared,omitempty"`
 }
 
 // longestHistory bounds an event's history, which somebody who repeats a
@@ -156,6 +186,7 @@ func (e *Event) Apply(transitions []Transition) error {
 		}
 		e.Attempts = max(e.Attempts, t.Attempt)
 		e.Seq = max(e.Seq, t.Seq)
+		e.plan(t)
 		switch t.State {
 		case Delivered:
 			at := t.At
@@ -165,4 +196,40 @@ func (e *Event) Apply(transitions []Transition) error {
 		}
 	}
 	return nil
+}
+
+// plan notes when and why the next attempt is made. While one is on its way,
+// the plan before it stands: it is what is left if the process dies.
+func (e *Event) plan(t Transition) {
+	if t.State == Confirming || t.State == Delivering {
+		return
+	}
+	e.NextAttemptAt = nil
+	if !t.Next.IsZero() {
+		next := t.Next
+		e.NextAttemptAt = &next
+	}
+	switch {
+	case t.Reason != "":
+		at := t.At
+		e.NextReason, e.DueSince, e.Failures = t.Reason, &at, 0
+		e.Released = e.Released || t.Reason == Release
+		e.Accepted = e.Accepted || t.Accept
+	case t.Spared:
+		e.Attempts = t.Attempt - 1
+	case t.State == Retrying:
+		e.Failures++
+	}
+	if t.Attempt > 0 {
+		e.NextReason = "" // it was for this attempt
+	}
+}
+
+// Flags are those that the event may be bound to.
+func (e Event) Flags() []Flag {
+	flags := []Flag{CreditOf(e.Record), PayoutOf(e.Record)}
+	if e.GatewayOrderID != "" {
+		flags = append(flags, FulfillOf(e.AppID, e.GatewayOrderID))
+	}
+	return flags
 }

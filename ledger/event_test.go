@@ -20,15 +20,15 @@ var states = []ledger.State{
 // yes is true whatever was recorded.
 var may = map[ledger.State]string{
 	ledger.None:       "received delivered",
-	ledger.Received:   "confirming delivering delivered held superseded ignored discarded",
-	ledger.Confirming: "delivering delivered retrying held superseded ignored discarded",
-	ledger.Delivering: "delivered retrying dead",
-	ledger.Delivered:  "delivered",
-	ledger.Retrying:   "confirming delivering delivered held dead superseded ignored discarded",
-	ledger.Held:       "confirming delivering delivered superseded discarded",
-	ledger.Dead:       "confirming delivering delivered superseded ignored discarded",
+	ledger.Received:   "confirming delivering delivered retrying held superseded ignored discarded",
+	ledger.Confirming: "confirming delivering delivered retrying held dead superseded ignored discarded",
+	ledger.Delivering: "confirming delivering delivered retrying held dead superseded ignored discarded",
+	ledger.Delivered:  "delivered retrying",
+	ledger.Retrying:   "confirming delivering delivered retrying held dead superseded ignored discarded",
+	ledger.Held:       "confirming delivering delivered retrying superseded discarded",
+	ledger.Dead:       "confirming delivering delivered retrying superseded ignored discarded",
 	ledger.Superseded: "delivered",
-	ledger.Ignored:    "confirming delivering delivered superseded",
+	ledger.Ignored:    "confirming delivering delivered retrying superseded",
 	ledger.Discarded:  "delivered",
 }
 
@@ -125,7 +125,7 @@ func TestApplyYes(t *testing.T) {
 		ledger.None:       "received delivering delivered",
 		ledger.Received:   "delivering delivered",
 		ledger.Confirming: "delivering delivered",
-		ledger.Delivering: "delivered",
+		ledger.Delivering: "delivering delivered",
 		ledger.Delivered:  "",
 		ledger.Retrying:   "delivering delivered",
 		ledger.Held:       "delivering delivered",

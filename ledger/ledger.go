@@ -25,6 +25,8 @@ const (
 	Filtered
 	// OnHold: the event waits for an operator.
 	OnHold
+	// Accepted: the event is committed and ours to hand over.
+	Accepted
 )
 
 // ErrInFlight: an attempt of the same record was still in flight when the wait
@@ -62,8 +64,11 @@ const largestUnsaved = 10_000
 
 // flight is an attempt, or a decision, that copies of the event wait for.
 type flight struct {
-	key  Key
-	done chan struct{} // closed when verdict and err are set
+	key Key
+	// shared: copies of the event take what this comes to; else they wait for
+	// its end and are decided on then.
+	shared bool
+	done   chan struct{} // closed when verdict and err are set
 
 	verdict Verdict
 	err     error
@@ -85,7 +90,7 @@ func New(store Store, now func() time.Time) *Ledger {
 func (l *Ledger) Begin(ctx context.Context, event Event, opts Options) (Verdict, *Attempt, error) {
 	var timeout <-chan time.Time
 	for {
-		f, mine := l.join(event.Key)
+		f, mine := l.join(event.Key, true)
 		if mine {
 			return l.decide(ctx, event, opts, f)
 		}
@@ -96,7 +101,7 @@ func (l *Ledger) Begin(ctx context.Context, event Event, opts Options) (Verdict,
 		}
 		select {
 		case <-f.done:
-			if f.key == event.Key {
+			if f.key == event.Key && f.shared {
 				return f.verdict, nil, f.err
 			}
 		case <-timeout:
@@ -108,13 +113,13 @@ func (l *Ledger) Begin(ctx context.Context, event Event, opts Options) (Verdict,
 }
 
 // join returns the record's flight, and whether the caller is who flies it.
-func (l *Ledger) join(key Key) (*flight, bool) {
+func (l *Ledger) join(key Key, shared bool) (*flight, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f, ok := l.flights[key.Record]; ok {
 		return f, false
 	}
-	f := &flight{key: key, done: make(chan struct{})}
+	f := &flight{key: key, shared: shared, done: make(chan struct{})}
 	l.flights[key.Record] = f
 	return f, true
 }
@@ -142,39 +147,67 @@ func (l *Ledger) decide(ctx context.Context, event Event, opts Options, f *fligh
 func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight) (Verdict, *Attempt, error) {
 	// Others may wait for this decision: it outlives whoever began it.
 	ctx = context.WithoutCancel(ctx)
-	claim, err := l.store.Claim(ctx, event.Key.Record, opts.Lease)
+	claim, err := l.claim(ctx, event.Key.Record, opts.Lease)
 	if errors.Is(err, ErrLeased) {
 		return 0, nil, ErrInFlight
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("claiming the record: %w", err)
+		return 0, nil, err
 	}
-
-	if change, ok := l.unsavedOf(claim.Record); ok {
-		if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
-			return 0, nil, errors.Join(fmt.Errorf("recording an earlier outcome: %w", err), l.store.Release(ctx, claim))
-		}
-		l.saved(claim.Record)
-		return l.rule(ctx, event, opts, f)
-	}
-
-	received := Transition{At: event.ReceivedAt, State: Received}
 	verdict := judge(claim.Events, event.Key, opts.Ignore != "")
+	known, isKnown := find(claim.Events, event.Key)
+	cause, state := "", None
 	switch verdict {
 	case Deliver:
-		return Deliver, l.newAttempt(claim, event, f), nil
+		if isKnown {
+			if event, err = l.again(ctx, event); err != nil {
+				return 0, nil, errors.Join(err, l.store.Release(ctx, claim))
+			}
+		}
+		return Deliver, l.newAttempt(claim, event, isKnown, f, nil), nil
 	case Overtaken:
-		if known, ok := find(claim.Events, event.Key); !ok || known.State != Superseded {
-			return verdict, nil, l.record(ctx, claim, event, ok, received,
-				Transition{At: l.now(), State: Superseded, Cause: "a later status of the record came first"})
-		}
+		cause, state = "a later status of the record came first", Superseded
 	case Filtered:
-		if known, ok := find(claim.Events, event.Key); !ok || known.State != Ignored {
-			return verdict, nil, l.record(ctx, claim, event, ok, received,
-				Transition{At: l.now(), State: Ignored, Cause: opts.Ignore})
-		}
+		cause, state = opts.Ignore, Ignored
 	}
-	return verdict, nil, l.store.Release(ctx, claim)
+	if state == None || isKnown && known.State == state {
+		return verdict, nil, l.store.Release(ctx, claim)
+	}
+	transitions := []Transition{{At: event.ReceivedAt, State: Received}, {At: l.now(), State: state, Cause: cause}}
+	if isKnown {
+		transitions = transitions[1:] // it was received before
+	}
+	return verdict, nil, l.record(ctx, claim, Change{Event: event, Transitions: transitions})
+}
+
+// claim takes the lease on a record and first writes what could not be written
+// before.
+func (l *Ledger) claim(ctx context.Context, record Record, lease time.Duration) (Claim, error) {
+	for {
+		claim, err := l.store.Claim(ctx, record, lease)
+		if err != nil {
+			return claim, fmt.Errorf("claiming the record: %w", err)
+		}
+		change, ok := l.unsavedOf(claim.Record)
+		if !ok {
+			return claim, nil
+		}
+		if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
+			return claim, errors.Join(fmt.Errorf("recording an earlier outcome: %w", err), l.store.Release(ctx, claim))
+		}
+		l.saved(claim.Record)
+	}
+}
+
+// again returns the ledger's own account of an event of which a copy came. The
+// body and the request are the copy's: the ledger's may be pruned.
+func (l *Ledger) again(ctx context.Context, copied Event) (Event, error) {
+	event, err := l.store.Load(ctx, copied.Key)
+	if err != nil {
+		return event, fmt.Errorf("loading the event: %w", err)
+	}
+	event.Body, event.Request = copied.Body, copied.Request
+	return event, nil
 }
 
 func (l *Ledger) unsavedOf(record Record) (Change, bool) {
@@ -198,13 +231,9 @@ func (l *Ledger) keepUnsaved(record Record, change Change) {
 	}
 }
 
-// record commits one event that is not handed over.
-func (l *Ledger) record(ctx context.Context, claim Claim, event Event, known bool, transitions ...Transition) error {
-	if known {
-		transitions = transitions[1:] // it was received before
-	}
-	changes := []Change{{Event: event, Transitions: transitions}}
-	if err := l.store.Commit(ctx, claim, changes); err != nil {
+// record commits a change of one event that is not handed over.
+func (l *Ledger) record(ctx context.Context, claim Claim, change Change) error {
+	if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
 		return errors.Join(fmt.Errorf("recording the event: %w", err), l.store.Release(ctx, claim))
 	}
 	return nil

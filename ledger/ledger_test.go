@@ -126,7 +126,7 @@ func (b *book) deliver(e ledger.Event) *ledger.Attempt {
 func (b *book) fail(e ledger.Event) *ledger.Attempt {
 	b.t.Helper()
 	attempt := b.want(e, ledger.Deliver)
-	if err := attempt.Failed(bg, errRefused); err != nil {
+	if err := attempt.Failed(bg, errRefused, ledger.Again{}); err != nil {
 		b.t.Fatal(err)
 	}
 	return attempt
@@ -221,7 +221,7 @@ func TestThousandCopies(t *testing.T) {
 		state   ledger.State
 	}{
 		"Success": {func(a *ledger.Attempt) error { return a.Delivered(bg) }, ledger.Duplicate, nil, ledger.Delivered},
-		"Failure": {func(a *ledger.Attempt) error { return a.Failed(bg, failure) }, 0, failure, ledger.Retrying},
+		"Failure": {func(a *ledger.Attempt) error { return a.Failed(bg, failure, ledger.Again{}) }, 0, failure, ledger.Retrying},
 		"GivenUp": {func(a *ledger.Attempt) error { a.End(bg, failure); return nil }, 0, failure, ledger.None},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,10 +279,10 @@ func TestOtherEventWaits(t *testing.T) {
 		want          ledger.Verdict
 	}{
 		{"ProcessingAfterSuccess", "Success", "Processing", func(a *ledger.Attempt) error { return a.Delivered(bg) }, ledger.Overtaken},
-		{"ProcessingAfterFailure", "Success", "Processing", func(a *ledger.Attempt) error { return a.Failed(bg, errRefused) }, ledger.Overtaken},
+		{"ProcessingAfterFailure", "Success", "Processing", func(a *ledger.Attempt) error { return a.Failed(bg, errRefused, ledger.Again{}) }, ledger.Overtaken},
 		{"ProcessingAfterNothing", "Success", "Processing", func(a *ledger.Attempt) error { a.End(bg, errRefused); return nil }, ledger.Deliver},
 		{"SuccessAfterProcessing", "Processing", "Success", func(a *ledger.Attempt) error { return a.Delivered(bg) }, ledger.Deliver},
-		{"SuccessAfterItsFailure", "Processing", "Success", func(a *ledger.Attempt) error { return a.Failed(bg, errRefused) }, ledger.Deliver},
+		{"SuccessAfterItsFailure", "Processing", "Success", func(a *ledger.Attempt) error { return a.Failed(bg, errRefused, ledger.Again{}) }, ledger.Deliver},
 	} {
 		t.Run(test1.name, func(t *testing.T) {
 			test(t, func(t *testing.T, b *book) {
@@ -618,7 +618,7 @@ func TestStoreErrors(t *testing.T) {
 	}{
 		"Claim":     {false, func(b *book) { b.store.claim = func() error { time.Sleep(time.Second); return full } }, nil},
 		"Delivered": {true, func(b *book) { b.store.commit = fail }, func(a *ledger.Attempt) error { return a.Delivered(bg) }},
-		"Failed":    {true, func(b *book) { b.store.commit = fail }, func(a *ledger.Attempt) error { return a.Failed(bg, errRefused) }},
+		"Failed":    {true, func(b *book) { b.store.commit = fail }, func(a *ledger.Attempt) error { return a.Failed(bg, errRefused, ledger.Again{}) }},
 		"Release":   {true, func(b *book) { b.store.release = func() error { return full } }, func(a *ledger.Attempt) error { a.End(bg, errRefused); return full }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -741,7 +741,7 @@ func TestTwoProcesses(t *testing.T) {
 		}
 		time.Sleep(opts.Lease)
 		successor := other.want(event("Success"), ledger.Deliver)
-		if err := slow.Failed(bg, errRefused); !errors.Is(err, ledger.ErrFenced) {
+		if err := slow.Failed(bg, errRefused, ledger.Again{}); !errors.Is(err, ledger.ErrFenced) {
 			t.Errorf("a late failure: %v", err)
 		}
 		if err := successor.Delivered(bg); err != nil {
@@ -753,7 +753,7 @@ func TestTwoProcesses(t *testing.T) {
 		slow = b.want(late, ledger.Deliver)
 		time.Sleep(opts.Lease)
 		successor = other.want(late, ledger.Deliver)
-		if err := successor.Failed(bg, errRefused); err != nil {
+		if err := successor.Failed(bg, errRefused, ledger.Again{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := slow.Delivered(bg); err != nil {

@@ -19,7 +19,7 @@ const (
 	Confirming
 	// Delivering: an attempt at the app is in flight.
 	Delivering
-	// Delivered: the app said yes. Final.
+	// Delivered: the app said yes. Only an operator makes it due again.
 	Delivered
 	// Retrying: an attempt failed; there will be another.
 	Retrying
@@ -42,17 +42,18 @@ var stateNames = [...]string{
 }
 
 // steps is the whole state machine: what each state may become. An ignored
-// event may still be delivered, because a filter can be widened.
+// event may still be delivered, because a filter can be widened. One that is
+// confirming or delivering may begin anew, because a crash can cut it off.
 var steps = [...][]State{
 	None:       {Received},
-	Received:   {Confirming, Delivering, Held, Superseded, Ignored, Discarded},
-	Confirming: {Delivering, Retrying, Held, Superseded, Ignored, Discarded},
-	Delivering: {Delivered, Retrying, Dead},
-	Retrying:   {Confirming, Delivering, Held, Dead, Superseded, Ignored, Discarded},
-	Held:       {Confirming, Delivering, Superseded, Discarded},
-	Dead:       {Confirming, Delivering, Superseded, Ignored, Discarded},
-	Ignored:    {Confirming, Delivering, Superseded},
-	Delivered:  {},
+	Received:   {Confirming, Delivering, Retrying, Held, Superseded, Ignored, Discarded},
+	Confirming: {Confirming, Delivering, Retrying, Held, Dead, Superseded, Ignored, Discarded},
+	Delivering: {Confirming, Delivering, Delivered, Retrying, Held, Dead, Superseded, Ignored, Discarded},
+	Retrying:   {Confirming, Delivering, Retrying, Held, Dead, Superseded, Ignored, Discarded},
+	Held:       {Confirming, Delivering, Retrying, Superseded, Discarded},
+	Dead:       {Confirming, Delivering, Retrying, Superseded, Ignored, Discarded},
+	Ignored:    {Confirming, Delivering, Retrying, Superseded},
+	Delivered:  {Retrying},
 	Superseded: {},
 	Discarded:  {},
 }
@@ -67,16 +68,17 @@ func (s State) Finished() bool {
 	return s == Delivered || s == Superseded || s == Ignored || s == Discarded
 }
 
+// inProgress reports whether an event in this state is still on its way to the
+// app, though not in flight.
+func (s State) inProgress() bool {
+	return s == Received || s == Confirming || s == Delivering || s == Retrying
+}
+
 // overtakes reports whether an event in this state supersedes the lower ones
 // of its record. What is held back, given up, ignored or thrown away has not
 // reached the app and must not silence what has yet to.
 func (s State) overtakes() bool {
-	switch s {
-	case Received, Confirming, Delivering, Delivered, Retrying, Superseded:
-		return true
-	default:
-		return false
-	}
+	return s.inProgress() || s == Delivered || s == Superseded
 }
 
 // String returns the state's name.

@@ -40,12 +40,19 @@ type Store interface {
 	// none does, the error is ErrFenced.
 	Commit(ctx context.Context, claim Claim, changes []Change) error
 
+	// Accept runs decide on the event as the store has it, or on nil, and commits
+	// the change that it returns; nil commits nothing. It needs no lease and ends
+	// none: it is how an event comes in while another of its record is handed
+	// over. decide may be run more than once.
+	Accept(ctx context.Context, key Key, decide func(known *Event) *Change) error
+
 	// Bind binds flags to an event of the claim's record, durably, and reports of
 	// each whether it is the event's. A flag that is bound to another event stays
 	// that one's, for ever; binding one again to its own event changes nothing.
-	// The event itself need not be in the store yet. The lease goes on; where it
-	// was lost the error is ErrFenced, and nothing is bound.
-	Bind(ctx context.Context, claim Claim, key Key, flags []Flag) ([]bool, error)
+	// In the same commit the event takes the steps; without steps it need not be
+	// in the store yet. The lease goes on; where it was lost the error is
+	// ErrFenced, and nothing is bound.
+	Bind(ctx context.Context, claim Claim, key Key, flags []Flag, steps []Transition) ([]bool, error)
 
 	// Holds reports of each flag whether it is bound to the event. It binds
 	// nothing.
@@ -58,6 +65,22 @@ type Store interface {
 	// Load returns one event with its body, or ErrNotFound. The body is nil
 	// once it was pruned.
 	Load(ctx context.Context, key Key) (Event, error)
+
+	// LoadOrder returns an order, or ErrNotFound.
+	LoadOrder(ctx context.Context, id OrderID) (Order, error)
+
+	// Find returns the keys of the events with this id, one for each route.
+	Find(ctx context.Context, eventID string) ([]Key, error)
+
+	// List returns events without their bodies, newest first.
+	List(ctx context.Context, query Query) (Page, error)
+
+	// Due returns at most limit of a route's events that are due at some time,
+	// the earliest first.
+	Due(ctx context.Context, route string, limit int) ([]Due, error)
+
+	// Counts returns how many events each route has in each state.
+	Counts(ctx context.Context) ([]Count, error)
 
 	// Prune deletes the bodies of at most limit finished events that were
 	// received before the given time, and reports how many; the events
@@ -93,6 +116,23 @@ type Change struct {
 	Event Event
 	// Transitions are applied in order.
 	Transitions []Transition
+	// Confirmation, if set, replaces what the event has.
+	Confirmation *Confirmation
+	// Order, if set, is merged into the order that it names; see [Order.Merge].
+	Order *Order
+}
+
+// Apply returns the event as the change leaves it; known is nil where the store
+// does not have it yet.
+func (c Change) Apply(known *Event) (Event, error) {
+	event := c.Event
+	if known != nil {
+		event = *known
+	}
+	if c.Confirmation != nil {
+		event.Confirmation = c.Confirmation
+	}
+	return event, event.Apply(c.Transitions)
 }
 
 // Delivers reports whether the change ends in Delivered.

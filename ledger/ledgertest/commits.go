@@ -74,12 +74,12 @@ func illegalTransitions(t *testing.T, s *store) {
 		"UnknownToSuperseded":    {nil, []ledger.State{ledger.Superseded}},
 		"UnknownToDelivering":    {nil, []ledger.State{ledger.Delivering, ledger.Retrying}},
 		"ReceivedTwice":          {[]ledger.State{ledger.Received}, []ledger.State{ledger.Received}},
-		"DeliveredToRetrying":    {delivered, []ledger.State{ledger.Retrying}},
+		"DeliveredToHeld":        {delivered, []ledger.State{ledger.Held}},
 		"DeliveredToSuperseded":  {delivered, []ledger.State{ledger.Superseded}},
 		"DeliveredToDelivering":  {delivered, []ledger.State{ledger.Delivering}},
 		"SupersededToDelivering": {[]ledger.State{ledger.Received, ledger.Superseded}, []ledger.State{ledger.Delivering, ledger.Retrying}},
 		"DiscardedToHeld":        {[]ledger.State{ledger.Received, ledger.Discarded}, []ledger.State{ledger.Held}},
-		"LegalThenIllegal":       {retrying, []ledger.State{ledger.Delivering, ledger.Ignored}},
+		"LegalThenIllegal":       {retrying, []ledger.State{ledger.Delivering, ledger.Received}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := event(record(name), "Success")

@@ -14,7 +14,7 @@ import (
 func (s *store) bind(t *testing.T, key ledger.Key, flags ...ledger.Flag) []bool {
 	t.Helper()
 	claim := s.claim(t, key.Record)
-	bound, err := s.Bind(bg, claim, key, flags)
+	bound, err := s.Bind(bg, claim, key, flags, nil)
 	if err != nil {
 		t.Fatalf("binding to %q: %v", key.ID, err)
 	}
@@ -112,10 +112,10 @@ func bindingIsFenced(t *testing.T, s *store) {
 	slow := s.claim(t, e.Record)
 	s.clock.advance(ttl)
 	successor := s.claim(t, e.Record)
-	_, err := s.Bind(bg, slow, e.Key, order)
+	_, err := s.Bind(bg, slow, e.Key, order, nil)
 	wantErr(t, "binding without the lease", err, ledger.ErrFenced)
 
-	if _, err := s.Bind(bg, successor, e.Key, []ledger.Flag{ledger.FulfillOf("app-123", "order-2")}); err != nil {
+	if _, err := s.Bind(bg, successor, e.Key, []ledger.Flag{ledger.FulfillOf("app-123", "order-2")}, nil); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Claim(bg, e.Record, ttl)
@@ -124,7 +124,7 @@ func bindingIsFenced(t *testing.T, s *store) {
 	s.wantBound(t, "what the slow one wanted", event(record("2"), "Success").Key, order, true)
 
 	claim := s.claim(t, e.Record)
-	if _, err := s.Bind(bg, claim, event(record("2"), "Success").Key, order); err == nil {
+	if _, err := s.Bind(bg, claim, event(record("2"), "Success").Key, order, nil); err == nil {
 		t.Error("a flag was bound to an event of another record")
 	}
 }
@@ -140,7 +140,7 @@ func concurrentBinding(t *testing.T, s *store) {
 			key := event(record(fmt.Sprint(n, "-", i)), "Success").Key
 			claim := s.claim(t, key.Record)
 			wg.Go(func() {
-				got, err := s.Bind(bg, claim, key, []ledger.Flag{flag})
+				got, err := s.Bind(bg, claim, key, []ledger.Flag{flag}, nil)
 				if err != nil {
 					t.Error(err)
 					return

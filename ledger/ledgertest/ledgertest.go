@@ -45,6 +45,16 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Stor
 		{"SeveralFlagsAtOnce", severalFlagsAtOnce},
 		{"BindingIsFenced", bindingIsFenced},
 		{"ConcurrentBinding", concurrentBinding},
+		{"BindingWithSteps", bindingWithSteps},
+		{"Accept", accept},
+		{"AcceptBesideALease", acceptBesideALease},
+		{"Confirmations", confirmations},
+		{"Orders", orders},
+		{"DueEvents", dueEvents},
+		{"Find", findByID},
+		{"List", list},
+		{"ListPages", listPages},
+		{"Counts", counts},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			clock := &clock{now: start}

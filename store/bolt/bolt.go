@@ -22,19 +22,27 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// The file's buckets. Events are ordered by record, bodies by when they were
-// received, so that both grow at one end. Flags are made with the first one:
-// files from before them have none.
+// The file's buckets. Events are ordered by record; bodies and the list of what
+// was received by time, so that they grow at one end. Due events are ordered by
+// route and time.
 var (
-	metaBucket   = []byte("meta")
-	eventsBucket = []byte("events")
-	bodiesBucket = []byte("bodies")
-	flagsBucket  = []byte("flags")
+	metaBucket     = []byte("meta")
+	eventsBucket   = []byte("events")
+	bodiesBucket   = []byte("bodies")
+	flagsBucket    = []byte("flags")
+	ordersBucket   = []byte("orders")
+	receivedBucket = []byte("received")
+	dueBucket      = []byte("due")
+	countsBucket   = []byte("counts")
+
+	buckets = [][]byte{
+		metaBucket, eventsBucket, bodiesBucket, flagsBucket, ordersBucket, receivedBucket, dueBucket, countsBucket,
+	}
 )
 
 // format is the layout of the file. A later layout gets a new number, and a
 // file of a layout that is not known is not touched.
-const format = "1"
+const format = "2"
 
 var formatKey = []byte("format")
 
@@ -137,8 +145,10 @@ func (s *Store) prepare() error {
 		if got := string(meta.Get(formatKey)); got != format {
 			return fmt.Errorf("%w: its format is %q", errForeign, got)
 		}
-		if tx.Bucket(eventsBucket) == nil || tx.Bucket(bodiesBucket) == nil {
-			return fmt.Errorf("%w: a bucket is missing", errDamaged)
+		for _, name := range buckets {
+			if tx.Bucket(name) == nil {
+				return fmt.Errorf("%w: the bucket %s is missing", errDamaged, name)
+			}
 		}
 		return nil
 	})
@@ -146,7 +156,7 @@ func (s *Store) prepare() error {
 		return err
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{metaBucket, eventsBucket, bodiesBucket} {
+		for _, name := range buckets {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
@@ -231,11 +241,7 @@ func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.C
 			if fenced && !change.Delivers() {
 				continue
 			}
-			event, err := changed(tx, change)
-			if err != nil {
-				return err
-			}
-			w, err := encodeEvent(event)
+			w, err := prepareChange(tx, change)
 			if err != nil {
 				return err
 			}
@@ -244,12 +250,7 @@ func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.C
 		if len(writes) == 0 {
 			return ledger.ErrFenced
 		}
-		for _, w := range writes {
-			if err := w.put(tx); err != nil {
-				return err
-			}
-		}
-		return nil
+		return putAll(tx, writes)
 	})
 	if err == nil {
 		s.free(claim)
@@ -257,17 +258,32 @@ func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.C
 	return err
 }
 
-// changed returns the event as the change leaves it. It writes nothing, so that
-// a change that is refused leaves no trace in a commit it shares with others.
-func changed(tx *bbolt.Tx, change ledger.Change) (ledger.Event, error) {
-	event, err := readEvent(tx, change.Event.Key)
-	if errors.Is(err, ledger.ErrNotFound) {
-		event, err = change.Event, nil
+// Accept implements [ledger.Store].
+func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Event) *ledger.Change) error {
+	var change *ledger.Change
+	look := func(tx *bbolt.Tx) error {
+		known, err := findEvent(tx, key)
+		if err == nil {
+			change = decide(known)
+		}
+		return err
 	}
-	if err != nil {
-		return event, err
+	if err := s.view(look); err != nil || change == nil {
+		return err
 	}
-	return event, event.Apply(change.Transitions)
+	return s.update(func(tx *bbolt.Tx) error {
+		if err := look(tx); err != nil {
+			return err
+		}
+		if change == nil {
+			return errNothing
+		}
+		w, err := prepareChange(tx, *change)
+		if err != nil {
+			return err
+		}
+		return w.put(tx)
+	})
 }
 
 // Load implements [ledger.Store].

@@ -96,11 +96,7 @@ func fill(t *testing.T, n int) string {
 	}
 	if err := s.db.Update(func(tx *bbolt.Tx) error {
 		for i := range n {
-			event, err := changed(tx, delivered(fmt.Sprint(i)))
-			if err != nil {
-				return err
-			}
-			w, err := encodeEvent(event)
+			w, err := prepareChange(tx, delivered(fmt.Sprint(i)))
 			if err != nil {
 				return err
 			}
@@ -254,8 +250,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"NewerFormat", func(t *testing.T, path string) {
 			t.Helper()
 			write(whole)(t, path)
-			bucket(t, path, "meta", "format", "2")
-		}, `its format is "2"`},
+			bucket(t, path, "meta", "format", "3")
+		}, `its format is "3"`},
 		{"AFolder", func(t *testing.T, path string) {
 			t.Helper()
 			if err := os.Mkdir(path, 0o700); err != nil {

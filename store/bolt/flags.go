@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -11,35 +12,55 @@ import (
 )
 
 // Bind implements [ledger.Store]. A flag's value is the key of its event.
-func (s *Store) Bind(_ context.Context, claim ledger.Claim, key ledger.Key, flags []ledger.Flag) ([]bool, error) {
+func (s *Store) Bind(
+	_ context.Context, claim ledger.Claim, key ledger.Key, flags []ledger.Flag, steps []ledger.Transition,
+) ([]bool, error) {
 	if key.Record != claim.Record {
 		return nil, fmt.Errorf("the claim is of record %s, not of %s", claim.Record.ID, key.Record.ID)
 	}
 	var holders [][]byte
-	err := s.view(func(tx *bbolt.Tx) error {
+	look := func(tx *bbolt.Tx) error {
 		if !s.owns(claim) {
 			return ledger.ErrFenced
 		}
 		holders = holdersOf(tx, flags)
 		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	own := eventKey(key)
-	if hasFree(holders) {
-		err = s.update(func(tx *bbolt.Tx) error {
-			if !s.owns(claim) {
-				return ledger.ErrFenced
-			}
-			holders = holdersOf(tx, flags)
-			return bindFree(tx, flags, holders, own)
-		})
-	}
-	if err != nil {
+	if err := s.view(look); err != nil {
 		return nil, err
 	}
-	return isOwn(holders, own), nil
+	if !slices.ContainsFunc(holders, isFree) && len(steps) == 0 {
+		return isOwn(holders, own), nil
+	}
+	err := s.update(func(tx *bbolt.Tx) error {
+		if err := look(tx); err != nil {
+			return err
+		}
+		if len(steps) > 0 {
+			w, err := prepareSteps(tx, key, steps)
+			if err != nil {
+				return err
+			}
+			if err := w.put(tx); err != nil {
+				return err
+			}
+		}
+		return bindFree(tx, flags, holders, own)
+	})
+	return isOwn(holders, own), err
+}
+
+// prepareSteps prepares the steps of an event that the store has.
+func prepareSteps(tx *bbolt.Tx, key ledger.Key, steps []ledger.Transition) (write, error) {
+	known, err := findEvent(tx, key)
+	if err == nil && known == nil {
+		err = ledger.ErrNotFound
+	}
+	if err != nil {
+		return write{}, err
+	}
+	return prepareChange(tx, ledger.Change{Event: ledger.Event{Key: key}, Transitions: steps})
 }
 
 // Holds implements [ledger.Store].
@@ -62,31 +83,18 @@ func isOwn(holders [][]byte, event []byte) []bool {
 func holdersOf(tx *bbolt.Tx, flags []ledger.Flag) [][]byte {
 	holders := make([][]byte, len(flags))
 	bucket := tx.Bucket(flagsBucket)
-	if bucket == nil {
-		return holders
-	}
 	for i, flag := range flags {
 		holders[i] = bytes.Clone(bucket.Get(flagKey(flag)))
 	}
 	return holders
 }
 
-func hasFree(holders [][]byte) bool {
-	for _, holder := range holders {
-		if holder == nil {
-			return true
-		}
-	}
-	return false
-}
+func isFree(holder []byte) bool { return holder == nil }
 
 // bindFree binds the flags without a holder to the event, and notes that in
 // holders.
 func bindFree(tx *bbolt.Tx, flags []ledger.Flag, holders [][]byte, event []byte) error {
-	bucket, err := tx.CreateBucketIfNotExists(flagsBucket)
-	if err != nil {
-		return err
-	}
+	bucket := tx.Bucket(flagsBucket)
 	for i, flag := range flags {
 		if holders[i] != nil {
 			continue

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -18,7 +16,7 @@ func bindTo(t *testing.T, s *Store, key ledger.Key, flag ledger.Flag) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bound, err := s.Bind(bg, claim, key, []ledger.Flag{flag})
+	bound, err := s.Bind(bg, claim, key, []ledger.Flag{flag}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,38 +44,6 @@ func TestFlagsSurvive(t *testing.T) {
 	s = open(t, path, Options{})
 	if bindTo(t, s, second, order) || !bindTo(t, s, first, order) {
 		t.Error("the flag changed hands when the file was opened again")
-	}
-}
-
-// TestFlagsInAnOlderFile: a file from before there were flags takes them.
-func TestFlagsInAnOlderFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	s, err := Open(path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err := bbolt.Open(path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = db.View(func(tx *bbolt.Tx) error {
-		if tx.Bucket(flagsBucket) != nil {
-			t.Error("a file without flags has a bucket for them")
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = open(t, path, Options{})
-	if !bindTo(t, s, delivered("1").Event.Key, ledger.FulfillOf("app-123", "order-1")) {
-		t.Error("the flag was not bound")
 	}
 }
 

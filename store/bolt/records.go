@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -81,48 +82,47 @@ func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
 		if err != nil {
 			return nil, err
 		}
-		risk, status, digest, ok := splitEvent(k[len(prefix):])
-		if ok && digest {
-			var long longStatus
-			ok = json.Unmarshal(v[headerSize:], &long) == nil
-			status = long.KeyStatus
-		}
-		if !ok {
+		parts, ok := splitKey(k[len(prefix):])
+		if !ok || len(parts) != 2 {
 			return nil, fmt.Errorf("%w: a key of record %s cannot be read", errDamaged, record.ID)
 		}
-		summary.Key = ledger.Key{Record: record, Status: status, Risk: ledger.Risk(risk)}
+		status, err := statusOf(parts[1], v)
+		if err != nil {
+			return nil, err
+		}
+		summary.Key = ledger.Key{Record: record, Status: status, Risk: ledger.Risk(parts[0].text)}
 		events = append(events, summary)
 	}
 	return events, nil
 }
 
-// splitEvent reads the two parts that follow the record in an event's key, and
-// whether there is a digest in the place of the status.
-func splitEvent(rest []byte) (risk, status string, digest, ok bool) {
-	parts := [2][]byte{}
-	n := 0
-	for i := 0; i < len(rest); i++ {
-		if n == len(parts) {
-			return "", "", false, false
-		}
-		if rest[i] != 0 {
-			parts[n] = append(parts[n], rest[i])
+// part is one part of a key, or its digest.
+type part struct {
+	text   string
+	digest bool
+}
+
+// splitKey reads the parts of a key.
+func splitKey(key []byte) ([]part, bool) {
+	var parts []part
+	var text []byte
+	for i := 0; i < len(key); i++ {
+		if key[i] != 0 {
+			text = append(text, key[i])
 			continue
 		}
 		i++
 		switch {
-		case i < len(rest) && rest[i] == zeroByte:
-			parts[n] = append(parts[n], 0)
-		case i < len(rest) && rest[i] == partEnd:
-			n++
-		case i < len(rest) && rest[i] == digestEnd && n == 1:
-			n++
-			digest = true
+		case i < len(key) && key[i] == zeroByte:
+			text = append(text, 0)
+		case i < len(key) && (key[i] == partEnd || key[i] == digestEnd):
+			parts = append(parts, part{string(text), key[i] == digestEnd})
+			text = nil
 		default:
-			return "", "", false, false
+			return nil, false
 		}
 	}
-	return string(parts[0]), string(parts[1]), digest, n == len(parts)
+	return parts, len(text) == 0
 }
 
 func readHeader(value []byte) (ledger.Summary, error) {
@@ -138,10 +138,30 @@ func readHeader(value []byte) (ledger.Summary, error) {
 	}, nil
 }
 
+// statusOf returns the status of an event's key, whose last part is given.
+func statusOf(last part, value []byte) (string, error) {
+	if !last.digest {
+		return last.text, nil
+	}
+	var long longStatus
+	if err := json.Unmarshal(value[headerSize:], &long); err != nil {
+		return "", fmt.Errorf("%w: an event cannot be read: %v", errDamaged, err)
+	}
+	return long.KeyStatus, nil
+}
+
 // readEvent returns an event without its body.
 func readEvent(tx *bbolt.Tx, key ledger.Key) (ledger.Event, error) {
+	event, err := readEventAt(tx, eventKey(key))
+	event.Key = key
+	return event, err
+}
+
+// readEventAt returns the event of a key in the events bucket. The key's long
+// parts are digests, so that what they stand for is read from the value.
+func readEventAt(tx *bbolt.Tx, key []byte) (ledger.Event, error) {
 	var event ledger.Event
-	value := tx.Bucket(eventsBucket).Get(eventKey(key))
+	value := tx.Bucket(eventsBucket).Get(key)
 	if value == nil {
 		return event, ledger.ErrNotFound
 	}
@@ -151,8 +171,22 @@ func readEvent(tx *bbolt.Tx, key ledger.Key) (ledger.Event, error) {
 	if err := json.Unmarshal(value[headerSize:], &event); err != nil {
 		return event, fmt.Errorf("%w: an event cannot be read: %v", errDamaged, err)
 	}
-	event.Key = key
-	return event, nil
+	parts, ok := splitKey(key)
+	if !ok || len(parts) == 0 {
+		return event, fmt.Errorf("%w: an event's key cannot be read", errDamaged)
+	}
+	var err error
+	event.Key.Status, err = statusOf(parts[len(parts)-1], value)
+	return event, err
+}
+
+// findEvent returns an event without its body, or nil.
+func findEvent(tx *bbolt.Tx, key ledger.Key) (*ledger.Event, error) {
+	event, err := readEvent(tx, key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, nil
+	}
+	return &event, err
 }
 
 func readBody(tx *bbolt.Tx, event ledger.Event) ([]byte, error) {
@@ -161,54 +195,6 @@ func readBody(tx *bbolt.Tx, event ledger.Event) ([]byte, error) {
 		return nil, fmt.Errorf("%w: the body of event %s cannot be read", errDamaged, event.EventID())
 	}
 	return bytes.Clone(body), nil
-}
-
-// longStatus is added to the JSON of an event whose key has but a digest of its
-// status.
-type longStatus struct {
-	KeyStatus string `json:"key_status,omitempty"`
-}
-
-// write is an event as it is written, and its body if it has one to add.
-type write struct {
-	key, value    []byte
-	bodyKey, body []byte
-}
-
-// encodeEvent prepares the writing of an event. What can fail for one event
-// alone fails here, before anything is written.
-func encodeEvent(event ledger.Event) (write, error) {
-	value := make([]byte, headerSize, 1024)
-	value[0] = headerVersion
-	value[1] = byte(event.State)
-	binary.BigEndian.PutUint32(value[2:], uint32(event.Attempts))
-	binary.BigEndian.PutUint64(value[6:], event.Seq)
-	binary.BigEndian.PutUint64(value[14:], uint64(event.ReceivedAt.UnixNano()))
-	var long longStatus
-	if len(event.Key.Status) > longest {
-		long.KeyStatus = event.Key.Status
-	}
-	text, err := json.Marshal(struct {
-		ledger.Event
-		longStatus
-	}{event, long})
-	if err != nil {
-		return write{}, fmt.Errorf("encoding event %s: %w", event.EventID(), err)
-	}
-	return write{
-		key: eventKey(event.Key), value: append(value, text...),
-		bodyKey: bodyKey(event), body: event.Body,
-	}, nil
-}
-
-func (w write) put(tx *bbolt.Tx) error {
-	if err := tx.Bucket(eventsBucket).Put(w.key, w.value); err != nil {
-		return err
-	}
-	if w.body == nil {
-		return nil
-	}
-	return tx.Bucket(bodiesBucket).Put(w.bodyKey, w.body)
 }
 
 // finishedBodies returns the keys of bodies of finished events, oldest first.
@@ -233,7 +219,7 @@ func finishedBodies(tx *bbolt.Tx, before time.Time, limit int) ([][]byte, error)
 func deleteBodies(tx *bbolt.Tx, keys [][]byte) error {
 	var finished [][]byte
 	for _, k := range keys {
-		done, err := isFinished(tx, k[len(timeKey(time.Time{})):])
+		done, err := isFinished(tx, k[timeSize:])
 		if err != nil {
 			return err
 		}

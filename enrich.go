@@ -1,0 +1,69 @@
+package ccpayment
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+)
+
+const (
+	bodyOriginal = "original"
+	bodyEnriched = "enriched"
+)
+
+// enriched is the body that an app gets with `body enriched`: the webhook, and
+// what CCPayment's records said when it was confirmed; null where they were not
+// asked.
+type enriched struct {
+	Type       json.RawMessage `json:"type"`
+	Msg        json.RawMessage `json:"msg"`
+	Record     json.RawMessage `json:"record"`
+	Order      json.RawMessage `json:"order"`
+	Settlement *settlement     `json:"settlement"`
+	EventID    string          `json:"event_id"`
+	Fulfill    bool            `json:"fulfill"`
+	Credit     bool            `json:"credit"`
+}
+
+// settlement is what an order's payments come to, as the headers say it.
+type settlement struct {
+	State      string `json:"state"`
+	AmountDue  string `json:"amount_due"`
+	AmountPaid string `json:"amount_paid"`
+	Currency   string `json:"currency"`
+	Late       bool   `json:"late"`
+	Reason     string `json:"reason"`
+}
+
+// enrich makes the enriched body of a webhook's.
+func enrich(body []byte, id string, money *confirmation) ([]byte, error) {
+	e := enriched{EventID: id}
+	parts := gjson.GetManyBytes(body, "type", "msg")
+	e.Type, e.Msg = raw(parts[0].Raw), raw(parts[1].Raw)
+	if money != nil && money.told != nil {
+		told := money.told
+		e.Record, e.Order = money.rawRecord, money.rawOrder
+		e.Fulfill, e.Credit = told.Fulfill, told.Credit
+		if money.order != nil {
+			e.Settlement = &settlement{
+				told.OrderState, told.OrderDue, told.OrderPaid, told.OrderCurrency, told.OrderLate, told.Reason,
+			}
+		}
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(e); err != nil {
+		return nil, fmt.Errorf("enriching the body: %w", err)
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+func raw(text string) json.RawMessage {
+	if text == "" {
+		return nil
+	}
+	return json.RawMessage(text)
+}

@@ -1,0 +1,126 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// RefusedError is why an operator's wish is not granted.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+// operatorLease is longer than an operator's step takes.
+const operatorLease = time.Minute
+
+// Replay makes an event due once more, with its id. It is meant for dead
+// events; delivered ones, too, are handed over again.
+func (l *Ledger) Replay(ctx context.Context, key Key, reason string) error {
+	return l.operate(ctx, key, func(e Event) (Transition, error) {
+		t := Transition{State: Retrying, Next: l.now(), Reason: Replay, Cause: "replayed: " + reason}
+		switch e.State {
+		case Held:
+			return t, &RefusedError{"the event is held: release it"}
+		case Superseded, Discarded:
+			return t, &RefusedError{fmt.Sprintf("the event is %s: that is final", e.State)}
+		case Ignored:
+			t.Reason = Backfill
+		}
+		return t, nil
+	})
+}
+
+// Release makes a held event due. It is confirmed and settled again. One that
+// CCPayment does not call clean is held again, unless accept is set; then it
+// is handed over, and fulfils and credits nothing.
+func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept bool) error {
+	return l.operate(ctx, key, func(e Event) (Transition, error) {
+		if e.State != Held {
+			return Transition{}, &RefusedError{fmt.Sprintf("the event is %s: only held ones are released", e.State)}
+		}
+		return Transition{State: Retrying, Next: l.now(), Reason: Release, Accept: accept, Cause: "released: " + reason}, nil
+	})
+}
+
+// Discard throws an event away for ever. One that carries a flag, so that no
+// other event of its order can, is discarded only with force.
+func (l *Ledger) Discard(ctx context.Context, key Key, reason string, force bool) error {
+	return l.operate(ctx, key, func(e Event) (Transition, error) {
+		if !e.State.canBecome(Discarded) {
+			return Transition{}, &RefusedError{fmt.Sprintf("the event is %s: there is nothing to discard", e.State)}
+		}
+		flags := e.Flags()
+		held, err := l.store.Holds(ctx, key, flags)
+		if err != nil {
+			return Transition{}, fmt.Errorf("reading the event's flags: %w", err)
+		}
+		if i := slices.Index(held, true); i >= 0 && !force {
+			return Transition{}, &RefusedError{fmt.Sprintf("the event carries %s of %s, which no other event will: discard it with force", flags[i].Name, flags[i].ID)}
+		}
+		return Transition{State: Discarded, Cause: "discarded: " + reason}, nil
+	})
+}
+
+// operate takes an event that is not in flight through one step. It waits for
+// an attempt of the record as long as the context lets it; then the error is
+// [ErrInFlight].
+func (l *Ledger) operate(ctx context.Context, key Key, step func(Event) (Transition, error)) error {
+	f, err := l.alone(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer func() { l.land(f, 0, nil) }()
+	claim, err := l.claim(ctx, key.Record, operatorLease)
+	if errors.Is(err, ErrLeased) {
+		return ErrInFlight
+	}
+	if err != nil {
+		return err
+	}
+	event, err := l.store.Load(ctx, key)
+	if err == nil {
+		var t Transition
+		if t, err = step(event); err == nil {
+			t.At = l.now()
+			return l.record(ctx, claim, Change{Event: Event{Key: key}, Transitions: []Transition{t}, Order: released(event, t)})
+		}
+	}
+	return errors.Join(err, l.store.Release(ctx, claim))
+}
+
+// released tells the order that a payment which came late is to count.
+func released(e Event, t Transition) *Order {
+	if t.Reason != Release || e.GatewayOrderID == "" {
+		return nil
+	}
+	return &Order{
+		OrderID: OrderID{e.AppID, e.GatewayOrderID}, Account: e.Account, OwnID: e.OrderID, Released: []string{e.ID},
+	}
+}
+
+// alone waits until nothing of the record is in flight, and keeps it so.
+func (l *Ledger) alone(ctx context.Context, key Key) (*flight, error) {
+	for {
+		f, mine := l.join(key, false)
+		if mine {
+			return f, nil
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, ErrInFlight
+		}
+	}
+}
+
+// Order returns what the ledger knows of an order, or [ErrNotFound].
+func (l *Ledger) Order(ctx context.Context, id OrderID) (Order, error) {
+	order, err := l.store.LoadOrder(ctx, id)
+	if err != nil {
+		return order, fmt.Errorf("loading the order: %w", err)
+	}
+	return order, nil
+}

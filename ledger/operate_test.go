@@ -1,0 +1,182 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// hold has the event held.
+func (b *book) hold(e ledger.Event, cause string) {
+	b.t.Helper()
+	if err := b.want(e, ledger.Deliver).Hold(bg, cause); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *book) load(e ledger.Event) ledger.Event {
+	b.t.Helper()
+	stored, err := b.store.Load(bg, e.Key)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return stored
+}
+
+// wantRefused checks that an operator is told why not.
+func wantRefused(t *testing.T, what string, err error, reason string) {
+	t.Helper()
+	var refused *ledger.RefusedError
+	if !errors.As(err, &refused) || !strings.Contains(refused.Reason, reason) {
+		t.Errorf("%s: %v, want it refused with %q", what, err, reason)
+	}
+}
+
+// TestRelease: a held event waits until it is released, and its next attempt
+// says so.
+func TestRelease(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		e := event("Success")
+		b.hold(e, "risky: flagged")
+		b.want(e, ledger.OnHold)
+		if err := b.Release(bg, e.Key, "looked at it", false); err != nil {
+			t.Fatal(err)
+		}
+		stored := b.load(e)
+		if stored.State != ledger.Retrying || !stored.Released || stored.Accepted || stored.NextAttemptAt == nil {
+			t.Errorf("the event is %+v", stored)
+		}
+		attempt := b.want(e, ledger.Deliver)
+		if attempt.Reason != ledger.Release || attempt.Number != 1 || !attempt.Event.Released {
+			t.Errorf("the attempt is %+v", attempt)
+		}
+		if err := attempt.Failed(bg, errRefused, ledger.Again{}); err != nil {
+			t.Fatal(err)
+		}
+		attempt = b.want(e, ledger.Deliver)
+		if attempt.Reason != ledger.Retry || attempt.Number != 2 {
+			t.Errorf("the next attempt is %+v", attempt)
+		}
+		if err := attempt.Delivered(bg); err != nil {
+			t.Fatal(err)
+		}
+		want := []ledger.State{
+			ledger.Received, ledger.Held, ledger.Retrying, ledger.Delivering, ledger.Retrying, ledger.Delivering, ledger.Delivered,
+		}
+		if got := b.states(e); !slices.Equal(got, want) {
+			t.Errorf("it went through %v, want %v", got, want)
+		}
+		wantRefused(t, "releasing what is delivered", b.Release(bg, e.Key, "", false), "only held ones")
+	})
+}
+
+// TestReleaseAccepting: that somebody accepts the risk stays with the event.
+func TestReleaseAccepting(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		e := event("Success")
+		e.OrderID, e.GatewayOrderID = "order-1", "shop-order-1"
+		b.hold(e, "risky: flagged")
+		if err := b.Release(bg, e.Key, "I know the buyer", true); err != nil {
+			t.Fatal(err)
+		}
+		if attempt := b.want(e, ledger.Deliver); !attempt.Event.Accepted {
+			t.Errorf("the attempt is %+v", attempt)
+		} else {
+			attempt.End(bg, errRefused)
+		}
+		order, err := b.Order(bg, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
+		if err != nil || !slices.Equal(order.Released, []string{e.ID}) || order.OwnID != "order-1" {
+			t.Errorf("the order is %+v, %v", order, err)
+		}
+	})
+}
+
+// TestReplay: what is dead or delivered is due again, with its attempts counted on.
+func TestReplay(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		e := event("Success")
+		b.deliver(e)
+		if err := b.Replay(bg, e.Key, "the app lost it"); err != nil {
+			t.Fatal(err)
+		}
+		attempt := b.want(e, ledger.Deliver)
+		if attempt.Reason != ledger.Replay || attempt.Number != 2 {
+			t.Errorf("the attempt is %+v", attempt)
+		}
+		if err := attempt.Delivered(bg); err != nil {
+			t.Fatal(err)
+		}
+		b.want(e, ledger.Duplicate)
+
+		unknown := event("Failed")
+		if err := b.Replay(bg, unknown.Key, ""); !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("replaying what is not there: %v", err)
+		}
+		held := event("Pending")
+		held.ID = "2"
+		b.hold(held, "risky")
+		wantRefused(t, "replaying what is held", b.Replay(bg, held.Key, ""), "release it")
+	})
+}
+
+// TestDiscard: what is discarded is never handed over, and what carries a flag
+// is not discarded by mistake.
+func TestDiscard(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		e := event("Success")
+		e.OrderID, e.GatewayOrderID = "order-1", "shop-order-1"
+		flag := ledger.FulfillOf(e.AppID, e.GatewayOrderID)
+		attempt := b.want(e, ledger.Deliver)
+		if bound, err := attempt.Send(bg, flag); err != nil || !bound[0] {
+			t.Fatal(bound, err)
+		}
+		if err := attempt.Hold(bg, "risky: flagged meanwhile"); err != nil {
+			t.Fatal(err)
+		}
+		wantRefused(t, "discarding a carrier", b.Discard(bg, e.Key, "a mistake", false), "carries fulfill of shop-order-1")
+		if got := b.load(e).State; got != ledger.Held {
+			t.Errorf("it is %s", got)
+		}
+		if err := b.Discard(bg, e.Key, "fraud", true); err != nil {
+			t.Fatal(err)
+		}
+		b.want(e, ledger.Duplicate)
+		wantRefused(t, "discarding it again", b.Discard(bg, e.Key, "", true), "nothing to discard")
+		wantRefused(t, "replaying it", b.Replay(bg, e.Key, ""), "final")
+
+		delivered := event("Success")
+		delivered.ID = "2"
+		b.deliver(delivered)
+		wantRefused(t, "discarding what is delivered", b.Discard(bg, delivered.Key, "", true), "nothing to discard")
+	})
+}
+
+// TestOperatorWaits: an operator's step waits for the attempt in flight, and a
+// delivery for the operator's step.
+func TestOperatorWaits(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		e := event("Success")
+		attempt := b.want(e, ledger.Deliver)
+		short, cancel := context.WithTimeout(bg, time.Second)
+		defer cancel()
+		if err := b.Discard(short, e.Key, "", false); !errors.Is(err, ledger.ErrInFlight) {
+			t.Errorf("discarding what is in flight: %v", err)
+		}
+		done := make(chan error)
+		go func() { done <- b.Replay(bg, e.Key, "again") }()
+		if err := attempt.Delivered(bg); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("replaying after the attempt: %v", err)
+		}
+		if got := b.load(e).State; got != ledger.Retrying {
+			t.Errorf("it is %s", got)
+		}
+	})
+}

@@ -1,0 +1,103 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+)
+
+// OrderID names an order: whose it is, and its id at CCPayment, with any prefix.
+type OrderID struct {
+	AppID string `json:"app_id"`
+	ID    string `json:"gateway_order_id"`
+}
+
+// Order is what the ledger knows of an order. It is written with the events
+// that tell of it, in one commit.
+type Order struct {
+	OrderID
+	// Account is the name of the configured merchant account.
+	Account string `json:"account"`
+	// OwnID is the app's own order id, without the account's prefix.
+	OwnID string `json:"order_id"`
+
+	// State, and the following, are as CCPayment's records had them at ReadAt.
+	State    string    `json:"state,omitempty"`
+	Due      string    `json:"amount_due,omitempty"`
+	Paid     string    `json:"amount_paid,omitempty"`
+	Currency string    `json:"currency,omitempty"`
+	Late     bool      `json:"late,omitempty"`
+	ReadAt   time.Time `json:"read_at,omitzero"`
+	// Payments are those of the order, as they were judged.
+	Payments []OrderPayment `json:"payments,omitempty"`
+	// Released are the records that an operator lets count although they are late.
+	Released []string `json:"released,omitempty"`
+	// FulfilledBy is the id of the event that carries Fulfill.
+	FulfilledBy string `json:"fulfilled_by,omitempty"`
+
+	// Events are the keys of the order's events, in the order of their first
+	// commit, and Steps the order's own history. Both keep the latest.
+	Events []OrderEvent `json:"events,omitempty"`
+	Steps  []OrderStep  `json:"steps,omitempty"`
+}
+
+// OrderPayment is one payment of an order, and what it is to the order.
+type OrderPayment struct {
+	RecordID string `json:"record_id"`
+	Verdict  string `json:"verdict"`
+	Amount   string `json:"amount"`
+}
+
+// OrderEvent names an event of an order.
+type OrderEvent struct {
+	Route    string `json:"route"`
+	Type     string `json:"type"`
+	RecordID string `json:"record_id"`
+	Status   string `json:"status"`
+	Risk     Risk   `json:"risky"`
+}
+
+// OrderStep is one step of an order's history.
+type OrderStep struct {
+	At    time.Time `json:"at"`
+	State string    `json:"state"`
+	Paid  string    `json:"amount_paid,omitempty"`
+	// Cause says why, in a few words for people.
+	Cause string `json:"cause,omitempty"`
+}
+
+// longestOrder bounds what an order keeps of each kind.
+const longestOrder = 200
+
+// Key returns the event's key.
+func (e OrderEvent) Key(appID string) Key {
+	return Key{Record: Record{Route: e.Route, AppID: appID, Type: e.Type, ID: e.RecordID}, Status: e.Status, Risk: e.Risk}
+}
+
+// Merge adds what an event's commit tells of the order. What was read before
+// never overwrites what was read later.
+func (o *Order) Merge(seen Order) {
+	o.OrderID, o.Account, o.OwnID = seen.OrderID, seen.Account, seen.OwnID
+	for _, e := range seen.Events {
+		if !slices.Contains(o.Events, e) {
+			o.Events = latest(append(o.Events, e))
+		}
+	}
+	for _, record := range seen.Released {
+		if !slices.Contains(o.Released, record) {
+			o.Released = append(o.Released, record)
+		}
+	}
+	if seen.FulfilledBy != "" {
+		o.FulfilledBy = seen.FulfilledBy
+	}
+	if seen.State == "" || seen.ReadAt.Before(o.ReadAt) {
+		return
+	}
+	if seen.State != o.State || seen.Paid != o.Paid {
+		o.Steps = latest(append(o.Steps, OrderStep{At: seen.ReadAt, State: seen.State, Paid: seen.Paid}))
+	}
+	o.State, o.Due, o.Paid, o.Currency, o.Late = seen.State, seen.Due, seen.Paid, seen.Currency, seen.Late
+	o.ReadAt, o.Payments = seen.ReadAt, latest(seen.Payments)
+}
+
+func latest[T any](list []T) []T { return list[max(0, len(list)-longestOrder):] }

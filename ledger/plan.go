@@ -1,0 +1,63 @@
+package ledger
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Plan is how an event is tried again where the retries are ours.
+type Plan struct {
+	// First is the longest wait after the first failure. It doubles with each
+	// further one, up to Max. The wait is random below that, so that events which
+	// failed together do not come back together.
+	First, Max time.Duration
+	// GiveUp is how long after its receipt, or after somebody made it due, the
+	// last try of an event is made.
+	GiveUp time.Duration
+}
+
+// Again says how a failure differs from what the plan has. The zero value: not
+// at all.
+type Again struct {
+	// Never: the event is dead at once.
+	Never bool
+	// After is how long to wait at least; the plan's Max caps it.
+	After time.Duration
+	// Within is given up sooner than the plan's GiveUp; 0: not sooner.
+	Within time.Duration
+	// Spared: the attempt does not count.
+	Spared bool
+}
+
+// next returns when an event that has failed now is due again; zero: never.
+func (p Plan) next(e Event, now time.Time, again Again) time.Time {
+	since := e.ReceivedAt
+	if e.DueSince != nil {
+		since = *e.DueSince
+	}
+	within := p.GiveUp
+	if again.Within > 0 {
+		within = min(within, again.Within)
+	}
+	last := since.Add(within)
+	if again.Never || !now.Before(last) {
+		return time.Time{}
+	}
+	next := now.Add(max(p.wait(e.Failures), min(again.After, p.Max)))
+	if next.After(last) {
+		return last
+	}
+	return next
+}
+
+// wait is random, up to a bound that doubles with each failure.
+func (p Plan) wait(failures int) time.Duration {
+	bound := p.First
+	for range failures {
+		if bound >= p.Max {
+			break
+		}
+		bound *= 2
+	}
+	return time.Duration(rand.Int64N(int64(max(min(bound, p.Max), 1)))) + 1
+}

@@ -1,0 +1,153 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"go.etcd.io/bbolt"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// LoadOrder implements [ledger.Store].
+func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (order ledger.Order, err error) {
+	err = s.view(func(tx *bbolt.Tx) error {
+		order, err = readOrder(tx, orderKey(id))
+		return err
+	})
+	return order, err
+}
+
+// Find implements [ledger.Store]. It looks through what was received, newest
+// first, because an index by id would cost every commit a page of its own.
+func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
+	id, err := uuid.Parse(eventID)
+	if err != nil {
+		return nil, nil // no event has such an id
+	}
+	var keys []ledger.Key
+	err = s.view(func(tx *bbolt.Tx) error {
+		keys = nil
+		cursor := tx.Bucket(receivedBucket).Cursor()
+		for k, v := cursor.Last(); k != nil; k, v = cursor.Prev() {
+			if !bytes.Equal(v, id[:]) {
+				continue
+			}
+			event, err := readEventAt(tx, k[timeSize:])
+			if err != nil {
+				return err
+			}
+			keys = append(keys, event.Key)
+		}
+		return nil
+	})
+	return keys, err
+}
+
+var errCursor = errors.New("the cursor is not one of this list")
+
+// List implements [ledger.Store]. A cursor is the place of a page's last event
+// among what was received.
+func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error) {
+	var page ledger.Page
+	before := []byte{0xff}
+	if !query.Until.IsZero() {
+		before = timeKey(query.Until)
+	}
+	if query.Cursor != "" {
+		place, err := hex.DecodeString(query.Cursor)
+		if err != nil || len(place) <= timeSize {
+			return page, errCursor
+		}
+		before = place
+	}
+	err := s.view(func(tx *bbolt.Tx) error {
+		page = ledger.Page{}
+		cursor := tx.Bucket(receivedBucket).Cursor()
+		k, _ := cursor.Seek(before)
+		if k == nil {
+			k, _ = cursor.Last()
+		}
+		for k != nil && bytes.Compare(k, before) >= 0 {
+			k, _ = cursor.Prev()
+		}
+		var last []byte
+		for ; k != nil; k, _ = cursor.Prev() {
+			if !query.Since.IsZero() && bytes.Compare(k[:timeSize], timeKey(query.Since)) < 0 {
+				break
+			}
+			if query.State != ledger.None {
+				summary, err := readHeader(tx.Bucket(eventsBucket).Get(k[timeSize:]))
+				if err != nil {
+					return err
+				}
+				if summary.State != query.State {
+					continue
+				}
+			}
+			event, err := readEventAt(tx, k[timeSize:])
+			if err != nil {
+				return err
+			}
+			if !query.Matches(event) {
+				continue
+			}
+			if len(page.Events) == query.Limit {
+				page.Next = hex.EncodeToString(last)
+				break
+			}
+			page.Events, last = append(page.Events, event), k
+		}
+		return nil
+	})
+	return page, err
+}
+
+// Due implements [ledger.Store].
+func (s *Store) Due(_ context.Context, route string, limit int) ([]ledger.Due, error) {
+	var due []ledger.Due
+	prefix := appendPart(nil, route)
+	err := s.view(func(tx *bbolt.Tx) error {
+		due = nil
+		cursor := tx.Bucket(dueBucket).Cursor()
+		for k, _ := cursor.Seek(prefix); bytes.HasPrefix(k, prefix) && len(due) < limit; k, _ = cursor.Next() {
+			rest := k[len(prefix):]
+			if len(rest) <= timeSize {
+				return fmt.Errorf("%w: a due event cannot be read", errDamaged)
+			}
+			event, err := readEventAt(tx, rest[timeSize:])
+			if err != nil {
+				return err
+			}
+			at := time.Unix(0, int64(binary.BigEndian.Uint64(rest))).UTC()
+			due = append(due, ledger.Due{Key: event.Key, At: at})
+		}
+		return nil
+	})
+	return due, err
+}
+
+// Counts implements [ledger.Store].
+func (s *Store) Counts(context.Context) ([]ledger.Count, error) {
+	var counts []ledger.Count
+	err := s.view(func(tx *bbolt.Tx) error {
+		counts = nil
+		return tx.Bucket(countsBucket).ForEach(func(k, v []byte) error {
+			parts, ok := splitKey(k[:len(k)-1])
+			if !ok || len(parts) != 1 || len(v) != 8 {
+				return fmt.Errorf("%w: a count cannot be read", errDamaged)
+			}
+			if n := binary.BigEndian.Uint64(v); n > 0 {
+				counts = append(counts, ledger.Count{Route: parts[0].text, State: ledger.State(k[len(k)-1]), N: n})
+			}
+			return nil
+		})
+	})
+	return counts, err
+}

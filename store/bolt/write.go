@@ -1,0 +1,204 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"go.etcd.io/bbolt"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// write is an event as it is written, with what is derived from it. It is
+// prepared before anything is written, so that a change that is refused leaves
+// no trace in a commit that it shares with others.
+type write struct {
+	key, value    []byte
+	bodyKey, body []byte
+	id            [16]byte // of the event
+
+	isNew          bool
+	route          string
+	before, after  ledger.State
+	oldDue, newDue []byte // keys in the due bucket; nil where it is not due
+	orderKey       []byte
+	order          *ledger.Order
+}
+
+// prepareChange reads what the change applies to, and encodes what it leaves.
+func prepareChange(tx *bbolt.Tx, change ledger.Change) (write, error) {
+	known, err := findEvent(tx, change.Event.Key)
+	if err != nil {
+		return write{}, err
+	}
+	event, err := change.Apply(known)
+	if err != nil {
+		return write{}, err
+	}
+	w, err := encodeEvent(event)
+	if err != nil {
+		return write{}, err
+	}
+	w.newDue = dueKey(event)
+	if w.isNew = known == nil; !w.isNew {
+		w.before, w.oldDue = known.State, dueKey(*known)
+	}
+	if change.Order == nil {
+		return w, nil
+	}
+	w.orderKey, w.order = orderKey(change.Order.OrderID), change.Order
+	_, err = readOrder(tx, w.orderKey)
+	if errors.Is(err, ledger.ErrNotFound) {
+		err = nil
+	}
+	return w, err
+}
+
+// longStatus is added to the JSON of an event whose key has but a digest of its
+// status.
+type longStatus struct {
+	KeyStatus string `json:"key_status,omitempty"`
+}
+
+func encodeEvent(event ledger.Event) (write, error) {
+	value := make([]byte, headerSize, 1024)
+	value[0] = headerVersion
+	value[1] = byte(event.State)
+	binary.BigEndian.PutUint32(value[2:], uint32(event.Attempts))
+	binary.BigEndian.PutUint64(value[6:], event.Seq)
+	binary.BigEndian.PutUint64(value[14:], uint64(event.ReceivedAt.UnixNano()))
+	var long longStatus
+	if len(event.Key.Status) > longest {
+		long.KeyStatus = event.Key.Status
+	}
+	text, err := json.Marshal(struct {
+		ledger.Event
+		longStatus
+	}{event, long})
+	if err != nil {
+		return write{}, fmt.Errorf("encoding event %s: %w", event.EventID(), err)
+	}
+	return write{
+		key: eventKey(event.Key), value: append(value, text...),
+		bodyKey: bodyKey(event), body: event.Body,
+		id: uuid.MustParse(event.EventID()), route: event.Route, after: event.State,
+	}, nil
+}
+
+func putAll(tx *bbolt.Tx, writes []write) error {
+	for _, w := range writes {
+		if err := w.put(tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w write) put(tx *bbolt.Tx) error {
+	if err := tx.Bucket(eventsBucket).Put(w.key, w.value); err != nil {
+		return err
+	}
+	if w.body != nil {
+		if err := tx.Bucket(bodiesBucket).Put(w.bodyKey, w.body); err != nil {
+			return err
+		}
+	}
+	if w.isNew {
+		if err := tx.Bucket(receivedBucket).Put(w.bodyKey, w.id[:]); err != nil {
+			return err
+		}
+	}
+	if err := w.putDue(tx.Bucket(dueBucket)); err != nil {
+		return err
+	}
+	if err := w.count(tx.Bucket(countsBucket)); err != nil {
+		return err
+	}
+	if w.order == nil {
+		return nil
+	}
+	// Read again: an earlier write of this commit may have changed it.
+	order, err := readOrder(tx, w.orderKey)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	order.Merge(*w.order)
+	text, err := json.Marshal(order)
+	if err != nil {
+		return fmt.Errorf("encoding order %s: %w", order.ID, err)
+	}
+	return tx.Bucket(ordersBucket).Put(w.orderKey, text)
+}
+
+// putDue moves the event's place among those that are due.
+func (w write) putDue(bucket *bbolt.Bucket) error {
+	if string(w.oldDue) == string(w.newDue) {
+		return nil
+	}
+	if w.oldDue != nil {
+		if err := bucket.Delete(w.oldDue); err != nil {
+			return err
+		}
+	}
+	if w.newDue == nil {
+		return nil
+	}
+	return bucket.Put(w.newDue, nil)
+}
+
+// count keeps how many events each route has in each state.
+func (w write) count(bucket *bbolt.Bucket) error {
+	if !w.isNew && w.before == w.after {
+		return nil
+	}
+	add := func(state ledger.State, n int64) error {
+		key := append(appendPart(nil, w.route), byte(state))
+		return bucket.Put(key, binary.BigEndian.AppendUint64(nil, countAt(bucket, key)+uint64(n)))
+	}
+	if !w.isNew {
+		if err := add(w.before, -1); err != nil {
+			return err
+		}
+	}
+	return add(w.after, 1)
+}
+
+func countAt(bucket *bbolt.Bucket, key []byte) uint64 {
+	value := bucket.Get(key)
+	if len(value) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(value)
+}
+
+// dueKey orders the due events of a route by when they are due; nil where the
+// event is not due.
+func dueKey(e ledger.Event) []byte {
+	if e.NextAttemptAt == nil {
+		return nil
+	}
+	key := append(appendPart(nil, e.Route), timeKey(*e.NextAttemptAt)...)
+	return append(key, eventKey(e.Key)...)
+}
+
+func orderKey(id ledger.OrderID) []byte {
+	return appendPart(appendPart(nil, id.AppID), id.ID)
+}
+
+func readOrder(tx *bbolt.Tx, key []byte) (ledger.Order, error) {
+	var order ledger.Order
+	value := tx.Bucket(ordersBucket).Get(key)
+	if value == nil {
+		return order, ledger.ErrNotFound
+	}
+	if err := json.Unmarshal(value, &order); err != nil {
+		return order, fmt.Errorf("%w: an order cannot be read: %v", errDamaged, err)
+	}
+	return order, nil
+}
+
+var timeSize = len(timeKey(time.Time{}))
