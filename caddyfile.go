@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -8,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/dustin/go-humanize"
 )
 
@@ -18,27 +20,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("ccpayment_webhook", httpcaddyfile.Before, "invoke")
 }
 
-const (
-	needsCheckout = "it is for orders made here, which this release does not make"
-	needsDeliver  = "store-and-forward is not in this release: leave it out and let reverse_proxy follow the directive"
-)
-
-// laterAccount and laterWebhook list options that are part of the design but
-// not of this release, and why, so that nobody searches for a misspelling.
-var (
-	laterAccount = map[string]string{
-		"webhook_url": needsCheckout,
-	}
-	laterWebhook = map[string]string{
-		"deliver": needsDeliver, "retry": needsDeliver,
-	}
-)
-
 // unknownOption is the error for an option that a block does not have.
-func unknownOption(d *caddyfile.Dispenser, option string, later map[string]string, allowed string) error {
-	if why, ok := later[option]; ok {
-		return d.Errf("option %q cannot be used yet: %s", option, why)
-	}
+func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
 	return d.Errf("unknown option %q: use one of %s", option, allowed)
 }
 
@@ -164,14 +147,16 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 		}
 		a.PreviousSecrets = append(a.PreviousSecrets, previous)
 		return nil
+	case "webhook_url":
+		return d.Err("option \"webhook_url\" cannot be used yet: it is for orders made here, which this release does not make")
 	default:
-		return unknownOption(d, option, laterAccount, allowed)
+		return unknownOption(d, option, allowed)
 	}
 }
 
 // parseWebhook sets up the webhook handler from Caddyfile tokens. Syntax:
 //
-//	ccpayment_webhook [<matcher>] {
+//	ccpayment_webhook [<matcher>] [<upstream…>] {
 //		account   <name>
 //		route     <name>
 //		scheme    hmac | rsa
@@ -191,22 +176,103 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 //		ack       2xx | <text>
 //		timeout   <duration>
 //		wait      <duration>
+//		deliver { <handler directives> }
+//		retry {
+//			first   <duration>
+//			max     <duration>
+//			give_up <duration>
+//		}
 //	}
+//
+// An upstream is short for deliver with a reverse_proxy to it.
 func parseWebhook(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // consume the directive's name
-	if h.NextArg() {
-		if arg := h.Val(); !strings.ContainsAny(arg, ":.{") {
-			return nil, h.Errf("%q is no matcher: a path begins with a slash, /%s", arg, arg)
-		}
-		return nil, h.Errf("an upstream after the directive cannot be used yet: %s", needsDeliver)
-	}
 	webhook := new(Webhook)
+	if upstreams := h.RemainingArgs(); len(upstreams) > 0 {
+		if err := parseUpstreams(h, webhook, upstreams); err != nil {
+			return nil, err
+		}
+	}
 	for h.NextBlock(0) {
-		if err := parseWebhookOption(h.Dispenser, webhook); err != nil {
+		var err error
+		switch h.Val() {
+		case "deliver":
+			err = parseDeliver(h, webhook)
+		default:
+			err = parseWebhookOption(h.Dispenser, webhook)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	return webhook, nil
+}
+
+// parseUpstreams reads the short form.
+func parseUpstreams(h httpcaddyfile.Helper, w *Webhook, upstreams []string) error {
+	if first := upstreams[0]; !strings.ContainsAny(first, ":.{/") {
+		return h.Errf("%q is neither a matcher nor an upstream: a path begins with a slash, /%s, and an upstream has a port, %s:3000", first, first, first)
+	}
+	line := []caddyfile.Token{h.Token()}
+	line[0].Text = "reverse_proxy"
+	for _, upstream := range upstreams {
+		token := line[0]
+		token.Text = upstream
+		line = append(line, token)
+	}
+	proxy := new(reverseproxy.Handler)
+	if err := proxy.UnmarshalCaddyfile(caddyfile.NewDispenser(line)); err != nil {
+		return err
+	}
+	w.Deliver = caddyhttp.RouteList{{
+		HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil)},
+	}}
+	return nil
+}
+
+// parseDeliver reads handler directives as they stand in a site.
+func parseDeliver(h httpcaddyfile.Helper, w *Webhook) error {
+	if w.Deliver != nil {
+		return h.Err("deliver is given twice: an upstream after the directive is one, too")
+	}
+	handler, err := httpcaddyfile.ParseSegmentAsSubroute(h.WithDispenser(h.NewFromNextSegment()))
+	if err != nil {
+		return err
+	}
+	subroute, ok := handler.(*caddyhttp.Subroute)
+	if !ok || len(subroute.Routes) == 0 {
+		return h.Err("deliver is empty: put a reverse_proxy to the app in it")
+	}
+	w.Deliver = subroute.Routes
+	return nil
+}
+
+// parseRetry reads how events are tried again.
+func parseRetry(d *caddyfile.Dispenser, w *Webhook) error {
+	if w.Retry != nil {
+		return d.Err("retry is given twice")
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	w.Retry = new(Retry)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch option := d.Val(); option {
+		case "first":
+			err = oneDuration(d, &w.Retry.First)
+		case "max":
+			err = oneDuration(d, &w.Retry.Max)
+		case "give_up":
+			err = oneDuration(d, &w.Retry.GiveUp)
+		default:
+			err = unknownOption(d, option, "first, max, give_up")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
@@ -249,9 +315,11 @@ func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
 		return oneDuration(d, &w.Timeout)
 	case "wait":
 		return oneDuration(d, &w.Wait)
+	case "retry":
+		return parseRetry(d, w)
 	default:
-		return unknownOption(d, option, laterWebhook, "account, route, scheme, tolerance, stale, allow_ips, max_size, confirm, "+
-			"risky, late, accept_underpaid, types, statuses, body, token, sign, ack, timeout, wait")
+		return unknownOption(d, option, "account, route, scheme, tolerance, stale, allow_ips, max_size, confirm, "+
+			"risky, late, accept_underpaid, types, statuses, body, token, sign, ack, timeout, wait, deliver, retry")
 	}
 }
 

@@ -63,7 +63,7 @@ func TestMistakes(t *testing.T) {
 	const arguments = "wrong argument count"
 	mistakes := []mistake{
 		{"{\n ccpayment app-id\n}", "", arguments},
-		{":80 {\n ccpayment_webhook /hook localhost:3000 {\n timeout 5s\n }\n}", "", "an upstream after the directive cannot be used yet"},
+		{":80 {\n ccpayment_webhook /hook localhost:3000 {\n deliver {\n reverse_proxy localhost:3000\n }\n }\n}", "", "deliver is given twice: an upstream after the directive is one, too"},
 		{app, "secret x", `unknown option "secret": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, store, account`},
 		{app, "app_secret \"\"", "app_secret is empty"},
 		{app, "app_secret {$CCPAYMENT_TEST_UNSET}", arguments},
@@ -95,8 +95,11 @@ func TestMistakes(t *testing.T) {
 		{webhook, "max_size 0", "max_size must be from 1B to 1MiB"},
 		{webhook, "max_size 2MiB", "max_size must be from 1B to 1MiB"},
 		{webhook, "max_size 1KB\nmax_size 1KB", "max_size is given twice"},
-		{webhook, "deliver {\n reverse_proxy localhost:3000\n}", `option "deliver" cannot be used yet: store-and-forward is not in this release`},
-		{webhook, "retry {\n first 5s\n}", `option "retry" cannot be used yet: store-and-forward is not in this release`},
+		{webhook, "deliver {\n}", "deliver is empty: put a reverse_proxy to the app in it"},
+		{webhook, "deliver here {\n reverse_proxy localhost:3000\n}", arguments},
+		{webhook, "retry {\n often\n}", `unknown option "often": use one of first, max, give_up`},
+		{webhook, "retry {\n first 0s\n}", "first must be longer than zero"},
+		{webhook, "retry {\n first 5s\n}\nretry {\n max 5s\n}", "retry is given twice"},
 	}
 	for _, option := range []string{"app_id", "app_secret", "webhook_key", "order_prefix", "private_key", "base_url"} {
 		mistakes = append(mistakes, mistake{app, option, arguments}, mistake{app, option + " a b", arguments},

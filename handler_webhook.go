@@ -121,6 +121,14 @@ type Webhook struct {
 	// answer must contain, within its first 64 KiB. Default: `2xx`.
 	Ack string `json:"ack,omitempty"`
 
+	// The handlers that take the events to the app: with them, an event is
+	// committed, acknowledged, and handed over in the background, with retries of
+	// our own. Without, the next handler takes it while CCPayment waits.
+	Deliver caddyhttp.RouteList `json:"deliver,omitempty"`
+
+	// How events are tried again; with deliver only.
+	Retry *Retry `json:"retry,omitempty"`
+
 	// How long one attempt at the app may take. Default: 30s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
@@ -141,6 +149,8 @@ type Webhook struct {
 	sign        appSigner
 	ackText     string
 	policy      policy
+	delivery    caddyhttp.Handler // with deliver only
+	server      *caddyhttp.Server // that the handler is part of, if any
 	logger      *zap.Logger
 	// A flood must not fill the disk with log lines, nor one of strangers hide
 	// what is wrong here.
@@ -199,6 +209,9 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.provisionDelivery(ctx); err != nil {
+		return err
+	}
 	if first {
 		h.warn()
 	} else {
@@ -248,6 +261,9 @@ func (h *Webhook) Validate() error {
 	}
 	if h.Tolerance < 0 || h.Timeout < 0 || h.Wait < 0 {
 		return errors.New("tolerance, timeout and wait must be positive")
+	}
+	if h.Retry != nil && (h.Retry.First < 0 || h.Retry.Max < h.Retry.First || h.Retry.GiveUp < h.Retry.Max) {
+		return errors.New("retry: first, max and give_up must be positive and not decrease in this order")
 	}
 	return nil
 }
@@ -401,9 +417,12 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, d delivery) an
 	defer h.app.releaseLedger()
 
 	ignore := h.ignore(&d.event)
+	if h.delivery != nil {
+		return h.accept(r.Context(), d, ignore, shared)
+	}
 	verdict, attempt, err := shared.Begin(r.Context(), d.event, ledger.Options{
 		Ignore: ignore,
-		Lease:  time.Duration(h.Timeout) + h.secrets.apiBudget + leaseMargin,
+		Lease:  h.lease(),
 		Wait:   time.Duration(h.Wait),
 	})
 	var failed *appError
@@ -442,6 +461,10 @@ func (d delivery) of(event ledger.Event) delivery {
 // outcome to be committed. It is derived here, so that the two cannot drift.
 const leaseMargin = 30 * time.Second
 
+func (h *Webhook) lease() time.Duration {
+	return time.Duration(h.Timeout) + h.secrets.apiBudget + leaseMargin
+}
+
 // attempt confirms the event, makes one attempt at the app and records its
 // outcome.
 func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, attempt *ledger.Attempt, shared *sharedLedger) answer {
@@ -470,18 +493,21 @@ func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, a
 		h.logger.Warn("the app did not take the event", zap.String("route", h.routeName), zap.String("event_id", event.EventID()),
 			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(failure.cause))
 	}
-	if err := attempt.Failed(ctx, failure, ledger.Again{}); err != nil {
+	if err := attempt.Failed(ctx, failure, failure.again); err != nil {
 		return h.unavailable(err)
 	}
 	return failure.answer("failed")
 }
+
+// unavailable is the outcome while the ledger cannot be used.
+const unavailable = "unavailable"
 
 // unavailable is the answer while the ledger cannot be used.
 func (h *Webhook) unavailable(err error) answer {
 	if h.troubles.Allow() {
 		h.logger.Error("the ledger cannot be used: nothing is acknowledged", zap.String("route", h.routeName), zap.Error(err))
 	}
-	return answer{status: http.StatusServiceUnavailable, outcome: "unavailable", text: "the ledger is unavailable", retryAfter: true}
+	return answer{status: http.StatusServiceUnavailable, outcome: unavailable, text: "the ledger is unavailable", retryAfter: true, cause: err}
 }
 
 // reject logs a refused delivery, a few a second at most, and returns its answer.

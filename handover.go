@@ -22,6 +22,10 @@ import (
 type appError struct {
 	cause    error
 	timedOut bool
+	// unreached: the app refused the connection or did not answer at all.
+	unreached bool
+	// again is when the event is tried again, where the retries are ours.
+	again ledger.Again
 }
 
 func (f *appError) Error() string { return f.cause.Error() }
@@ -29,9 +33,9 @@ func (f *appError) Error() string { return f.cause.Error() }
 // answer is what CCPayment gets: never the app's own words.
 func (f *appError) answer(outcome string) answer {
 	if f.timedOut {
-		return answer{status: http.StatusGatewayTimeout, outcome: outcome, text: "the app did not answer in time", retryAfter: true}
+		return answer{status: http.StatusGatewayTimeout, outcome: outcome, text: "the app did not answer in time", retryAfter: true, cause: f}
 	}
-	return answer{status: http.StatusBadGateway, outcome: outcome, text: "the app did not take the event", retryAfter: true}
+	return answer{status: http.StatusBadGateway, outcome: outcome, text: "the app did not take the event", retryAfter: true, cause: f}
 }
 
 // handOver gives the event to the next handler and returns nil if the app said
@@ -67,7 +71,7 @@ func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, attempt *led
 
 	failure := h.judge(w, err)
 	if failure != nil && ctx.Err() != nil {
-		return &appError{cause: fmt.Errorf("no answer within %s", time.Duration(h.Timeout)), timedOut: true}
+		return &appError{cause: fmt.Errorf("no answer within %s", time.Duration(h.Timeout)), timedOut: true, unreached: true}
 	}
 	return failure
 }
@@ -76,21 +80,54 @@ func (h *Webhook) handOver(r *http.Request, next caddyhttp.Handler, attempt *led
 func (h *Webhook) judge(w *appResponse, err error) *appError {
 	var handlerErr caddyhttp.HandlerError
 	switch {
-	case errors.As(err, &handlerErr) && handlerErr.StatusCode == http.StatusGatewayTimeout:
-		return &appError{cause: err, timedOut: true}
+	case errors.As(err, &handlerErr):
+		status := handlerErr.StatusCode
+		unreached := status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout
+		return &appError{cause: err, timedOut: status == http.StatusGatewayTimeout, unreached: unreached, again: h.again(status, nil)}
 	case err != nil:
 		return &appError{cause: err}
 	case w.status == 0:
-		return &appError{cause: errors.New("no handler answered: does reverse_proxy follow the directive?")}
+		return &appError{cause: errors.New("no handler answered: is there a reverse_proxy?")}
 	case w.status == http.StatusUnauthorized || w.status == http.StatusForbidden:
-		return &appError{cause: fmt.Errorf("the app answered %d: has it the same token?", w.status)}
+		return &appError{cause: fmt.Errorf("the app answered %d: has it the same token?", w.status), again: h.again(w.status, w.header)}
 	case w.status < 200 || w.status > 299:
-		return &appError{cause: fmt.Errorf("the app answered %d", w.status)}
+		return &appError{cause: fmt.Errorf("the app answered %d", w.status), again: h.again(w.status, w.header)}
 	case h.ackText != defaultAck && !bytes.Contains(w.body.Bytes(), []byte(h.ackText)):
 		return &appError{cause: fmt.Errorf("the app answered %d without the text that `ack` asks for", w.status)}
 	default:
 		return nil
 	}
+}
+
+// rejectedFor is how long an event is tried that the app says is wrong: long
+// enough to mend a token or a path.
+const rejectedFor = time.Hour
+
+// again is what an app's status means for the next try.
+func (h *Webhook) again(status int, header http.Header) ledger.Again {
+	switch {
+	case status == http.StatusConflict:
+		return ledger.Again{Spared: true} // it is still at work on the one before
+	case status == http.StatusGone, status == http.StatusUnprocessableEntity:
+		return ledger.Again{Never: true}
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		return ledger.Again{After: readRetryAfter(header.Get("Retry-After"), h.app.now())}
+	case status >= 300 && status < 500:
+		return ledger.Again{Within: rejectedFor}
+	default:
+		return ledger.Again{}
+	}
+}
+
+// readRetryAfter reads seconds or a date; what is neither is no wish at all.
+func readRetryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
 }
 
 // prepare makes the request that the app gets: the body and our headers, and

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,7 @@ type App struct {
 
 	mu       sync.Mutex
 	routes   map[string]string // the configuration of each route name
+	deliver  []*Webhook        // one handler of each route with deliver
 	held     *sharedLedger     // our reference to the ledger
 	released bool
 }
@@ -152,8 +154,17 @@ func (a *App) Start() error {
 	return a.hold()
 }
 
-// Stop does nothing: requests that still run keep using the ledger.
-func (a *App) Stop() error { return nil }
+// Stop ends the handing over in the background, which goes on with the next
+// configuration, if there is one. Requests that still run keep using the ledger.
+func (a *App) Stop() error {
+	a.mu.Lock()
+	shared := a.held
+	a.mu.Unlock()
+	if shared != nil {
+		shared.leave(a)
+	}
+	return nil
+}
 
 // Cleanup gives the ledger back. The last configuration, or the last request,
 // that used it closes it.
@@ -192,6 +203,17 @@ func (a *App) claimRoute(name, config string) (first bool, err error) {
 	}
 	a.routes[name] = config
 	return !taken, nil
+}
+
+// addCourier has the handler's route handed over in the background, once the
+// configuration runs. Of handlers that share a route, one does it for all.
+func (a *App) addCourier(h *Webhook) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !slices.ContainsFunc(a.deliver, func(other *Webhook) bool { return other.routeName == h.routeName }) {
+		a.deliver = append(a.deliver, h)
+	}
+	return nil
 }
 
 // Interface guards

@@ -73,6 +73,15 @@ func (h *Webhook) setDefaults() {
 	setDefault(&h.Ack, defaultAck)
 	setDefault(&h.Timeout, caddy.Duration(defaultTimeout))
 	setDefault(&h.Wait, caddy.Duration(defaultWait))
+	if h.Deliver == nil {
+		return
+	}
+	if h.Retry == nil {
+		h.Retry = new(Retry)
+	}
+	setDefault(&h.Retry.First, caddy.Duration(defaultFirst))
+	setDefault(&h.Retry.Max, caddy.Duration(defaultMax))
+	setDefault(&h.Retry.GiveUp, caddy.Duration(defaultGiveUp))
 }
 
 func setDefault[T comparable](option *T, value T) {

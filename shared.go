@@ -3,6 +3,7 @@ package ccpayment
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,11 @@ type sharedLedger struct {
 
 	mu      sync.Mutex
 	holders map[*App]time.Duration // the started Apps, and how long each keeps bodies
+	// The started Apps in the order of their start, and the couriers of the
+	// first. A new configuration starts before the old one stops, and may fail
+	// still: its routes take over when the old one has stopped.
+	queue    []*App
+	couriers *couriers
 }
 
 // acquireLedger returns the ledger, which it opens if this is the first use.
@@ -73,7 +79,42 @@ func (a *App) hold() error {
 	shared.mu.Lock()
 	shared.holders[a] = a.store.Retention()
 	shared.mu.Unlock()
+	shared.enter(a)
 	return nil
+}
+
+// enter queues a started App; the first one's routes are handed over.
+func (s *sharedLedger) enter(a *App) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = append(s.queue, a)
+	if len(s.queue) == 1 {
+		s.couriers = startCouriers(a.deliver, s)
+	}
+}
+
+// leave takes an App out of the queue. If its routes were handed over, those of
+// the next one are from now on; what is on its way on the old ones is finished
+// before leave returns.
+func (s *sharedLedger) leave(a *App) {
+	var old *couriers
+	s.mu.Lock()
+	if i := slices.Index(s.queue, a); i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+		if i == 0 {
+			old, s.couriers = s.couriers, nil
+		}
+	}
+	if old != nil {
+		old.stop()
+		if len(s.queue) > 0 {
+			s.couriers = startCouriers(s.queue[0].deliver, s)
+		}
+	}
+	s.mu.Unlock()
+	if old != nil {
+		old.end()
+	}
 }
 
 // letGo gives back what hold acquired.
@@ -85,6 +126,7 @@ func (a *App) letGo() error {
 	if shared == nil {
 		return nil
 	}
+	shared.leave(a) // where Caddy cleans up without stopping first
 	shared.mu.Lock()
 	delete(shared.holders, a)
 	shared.mu.Unlock()

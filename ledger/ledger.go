@@ -56,6 +56,8 @@ type Ledger struct {
 	// Until it is written nothing else of the record is decided: a Processing
 	// must not follow a Success that only this process knows of.
 	unsaved map[Record]Change
+	// listeners are woken when an event of their route may have become due.
+	listeners map[string][]chan struct{}
 }
 
 // largestUnsaved bounds the memory that a store out of order can cost. Beyond
@@ -76,7 +78,10 @@ type flight struct {
 
 // New returns the ledger over a store; now is the clock.
 func New(store Store, now func() time.Time) *Ledger {
-	return &Ledger{store: store, now: now, flights: make(map[Record]*flight), unsaved: make(map[Record]Change)}
+	return &Ledger{
+		store: store, now: now,
+		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), listeners: make(map[string][]chan struct{}),
+	}
 }
 
 // Begin decides what a delivery of the event comes to. On [Deliver], and only

@@ -72,7 +72,10 @@ func (l *Ledger) operate(ctx context.Context, key Key, step func(Event) (Transit
 	if err != nil {
 		return err
 	}
-	defer func() { l.land(f, 0, nil) }()
+	defer func() {
+		l.land(f, 0, nil)
+		l.wake(key.Route)
+	}()
 	claim, err := l.claim(ctx, key.Record, operatorLease)
 	if errors.Is(err, ErrLeased) {
 		return ErrInFlight

@@ -121,12 +121,12 @@ func (s *Store) Due(_ context.Context, route string, limit int) ([]ledger.Due, e
 			if len(rest) <= timeSize {
 				return fmt.Errorf("%w: a due event cannot be read", errDamaged)
 			}
-			event, err := readEventAt(tx, rest[timeSize:])
+			key, err := readKey(tx, rest[timeSize:])
 			if err != nil {
 				return err
 			}
 			at := time.Unix(0, int64(binary.BigEndian.Uint64(rest))).UTC()
-			due = append(due, ledger.Due{Key: event.Key, At: at})
+			due = append(due, ledger.Due{Key: key, At: at})
 		}
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -178,6 +179,19 @@ func readEventAt(tx *bbolt.Tx, key []byte) (ledger.Event, error) {
 	var err error
 	event.Key.Status, err = statusOf(parts[len(parts)-1], value)
 	return event, err
+}
+
+// readKey returns an event's key, from its bytes where it has no digest in it.
+func readKey(tx *bbolt.Tx, key []byte) (ledger.Key, error) {
+	parts, ok := splitKey(key)
+	if !ok || len(parts) != 6 || slices.ContainsFunc(parts, func(p part) bool { return p.digest }) {
+		event, err := readEventAt(tx, key)
+		return event.Key, err
+	}
+	return ledger.Key{
+		Record: ledger.Record{Route: parts[0].text, AppID: parts[1].text, Type: parts[2].text, ID: parts[3].text},
+		Risk:   ledger.Risk(parts[4].text), Status: parts[5].text,
+	}, nil
 }
 
 // findEvent returns an event without its body, or nil.

@@ -1,0 +1,177 @@
+package ccpayment
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+const (
+	defaultFirst  = 5 * time.Second
+	defaultMax    = time.Hour
+	defaultGiveUp = 72 * time.Hour
+
+	// workers is how many events of a route are handed over at once.
+	workers = 32
+)
+
+// Retry is how an event is tried again that the app has not taken.
+type Retry struct {
+	// The longest wait after the first failure. It doubles with each further
+	// one; the wait is random below it. Default: 5s.
+	First caddy.Duration `json:"first,omitempty"`
+
+	// The longest wait of all, also where the app asks for a longer one with
+	// Retry-After. Default: 1h.
+	Max caddy.Duration `json:"max,omitempty"`
+
+	// How long an event is tried before it is given up as dead, from which an
+	// operator or another copy brings it back. Default: 72h.
+	GiveUp caddy.Duration `json:"give_up,omitempty"`
+}
+
+// provisionDelivery sets up the handlers of store-and-forward.
+func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
+	if h.Deliver == nil {
+		if h.Retry != nil {
+			return errors.New("retry needs deliver: without it, CCPayment's retries are the retries")
+		}
+		return nil
+	}
+	if err := h.Deliver.Provision(ctx); err != nil {
+		return fmt.Errorf("provisioning deliver: %v", err)
+	}
+	h.delivery = h.Deliver.Compile(caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil }))
+	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return h.app.addCourier(h)
+}
+
+// accept commits a delivery of an event, which is handed over later.
+func (h *Webhook) accept(ctx context.Context, d delivery, ignore string, shared *sharedLedger) answer {
+	verdict, err := shared.Accept(ctx, d.event, ignore)
+	if err != nil {
+		return h.unavailable(err)
+	}
+	switch verdict {
+	case ledger.Accepted:
+		return success("accepted")
+	case ledger.Overtaken:
+		return success("superseded")
+	case ledger.Filtered:
+		return success("ignored")
+	case ledger.OnHold:
+		return success("held")
+	default:
+		return success("duplicate")
+	}
+}
+
+// courier is the route as the ledger's dispatcher knows it.
+func (h *Webhook) courier(shared *sharedLedger) ledger.Courier {
+	return ledger.Courier{
+		Route:   h.routeName,
+		Plan:    ledger.Plan{First: time.Duration(h.Retry.First), Max: time.Duration(h.Retry.Max), GiveUp: time.Duration(h.Retry.GiveUp)},
+		Lease:   h.lease(),
+		Workers: workers,
+		Carry:   func(attempt *ledger.Attempt) (bool, error) { return h.carry(attempt, shared) },
+		Failed: func(err error) {
+			if h.troubles.Allow() {
+				h.logger.Error("the ledger cannot be used: events wait", zap.String("route", h.routeName), zap.Error(err))
+			}
+		},
+	}
+}
+
+// carry makes one attempt in the background.
+func (h *Webhook) carry(attempt *ledger.Attempt, shared *sharedLedger) (reached bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.logger.Error("handing over panicked", zap.String("route", h.routeName),
+				zap.String("event_id", attempt.Event.EventID()), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+			reached, err = true, attempt.Failed(context.Background(), fmt.Errorf("handing over panicked: %v", p), ledger.Again{})
+		}
+	}()
+	ctx := context.Background()
+	if attempt.Event.Body == nil {
+		failure := errors.New("its body was pruned after the retention time: ask CCPayment to send it again")
+		return true, h.die(ctx, attempt, failure)
+	}
+	d, err := h.gateway.read(attempt.Event.Body)
+	if err != nil {
+		return true, h.die(ctx, attempt, err)
+	}
+	r, err := h.remake(ctx, attempt.Event)
+	if err != nil {
+		return true, h.die(ctx, attempt, err)
+	}
+	out := h.attempt(r, h.delivery, d.of(attempt.Event), attempt, shared)
+	var failure *appError
+	switch {
+	case out.outcome == unavailable:
+		return true, out.cause
+	case errors.As(out.cause, &failure):
+		return !failure.unreached, nil
+	default:
+		return true, nil
+	}
+}
+
+// die gives an event up that can never be handed over.
+func (h *Webhook) die(ctx context.Context, attempt *ledger.Attempt, failure error) error {
+	if _, err := attempt.Send(ctx); err != nil {
+		attempt.End(ctx, err)
+		return err
+	}
+	return attempt.Failed(ctx, failure, ledger.Again{Never: true})
+}
+
+// remake makes the request that brought the event once more: its method, host,
+// scheme, URI and client address.
+func (h *Webhook) remake(ctx context.Context, e ledger.Event) (*http.Request, error) {
+	target, err := url.ParseRequestURI(e.Request.URI)
+	if err != nil {
+		return nil, fmt.Errorf("the event's request cannot be made again: %w", err)
+	}
+	r := (&http.Request{
+		Method: e.Request.Method, URL: target, RequestURI: e.Request.URI, Host: e.Request.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: make(http.Header), RemoteAddr: e.Request.RemoteAddr,
+	}).WithContext(ctx)
+	if e.Request.TLS {
+		r.TLS = new(tls.ConnectionState)
+	}
+	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), &appResponse{}, h.server), nil
+}
+
+// couriers are those of one configuration at work.
+type couriers struct {
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+func startCouriers(handlers []*Webhook, shared *sharedLedger) *couriers {
+	ctx, stop := context.WithCancel(context.Background())
+	c := &couriers{stop: stop}
+	for _, h := range handlers {
+		c.done.Go(func() { shared.Dispatch(ctx, h.courier(shared)) })
+	}
+	return c
+}
+
+// end begins nothing more and waits for what is on its way.
+func (c *couriers) end() {
+	c.stop()
+	c.done.Wait()
+}

@@ -1,0 +1,93 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Accept commits an event that the ledger hands over itself, or finds that it
+// is there. On [Accepted] it is due now. The delivery may be acknowledged on any
+// verdict, and must not be on an error. Accept waits for no attempt: an event
+// comes in while others of its record are on their way.
+func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdict, error) {
+	verdict := Duplicate
+	err := l.store.Accept(context.WithoutCancel(ctx), event.Key, func(known *Event) *Change {
+		var steps []Transition
+		verdict, steps = l.admit(event, known, ignore)
+		if steps == nil {
+			return nil
+		}
+		return &Change{Event: event, Transitions: steps}
+	})
+	if err != nil {
+		return 0, fmt.Errorf("recording the event: %w", err)
+	}
+	if verdict == Accepted {
+		l.wake(event.Route)
+	}
+	return verdict, nil
+}
+
+// admit is the rule book of what comes in: what a delivery comes to, given what
+// the ledger knows of its event.
+func (l *Ledger) admit(event Event, known *Event, ignore string) (Verdict, []Transition) {
+	now := l.now()
+	due := Transition{At: now, State: Retrying, Next: now, Reason: Retry}
+	switch {
+	case known == nil && ignore != "":
+		return Filtered, []Transition{{At: event.ReceivedAt, State: Received}, {At: now, State: Ignored, Cause: ignore}}
+	case known == nil:
+		return Accepted, []Transition{{At: event.ReceivedAt, State: Received, Next: now}}
+	}
+	switch known.State {
+	case Delivered, Discarded:
+		return Duplicate, nil
+	case Superseded:
+		return Overtaken, nil
+	case Held:
+		return OnHold, nil
+	case Ignored:
+		if ignore != "" {
+			return Filtered, nil
+		}
+		due.Reason, due.Cause = Backfill, "a copy came, and it is not filtered any more"
+	case Dead:
+		due.Cause = "a copy came"
+	default:
+		if known.NextAttemptAt != nil {
+			return Duplicate, nil
+		}
+		due.Cause = "a copy came after the route had changed"
+	}
+	return Accepted, []Transition{due}
+}
+
+// take begins an attempt of an event that is due. It waits for an attempt of the
+// record that is on its way, and returns nil if the event is not to be handed
+// over now.
+func (l *Ledger) take(ctx context.Context, key Key, plan *Plan, lease time.Duration) (attempt *Attempt, err error) {
+	f, mine := l.join(key, true)
+	if !mine {
+		<-f.done
+		return nil, nil
+	}
+	defer func() {
+		if attempt == nil {
+			l.land(f, Duplicate, err)
+		}
+	}()
+	claim, err := l.claim(ctx, key.Record, lease)
+	if err != nil {
+		return nil, err
+	}
+	event, err := l.store.Load(ctx, key)
+	if err != nil || event.NextAttemptAt == nil || event.NextAttemptAt.After(l.now()) {
+		return nil, errors.Join(err, l.store.Release(ctx, claim))
+	}
+	if judge(claim.Events, key, false) == Overtaken {
+		return nil, l.record(ctx, claim, overtaken(key, l.now()))
+	}
+	return l.newAttempt(claim, event, true, f, plan), nil
+}
