@@ -7,8 +7,8 @@ TAGS := nobadger,nomysql,nopgx
 build:
 	go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/caddy ./cmd/caddy
 
-# Starts Caddy with Caddyfile.example and a small shop behind it, and fires each
-# kind of delivery at it.
+# Starts Caddy with Caddyfile.example, a small shop behind it and the sandbox in
+# CCPayment's place, and plays the buyers.
 demo: build
 	go build -o bin/demo ./examples/shop/demo
 	bin/demo --caddy bin/caddy

@@ -250,6 +250,6 @@ func TestAppRefuses(t *testing.T) {
 }
 
 func TestNoHandlerAnswers(t *testing.T) {
-	s := start(t, setup{site: "http://:$PORT {\n ccpayment_webhook /hook\n}"})
+	s := start(t, setup{site: "http://:$PORT {\n ccpayment_webhook /hook {\n confirm off\n }\n}"})
 	s.deliver(delivery{}).wants(t, http.StatusBadGateway)
 }

@@ -64,7 +64,9 @@ func TestAppBreaksOff(t *testing.T) {
 func TestSecondUpstream(t *testing.T) {
 	s := start(t, setup{site: `http://:$PORT {
 		bind 127.0.0.1
-		ccpayment_webhook /hook
+		ccpayment_webhook /hook {
+			confirm off
+		}
 		reverse_proxy 127.0.0.1:1 $APP {
 			lb_policy first
 			lb_try_duration 5s
@@ -160,7 +162,9 @@ func TestPanicBehindUs(t *testing.T) {
 	s := start(t, setup{site: `http://:$PORT {
 		bind 127.0.0.1
 		route {
-			ccpayment_webhook /hook
+			ccpayment_webhook /hook {
+				confirm off
+			}
 			test_panic
 			reverse_proxy $APP
 		}

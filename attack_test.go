@@ -64,8 +64,11 @@ func TestForgeries(t *testing.T) {
 		account: "account b {\n app_id app-b\n app_secret secret-b\n }",
 		site: `http://:$PORT {
 			bind 127.0.0.1
-			ccpayment_webhook /hook
+			ccpayment_webhook /hook {
+				confirm off
+			}
 			ccpayment_webhook /b {
+				confirm off
 				account b
 				route b
 			}
@@ -174,8 +177,11 @@ func TestRotation(t *testing.T) {
 func TestTwoRoutes(t *testing.T) {
 	s := start(t, setup{site: `http://:$PORT {
 		bind 127.0.0.1
-		ccpayment_webhook /hook
+		ccpayment_webhook /hook {
+			confirm off
+		}
 		ccpayment_webhook /books {
+			confirm off
 			route books
 		}
 		reverse_proxy $APP

@@ -137,7 +137,7 @@ func TestValidate(t *testing.T) {
 	t.Setenv("CCPAYMENT_TEST_BLANK", "  ")
 	const key = "bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3"
 	account := func(options string) setup { return setup{account: "account b {\n" + options + "\n}"} }
-	webhook := func(options string) setup { return setup{webhook: options} }
+	webhook := func(options string) setup { return setup{webhook: options, confirm: true} }
 	two := func(one, other string) setup {
 		return setup{site: fmt.Sprintf("http://:$PORT {\n ccpayment_webhook /a {\n%s\n}\n ccpayment_webhook /b {\n%s\n}\n}", one, other)}
 	}
@@ -192,7 +192,7 @@ func TestValidate(t *testing.T) {
 		{"the other way round", two("timeout 2s", "timeout 1s"), `two directives with different options have the route name "webhook"`},
 		{"one route with an account's", two("", "token a"), `two directives with different options have the route name "webhook"`},
 		{"one route with the same options", two("timeout 1s\ntoken a", "token a\ntimeout 1s"), ""},
-		{"one route, a default spelled out", two("timeout 30s", "confirm off"), ""},
+		{"one route, a default spelled out", two("timeout 30s", "confirm on"), ""},
 		{"two routes", two("route a\ntimeout 1s", "route b\ntimeout 2s"), ""},
 	}
 	for _, test := range tests {

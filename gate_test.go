@@ -25,7 +25,7 @@ func newShop(t *testing.T, webhook string) *shop {
 	t.Helper()
 	box, c, base := newSandbox(t, 1)
 	s := &shop{box: box, c: c}
-	s.server = start(t, setup{account: "base_url " + base, webhook: "confirm on\n" + webhook})
+	s.server = start(t, setup{account: "base_url " + base, webhook: webhook, confirm: true})
 	if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestUnconfirmedIsNotMoney(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			box, c, base := newSandbox(t, 1)
 			s := &shop{box: box, c: c}
-			s.server = start(t, setup{account: "api_timeout 500ms\nbase_url " + base, webhook: "confirm on"})
+			s.server = start(t, setup{account: "api_timeout 500ms\nbase_url " + base, confirm: true})
 			if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
 				t.Fatal(err)
 			}
@@ -339,7 +339,7 @@ func TestFulfillSurvivesAFailure(t *testing.T) {
 func TestOrderPrefixIsConfirmed(t *testing.T) {
 	box, c, base := newSandbox(t, 1)
 	s := &shop{box: box, c: c}
-	s.server = start(t, setup{account: "order_prefix eu-\nbase_url " + base, webhook: "confirm on"})
+	s.server = start(t, setup{account: "order_prefix eu-\nbase_url " + base, confirm: true})
 	if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
 		t.Fatal(err)
 	}
@@ -452,12 +452,10 @@ func TestTwoShopsOneAccount(t *testing.T) {
 		ccpayment_webhook /eu {
 			account eu
 			route eu
-			confirm on
 		}
 		ccpayment_webhook /us {
 			account us
 			route us
-			confirm on
 		}
 		reverse_proxy $APP
 	}`})
@@ -494,7 +492,7 @@ func TestOneRecordOfOneKind(t *testing.T) {
 func TestSlowAPI(t *testing.T) {
 	box, c, base := newSandbox(t, 1)
 	s := &shop{box: box, c: c}
-	s.server = start(t, setup{account: "api_timeout 800ms\nbase_url " + base, webhook: "confirm on"})
+	s.server = start(t, setup{account: "api_timeout 800ms\nbase_url " + base, confirm: true})
 	if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
 		t.Fatal(err)
 	}

@@ -30,13 +30,17 @@ func TestForgedHeaders(t *testing.T) {
 		"usual": usualSite,
 		"with a host": `http://shop.example:$PORT {
 			bind 127.0.0.1
-			ccpayment_webhook /hook
+			ccpayment_webhook /hook {
+				confirm off
+			}
 			reverse_proxy $APP
 		}`,
 		"in handle": `http://:$PORT {
 			bind 127.0.0.1
 			handle /hook {
-				ccpayment_webhook
+				ccpayment_webhook {
+					confirm off
+				}
 				reverse_proxy $APP
 			}
 			handle {
@@ -47,7 +51,9 @@ func TestForgedHeaders(t *testing.T) {
 			bind 127.0.0.1
 			route {
 				reverse_proxy /other* $APP
-				ccpayment_webhook /hook
+				ccpayment_webhook /hook {
+					confirm off
+				}
 				reverse_proxy $APP
 			}
 		}`,
@@ -56,7 +62,9 @@ func TestForgedHeaders(t *testing.T) {
 			@others not path /hook
 			reverse_proxy @others $APP
 			handle_path /hook {
-				ccpayment_webhook
+				ccpayment_webhook {
+					confirm off
+				}
 				rewrite /hook
 				reverse_proxy $APP
 			}
@@ -67,12 +75,16 @@ func TestForgedHeaders(t *testing.T) {
 		}
 		http://shop.example:$PORT {
 			bind 127.0.0.1
-			ccpayment_webhook /hook
+			ccpayment_webhook /hook {
+				confirm off
+			}
 			reverse_proxy $APP
 		}`,
 		"in the first of two sites": `http://a.shop.example:$PORT {
 			bind 127.0.0.1
-			ccpayment_webhook /hook
+			ccpayment_webhook /hook {
+				confirm off
+			}
 			reverse_proxy $APP
 		}
 		http://:$PORT {
@@ -82,6 +94,7 @@ func TestForgedHeaders(t *testing.T) {
 		"in two sites": `http://shop.example:$PORT {
 			bind 127.0.0.1
 			ccpayment_webhook /hook {
+				confirm off
 				route one
 			}
 			reverse_proxy $APP
@@ -89,6 +102,7 @@ func TestForgedHeaders(t *testing.T) {
 		http://other.example:$PORT {
 			bind 127.0.0.1
 			ccpayment_webhook /hook {
+				confirm off
 				route two
 			}
 			reverse_proxy $APP
@@ -173,7 +187,9 @@ const guardWarning = "client-sent Ccpayment headers are removed from the request
 // and says so. The webhook itself is as safe as elsewhere.
 func TestNamedRoute(t *testing.T) {
 	s := start(t, setup{site: `&(webhook) {
-		ccpayment_webhook /hook
+		ccpayment_webhook /hook {
+			confirm off
+		}
 		reverse_proxy $APP
 	}
 	http://:$PORT {
@@ -192,13 +208,16 @@ func TestNamedRoute(t *testing.T) {
 func TestNamedRouteInGuardedSite(t *testing.T) {
 	s := start(t, setup{site: `&(webhook) {
 		ccpayment_webhook {
+			confirm off
 			route named
 		}
 		reverse_proxy $APP
 	}
 	http://:$PORT {
 		bind 127.0.0.1
-		ccpayment_webhook /hook
+		ccpayment_webhook /hook {
+			confirm off
+		}
 		handle /named {
 			invoke webhook
 		}
@@ -231,7 +250,7 @@ func TestForgedHeadersOnErrors(t *testing.T) {
 		"with matcher":    "handle_errors 5xx 4xx {\n reverse_proxy $APP\n}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, setup{site: "http://:$PORT {\n bind 127.0.0.1\n ccpayment_webhook /hook\n reverse_proxy $APP\n" + handleErrors + "\n}"})
+			s := start(t, setup{site: "http://:$PORT {\n bind 127.0.0.1\n ccpayment_webhook /hook {\n confirm off\n }\n reverse_proxy $APP\n" + handleErrors + "\n}"})
 			lines := "Connection: close\r\nContent-Length: 0\r\n" + strings.Join(forged, "\r\n") + "\r\n\r\n"
 			s.send(strings.Repeat("A", 33) + " /hook HTTP/1.1\r\nHost: shop.example\r\n" + lines)
 			s.send("POST /hook HTTP/1.1\r\nHost: ...\r\n" + lines)

@@ -85,7 +85,8 @@ type Webhook struct {
 	MaxSize int64 `json:"max_size,omitempty"`
 
 	// Whether events are confirmed with CCPayment's API before they are handed
-	// over: `on` or `off`. Default: `off`.
+	// over: `on` or `off`. With `off` the app is never told to fulfil or credit,
+	// and must ask the API itself. Default: `on`.
 	Confirm string `json:"confirm,omitempty"`
 
 	// What becomes of payments that CCPayment flags as risky, or does not call

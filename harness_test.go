@@ -45,6 +45,7 @@ type setup struct {
 	account string // options of the global option ccpayment
 	store   string // instead of the usual store
 	webhook string // options of the directive
+	confirm bool   // leave confirm at its default, on; only in the usual site
 	site    string // instead of the usual site
 	app     http.HandlerFunc
 }
@@ -52,6 +53,7 @@ type setup struct {
 const usualSite = `http://:$PORT {
 	bind 127.0.0.1
 	ccpayment_webhook /hook {
+		$CONFIRM
 		$WEBHOOK
 	}
 	reverse_proxy $APP
@@ -68,6 +70,10 @@ func (s setup) caddyfile() string {
 	global := s.global
 	if !strings.Contains(global, "admin ") {
 		global += "\nadmin off"
+	}
+	confirm := "confirm off"
+	if s.confirm {
+		confirm = ""
 	}
 	return "{\n" + global + `
 	auto_https off
@@ -86,7 +92,7 @@ func (s setup) caddyfile() string {
 		app_secret ` + secret + "\n" + store + "\n" + s.account + `
 	}
 }
-` + strings.ReplaceAll(site, "$WEBHOOK", s.webhook) + "\n"
+` + strings.NewReplacer("$CONFIRM", confirm, "$WEBHOOK", s.webhook).Replace(site) + "\n"
 }
 
 // server is Caddy in this process, with an app behind it.

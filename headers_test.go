@@ -233,7 +233,9 @@ func TestSignByStandardWebhooks(t *testing.T) {
 func TestRouting(t *testing.T) {
 	s := start(t, setup{site: `http://:$PORT {
 		bind 127.0.0.1
-		ccpayment_webhook /hook
+		ccpayment_webhook /hook {
+			confirm off
+		}
 		@deposit vars {vars.ccpayment_type} ApiDeposit
 		@risky vars ccpayment_risky true
 		@user header Ccpayment-Type UserDeposit

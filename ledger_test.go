@@ -169,7 +169,7 @@ func TestFailedReload(t *testing.T) {
 	}
 	for _, bad := range []setup{
 		{store: "store bolt {\n path $DIR/file/ledger.db\n }"},
-		{webhook: "confirm maybe"},
+		{webhook: "confirm maybe", confirm: true},
 	} {
 		if err := caddy.Load(adapt(t, s.names.Replace(bad.caddyfile())), true); err == nil {
 			t.Errorf("%+v was loaded", bad)

@@ -66,7 +66,7 @@ func (h *Webhook) setDefaults() {
 	setDefault(&h.Stale, "confirm")
 	setDefault(&h.Body, bodyOriginal)
 	setDefault(&h.MaxSize, defaultMaxSize)
-	setDefault(&h.Confirm, "off")
+	setDefault(&h.Confirm, "on")
 	setDefault(&h.Risky, "hold")
 	setDefault(&h.Late, "fulfill")
 	setDefault(&h.AcceptUnderpaid, "0%")

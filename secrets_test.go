@@ -32,6 +32,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			bind 127.0.0.1
 			log
 			ccpayment_webhook /hook {
+				confirm off
 				account shop
 				token {env.CCPAYMENT_TEST_SHOP_TOKEN}
 				sign standard {env.CCPAYMENT_TEST_STANDARD_KEY}

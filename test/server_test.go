@@ -37,6 +37,7 @@ const (
 `
 	site = `http://127.0.0.1:{$PORT} {
 	ccpayment_webhook /hook {
+		confirm off
 		token ` + token + `
 	}
 	reverse_proxy {$APP}

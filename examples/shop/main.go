@@ -1,5 +1,6 @@
 // Command shop is the app behind Caddy: it takes the webhooks that Caddy hands
-// over, and shows what it has seen. It contains no signature code.
+// over, ships and credits where Caddy says so, and shows what it has seen. It
+// contains no signature code, and never looks into a webhook for money.
 package main
 
 import (
@@ -77,14 +78,21 @@ func receive(box *inbox, token string, work time.Duration) http.HandlerFunc {
 			RecordID: r.Header.Get("Ccpayment-Record-Id"),
 			OrderID:  r.Header.Get("Ccpayment-Order-Id"),
 			Attempt:  attempt,
-			Body:     string(body),
+			// These two decide about goods and money, and nothing else does.
+			Fulfill:     r.Header.Get("Ccpayment-Fulfill") == "true",
+			Credit:      r.Header.Get("Ccpayment-Credit") == "true",
+			OrderState:  r.Header.Get("Ccpayment-Order-State"),
+			Coin:        r.Header.Get("Ccpayment-Coin"),
+			Amount:      r.Header.Get("Ccpayment-Amount"),
+			ReferenceID: cmp.Or(r.Header.Get("Ccpayment-Reference-Id"), r.Header.Get("Ccpayment-User-Id")),
+			Body:        string(body),
 		}
 		if e.Key == "" {
 			http.Error(w, "Idempotency-Key is missing", http.StatusBadRequest)
 			return
 		}
-		if box.keep(e) {
-			log.Printf("new: %s %s of order %s", e.Type, e.Status, e.OrderID)
+		if done, isNew := box.keep(e); isNew {
+			log.Printf("new: %s %s, record %s: %s", e.Type, e.Status, e.RecordID, cmp.Or(done, "nothing to do"))
 		} else {
 			log.Printf("known already, nothing to do: %s", e.Key)
 		}

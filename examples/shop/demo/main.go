@@ -83,7 +83,7 @@ func run(ctx context.Context, caddy, config string) (err error) {
 		return err
 	}
 	if isTerminal(os.Stdin) && isTerminal(os.Stdout) {
-		return d.stay(ctx, caddy)
+		return d.stay(ctx)
 	}
 	return nil
 }
@@ -147,6 +147,7 @@ func (d *demo) start(ctx context.Context, caddy, config string) error {
 	d.caddy, err = startProcess("Caddy", filepath.Join(d.dir, "caddy.log"), []string{
 		"CCPAYMENT_APP_ID=" + d.credentials.AppID,
 		"CCPAYMENT_APP_SECRET=" + d.credentials.AppSecret,
+		"CCPAYMENT_BASE_URL=" + d.apiURL(),
 		"SHOP_TOKEN=" + d.token,
 		"SHOP_BIND=" + loopback,
 		"SHOP_LISTEN=:" + d.sitePort,
@@ -204,22 +205,31 @@ func (d *demo) answers(url string) func(context.Context) bool {
 }
 
 // stay keeps everything running, for a look around, until it is interrupted.
-func (d *demo) stay(ctx context.Context, caddy string) error {
+func (d *demo) stay(ctx context.Context) error {
+	const orderID = "order-2001"
+	invoice, err := d.order(ctx, orderID)
+	if err != nil {
+		return err
+	}
 	fmt.Printf(`
 All is as promised. Caddy, the shop and the sandbox stay up for a look around:
 
   the shop, through Caddy   %[1]s
   the same as JSON          %[1]s/events
   the webhook URL           %[1]s/hook
-  the sandbox               http://%[5]s
+  the sandbox               http://%[2]s
 
-Send an event of your own:
+Be the buyer of %[3]s, in the browser:
 
-  CCPAYMENT_APP_ID=%[2]s CCPAYMENT_APP_SECRET=%[3]s \
-    %[4]s ccpayment trigger ApiDeposit --to %[1]s/hook
+  %[4]s
+
+or without one, in two parts:
+
+  curl http://%[2]s/sandbox/pay -d '{"order_id":"%[3]s","amount":"20","wait":true}'
+  curl http://%[2]s/sandbox/pay -d '{"order_id":"%[3]s","wait":true}'
 
 Ctrl-C ends it.
-`, d.siteURL, d.credentials.AppID, d.credentials.AppSecret, caddy, d.sandboxAddr)
+`, d.siteURL, d.sandboxAddr, orderID, invoice)
 	select {
 	case <-ctx.Done():
 		return nil

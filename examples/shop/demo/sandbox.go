@@ -35,40 +35,54 @@ func (d *demo) startSandbox(ctx context.Context, caddy string) error {
 	if err != nil {
 		return err
 	}
-	d.ccpayment, err = client.New(d.credentials, client.WithBaseURL("http://"+d.sandboxAddr+"/ccpayment/v2"))
+	d.ccpayment, err = client.New(d.credentials, client.WithBaseURL(d.apiURL()))
 	if err != nil {
 		return err
 	}
 	return d.sandbox.until(ctx, 30*time.Second, d.answers("http://"+d.sandboxAddr+"/sandbox/deliveries"))
 }
 
-// order creates an invoice over 49.90 US dollars.
-func (d *demo) order(ctx context.Context, orderID string) error {
+// apiURL is where the sandbox has CCPayment's API.
+func (d *demo) apiURL() string { return "http://" + d.sandboxAddr + "/ccpayment/v2" }
+
+// order creates an invoice over 49.90 US dollars and returns its page.
+func (d *demo) order(ctx context.Context, orderID string) (page string, err error) {
 	fiats, err := d.ccpayment.Fiats(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, fiat := range fiats {
 		if fiat.Symbol == "USD" {
-			_, err := d.ccpayment.CreateInvoice(ctx, client.InvoiceRequest{
+			return d.ccpayment.CreateInvoice(ctx, client.InvoiceRequest{
 				OrderID: orderID, Price: decimal.RequireFromString("49.90"), PriceFiatID: fiat.FiatID, Product: "Cap",
 			})
-			return err
 		}
 	}
-	return fmt.Errorf("the sandbox has no US dollar")
+	return "", fmt.Errorf("the sandbox has no US dollar")
 }
 
-// pay creates an order, plays the buyer who pays it, lets the time pass that
-// the chain takes, and returns the webhooks that told of it.
-func (d *demo) pay(ctx context.Context, orderID string) ([]webhook, error) {
-	if err := d.order(ctx, orderID); err != nil {
+// payment is what a buyer pays. Without an amount it is what is still due.
+type payment struct {
+	OrderID string `json:"order_id"`
+	Amount  string `json:"amount,omitempty"`
+	Risky   bool   `json:"risky,omitempty"`
+}
+
+// orderAndPay creates an order and pays for it.
+func (d *demo) orderAndPay(ctx context.Context, p payment) ([]webhook, error) {
+	if _, err := d.order(ctx, p.OrderID); err != nil {
 		return nil, err
 	}
+	return d.pay(ctx, p)
+}
+
+// pay plays a buyer who pays, lets the time pass that the chain takes, and
+// returns the webhooks that told of it.
+func (d *demo) pay(ctx context.Context, p payment) ([]webhook, error) {
 	var paid struct {
 		RecordID string `json:"record_id"`
 	}
-	if err := d.control(ctx, http.MethodPost, "pay", map[string]string{"order_id": orderID}, &paid); err != nil {
+	if err := d.control(ctx, http.MethodPost, "pay", p, &paid); err != nil {
 		return nil, err
 	}
 	if err := d.advance(ctx, 10*time.Second); err != nil {

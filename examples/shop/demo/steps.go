@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,7 @@ type step struct {
 	wantBody    string // exactly, for a 200
 	wantCalls   int    // how often the shop is called
 	wantTry     int    // the Ccpayment-Attempt of the last call
+	wantDone    string // what the shop does because of it
 }
 
 // answer is what CCPayment gets; its fields can be compared.
@@ -45,6 +47,7 @@ type event struct {
 	OrderID  string `json:"order_id"`
 	Attempt  int    `json:"attempt"`
 	Times    int    `json:"times"`
+	Done     string `json:"done"`
 }
 
 func steps() []step {
@@ -54,20 +57,18 @@ func steps() []step {
 		s.wantStatus, s.wantBody = http.StatusOK, "Success"
 		return s
 	}
+	pay := func(p payment) func(context.Context, *demo) ([]answer, error) {
+		return func(ctx context.Context, d *demo) ([]answer, error) {
+			webhooks, err := d.orderAndPay(ctx, p)
+			return answersTo(webhooks), err
+		}
+	}
 	return []step{
-		{
-			name: "activation", sent: "the ping of CCPayment's console", wantAnswers: 1,
-			wantStatus: http.StatusOK, wantBody: `{"msg":"Success"}`,
-			do: func(ctx context.Context, d *demo) ([]answer, error) {
-				var ping webhook
-				err := d.control(ctx, http.MethodPost, "activate", struct{}{}, &ping)
-				return answersTo([]webhook{ping}), err
-			},
-		},
 		success(step{
 			name: "payment", sent: "an invoice paid: two webhooks", wantAnswers: 2, wantCalls: 2, wantTry: 1,
+			wantDone: "ships order-1001",
 			do: func(ctx context.Context, d *demo) (_ []answer, err error) {
-				first, err = d.pay(ctx, "order-1001")
+				first, err = d.orderAndPay(ctx, payment{OrderID: "order-1001"})
 				return answersTo(first), err
 			},
 		}),
@@ -76,19 +77,34 @@ func steps() []step {
 			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.resend(ctx, first) },
 		}),
 		success(step{
+			name: "too little", sent: "20 of 49.90 dollars", wantAnswers: 2, wantCalls: 2, wantTry: 1,
+			do: pay(payment{OrderID: "order-1002", Amount: "20"}),
+		}),
+		success(step{
+			name: "the rest", sent: "what was missing", wantAnswers: 2, wantCalls: 2, wantTry: 1,
+			wantDone: "ships order-1002",
+			do: func(ctx context.Context, d *demo) ([]answer, error) {
+				webhooks, err := d.pay(ctx, payment{OrderID: "order-1002"})
+				return answersTo(webhooks), err
+			},
+		}),
+		success(step{
+			name: "risky", sent: "paid, with coins that are flagged", wantAnswers: 2,
+			do: pay(payment{OrderID: "order-1003", Risky: true}),
+		}),
+		success(step{
 			name: "crowd", sent: "a new payment, 50 times at once", wantAnswers: 50, wantCalls: 1, wantTry: 1,
-			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.crowd(ctx, "order-1002") },
+			wantDone: "ships order-1004",
+			do:       func(ctx context.Context, d *demo) ([]answer, error) { return d.crowd(ctx, "order-1004") },
 		}),
 		{
-			name: "forged", sent: "signed with a wrong secret", wantAnswers: 1, wantStatus: http.StatusUnauthorized,
-			do: func(ctx context.Context, d *demo) ([]answer, error) {
-				return d.send(ctx, newPayment("order-1003"), delivery{secret: "a guess", copies: 1})
-			},
+			name: "forged", sent: "a wrong secret; an old recording", wantAnswers: 2, wantStatus: http.StatusUnauthorized,
+			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.forge(ctx, "order-1005") },
 		},
 		{
-			name: "stale", sent: "signed an hour ago", wantAnswers: 1, wantStatus: http.StatusUnauthorized,
+			name: "invented", sent: "the right secret, no payment", wantAnswers: 1, wantStatus: http.StatusServiceUnavailable,
 			do: func(ctx context.Context, d *demo) ([]answer, error) {
-				return d.send(ctx, newPayment("order-1004"), delivery{secret: d.credentials.AppSecret, copies: 1, age: time.Hour})
+				return d.send(ctx, newPayment("order-1005"), delivery{secret: d.credentials.AppSecret, copies: 1})
 			},
 		},
 		{
@@ -96,14 +112,15 @@ func steps() []step {
 			do: func(ctx context.Context, d *demo) ([]answer, error) {
 				d.shop.stop()
 				var err error
-				missed, err = d.pay(ctx, "order-1005")
+				missed, err = d.orderAndPay(ctx, payment{OrderID: "order-1006"})
 				return answersTo(missed), errors.Join(err, d.startShop(ctx))
 			},
 		},
 		success(step{
 			// The Processing is overtaken by the Success: only that one is news.
 			name: "shop back", sent: "CCPayment's retries of them", wantAnswers: 2, wantCalls: 1, wantTry: 2,
-			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.retry(ctx, missed) },
+			wantDone: "ships order-1006",
+			do:       func(ctx context.Context, d *demo) ([]answer, error) { return d.retry(ctx, missed) },
 		}),
 	}
 }
@@ -137,7 +154,7 @@ func (d *demo) crowd(ctx context.Context, orderID string) ([]answer, error) {
 	if err := d.control(ctx, http.MethodPost, "faults", lost, &answered); err != nil {
 		return nil, err
 	}
-	webhooks, err := d.pay(ctx, orderID)
+	webhooks, err := d.orderAndPay(ctx, payment{OrderID: orderID})
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +164,17 @@ func (d *demo) crowd(ctx context.Context, orderID string) ([]answer, error) {
 		}
 	}
 	return nil, fmt.Errorf("the sandbox sent no Success for %s", orderID)
+}
+
+// forge sends what somebody could who has not got the secret: a signature of
+// his own, and one of ours that he recorded an hour ago.
+func (d *demo) forge(ctx context.Context, orderID string) ([]answer, error) {
+	guessed, err := d.send(ctx, newPayment(orderID), delivery{secret: "a guess", copies: 1})
+	if err != nil {
+		return nil, err
+	}
+	recorded, err := d.send(ctx, newPayment(orderID), delivery{secret: d.credentials.AppSecret, copies: 1, age: time.Hour})
+	return append(guessed, recorded...), err
 }
 
 // newPayment is the body of a webhook that CCPayment never sent.
@@ -159,9 +187,9 @@ func newPayment(orderID string) string {
 // play goes through the steps, prints a line for each, and returns an error
 // that says what was not as promised.
 func (d *demo) play(ctx context.Context, steps []step) error {
-	const row = "%-12s %-33s %-30s %-22s "
+	const row = "%-11s %-34s %-22s %-37s "
 	fmt.Printf("\n"+row+"\n", "step", "what was sent", "what CCPayment got", "what the shop saw")
-	fmt.Println(strings.Repeat("-", 104))
+	fmt.Println(strings.Repeat("-", 113))
 	var wrong []error
 	before, err := d.events(ctx)
 	if err != nil {
@@ -177,7 +205,7 @@ func (d *demo) play(ctx context.Context, steps []step) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		got := describeAnswers(answers)
-		saw := describeCalls(calls(after)-calls(before), after)
+		saw := describeCalls(calls(after)-calls(before), after, doneSince(before, after))
 		differences := errors.Join(s.judgeAnswers(answers), s.judgeShop(before, after))
 		fmt.Printf(row+"%s\n", s.name, s.sent, got, saw, verdict(differences == nil))
 		if differences != nil {
@@ -259,6 +287,17 @@ func calls(events []event) int {
 	return n
 }
 
+// doneSince is what the shop did because of the events that are new.
+func doneSince(before, after []event) string {
+	var done []string
+	for _, e := range after[len(before):] {
+		if e.Done != "" {
+			done = append(done, e.Done)
+		}
+	}
+	return strings.Join(done, ", ")
+}
+
 func (s step) judgeAnswers(answers []answer) error {
 	if len(answers) != s.wantAnswers {
 		return fmt.Errorf("CCPayment got %d answers, not %d", len(answers), s.wantAnswers)
@@ -279,6 +318,9 @@ func (s step) judgeAnswers(answers []answer) error {
 func (s step) judgeShop(before, after []event) error {
 	if n := calls(after) - calls(before); n != s.wantCalls {
 		return fmt.Errorf("the shop was called %d times, not %d", n, s.wantCalls)
+	}
+	if done := doneSince(before, after); done != s.wantDone {
+		return fmt.Errorf("the shop did %q, not %q", done, s.wantDone)
 	}
 	if s.wantCalls == 0 {
 		return nil
@@ -301,7 +343,7 @@ func describeAnswers(answers []answer) string {
 	}
 	same := 0
 	for _, a := range answers {
-		if a == first {
+		if a.status == first.status && (a.body == first.body || a.status != http.StatusOK) {
 			same++
 		}
 	}
@@ -311,15 +353,18 @@ func describeAnswers(answers []answer) string {
 	return fmt.Sprintf("%d times %s", same, text)
 }
 
-func describeCalls(n int, events []event) string {
-	switch n {
-	case 0:
+func describeCalls(n int, events []event, done string) string {
+	if n == 0 {
 		return "nothing"
-	case 1:
-		return fmt.Sprintf("1 call, attempt %d", events[len(events)-1].Attempt)
-	default:
-		return fmt.Sprintf("%d calls", n)
 	}
+	text := "1 call"
+	if n > 1 {
+		text = strconv.Itoa(n) + " calls"
+	}
+	if attempt := events[len(events)-1].Attempt; attempt > 1 {
+		text += fmt.Sprintf(", attempt %d", attempt)
+	}
+	return text + ": " + cmp.Or(done, "nothing to ship")
 }
 
 // verdict is coloured only where a person looks at it.
