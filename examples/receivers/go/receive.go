@@ -1,5 +1,7 @@
 // Command receive takes each CCPayment event once. One file per event is inbox and effect in one:
-// it appears whole, under the event's key, or not at all.
+// it appears whole, under the event's key, or not at all. The file is the request: a worker of yours
+// ships where it says Ccpayment-Fulfill: true and the order was not shipped yet, credits where it says
+// Ccpayment-Credit: true, and lets nothing else decide about goods or money.
 package main
 
 import (

@@ -1,5 +1,7 @@
 // Takes each CCPayment event once. One file per event is inbox and effect in one:
-// it appears whole, under the event's key, or not at all.
+// it appears whole, under the event's key, or not at all. A worker of yours takes the files from
+// there: it ships where "fulfill" is true and the order was not shipped yet, credits where "credit"
+// is true, and lets nothing else decide about goods or money.
 import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
 import { link, open, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -21,7 +23,8 @@ createServer((req, res) => {
   if (req.method !== "POST" || req.url !== "/hook") return res.writeHead(404).end();
   const trusted = timingSafeEqual(hash(authorization), hash(`Bearer ${SHOP_TOKEN}`));
   if (!trusted || !/^[0-9a-f-]{36}$/.test(key)) return res.writeHead(401).end();
+  const [fulfill, credit] = ["fulfill", "credit"].map((flag) => headers[`ccpayment-${flag}`] === "true");
   res.statusCode = 503; // stays so unless the event is on the disk
-  const stored = text(req).then((body) => store(key, JSON.stringify({ key, headers, body })));
+  const stored = text(req).then((body) => store(key, JSON.stringify({ key, fulfill, credit, headers, body })));
   stored.then(() => (res.statusCode = 200)).catch(console.error).finally(() => res.end());
 }).listen(PORT, "127.0.0.1");

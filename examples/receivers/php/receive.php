@@ -1,5 +1,6 @@
 <?php
-// Takes each CCPayment event once: the inbox row and the effect are one transaction.
+// Takes each CCPayment event once: the inbox row and the effect are one transaction. Of an
+// event only Fulfill and Credit decide about goods and money: never its status or its body.
 http_response_code(500); // stays so whatever fails, until the event is committed
 $token = getenv('SHOP_TOKEN') ?: throw new RuntimeException('SHOP_TOKEN is empty');
 $key = $_SERVER['HTTP_IDEMPOTENCY_KEY'] ?? '';
@@ -11,13 +12,16 @@ if (!$ours || !hash_equals("Bearer $token", $_SERVER['HTTP_AUTHORIZATION'] ?? ''
 $db = new PDO('sqlite:' . (getenv('INBOX') ?: 'inbox.db'));
 $db->exec('PRAGMA synchronous = EXTRA; BEGIN IMMEDIATE'); // survives a power cut; a copy waits its turn here
 $db->exec('CREATE TABLE IF NOT EXISTS inbox (idempotency_key TEXT NOT NULL PRIMARY KEY, body)');
-$db->exec('CREATE TABLE IF NOT EXISTS record_state (record_id, type, status, seq INT, PRIMARY KEY (record_id, type))');
+$db->exec('CREATE TABLE IF NOT EXISTS fulfilled (order_id TEXT NOT NULL PRIMARY KEY)');
+$db->exec('CREATE TABLE IF NOT EXISTS credited (record_id, type, buyer, coin, amount TEXT, PRIMARY KEY (record_id, type))');
 $inbox = $db->prepare('INSERT INTO inbox VALUES (?, ?) ON CONFLICT (idempotency_key) DO NOTHING');
 $inbox->execute([$key, file_get_contents('php://input')]);
-$event = array_map(fn($h) => $_SERVER["HTTP_CCPAYMENT_$h"] ?? null, ['RECORD_ID', 'TYPE', 'STATUS', 'RECORD_SEQ']);
-if ($inbox->rowCount() === 1 && $event[0] !== null) { // a new event of a record: only a later one overwrites
-    $db->prepare('INSERT INTO record_state VALUES (?, ?, ?, ?) ON CONFLICT (record_id, type) DO UPDATE
-        SET status = excluded.status, seq = excluded.seq WHERE seq < excluded.seq')->execute($event);
+$event = fn(...$names) => array_map(fn($name) => $_SERVER["HTTP_CCPAYMENT_$name"] ?? null, $names);
+if ($inbox->rowCount() === 1 && $event('FULFILL') === ['true']) { // ship it, unless it was shipped before
+    $db->prepare('INSERT INTO fulfilled VALUES (?) ON CONFLICT (order_id) DO NOTHING')->execute($event('ORDER_ID'));
+} elseif ($inbox->rowCount() === 1 && $event('CREDIT') === ['true']) { // add it to the buyer's balance
+    $db->prepare('INSERT INTO credited VALUES (?, ?, coalesce(?, ?), ?, ?) ON CONFLICT (record_id, type) DO NOTHING')
+        ->execute($event('RECORD_ID', 'TYPE', 'REFERENCE_ID', 'USER_ID', 'COIN', 'AMOUNT'));
 }
 $db->exec('COMMIT');
 http_response_code(200);

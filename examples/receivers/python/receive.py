@@ -1,4 +1,5 @@
-# Takes each CCPayment event once: the inbox row and the effect are one transaction.
+# Takes each CCPayment event once: the inbox row and the effect are one transaction. Of an
+# event only Fulfill and Credit decide about goods and money: never its status or its body.
 import hmac
 import os
 import sqlite3
@@ -11,7 +12,8 @@ TOKEN = os.environ.get("SHOP_TOKEN") or sys.exit("SHOP_TOKEN is empty")
 LOCK, DB = Lock(), sqlite3.connect(os.environ.get("INBOX", "inbox.db"), check_same_thread=False)
 DB.execute("PRAGMA synchronous = EXTRA")  # a commit survives a power cut
 DB.execute("CREATE TABLE IF NOT EXISTS inbox (idempotency_key TEXT NOT NULL PRIMARY KEY, body)")
-DB.execute("CREATE TABLE IF NOT EXISTS record_state (record_id, type, status, seq INT, PRIMARY KEY (record_id, type))")
+DB.execute("CREATE TABLE IF NOT EXISTS fulfilled (order_id TEXT NOT NULL PRIMARY KEY)")
+DB.execute("CREATE TABLE IF NOT EXISTS credited (record_id, type, buyer, coin, amount TEXT, PRIMARY KEY (record_id, type))")
 
 
 class Server(ThreadingMixIn, WSGIServer):
@@ -24,10 +26,11 @@ def hook(env, start):
     if trusted := ours and hmac.compare_digest(env.get("HTTP_AUTHORIZATION", "").encode(), f"Bearer {TOKEN}".encode()):
         with LOCK, DB:  # one at a time; commits, or rolls back and answers 500
             new = DB.execute("INSERT INTO inbox VALUES (?, ?) ON CONFLICT (idempotency_key) DO NOTHING", (key, body))
-            if new.rowcount and "HTTP_CCPAYMENT_RECORD_ID" in env:  # only a later one overwrites
-                DB.execute("""INSERT INTO record_state VALUES (?, ?, ?, ?) ON CONFLICT (record_id, type) DO UPDATE
-                    SET status = excluded.status, seq = excluded.seq WHERE seq < excluded.seq""",
-                    [env.get("HTTP_CCPAYMENT_" + name) for name in ("RECORD_ID", "TYPE", "STATUS", "RECORD_SEQ")])
+            if new.rowcount and env.get("HTTP_CCPAYMENT_FULFILL") == "true":  # ship it, unless it was shipped before
+                DB.execute("INSERT INTO fulfilled VALUES (?) ON CONFLICT (order_id) DO NOTHING", [env["HTTP_CCPAYMENT_ORDER_ID"]])
+            elif new.rowcount and env.get("HTTP_CCPAYMENT_CREDIT") == "true":  # add it to the buyer's balance
+                event = [env.get("HTTP_CCPAYMENT_" + name) for name in ("RECORD_ID", "TYPE", "REFERENCE_ID", "USER_ID", "COIN", "AMOUNT")]
+                DB.execute("INSERT INTO credited VALUES (?, ?, coalesce(?, ?), ?, ?) ON CONFLICT (record_id, type) DO NOTHING", event)
     start("200 OK" if trusted else "401 Unauthorized", [])
     return []
 
