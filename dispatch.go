@@ -55,7 +55,7 @@ func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
 	}
 	h.delivery = h.Deliver.Compile(caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil }))
 	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	return h.app.addCourier(h)
+	return nil
 }
 
 // accept commits a delivery of an event, which is handed over later.

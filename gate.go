@@ -55,6 +55,9 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 		}
 		return nil, notConfirmed("unconfirmed")
 	}
+	if money.asked {
+		h.app.confirmedAt.Store(&asked)
+	}
 	if h.Confirm == "off" { // it was asked about because it came late
 		money.flag, money.earned = nil, false
 	}

@@ -214,6 +214,7 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if first {
+		h.app.addRoute(h)
 		h.warn()
 	} else {
 		h.logger.Warn("the route stands more than once and hands each event over at one of its places only: "+

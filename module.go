@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -44,9 +45,11 @@ type App struct {
 	now    func() time.Time
 	http   *http.Client // for all accounts' API calls
 
+	confirmedAt atomic.Pointer[time.Time] // when an event was last confirmed
+
 	mu       sync.Mutex
 	routes   map[string]string // the configuration of each route name
-	deliver  []*Webhook        // one handler of each route with deliver
+	handlers []*Webhook        // one for each route
 	held     *sharedLedger     // our reference to the ledger
 	released bool
 }
@@ -151,12 +154,17 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Start opens the ledger, so that a file that cannot be used fails the new
 // configuration and not the first payment.
 func (a *App) Start() error {
-	return a.hold()
+	if err := a.hold(); err != nil {
+		return err
+	}
+	enterRunning(a)
+	return nil
 }
 
 // Stop ends the handing over in the background, which goes on with the next
 // configuration, if there is one. Requests that still run keep using the ledger.
 func (a *App) Stop() error {
+	leaveRunning(a)
 	a.mu.Lock()
 	shared := a.held
 	a.mu.Unlock()
@@ -169,6 +177,7 @@ func (a *App) Stop() error {
 // Cleanup gives the ledger back. The last configuration, or the last request,
 // that used it closes it.
 func (a *App) Cleanup() error {
+	leaveRunning(a)
 	if a.http != nil {
 		a.http.CloseIdleConnections()
 	}
@@ -205,15 +214,43 @@ func (a *App) claimRoute(name, config string) (first bool, err error) {
 	return !taken, nil
 }
 
-// addCourier has the handler's route handed over in the background, once the
-// configuration runs. Of handlers that share a route, one does it for all.
-func (a *App) addCourier(h *Webhook) error {
+// addRoute notes a handler of a route that is claimed for the first time.
+func (a *App) addRoute(h *Webhook) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !slices.ContainsFunc(a.deliver, func(other *Webhook) bool { return other.routeName == h.routeName }) {
-		a.deliver = append(a.deliver, h)
+	a.handlers = append(a.handlers, h)
+}
+
+// couriers are the handlers whose events are handed over in the background.
+func (a *App) couriers() []*Webhook {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var deliver []*Webhook
+	for _, h := range a.handlers {
+		if h.delivery != nil {
+			deliver = append(deliver, h)
+		}
 	}
-	return nil
+	return deliver
+}
+
+func (a *App) hasCourier(route string) bool {
+	return slices.ContainsFunc(a.couriers(), func(h *Webhook) bool { return h.routeName == route })
+}
+
+// routeModes are the routes of the configuration, with nothing counted yet.
+func (a *App) routeModes() map[string]*routeStatus {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	modes := make(map[string]*routeStatus)
+	for _, h := range a.handlers {
+		mode := "pass-through"
+		if h.delivery != nil {
+			mode = "deliver"
+		}
+		modes[h.routeName] = &routeStatus{Account: h.accountName, Route: h.routeName, Mode: mode}
+	}
+	return modes
 }
 
 // Interface guards

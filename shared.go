@@ -89,7 +89,7 @@ func (s *sharedLedger) enter(a *App) {
 	defer s.mu.Unlock()
 	s.queue = append(s.queue, a)
 	if len(s.queue) == 1 {
-		s.couriers = startCouriers(a.deliver, s)
+		s.couriers = startCouriers(a.couriers(), s)
 	}
 }
 
@@ -108,7 +108,7 @@ func (s *sharedLedger) leave(a *App) {
 	if old != nil {
 		old.stop()
 		if len(s.queue) > 0 {
-			s.couriers = startCouriers(s.queue[0].deliver, s)
+			s.couriers = startCouriers(s.queue[0].couriers(), s)
 		}
 	}
 	s.mu.Unlock()

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"strings"
 	"time"
 )
@@ -35,6 +36,33 @@ func (q Query) Matches(e Event) bool {
 // Page is one part of a list.
 type Page struct {
 	Events []Event
+	// Next continues the list; empty at its end.
+	Next string
+}
+
+// ErrCursor: a cursor is not one of the list that it was given for.
+var ErrCursor = errors.New("the cursor is not one of this list")
+
+// OrderQuery selects orders.
+type OrderQuery struct {
+	State string // empty: any
+	// Account is the name of the account; empty: the default one.
+	Account    string
+	AnyAccount bool
+	// Limit is the most orders that are returned; at least 1.
+	Limit int
+	// Cursor is [OrderPage.Next] of the page before.
+	Cursor string
+}
+
+// Matches reports whether the query selects the order.
+func (q OrderQuery) Matches(o Order) bool {
+	return (q.State == "" || q.State == o.State) && (q.AnyAccount || q.Account == o.Account)
+}
+
+// OrderPage is one part of a list of orders.
+type OrderPage struct {
+	Orders []Order
 	// Next continues the list; empty at its end.
 	Next string
 }

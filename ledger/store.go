@@ -69,10 +69,15 @@ type Store interface {
 	// LoadOrder returns an order, or ErrNotFound.
 	LoadOrder(ctx context.Context, id OrderID) (Order, error)
 
+	// Orders returns orders, by app id and id. [ErrCursor] tells that the cursor
+	// is none.
+	Orders(ctx context.Context, query OrderQuery) (OrderPage, error)
+
 	// Find returns the keys of the events with this id, one for each route.
 	Find(ctx context.Context, eventID string) ([]Key, error)
 
-	// List returns events without their bodies, newest first.
+	// List returns events without their bodies, newest first. [ErrCursor] tells
+	// that the cursor is none.
 	List(ctx context.Context, query Query) (Page, error)
 
 	// Due returns at most limit of a route's events that are due at some time,

@@ -146,14 +146,18 @@ func (s *Sandbox) try(n *notice) func(context.Context, time.Time) {
 // wasTried tells those who wait for the first try, even one that a Reset made
 // pointless. The lock is held.
 func (n *notice) wasTried() {
-	select {
-	case <-n.tried:
-		return
-	default:
-	}
-	close(n.tried)
+	closeOnce(n.tried)
 	if n.done != nil {
-		close(n.done)
+		closeOnce(n.done) // which the notice before this one may share
+	}
+}
+
+// closeOnce closes a channel that may be closed. The lock is held.
+func closeOnce(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+		close(c)
 	}
 }
 

@@ -50,6 +50,8 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Stor
 		{"AcceptBesideALease", acceptBesideALease},
 		{"Confirmations", confirmations},
 		{"Orders", orders},
+		{"OrderPages", orderPages},
+		{"AcceptAtOnce", acceptAtOnce},
 		{"DueEvents", dueEvents},
 		{"Find", findByID},
 		{"List", list},

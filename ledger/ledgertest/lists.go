@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,6 +149,83 @@ func orders(t *testing.T, s *store) {
 	wantErr(t, "loading another merchant's order", err, ledger.ErrNotFound)
 }
 
+// orderPages: each order stands in the list once, and filters select.
+func orderPages(t *testing.T, s *store) {
+	const n = 12
+	for i := range n {
+		e := event(record(fmt.Sprint(i)), "Success")
+		c := change(e, delivered...)
+		c.Order = &ledger.Order{
+			OrderID: ledger.OrderID{AppID: "app-123", ID: fmt.Sprint("order-", i)}, ReadAt: start,
+			Account: []string{"", "books"}[i%2], State: []string{"paid", "partial", "unpaid"}[i%3],
+		}
+		s.commit(t, s.claim(t, e.Record), c)
+	}
+	for _, test := range []struct {
+		query ledger.OrderQuery
+		want  int
+	}{
+		{ledger.OrderQuery{AnyAccount: true}, n},
+		{ledger.OrderQuery{}, n / 2},
+		{ledger.OrderQuery{Account: "books"}, n / 2},
+		{ledger.OrderQuery{AnyAccount: true, State: "paid"}, n / 3},
+		{ledger.OrderQuery{AnyAccount: true, State: "overpaid"}, 0},
+	} {
+		seen := make(map[string]bool)
+		test.query.Limit = 5
+		for range n {
+			page, err := s.Orders(bg, test.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range page.Orders {
+				if seen[o.ID] {
+					t.Errorf("order %s stands in it twice", o.ID)
+				}
+				seen[o.ID] = true
+			}
+			if test.query.Cursor = page.Next; page.Next == "" {
+				break
+			}
+		}
+		if len(seen) != test.want {
+			t.Errorf("%+v lists %d orders, want %d", test.query, len(seen), test.want)
+		}
+	}
+	_, err := s.Orders(bg, ledger.OrderQuery{Limit: 1, Cursor: "xyz"})
+	wantErr(t, "a cursor that is none", err, ledger.ErrCursor)
+}
+
+// acceptAtOnce: of many copies at once, one is new, and none fails.
+func acceptAtOnce(t *testing.T, s *store) {
+	for n := range 20 {
+		e := event(record(fmt.Sprint(n)), "Success")
+		var news atomic.Int32
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				isNew := false
+				err := s.Accept(bg, e.Key, func(known *ledger.Event) *ledger.Change {
+					if isNew = known == nil; !isNew {
+						return nil
+					}
+					return &ledger.Change{Event: e, Transitions: []ledger.Transition{{At: start, State: ledger.Received}}}
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				if isNew {
+					news.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if news.Load() != 1 {
+			t.Fatalf("the event was new %d times", news.Load())
+		}
+	}
+}
+
 // dueEvents: those of a route, the earliest first, and only while they are due.
 func dueEvents(t *testing.T, s *store) {
 	want := func(route string, limit int, ids ...string) {
@@ -287,9 +366,8 @@ func listPages(t *testing.T, s *store) {
 	if len(seen) != n {
 		t.Errorf("the pages have %d events, want %d", len(seen), n)
 	}
-	if _, err := s.List(bg, ledger.Query{Limit: 5, Cursor: "xyz"}); err == nil {
-		t.Error("a cursor that is none was taken")
-	}
+	_, err := s.List(bg, ledger.Query{Limit: 5, Cursor: "xyz"})
+	wantErr(t, "a cursor that is none", err, ledger.ErrCursor)
 }
 
 func counts(t *testing.T, s *store) {

@@ -271,12 +271,12 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 	if err := s.view(look); err != nil || change == nil {
 		return err
 	}
-	return s.update(func(tx *bbolt.Tx) error {
+	err := s.update(func(tx *bbolt.Tx) error {
 		if err := look(tx); err != nil {
 			return err
 		}
 		if change == nil {
-			return errNothing
+			return errNothing // another copy was quicker
 		}
 		w, err := prepareChange(tx, *change)
 		if err != nil {
@@ -284,6 +284,10 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 		}
 		return w.put(tx)
 	})
+	if errors.Is(err, errNothing) {
+		return nil
+	}
+	return err
 }
 
 // Load implements [ledger.Store].
@@ -339,7 +343,7 @@ func guard(fn func() error) (err error) {
 // store that works stay as they are.
 func (s *Store) explain(err error) error {
 	switch {
-	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrFenced):
+	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrFenced), errors.Is(err, errNothing):
 		return err
 	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		return ledger.ErrClosed

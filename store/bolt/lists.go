@@ -5,8 +5,9 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
+	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +23,49 @@ func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (order ledger.Or
 		return err
 	})
 	return order, err
+}
+
+// Orders implements [ledger.Store]. A cursor is the key of a page's last order.
+func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.OrderPage, error) {
+	var page ledger.OrderPage
+	after, err := hex.DecodeString(query.Cursor)
+	if err != nil {
+		return page, ledger.ErrCursor
+	}
+	err = s.view(func(tx *bbolt.Tx) error {
+		page = ledger.OrderPage{}
+		cursor := tx.Bucket(ordersBucket).Cursor()
+		k, v := cursor.Seek(after)
+		if bytes.Equal(k, after) {
+			k, v = cursor.Next()
+		}
+		var last []byte
+		for ; k != nil; k, v = cursor.Next() {
+			var order ledger.Order
+			if err := json.Unmarshal(v, &order); err != nil {
+				return fmt.Errorf("%w: an order cannot be read: %v", errDamaged, err)
+			}
+			if !query.Matches(order) {
+				continue
+			}
+			if len(page.Orders) == query.Limit {
+				page.Next = hex.EncodeToString(last)
+				break
+			}
+			page.Orders, last = append(page.Orders, order), k
+		}
+		return nil
+	})
+	return page, err
+}
+
+// Backup writes a copy of the ledger as it is now, while it is in use. The copy
+// is a ledger's file.
+func (s *Store) Backup(w io.Writer) error {
+	return s.view(func(tx *bbolt.Tx) error {
+		_, err := tx.WriteTo(w)
+		return err
+	})
 }
 
 // Find implements [ledger.Store]. It looks through what was received, newest
@@ -50,8 +94,6 @@ func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 	return keys, err
 }
 
-var errCursor = errors.New("the cursor is not one of this list")
-
 // List implements [ledger.Store]. A cursor is the place of a page's last event
 // among what was received.
 func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error) {
@@ -63,7 +105,7 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 	if query.Cursor != "" {
 		place, err := hex.DecodeString(query.Cursor)
 		if err != nil || len(place) <= timeSize {
-			return page, errCursor
+			return page, ledger.ErrCursor
 		}
 		before = place
 	}

@@ -1,0 +1,110 @@
+package ccpayment
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// status is how things stand.
+type status struct {
+	Routes []routeStatus `json:"routes"`
+	// LedgerBytes is the size of the ledger; 0 where the store cannot tell.
+	LedgerBytes int64 `json:"ledger_bytes"`
+	// LastConfirmedAt is when CCPayment's API last agreed to an event; null if it
+	// has not since the configuration was loaded.
+	LastConfirmedAt *time.Time `json:"last_confirmed_at"`
+}
+
+// routeStatus is how the events of a route stand.
+type routeStatus struct {
+	Account string `json:"account"`
+	Route   string `json:"route"`
+	// Mode is deliver, pass-through, or unconfigured: nobody hands over what is
+	// pending there.
+	Mode    string `json:"mode"`
+	Pending uint64 `json:"pending"`
+	// OldestPendingSeconds is how long the one that has waited longest has, of
+	// those that are due first.
+	OldestPendingSeconds float64 `json:"oldest_pending_seconds"`
+	Held                 uint64  `json:"held"`
+	Dead                 uint64  `json:"dead"`
+	Delivered            uint64  `json:"delivered"`
+}
+
+// showStatus answers GET /ccpayment/status.
+func showStatus(r *http.Request, app *App, shared *sharedLedger) (any, error) {
+	counts, err := shared.store.Counts(r.Context())
+	if err != nil {
+		return nil, explainLedger(err)
+	}
+	routes := app.routeModes()
+	for _, c := range counts {
+		s, ok := routes[c.Route]
+		if !ok {
+			s = &routeStatus{Route: c.Route, Mode: "unconfigured"}
+			routes[c.Route] = s
+		}
+		switch c.State {
+		case ledger.Received, ledger.Confirming, ledger.Delivering, ledger.Retrying:
+			s.Pending += c.N
+		case ledger.Held:
+			s.Held += c.N
+		case ledger.Dead:
+			s.Dead += c.N
+		case ledger.Delivered:
+			s.Delivered += c.N
+		}
+	}
+	result := status{Routes: []routeStatus{}, LastConfirmedAt: app.confirmedAt.Load()}
+	for _, s := range routes {
+		if s.OldestPendingSeconds, err = oldestPending(r.Context(), shared, s.Route, app.now()); err != nil {
+			return nil, explainLedger(err)
+		}
+		result.Routes = append(result.Routes, *s)
+	}
+	slices.SortFunc(result.Routes, func(a, b routeStatus) int { return strings.Compare(a.Route, b.Route) })
+	if sized, ok := shared.store.(interface{ Size() (int64, error) }); ok {
+		if result.LedgerBytes, err = sized.Size(); err != nil {
+			return nil, explainLedger(err)
+		}
+	}
+	return result, nil
+}
+
+// sample is how many due events are looked at for the oldest.
+const sample = 100
+
+func oldestPending(ctx context.Context, shared *sharedLedger, route string, now time.Time) (float64, error) {
+	due, err := shared.store.Due(ctx, route, sample)
+	if err != nil {
+		return 0, err
+	}
+	oldest := now
+	for _, d := range due {
+		e, err := shared.store.Load(ctx, d.Key)
+		if err != nil {
+			return 0, err
+		}
+		if e.ReceivedAt.Before(oldest) {
+			oldest = e.ReceivedAt
+		}
+	}
+	return now.Sub(oldest).Seconds(), nil
+}
+
+// backup sends a consistent copy of the ledger while it is in use.
+func backup(w http.ResponseWriter, shared *sharedLedger) error {
+	store, ok := shared.store.(interface{ Backup(w io.Writer) error })
+	if !ok {
+		return apiError(http.StatusNotImplemented, "this store has no backup of its own: use its database's")
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", `attachment; filename="ledger.db"`)
+	return store.Backup(w)
+}
