@@ -48,9 +48,10 @@ type App struct {
 	confirmedAt atomic.Pointer[time.Time] // when an event was last confirmed
 
 	mu       sync.Mutex
-	routes   map[string]string // the configuration of each route name
-	handlers []*Webhook        // one for each route
-	held     *sharedLedger     // our reference to the ledger
+	routes   map[string]string       // the configuration of each route name
+	handlers []*Webhook              // one for each route
+	resolved map[string]*credentials // of each account that was asked for
+	held     *sharedLedger           // our reference to the ledger
 	released bool
 }
 
@@ -185,7 +186,13 @@ func (a *App) Cleanup() error {
 }
 
 // credentials resolves an account by name; the empty name is the default one.
+// All that use an account have the same, for they share its API client.
 func (a *App) credentials(name string) (*credentials, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c := a.resolved[name]; c != nil {
+		return c, nil
+	}
 	account, label := &a.Account, "default account"
 	if name != "" {
 		if account = a.Accounts[name]; account == nil {
@@ -197,6 +204,10 @@ func (a *App) credentials(name string) (*credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v", label, err)
 	}
+	if a.resolved == nil {
+		a.resolved = make(map[string]*credentials)
+	}
+	a.resolved[name] = c
 	return c, nil
 }
 
