@@ -94,11 +94,11 @@ func (g *gatewayV2) confirmDeposit(ctx context.Context, d delivery, p policy, no
 	if !e.HasID() {
 		return c, mismatch("the webhook names no record")
 	}
-	read := g.api.DepositRecord
+	records := g.reads.deposit
 	if e.Type == "UserDeposit" {
-		read = g.api.UserDepositRecord
+		records = g.reads.userDeposit
 	}
-	record, err := read(ctx, e.Record.ID)
+	record, err := records.get(ctx, e.Record.ID)
 	if err != nil {
 		return c, explainAPI("record", err)
 	}
@@ -144,11 +144,11 @@ func (g *gatewayV2) confirmWithdrawal(ctx context.Context, d delivery) (confirma
 	if !e.HasID() {
 		return c, mismatch("the webhook names no record")
 	}
-	read := g.api.WithdrawalRecord
+	records := g.reads.withdrawal
 	if e.Type == "UserWithdrawal" {
-		read = g.api.UserWithdrawalRecord
+		records = g.reads.userWithdrawal
 	}
-	record, err := read(ctx, client.ByRecord(e.Record.ID))
+	record, err := records.get(ctx, e.Record.ID)
 	if err != nil {
 		return c, explainAPI("record", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -37,19 +38,16 @@ func (g *gatewayV2) settleOrder(
 	}
 	for i, payment := range order.payments {
 		order.payments[i].Released = slices.Contains(p.released, payment.RecordID)
-		switch {
-		case payment.RecordID == record.RecordID:
-			order.payments[i].Clean = c.risk == ledger.NotRisky && order.risks[i] != client.RiskFlagged
-			if payment.ArrivedAt.IsZero() {
-				order.payments[i].ArrivedAt = record.ArrivedAt
-			}
-		case order.risks[i] == client.RiskUnknown && payment.Finished && !payment.Failed:
-			other, err := g.api.DepositRecord(ctx, payment.RecordID)
-			if err != nil {
-				return c, explainAPI("record of another payment", err)
-			}
-			order.payments[i].Clean = other.Risk == client.RiskNone
+		if payment.RecordID != record.RecordID {
+			continue
 		}
+		order.payments[i].Clean = c.risk == ledger.NotRisky && order.risks[i] != client.RiskFlagged
+		if payment.ArrivedAt.IsZero() {
+			order.payments[i].ArrivedAt = record.ArrivedAt
+		}
+	}
+	if err := g.askOtherRisks(ctx, order, record.RecordID); err != nil {
+		return c, err
 	}
 	result := settle.Settle(order.due, order.payments, p.Policy, now)
 	if result.State == settle.Behind {
@@ -105,19 +103,68 @@ func (o *gatewayOrder) has(recordID string) error {
 	return behind("the order does not list the payment")
 }
 
-// readOrder asks for a deposit order, and for an invoice where there is none.
+// recordsAtOnce is how many records of an order's payments are asked for at the
+// same time.
+const recordsAtOnce = 4
+
+// askOtherRisks asks for the records of the order's payments, other than the
+// one given, whose risk the order's list does not tell.
+func (g *gatewayV2) askOtherRisks(ctx context.Context, order *gatewayOrder, recordID string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	slots := make(chan struct{}, recordsAtOnce)
+	var all sync.WaitGroup
+	for i, payment := range order.payments {
+		if payment.RecordID == recordID || order.risks[i] != client.RiskUnknown || !payment.Finished || payment.Failed {
+			continue
+		}
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			other, err := g.reads.deposit.get(ctx, payment.RecordID)
+			if err != nil {
+				cancel(explainAPI("record of another payment", err))
+				return
+			}
+			order.payments[i].Clean = other.Risk == client.RiskNone
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+// readOrder asks for an order of the kind that was found last, and of the other
+// kind where there is none.
 func (g *gatewayV2) readOrder(ctx context.Context, orderID string) (*gatewayOrder, error) {
-	order, err := g.api.DepositOrder(ctx, orderID)
-	if err == nil {
-		return fromDepositOrder(order), nil
+	first, second := g.readDepositOrder, g.readInvoice
+	if g.reads.invoices.Load() {
+		first, second = second, first
 	}
-	if !errors.Is(err, client.ErrNotFound) {
-		return nil, explainAPI("order", err)
+	order, err := first(ctx, orderID)
+	if errors.Is(err, client.ErrNotFound) {
+		order, err = second(ctx, orderID)
 	}
-	invoice, err := g.api.Invoice(ctx, orderID)
 	if err != nil {
 		return nil, explainAPI("order", err)
 	}
+	return order, nil
+}
+
+func (g *gatewayV2) readDepositOrder(ctx context.Context, orderID string) (*gatewayOrder, error) {
+	order, err := g.reads.order.get(ctx, orderID)
+	if err != nil {
+		return nil, err
+	}
+	g.reads.invoices.Store(false)
+	return fromDepositOrder(order), nil
+}
+
+func (g *gatewayV2) readInvoice(ctx context.Context, orderID string) (*gatewayOrder, error) {
+	invoice, err := g.reads.invoice.get(ctx, orderID)
+	if err != nil {
+		return nil, err
+	}
+	g.reads.invoices.Store(true)
 	return fromInvoice(invoice), nil
 }
 

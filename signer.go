@@ -31,6 +31,7 @@ type credentials struct {
 	previous    []previousHMAC
 	webhookKey  *rsa.PublicKey
 	api         *client.Client
+	reads       *apiReads // of api
 	// apiBudget is how long all that is asked about one event may take.
 	apiBudget time.Duration
 }
@@ -99,7 +100,7 @@ func (c *credentials) connect(repl *caddy.Replacer, account *Account, secret str
 		return errors.New("api_timeout must be positive")
 	}
 	timeout = cmp.Or(timeout, defaultAPITimeout)
-	c.apiBudget = 4 * timeout // an invoice takes three calls, one after the other
+	c.apiBudget = 4 * timeout // an order of unknown kind takes three calls, one after the other
 	options := []client.Option{client.WithTimeout(timeout)}
 	if connections != nil {
 		options = append(options, client.WithHTTPClient(connections))
@@ -127,7 +128,11 @@ func (c *credentials) connect(repl *caddy.Replacer, account *Account, secret str
 		options = append(options, client.WithPrivateKey(key))
 	}
 	c.api, err = client.New(client.Credentials{AppID: c.appID, AppSecret: secret}, options...)
-	return err
+	if err != nil {
+		return err
+	}
+	c.reads = newAPIReads(c.api)
+	return nil
 }
 
 func newPreviousHMAC(repl *caddy.Replacer, appID string, p PreviousSecret) (previousHMAC, error) {
