@@ -1,8 +1,10 @@
 package ccpayment_test
 
 import (
+	"bytes"
 	"net"
 	"net/http"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -165,4 +167,32 @@ func (s *server) connect(d delivery) (hangUp func()) {
 		s.t.Fatal(err)
 	}
 	return func() { _ = conn.Close() }
+}
+
+// awaitCopies returns when n deliveries wait for the outcome of another's attempt.
+func awaitCopies(t *testing.T, n int) {
+	t.Helper()
+	await(t, strconv.Itoa(n)+" copies wait for the attempt", func() bool {
+		return goroutinesIn("ledger.(*Ledger).Begin", "ledger.(*Ledger).decide") == n
+	})
+}
+
+// goroutinesIn counts the goroutines that are in one function, and not in
+// another that it calls.
+func goroutinesIn(function, but string) (n int) {
+	var stacks bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+	for stack := range strings.SplitSeq(stacks.String(), "\n\n") {
+		if !strings.Contains(stack, function) || strings.Contains(stack, but) {
+			continue
+		}
+		for line := range strings.SplitSeq(stack, "\n") {
+			if count, _, ok := strings.Cut(line, " @ "); ok {
+				goroutines, _ := strconv.Atoi(count)
+				n += goroutines
+				break
+			}
+		}
+	}
+	return n
 }

@@ -2,7 +2,6 @@ package ccpayment_test
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -437,29 +435,4 @@ func await(t *testing.T, what string, holds func() bool) {
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}
-}
-
-// awaitCopies returns when n deliveries wait for the outcome of another's attempt.
-func awaitCopies(t *testing.T, n int) {
-	t.Helper()
-	await(t, strconv.Itoa(n)+" copies wait for the attempt", func() bool { return waitingCopies() == n })
-}
-
-// waitingCopies counts the goroutines that wait in the ledger for an attempt.
-func waitingCopies() (n int) {
-	var stacks bytes.Buffer
-	_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
-	for stack := range strings.SplitSeq(stacks.String(), "\n\n") {
-		if !strings.Contains(stack, "ledger.(*Ledger).Begin") || strings.Contains(stack, "ledger.(*Ledger).decide") {
-			continue
-		}
-		for line := range strings.SplitSeq(stack, "\n") {
-			if count, _, ok := strings.Cut(line, " @ "); ok {
-				goroutines, _ := strconv.Atoi(count)
-				n += goroutines
-				break
-			}
-		}
-	}
-	return n
 }
