@@ -1,0 +1,115 @@
+package ccpayment
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// handle takes an event through the ledger and, if it is due, to the app.
+func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, d delivery) answer {
+	shared, err := h.app.acquireLedger()
+	if err != nil {
+		return h.unavailable(err)
+	}
+	defer h.app.releaseLedger()
+
+	ignore := h.ignore(&d.event)
+	if h.delivery != nil {
+		return h.accept(r.Context(), d, ignore, shared)
+	}
+	verdict, attempt, err := shared.Begin(r.Context(), d.event, ledger.Options{
+		Ignore: ignore,
+		Lease:  h.lease(),
+		Wait:   time.Duration(h.Wait),
+	})
+	var failed *appError
+	var unconfirmed *unconfirmedError
+	switch {
+	case errors.As(err, &unconfirmed):
+		return notConfirmed("shared")
+	case errors.As(err, &failed):
+		return failed.answer("shared")
+	case errors.Is(err, ledger.ErrInFlight), err != nil && r.Context().Err() != nil: // or the sender has stopped waiting
+		return answer{status: http.StatusServiceUnavailable, outcome: "in_flight", text: "a copy of this event is being handed over", retryAfter: true}
+	case err != nil:
+		return h.unavailable(err)
+	}
+	switch verdict {
+	case ledger.Deliver:
+		return h.attempt(r, next, d.of(attempt.Event), attempt, shared)
+	case ledger.Overtaken:
+		return success("superseded")
+	case ledger.Filtered:
+		return success("ignored")
+	case ledger.OnHold:
+		return success("held")
+	default:
+		return success("duplicate")
+	}
+}
+
+// of is the delivery of the ledger's own account of the event.
+func (d delivery) of(event ledger.Event) delivery {
+	d.event = event
+	return d
+}
+
+// leaseMargin is how much longer a lease is than an attempt: time for the
+// outcome to be committed. It is derived here, so that the two cannot drift.
+const leaseMargin = 30 * time.Second
+
+func (h *Webhook) lease() time.Duration {
+	return time.Duration(h.Timeout) + h.secrets.apiBudget + leaseMargin
+}
+
+// attempt confirms the event, makes one attempt at the app and records its
+// outcome.
+func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, attempt *ledger.Attempt, shared *sharedLedger) answer {
+	ctx, event := r.Context(), d.event
+	defer attempt.End(ctx, &appError{cause: errors.New("handing over panicked")})
+
+	var money *confirmation
+	if h.Confirm == "on" || event.Request.Stale {
+		var a answer
+		if money, a = h.confirm(ctx, d, attempt, shared); money == nil {
+			return a
+		}
+	} else if _, err := attempt.Send(ctx); err != nil {
+		attempt.End(ctx, err)
+		return h.unavailable(err)
+	}
+	failure := h.handOver(r, next, attempt, money)
+	if failure == nil {
+		if err := attempt.Delivered(ctx); err != nil {
+			return h.unavailable(err)
+		}
+		h.deliveryLag.Observe(h.app.now().Sub(event.ReceivedAt).Seconds())
+		return success("delivered")
+	}
+	if h.troubles.Allow() {
+		h.logger.Warn("the app did not take the event", zap.String("route", h.routeName), zap.String("event_id", event.EventID()),
+			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(failure.cause))
+	}
+	if err := attempt.Failed(ctx, failure, failure.again); err != nil {
+		return h.unavailable(err)
+	}
+	return failure.answer("failed")
+}
+
+// unavailable is the outcome while the ledger cannot be used.
+const unavailable = "unavailable"
+
+// unavailable is the answer while the ledger cannot be used.
+func (h *Webhook) unavailable(err error) answer {
+	if h.troubles.Allow() {
+		h.logger.Error("the ledger cannot be used: nothing is acknowledged", zap.String("route", h.routeName), zap.Error(err))
+	}
+	return answer{status: http.StatusServiceUnavailable, outcome: unavailable, text: "the ledger is unavailable", retryAfter: true, cause: err}
+}
+
