@@ -19,6 +19,9 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, d delivery) an
 	}
 	defer h.app.releaseLedger()
 
+	if err := h.findOrder(r.Context(), &d.event, shared); err != nil {
+		return h.unavailable(err)
+	}
 	ignore := h.ignore(&d.event)
 	if h.delivery != nil {
 		return h.accept(r.Context(), d, ignore, shared)
@@ -112,4 +115,3 @@ func (h *Webhook) unavailable(err error) answer {
 	}
 	return answer{status: http.StatusServiceUnavailable, outcome: unavailable, text: "the ledger is unavailable", retryAfter: true, cause: err}
 }
-

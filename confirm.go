@@ -19,8 +19,8 @@ import (
 // policy is what the operator chose about confirmed money.
 type policy struct {
 	holdRisky bool
-	// released are the records that an operator lets count although they are late.
-	released []string
+	// order is what the ledger knows of the event's order; nil: nothing.
+	order *ledger.Order
 	settle.Policy
 }
 

@@ -2,13 +2,10 @@ package ccpayment
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -22,7 +19,7 @@ func (g *gatewayV2) settleOrder(
 	if e.OrderID == "" {
 		return c, mismatch("the webhook names no order")
 	}
-	order, err := g.readOrder(ctx, e.GatewayOrderID)
+	order, err := g.readGeneration(ctx, e.GatewayOrderID, p.order)
 	if err != nil {
 		return c, err
 	}
@@ -37,7 +34,7 @@ func (g *gatewayV2) settleOrder(
 		}
 	}
 	for i, payment := range order.payments {
-		order.payments[i].Released = slices.Contains(p.released, payment.RecordID)
+		order.payments[i].Released = p.order != nil && slices.Contains(p.order.Released, payment.RecordID)
 		if payment.RecordID != record.RecordID {
 			continue
 		}
@@ -45,6 +42,9 @@ func (g *gatewayV2) settleOrder(
 		if payment.ArrivedAt.IsZero() {
 			order.payments[i].ArrivedAt = record.ArrivedAt
 		}
+	}
+	if order, err = g.readOthers(ctx, order, e.GatewayOrderID, p); err != nil {
+		return c, err
 	}
 	if err := g.askOtherRisks(ctx, order, record.RecordID); err != nil {
 		return c, err
@@ -73,34 +73,9 @@ func (g *gatewayV2) settleOrder(
 	default:
 		c.earned = true
 	}
-	flag := ledger.FulfillOf(e.AppID, e.GatewayOrderID)
+	flag := ledger.FulfillOf(e.AppID, e.InOrder().ID)
 	c.flag, c.flagValue = &flag, "true"
 	return c, nil
-}
-
-// gatewayOrder is an order of either kind, in the words of settling.
-type gatewayOrder struct {
-	due      settle.Order
-	currency string
-	payments []settle.Payment
-	risks    []client.Risk // of the payments
-	raw      json.RawMessage
-	// lacksRate: the price is in fiat, and what a coin is worth in it is missing.
-	lacksRate bool
-}
-
-// has reports an error where the order's list does not have the payment as
-// Success yet: CCPayment's order API can lag its record API.
-func (o *gatewayOrder) has(recordID string) error {
-	for _, p := range o.payments {
-		if p.RecordID == recordID {
-			if p.Finished && !p.Failed {
-				return nil
-			}
-			return behind("the order lists the payment, and not as Success")
-		}
-	}
-	return behind("the order does not list the payment")
 }
 
 // recordsAtOnce is how many records of an order's payments are asked for at the
@@ -166,45 +141,4 @@ func (g *gatewayV2) readInvoice(ctx context.Context, orderID string) (*gatewayOr
 	}
 	g.reads.invoices.Store(true)
 	return fromInvoice(invoice), nil
-}
-
-func fromDepositOrder(o client.DepositOrder) *gatewayOrder {
-	order := &gatewayOrder{raw: o.Raw, currency: o.CoinSymbol, due: settle.Order{Due: o.AmountToPay, CoinID: o.CoinID, ExpiresAt: o.ExpiredAt}}
-	if o.FiatID != "" && o.FiatID != "0" {
-		order.due.Rate, order.lacksRate = o.Rate, !o.Rate.IsPositive()
-	}
-	for _, p := range o.PaidList {
-		order.add(p.RecordID, o.CoinID, p.Amount, p.Rate, p.ArrivedAt, p.Status, p.Risk)
-	}
-	return order
-}
-
-func fromInvoice(o client.Invoice) *gatewayOrder {
-	order := &gatewayOrder{raw: o.Raw, currency: o.PriceSymbol, due: settle.Order{Due: o.Price, ExpiresAt: o.ExpiredAt}}
-	for _, p := range o.PaidList {
-		order.add(p.RecordID, p.CoinID, p.PaidValue, decimal.Decimal{}, p.ArrivedAt, p.Status, p.Risk)
-	}
-	return order
-}
-
-func (o *gatewayOrder) add(
-	recordID, coinID string, amount, rate decimal.Decimal, arrived time.Time, status client.Status, risk client.Risk,
-) {
-	o.payments = append(o.payments, settle.Payment{
-		RecordID: recordID, CoinID: coinID, Amount: amount, Rate: rate, ArrivedAt: arrived,
-		Finished: status.Final(), Failed: status.Final() && !status.Is(client.StatusSuccess),
-		Clean: risk == client.RiskNone,
-	})
-	o.risks = append(o.risks, risk)
-}
-
-// judged are the order's payments as the ledger keeps them.
-func (o *gatewayOrder) judged(r settle.Result) []ledger.OrderPayment {
-	var payments []ledger.OrderPayment
-	for _, p := range o.payments {
-		payments = append(payments, ledger.OrderPayment{
-			RecordID: p.RecordID, Verdict: string(r.Verdicts[p.RecordID]), Amount: p.Amount.String(),
-		})
-	}
-	return payments
 }

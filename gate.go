@@ -77,14 +77,16 @@ func (h *Webhook) policyFor(ctx context.Context, e ledger.Event, shared *sharedL
 	if e.Accepted || h.Confirm == "off" {
 		p.holdRisky = false
 	}
-	if !p.HoldLate || e.GatewayOrderID == "" {
+	if e.GatewayOrderID == "" {
 		return p, nil
 	}
-	order, err := shared.Order(ctx, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+	order, err := shared.Order(ctx, e.InOrder())
+	switch {
+	case err == nil:
+		p.order = &order
+	case !errors.Is(err, ledger.ErrNotFound):
 		return p, err
 	}
-	p.released = order.Released
 	return p, nil
 }
 
@@ -154,7 +156,7 @@ func (c *confirmation) orderView(e ledger.Event, at time.Time) *ledger.Order {
 		return nil
 	}
 	view := &ledger.Order{
-		OrderID: ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID}, Account: e.Account, OwnID: e.OrderID,
+		OrderID: e.InOrder(), Account: e.Account, OwnID: e.OrderID,
 		Events: []ledger.OrderEvent{{Route: e.Route, Type: e.Type, RecordID: e.ID, Status: e.Key.Status, Risk: e.Risk}},
 	}
 	if o := c.order; o != nil {

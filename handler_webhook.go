@@ -2,6 +2,7 @@ package ccpayment
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -388,6 +389,24 @@ func (h *Webhook) complete(e *ledger.Event, r *http.Request, body []byte, now ti
 		ContentType: r.Header.Get("Content-Type"),
 		UserAgent:   r.Header.Get("User-Agent"),
 	}
+}
+
+// findOrder gives the event of an order that our checkout made the app's own
+// order id: CCPayment's may be that of a later generation.
+func (h *Webhook) findOrder(ctx context.Context, e *ledger.Event, shared *sharedLedger) error {
+	if e.GatewayOrderID == "" {
+		return nil
+	}
+	order, err := shared.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case order.Account == h.accountName && order.ID != e.GatewayOrderID:
+		e.Order, e.OrderID = order.ID, order.ID
+	}
+	return nil
 }
 
 // ignore returns why an event is not for the app, or "". An order of the app

@@ -15,9 +15,9 @@ const (
 	maxExponent = 40
 )
 
-// parseAmount reads a decimal number. The empty text is 0: the API sends it for
-// "none".
-func parseAmount(text string) (decimal.Decimal, error) {
+// ParseAmount reads a decimal number of at most 40 digits, with an exponent
+// within ±40. The empty text is 0: the API sends it for "none".
+func ParseAmount(text string) (decimal.Decimal, error) {
 	if text == "" {
 		return decimal.Decimal{}, nil
 	}

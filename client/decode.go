@@ -49,7 +49,7 @@ func decodeValue(data json.RawMessage, v reflect.Value) error {
 		return decodeText(data, func(text string) (err error) {
 			var value any
 			if v.Type() == decimalType {
-				value, err = parseAmount(text)
+				value, err = ParseAmount(text)
 			} else {
 				value, err = parseUnix(text)
 			}

@@ -231,4 +231,7 @@ func overtaken(key Key, at time.Time) Change {
 func (a *Attempt) land(verdict Verdict, err error) {
 	a.ended = true
 	a.ledger.land(a.flight, verdict, err)
+	if a.order != nil {
+		a.ledger.tell(a.order.OrderID)
+	}
 }

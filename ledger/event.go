@@ -82,8 +82,11 @@ type Event struct {
 	OrderID string `json:"order_id,omitempty"`
 	// GatewayOrderID is the order's id at CCPayment, with any prefix.
 	GatewayOrderID string `json:"gateway_order_id,omitempty"`
-	ReferenceID    string `json:"reference_id,omitempty"`
-	UserID         string `json:"user_id,omitempty"`
+	// Order is the id of the order in the ledger, where that at CCPayment is one
+	// of its later generations.
+	Order       string `json:"order,omitempty"`
+	ReferenceID string `json:"reference_id,omitempty"`
+	UserID      string `json:"user_id,omitempty"`
 	// ReceivedAt is when its first delivery arrived.
 	ReceivedAt time.Time `json:"received_at"`
 
@@ -229,7 +232,15 @@ func (e *Event) plan(t Transition) {
 func (e Event) Flags() []Flag {
 	flags := []Flag{CreditOf(e.Record), PayoutOf(e.Record)}
 	if e.GatewayOrderID != "" {
-		flags = append(flags, FulfillOf(e.AppID, e.GatewayOrderID))
+		flags = append(flags, FulfillOf(e.AppID, e.InOrder().ID))
 	}
 	return flags
+}
+
+// InOrder names the order that the event belongs to.
+func (e Event) InOrder() OrderID {
+	if e.Order != "" {
+		return OrderID{e.AppID, e.Order}
+	}
+	return OrderID{e.AppID, e.GatewayOrderID}
 }

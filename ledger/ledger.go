@@ -58,6 +58,8 @@ type Ledger struct {
 	unsaved map[Record]Change
 	// listeners are woken when an event of their route may have become due.
 	listeners map[string][]chan struct{}
+	// watchers are told when their order has changed.
+	watchers map[OrderID][]chan struct{}
 }
 
 // largestUnsaved bounds the memory that a store out of order can cost. Beyond
@@ -81,6 +83,7 @@ func New(store Store, now func() time.Time) *Ledger {
 	return &Ledger{
 		store: store, now: now,
 		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), listeners: make(map[string][]chan struct{}),
+		watchers: make(map[OrderID][]chan struct{}),
 	}
 }
 

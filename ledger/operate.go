@@ -100,7 +100,7 @@ func released(e Event, t Transition) *Order {
 		return nil
 	}
 	return &Order{
-		OrderID: OrderID{e.AppID, e.GatewayOrderID}, Account: e.Account, OwnID: e.OrderID, Released: []string{e.ID},
+		OrderID: e.InOrder(), Account: e.Account, OwnID: e.OrderID, Released: []string{e.ID},
 	}
 }
 

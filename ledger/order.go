@@ -20,6 +20,9 @@ type Order struct {
 	// OwnID is the app's own order id, without the account's prefix.
 	OwnID string `json:"order_id"`
 
+	// Checkout is how it is to be paid; nil where it was made elsewhere.
+	Checkout *Checkout `json:"checkout,omitempty"`
+
 	// State, and the following, are as CCPayment's records had them at ReadAt.
 	State    string    `json:"state,omitempty"`
 	Due      string    `json:"amount_due,omitempty"`

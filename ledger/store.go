@@ -69,6 +69,14 @@ type Store interface {
 	// LoadOrder returns an order, or ErrNotFound.
 	LoadOrder(ctx context.Context, id OrderID) (Order, error)
 
+	// UpdateOrder runs update on an order, or on a new one, and writes it durably.
+	// Its generations are found by [Store.OrderOf] from then on.
+	UpdateOrder(ctx context.Context, id OrderID, update func(*Order)) error
+
+	// OrderOf returns the order of which id names a generation, or which it names
+	// itself; or ErrNotFound.
+	OrderOf(ctx context.Context, id OrderID) (Order, error)
+
 	// Orders returns orders, by app id and id. [ErrCursor] tells that the cursor
 	// is none.
 	Orders(ctx context.Context, query OrderQuery) (OrderPage, error)

@@ -46,7 +46,11 @@ func (o Order) worth(p Payment) (Verdict, decimal.Decimal) {
 const worthDecimals = 40
 
 func (o Order) isLate(p Payment) bool {
-	return !o.ExpiresAt.IsZero() && p.ArrivedAt.After(o.ExpiresAt)
+	expires := o.ExpiresAt
+	if !p.ExpiresAt.IsZero() {
+		expires = p.ExpiresAt
+	}
+	return !expires.IsZero() && p.ArrivedAt.After(expires)
 }
 
 // The bounds of a number, which keep the sums small whatever comes in.

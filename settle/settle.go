@@ -67,6 +67,8 @@ type Payment struct {
 	// Rate is fiat per coin when a deposit order's payment was received.
 	Rate      decimal.Decimal
 	ArrivedAt time.Time
+	// ExpiresAt is when it became late, where that is not the order's time.
+	ExpiresAt time.Time
 	// Finished and Failed are its status; neither is still under way.
 	Finished, Failed bool
 	// Clean: CCPayment says that it is not risky. Unknown is not clean.

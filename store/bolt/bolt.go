@@ -34,9 +34,12 @@ var (
 	receivedBucket = []byte("received")
 	dueBucket      = []byte("due")
 	countsBucket   = []byte("counts")
+	// generations hold the key of the order that an order at CCPayment belongs to.
+	generationsBucket = []byte("generations")
 
 	buckets = [][]byte{
 		metaBucket, eventsBucket, bodiesBucket, flagsBucket, ordersBucket, receivedBucket, dueBucket, countsBucket,
+		generationsBucket,
 	}
 )
 

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -20,6 +21,43 @@ import (
 func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (order ledger.Order, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		order, err = readOrder(tx, orderKey(id))
+		return err
+	})
+	return order, err
+}
+
+// UpdateOrder implements [ledger.Store].
+func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*ledger.Order)) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		key := orderKey(id)
+		order, err := readOrder(tx, key)
+		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			return err
+		}
+		update(&order)
+		text, err := json.Marshal(order)
+		if err != nil {
+			return fmt.Errorf("encoding order %s: %w", id.ID, err)
+		}
+		if order.Checkout != nil {
+			for _, g := range order.Checkout.Generations {
+				if err := tx.Bucket(generationsBucket).Put(orderKey(ledger.OrderID{AppID: id.AppID, ID: g.ID}), key); err != nil {
+					return err
+				}
+			}
+		}
+		return tx.Bucket(ordersBucket).Put(key, text)
+	})
+}
+
+// OrderOf implements [ledger.Store].
+func (s *Store) OrderOf(_ context.Context, id ledger.OrderID) (order ledger.Order, err error) {
+	err = s.view(func(tx *bbolt.Tx) error {
+		key := orderKey(id)
+		if of := tx.Bucket(generationsBucket).Get(key); of != nil {
+			key = of
+		}
+		order, err = readOrder(tx, key)
 		return err
 	})
 	return order, err

@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Terms are what an order costs, and in what it is to be paid. Two checkouts of
+// an order with equal terms are the same checkout.
+type Terms struct {
+	// Price is a decimal number.
+	Price string `json:"price"`
+	// FiatID is the price's currency, or CoinID the coin that it is in.
+	FiatID string `json:"fiat_id,omitempty"`
+	CoinID string `json:"coin_id,omitempty"`
+	// PayCoinID and Chain are what a deposit order is paid in; empty for an
+	// invoice, of which the buyer picks the coin.
+	PayCoinID string `json:"pay_coin_id,omitempty"`
+	Chain     string `json:"chain,omitempty"`
+}
+
+// IsInvoice reports whether the buyer picks the coin.
+func (t Terms) IsInvoice() bool { return t.PayCoinID == "" }
+
+// Generation is one order at CCPayment for an order of the app. There is more
+// than one where terms changed, the first expired, or a rest was to be paid.
+type Generation struct {
+	// ID is the order's id at CCPayment.
+	ID string `json:"id"`
+	// Terms are what was asked for; the price is the rest, where some was paid.
+	Terms     Terms     `json:"terms"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// CheckoutURL is the hosted page.
+	CheckoutURL string `json:"checkout_url"`
+	// Address, Memo and Amount are how a deposit order is paid without the page.
+	Address string `json:"address,omitempty"`
+	Memo    string `json:"memo,omitempty"`
+	Amount  string `json:"amount,omitempty"`
+}
+
+// Checkout is how an order is to be paid.
+type Checkout struct {
+	// Terms are the latest that the app asked for.
+	Terms Terms `json:"terms"`
+	// Symbol is what people call the price's unit.
+	Symbol      string       `json:"symbol"`
+	Generations []Generation `json:"generations"`
+}
+
+// Latest returns the generation that is to be paid.
+func (c *Checkout) Latest() Generation { return c.Generations[len(c.Generations)-1] }
+
+// SaveCheckout writes how an order is to be paid, durably; of the order itself
+// only what is new to the ledger.
+func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) error {
+	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
+		o.OrderID, o.Account, o.OwnID, o.Checkout = order.OrderID, order.Account, order.OwnID, order.Checkout
+		o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
+	})
+	if err != nil {
+		return fmt.Errorf("saving the checkout: %w", err)
+	}
+	l.tell(order.OrderID)
+	return nil
+}
+
+// OrderOf returns the order of which an order at CCPayment is a generation, or
+// [ErrNotFound].
+func (l *Ledger) OrderOf(ctx context.Context, id OrderID) (Order, error) {
+	order, err := l.store.OrderOf(ctx, id)
+	if err != nil {
+		return order, fmt.Errorf("loading the order: %w", err)
+	}
+	return order, nil
+}
+
+// Watch returns a channel that is closed when the order has changed, and a
+// function that ends the watch.
+func (l *Ledger) Watch(id OrderID) (changed <-chan struct{}, stop func()) {
+	ch := make(chan struct{})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watchers[id] = append(l.watchers[id], ch)
+	return ch, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		rest := slices.DeleteFunc(l.watchers[id], func(other chan struct{}) bool { return other == ch })
+		if l.watchers[id] = rest; len(rest) == 0 {
+			delete(l.watchers, id)
+		}
+	}
+}
+
+// tell ends the waiting of those who watch the order.
+func (l *Ledger) tell(id OrderID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ch := range l.watchers[id] {
+		close(ch)
+	}
+	delete(l.watchers, id)
+}
