@@ -1,0 +1,402 @@
+package ccpayment
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/shopspring/decimal"
+	"pgregory.net/rapid"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	_ "github.com/seed-338f6760/caddy-ccpayment/store/bolt"
+)
+
+// caseTime is when the cases play; their orders expire an hour off.
+var caseTime = time.Now().Truncate(time.Second)
+
+// gate is the provisioned handler over a real ledger, between a world and an
+// app, without a network.
+type gate struct {
+	handler *Webhook
+	world   *world
+	appSays int
+	told    []http.Header // what the app was called with
+	ids     int           // given out so far
+}
+
+func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) { return g.world.RoundTrip(r) }
+
+var gateCredentials = client.Credentials{AppID: "app-123", AppSecret: "secret-456"}
+
+func newGate(t *testing.T, options map[string]string) *gate {
+	t.Helper()
+	account := map[string]any{
+		"app_id": gateCredentials.AppID, "app_secret": gateCredentials.AppSecret, "base_url": "http://127.0.0.1/ccpayment/v2",
+		"store": map[string]string{"module": "bolt", "path": filepath.Join(t.TempDir(), "ledger.db")},
+	}
+	ctx, err := caddy.ProvisionContext(&caddy.Config{
+		Admin:   &caddy.AdminConfig{Disabled: true},
+		Logging: &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{WriterRaw: []byte(`{"output":"discard"}`)}}}},
+		AppsRaw: caddy.ModuleMap{"ccpayment": asJSON(account)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := ctx.App("ccpayment")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, g := module.(*App), &gate{}
+	app.http.Transport.(*http.Transport).RegisterProtocol("http", g)
+	if err := app.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := app.Cleanup(); err != nil {
+			t.Error(err)
+		}
+	})
+	handler, err := ctx.LoadModuleByID("http.handlers.ccpayment_webhook", asJSON(options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.handler = handler.(*Webhook)
+	return g
+}
+
+func asJSON(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// deliver sends one signed webhook, and returns the answer's status.
+func (g *gate) deliver(body string) int {
+	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
+	r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(body))
+	r.Header = http.Header{
+		"Appid": {gateCredentials.AppID}, "Timestamp": {timestamp},
+		"Sign": {client.Sign(gateCredentials, timestamp, []byte(body))},
+	}
+	w := httptest.NewRecorder()
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, new(caddyhttp.Server))
+	app := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		g.told = append(g.told, r.Header.Clone())
+		w.WriteHeader(g.appSays)
+		return nil
+	})
+	if err := g.handler.ServeHTTP(w, r, app); err != nil {
+		panic(err)
+	}
+	return w.Code
+}
+
+// newID is one that no other case has.
+func (g *gate) newID(kind string) string {
+	g.ids++
+	return fmt.Sprintf("%s%09d", kind, g.ids)
+}
+
+// moneyCase is one case: a world, its webhooks, and what the app was told.
+type moneyCase struct {
+	*rapid.T
+	*gate
+	*oracle
+	waiting, sent []webhook // that CCPayment has yet to see acknowledged, and that it has
+	orders        []*worldOrder
+	payments      []*worldPayment
+	// flags are the Idempotency-Keys that carried one: by order or record.
+	flags    map[string]string
+	credited decimal.Decimal
+	cleared  bool // a case in which the risk of a payment changed, or was not told
+}
+
+// TestMoneyGate: orders and deposits, paid in every way, told of in any order
+// and repeatedly, with an app that fails and APIs that fail, lag and know more
+// than the webhook. Each delivery comes to what the oracle says; each order
+// that was paid is fulfilled by one event, and none that was not; and what is
+// credited is what was received, to the last digit. `-rapid.checks` says how
+// many cases are tried of each policy.
+func TestMoneyGate(t *testing.T) {
+	for name, policy := range map[string]struct {
+		options map[string]string
+		oracle  oracle
+	}{
+		"defaults":  {nil, oracle{holdRisky: true, accept: new(big.Rat)}},
+		"forward":   {map[string]string{"risky": "forward"}, oracle{accept: new(big.Rat)}},
+		"late hold": {map[string]string{"late": "hold"}, oracle{holdRisky: true, holdLate: true, accept: new(big.Rat)}},
+		"all": {
+			map[string]string{"risky": "forward", "late": "hold", "accept_underpaid": "2%"},
+			oracle{holdLate: true, accept: big.NewRat(2, 100)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := map[string]string{"confirm": "on"}
+			for option, value := range policy.options {
+				options[option] = value
+			}
+			g := newGate(t, options)
+			rapid.Check(t, func(t *rapid.T) {
+				o := policy.oracle
+				o.states, o.carrier = map[webhook]string{}, map[string]webhook{}
+				g.world = &world{orders: map[string]*worldOrder{}, payments: map[string]*worldPayment{}}
+				c := &moneyCase{T: t, gate: g, oracle: &o, flags: map[string]string{}}
+				c.play()
+			})
+		})
+	}
+}
+
+func (c *moneyCase) play() {
+	c.addOrder()
+	for range rapid.IntRange(2, 24).Draw(c.T, "steps") {
+		switch rapid.SampledFrom([]string{
+			"pay", "pay", "pay", "finish", "finish", "deliver", "deliver", "deliver", "deliver", "deliver",
+			"repeat", "catch up", "catch up", "flip", "resend", "fault", "order",
+		}).Draw(c.T, "step") {
+		case "order":
+			c.addOrder()
+		case "pay":
+			c.pay()
+		case "finish":
+			if p := c.anyPayment(); p != nil && p.status == processing {
+				c.finish(p, rapid.SampledFrom([]string{succeeded, succeeded, succeeded, failed}).Draw(c.T, "last status"))
+			}
+		case "deliver":
+			if len(c.waiting) > 0 {
+				c.tell(rapid.IntRange(0, len(c.waiting)-1).Draw(c.T, "which"), rapid.IntRange(0, 3).Draw(c.T, "app") > 0)
+			}
+		case "repeat":
+			if len(c.sent) > 0 {
+				c.waiting = append(c.waiting, rapid.SampledFrom(c.sent).Draw(c.T, "copy"))
+			}
+		case "catch up":
+			if p := c.anyPayment(); p != nil {
+				if rapid.Bool().Draw(c.T, "the record") {
+					p.recordHas = p.status
+				} else {
+					p.listHas = p.status
+				}
+			}
+		case "flip":
+			if p := c.anyPayment(); p != nil && rapid.IntRange(0, 2).Draw(c.T, "flips") == 0 {
+				p.risky, p.flipped, c.cleared = !p.risky, true, true
+			}
+		case "resend":
+			if p := c.anyPayment(); p != nil && p.status != processing {
+				c.announce(p)
+			}
+		case "fault":
+			c.world.fault = rapid.SampledFrom([]string{"", "", "record", "order"}).Draw(c.T, "fault")
+		}
+	}
+	c.drain()
+	c.account()
+}
+
+func (c *moneyCase) anyPayment() *worldPayment {
+	if len(c.payments) == 0 {
+		return nil
+	}
+	return rapid.SampledFrom(c.payments).Draw(c.T, "payment")
+}
+
+func (c *moneyCase) addOrder() {
+	o := &worldOrder{
+		id:         c.newID("order-"),
+		due:        decimal.New(rapid.Int64Range(1, 3000).Draw(c.T, "due"), -2),
+		expires:    caseTime.Add(rapid.SampledFrom([]time.Duration{time.Hour, -time.Hour}).Draw(c.T, "expires")),
+		incomplete: rapid.IntRange(0, 9).Draw(c.T, "incomplete") == 0,
+	}
+	switch rapid.SampledFrom([]string{"invoice", "fiat", "coin"}).Draw(c.T, "kind of order") {
+	case "invoice":
+		o.invoice = true
+	case "fiat":
+		o.rate = decimal.New(rapid.Int64Range(1, 300).Draw(c.T, "rate"), -2)
+	}
+	c.orders, c.world.orders[o.id] = append(c.orders, o), o
+}
+
+// pay makes a payment arrive: most often of an order, most often what is due or
+// a half, in its coin, in time and clean.
+func (c *moneyCase) pay() {
+	p := &worldPayment{
+		id: c.newID(""), kind: rapid.SampledFrom([]string{"ApiDeposit", "ApiDeposit", "ApiDeposit", "DirectDeposit", "UserDeposit"}).Draw(c.T, "type"),
+		coin: orderCoin, status: processing, arrived: caseTime,
+		amount: decimal.New(rapid.Int64Range(1, 3000).Draw(c.T, "amount"), rapid.SampledFrom([]int32{-2, -18}).Draw(c.T, "decimals")),
+		risky:  rapid.IntRange(0, 7).Draw(c.T, "risky") == 0,
+		silent: rapid.IntRange(0, 15).Draw(c.T, "silent record") == 0, listSilent: rapid.IntRange(0, 3).Draw(c.T, "silent list") == 0,
+	}
+	c.cleared = c.cleared || p.silent
+	if p.kind == "ApiDeposit" {
+		o := rapid.SampledFrom(c.orders).Draw(c.T, "order")
+		share := decimal.New(rapid.SampledFrom([]int64{
+			100_0000000, 100_0000000, 100_0000000, 50_0000000, 50_0000000, 25_0000000, 200_0000000, 98_0000000, 97_9999000, 97_9998999,
+			99_9999000, 99_9998999, 100_0001000, 100_0001001,
+		}).Draw(c.T, "share of the due"), -9)
+		p.order, p.amount = o, o.due.Mul(share)
+		if rapid.IntRange(0, 7).Draw(c.T, "other coin") == 0 {
+			p.coin = otherCoin
+		}
+		p.arrived = o.expires.Add(rapid.SampledFrom([]time.Duration{-time.Minute, -time.Minute, 0, time.Second}).Draw(c.T, "arrives"))
+		if o.rate.IsPositive() {
+			p.rate = rapid.SampledFrom([]decimal.Decimal{o.rate, o.rate, {}, o.rate.Add(decimal.New(1, -2)), o.rate.Mul(decimal.New(5, -1))}).Draw(c.T, "own rate")
+		}
+		o.payments = append(o.payments, p)
+	}
+	p.recordHas = rapid.SampledFrom([]string{processing, processing, ""}).Draw(c.T, "the record has")
+	p.listHas = rapid.SampledFrom([]string{processing, processing, ""}).Draw(c.T, "the list has")
+	c.payments, c.world.payments[p.id] = append(c.payments, p), p
+	c.announce(p)
+}
+
+func (c *moneyCase) finish(p *worldPayment, status string) {
+	p.status = status
+	if rapid.IntRange(0, 2).Draw(c.T, "the record lags") > 0 {
+		p.recordHas = status
+	}
+	if rapid.IntRange(0, 2).Draw(c.T, "the list lags") > 0 {
+		p.listHas = status
+	}
+	c.announce(p)
+}
+
+// announce makes CCPayment tell of a payment's status.
+func (c *moneyCase) announce(p *worldPayment) {
+	risk := strconv.FormatBool(p.risky)
+	if rapid.IntRange(0, 7).Draw(c.T, "silent webhook") == 0 {
+		risk = ""
+	}
+	c.waiting = append(c.waiting, webhook{p, p.status, risk})
+}
+
+// tell delivers a webhook that waits, and compares with the oracle.
+func (c *moneyCase) tell(which int, yes bool) {
+	e := c.waiting[which]
+	c.gate.told, c.appSays = nil, http.StatusInternalServerError
+	if yes {
+		c.appSays = http.StatusOK
+	}
+	want := c.oracle.deliver(c.world, e, yes)
+	status := c.gate.deliver(e.body())
+	if status != want.status || len(c.told) > 1 || len(c.told) == 1 != (want.money != nil) {
+		c.Fatalf("%s was answered %d and told to the app %v; want %d, %v", e.body(), status, c.told, want.status, want.money)
+	}
+	if len(c.told) == 1 {
+		c.wantTold(e, c.told[0], want)
+		c.book(e, c.told[0])
+	}
+	if status == http.StatusOK {
+		c.waiting = slices.Delete(c.waiting, which, which+1)
+		c.sent = append(c.sent, e)
+	}
+}
+
+func (c *moneyCase) wantTold(e webhook, got http.Header, want outcome) {
+	for _, name := range []string{"Confirmed", "Fulfill", "Credit", "Payout", "Order-State", "Order-Late", "Reason", "Risky", "Amount"} {
+		if got.Get("Ccpayment-"+name) != want.money[name] {
+			c.Fatalf("%s: %s is %q, want %q", e.body(), name, got.Get("Ccpayment-"+name), want.money[name])
+		}
+	}
+	if want.paid == nil {
+		return
+	}
+	paid, err := decimal.NewFromString(got.Get("Ccpayment-Order-Amount-Paid"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	if off := new(big.Rat).Sub(paid.Rat(), want.paid); off.Abs(off).Cmp(big.NewRat(1, 1_000_000_000_000_000_000)) > 0 {
+		c.Fatalf("%s: paid is %s, want %s", e.body(), paid, want.paid.FloatString(24))
+	}
+	if due := got.Get("Ccpayment-Order-Amount-Due"); due != e.payment.order.due.String() {
+		c.Fatalf("%s: due is %s, want %s", e.body(), due, e.payment.order.due)
+	}
+}
+
+// book keeps accounts as an app with an inbox does, and checks each flag
+// against what happened.
+func (c *moneyCase) book(e webhook, told http.Header) {
+	key, of := told.Get("Idempotency-Key"), e.payment.id
+	fulfils, credits := told.Get("Ccpayment-Fulfill") == "true", told.Get("Ccpayment-Credit") == "true"
+	if fulfils {
+		of = e.payment.order.id
+	}
+	switch first, known := c.flags[of]; {
+	case !fulfils && !credits:
+		return
+	case known && first != key:
+		c.Fatalf("%s: a second event carries a flag of %s", e.body(), of)
+	case known:
+		return
+	case e.status != succeeded || e.payment.status != succeeded || e.payment.risky:
+		c.Fatalf("%s: carries a flag for a payment that is %s, risky: %t", e.body(), e.payment.status, e.payment.risky)
+	case fulfils && !c.isPaid(e.payment.order):
+		c.Fatalf("%s: fulfils an order that is not paid", e.body())
+	}
+	c.flags[of] = key
+	if credits {
+		amount, err := decimal.NewFromString(told.Get("Ccpayment-Amount"))
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.credited = c.credited.Add(amount)
+	}
+}
+
+// drain lets CCPayment's APIs catch up, ends every payment, and delivers until
+// everything is acknowledged.
+func (c *moneyCase) drain() {
+	for _, p := range c.payments {
+		if p.status == processing {
+			c.finish(p, rapid.SampledFrom([]string{succeeded, succeeded, failed}).Draw(c.T, "last status"))
+		}
+		p.recordHas, p.listHas = p.status, p.status
+	}
+	for _, o := range c.orders {
+		o.incomplete = false
+	}
+	c.world.fault = ""
+	for len(c.waiting) > 0 {
+		before := len(c.waiting)
+		c.tell(rapid.IntRange(0, before-1).Draw(c.T, "which"), true)
+		if len(c.waiting) == before {
+			c.Fatal("a delivery is not acknowledged although nothing is wrong any more")
+		}
+	}
+}
+
+// account compares the app's books with what happened, now that all is told.
+// Where the risk of a payment changed, or nobody told it, what was held stays
+// held although it may be clean now.
+func (c *moneyCase) account() {
+	if c.cleared {
+		return
+	}
+	received := decimal.Zero
+	for _, p := range c.payments {
+		if p.order == nil && p.status == succeeded && !p.risky {
+			received = received.Add(p.amount)
+		}
+	}
+	if !c.credited.Equal(received) {
+		c.Fatalf("%s was credited and %s received", c.credited, received)
+	}
+	for _, o := range c.orders {
+		if _, fulfilled := c.flags[o.id]; fulfilled != c.isPaid(o) {
+			c.Fatalf("%s is fulfilled: %t, and paid: %t", o.id, fulfilled, c.isPaid(o))
+		}
+	}
+}
