@@ -279,7 +279,7 @@ func TestBehind(t *testing.T) {
 	wantMoney(t, "the Success", s.app.received()[1].header, map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"})
 }
 
-var rounds = flag.Int("rounds", 20, "how many orders TestOneFulfillEach pays")
+var rounds = flag.Int("rounds", 20, "how many orders TestOneFulfillEach and TestMoneyThroughCaddy pay")
 
 // TestOneFulfillEach: payments of one order that succeed at once, each of which
 // finds the order paid, fulfil it once.
