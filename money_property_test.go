@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,9 +31,7 @@ var caseTime = time.Now().Truncate(time.Second)
 type gate struct {
 	handler *Webhook
 	world   *world
-	appSays int
-	told    []http.Header // what the app was called with
-	ids     int           // given out so far
+	ids     int // given out so far
 }
 
 func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) { return g.world.RoundTrip(r) }
@@ -83,8 +82,9 @@ func asJSON(v any) []byte {
 	return text
 }
 
-// deliver sends one signed webhook, and returns the answer's status.
-func (g *gate) deliver(body string) int {
+// deliver sends one signed webhook to an app that says yes or no, and returns
+// the answer's status and what the app was called with.
+func (g *gate) deliver(body string, yes bool) (status int, told []http.Header) {
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
 	r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(body))
 	r.Header = http.Header{
@@ -94,14 +94,18 @@ func (g *gate) deliver(body string) int {
 	w := httptest.NewRecorder()
 	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, new(caddyhttp.Server))
 	app := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
-		g.told = append(g.told, r.Header.Clone())
-		w.WriteHeader(g.appSays)
+		told = append(told, r.Header.Clone())
+		if !yes {
+			w.WriteHeader(http.StatusInternalServerError)
+			return nil
+		}
+		w.WriteHeader(http.StatusOK)
 		return nil
 	})
 	if err := g.handler.ServeHTTP(w, r, app); err != nil {
 		panic(err)
 	}
-	return w.Code
+	return w.Code, told
 }
 
 // newID is one that no other case has.
@@ -286,18 +290,14 @@ func (c *moneyCase) announce(p *worldPayment) {
 // tell delivers a webhook that waits, and compares with the oracle.
 func (c *moneyCase) tell(which int, yes bool) {
 	e := c.waiting[which]
-	c.gate.told, c.appSays = nil, http.StatusInternalServerError
-	if yes {
-		c.appSays = http.StatusOK
-	}
 	want := c.oracle.deliver(c.world, e, yes)
-	status := c.gate.deliver(e.body())
-	if status != want.status || len(c.told) > 1 || len(c.told) == 1 != (want.money != nil) {
-		c.Fatalf("%s was answered %d and told to the app %v; want %d, %v", e.body(), status, c.told, want.status, want.money)
+	status, told := c.gate.deliver(e.body(), yes)
+	if status != want.status || len(told) > 1 || len(told) == 1 != (want.money != nil) {
+		c.Fatalf("%s was answered %d and told to the app %v; want %d, %v", e.body(), status, told, want.status, want.money)
 	}
-	if len(c.told) == 1 {
-		c.wantTold(e, c.told[0], want)
-		c.book(e, c.told[0])
+	if len(told) == 1 {
+		c.wantTold(e, told[0], want)
+		c.book(e, told[0])
 	}
 	if status == http.StatusOK {
 		c.waiting = slices.Delete(c.waiting, which, which+1)
@@ -369,6 +369,9 @@ func (c *moneyCase) drain() {
 		o.incomplete = false
 	}
 	c.world.fault = ""
+	if rapid.Bool().Draw(c.T, "all at once") {
+		c.tellAtOnce()
+	}
 	for len(c.waiting) > 0 {
 		before := len(c.waiting)
 		c.tell(rapid.IntRange(0, before-1).Draw(c.T, "which"), true)
@@ -376,6 +379,26 @@ func (c *moneyCase) drain() {
 			c.Fatal("a delivery is not acknowledged although nothing is wrong any more")
 		}
 	}
+}
+
+// tellAtOnce delivers all that waits on as many goroutines. What each is told
+// depends on who comes first; the books do not.
+func (c *moneyCase) tellAtOnce() {
+	statuses, told := make([]int, len(c.waiting)), make([][]http.Header, len(c.waiting))
+	var all sync.WaitGroup
+	for i, e := range c.waiting {
+		all.Go(func() { statuses[i], told[i] = c.gate.deliver(e.body(), true) })
+	}
+	all.Wait()
+	for i, e := range c.waiting {
+		if statuses[i] != http.StatusOK || len(told[i]) > 1 {
+			c.Fatalf("%s was answered %d and told to the app %v", e.body(), statuses[i], told[i])
+		}
+		for _, call := range told[i] {
+			c.book(e, call)
+		}
+	}
+	c.waiting = nil
 }
 
 // account compares the app's books with what happened, now that all is told.
