@@ -2,6 +2,7 @@ package ccpayment
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	_ "github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
 
@@ -405,6 +407,7 @@ func (c *moneyCase) tellAtOnce() {
 // Where the risk of a payment changed, or nobody told it, what was held stays
 // held although it may be clean now.
 func (c *moneyCase) account() {
+	c.wantLedger()
 	if c.cleared {
 		return
 	}
@@ -420,6 +423,24 @@ func (c *moneyCase) account() {
 	for _, o := range c.orders {
 		if _, fulfilled := c.flags[o.id]; fulfilled != c.isPaid(o) {
 			c.Fatalf("%s is fulfilled: %t, and paid: %t", o.id, fulfilled, c.isPaid(o))
+		}
+	}
+}
+
+// wantLedger: the ledger names the event that fulfilled an order.
+func (c *moneyCase) wantLedger() {
+	shared, err := c.handler.app.acquireLedger()
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer c.handler.app.releaseLedger()
+	for _, o := range c.orders {
+		order, err := shared.Order(c.Context(), ledger.OrderID{AppID: gateCredentials.AppID, ID: o.id})
+		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			c.Fatal(err)
+		}
+		if order.FulfilledBy != c.flags[o.id] {
+			c.Fatalf("%s was fulfilled by %q, and the ledger says by %q", o.id, c.flags[o.id], order.FulfilledBy)
 		}
 	}
 }
