@@ -46,6 +46,8 @@ func viewOrder(o ledger.Order) orderView {
 type orderDetails struct {
 	orderView
 	GatewayOrderID string                `json:"gateway_order_id"`
+	Terms          *ledger.Terms         `json:"terms"`
+	Generations    []ledger.Generation   `json:"generations"`
 	Payments       []ledger.OrderPayment `json:"payments"`
 	Timeline       []moment              `json:"timeline"`
 }
@@ -99,8 +101,15 @@ func showOrder(r *http.Request, app *App, shared *sharedLedger) (any, error) {
 		return nil, explainLedger(err)
 	}
 	details := orderDetails{orderView: viewOrder(order), GatewayOrderID: order.ID, Payments: order.Payments}
+	if c := order.Checkout; c != nil {
+		details.Terms, details.Generations = &c.Terms, c.Generations
+	}
 	for _, s := range order.Steps {
-		details.Timeline = append(details.Timeline, moment{At: s.At, What: fmt.Sprintf("order %s, %s of %s %s", s.State, s.Paid, order.Due, order.Currency)})
+		what := s.Cause
+		if what == "" {
+			what = fmt.Sprintf("order %s, %s of %s %s", s.State, s.Paid, order.Due, order.Currency)
+		}
+		details.Timeline = append(details.Timeline, moment{At: s.At, What: what})
 	}
 	for _, known := range order.Events {
 		e, err := shared.store.Load(r.Context(), known.Key(order.AppID))

@@ -15,9 +15,18 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterGlobalOption("ccpayment", parseApp)
-	httpcaddyfile.RegisterHandlerDirective("ccpayment_webhook", parseWebhook)
 	// After encode and request_header, before everything that answers.
-	httpcaddyfile.RegisterDirectiveOrder("ccpayment_webhook", httpcaddyfile.Before, "invoke")
+	for _, d := range []struct {
+		name  string
+		parse httpcaddyfile.UnmarshalHandlerFunc
+	}{
+		{"ccpayment_webhook", parseWebhook},
+		{"ccpayment_status", parseStatus},
+		{"ccpayment_checkout", parseCheckout},
+	} {
+		httpcaddyfile.RegisterHandlerDirective(d.name, d.parse)
+		httpcaddyfile.RegisterDirectiveOrder(d.name, httpcaddyfile.Before, "invoke")
+	}
 }
 
 // unknownOption is the error for an option that a block does not have.
@@ -37,6 +46,7 @@ func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
 //		private_key     <file>
 //		base_url        <url>
 //		api_timeout     <duration>
+//		webhook_url     <url>
 //		store <module> { … }
 //		account <name> {
 //			app_id          <id>
@@ -47,6 +57,7 @@ func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
 //			private_key     <file>
 //			base_url        <url>
 //			api_timeout     <duration>
+//			webhook_url     <url>
 //		}
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -71,7 +82,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				return nil, err
 			}
 		default:
-			if err := parseAccount(d, &app.Account, option, "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, store, account"); err != nil {
+			if err := parseAccount(d, &app.Account, option, "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url, store, account"); err != nil {
 				return nil, err
 			}
 		}
@@ -108,7 +119,7 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 	}
 	account := new(Account)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := parseAccount(d, account, d.Val(), "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout"); err != nil {
+		if err := parseAccount(d, account, d.Val(), "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url"); err != nil {
 			return err
 		}
 	}
@@ -148,7 +159,7 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 		a.PreviousSecrets = append(a.PreviousSecrets, previous)
 		return nil
 	case "webhook_url":
-		return d.Err("option \"webhook_url\" cannot be used yet: it is for orders made here, which this release does not make")
+		return oneText(d, &a.WebhookURL)
 	default:
 		return unknownOption(d, option, allowed)
 	}

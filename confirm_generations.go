@@ -56,6 +56,9 @@ func (g *gatewayV2) readOthers(ctx context.Context, order *gatewayOrder, id stri
 		return nil, behind("the ledger has no price of the order")
 	}
 	whole := &gatewayOrder{currency: checkout.Symbol, raw: order.raw, due: settle.Order{Due: price}}
+	if checkout.Terms.FiatID != "" {
+		whole.due.Slack = decimal.New(1, -fiatDecimals)
+	}
 	for _, generation := range checkout.Generations {
 		part := order
 		if generation.ID != id {

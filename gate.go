@@ -30,7 +30,7 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	defer cancel()
 	attempt.Confirming()
 	asked := h.app.now()
-	money, err := confirmation{}, error(nil)
+	var money confirmation
 	p, err := h.policyFor(ctx, d.event, shared)
 	if err == nil {
 		money, err = h.gateway.confirm(ctx, d, p, asked)

@@ -14,7 +14,7 @@ import (
 func silentShop(t *testing.T, webhook string) *shop {
 	t.Helper()
 	box, c, base := newSandbox(t, 1)
-	return &shop{box: box, c: c, server: start(t, setup{account: "base_url " + base, webhook: webhook})}
+	return &shop{box: box, c: c, server: start(t, setup{account: "base_url " + base, webhook: webhook, confirm: true})}
 }
 
 // paid makes an order and pays it, and returns the body of its webhook.
@@ -59,7 +59,7 @@ func TestStale(t *testing.T) {
 
 // TestEnrichedBody: the app gets the webhook with the records that confirmed it.
 func TestEnrichedBody(t *testing.T) {
-	s := silentShop(t, "confirm on\nbody enriched")
+	s := silentShop(t, "body enriched")
 	sent := s.paid("order-1")
 	s.deliver(delivery{body: sent}).wants(t, http.StatusOK)
 	got := s.app.wants(t, 1)[0]

@@ -51,6 +51,7 @@ type App struct {
 	routes   map[string]string       // the configuration of each route name
 	handlers []*Webhook              // one for each route
 	resolved map[string]*credentials // of each account that was asked for
+	tills    map[string]*till        // of each account that makes orders
 	held     *sharedLedger           // our reference to the ledger
 	released bool
 }
@@ -81,6 +82,10 @@ type Account struct {
 	// How long one try of an API call may take. Default: 10s.
 	APITimeout caddy.Duration `json:"api_timeout,omitempty"`
 
+	// Where the webhooks of orders that are made here are sent. Default: what
+	// CCPayment's console says.
+	WebhookURL string `json:"webhook_url,omitempty"`
+
 	// Text that stands in front of every order id at CCPayment and is removed
 	// towards the app. An order id without it belongs to another shop: its
 	// events are recorded and acknowledged, but not forwarded.
@@ -89,7 +94,7 @@ type Account struct {
 
 // isSet reports whether any option is given.
 func (a *Account) isSet() bool {
-	return a.AppID+a.AppSecret+a.WebhookKey+a.OrderPrefix+a.PrivateKey+a.BaseURL != "" ||
+	return a.AppID+a.AppSecret+a.WebhookKey+a.OrderPrefix+a.PrivateKey+a.BaseURL+a.WebhookURL != "" ||
 		a.APITimeout != 0 || len(a.PreviousSecrets) > 0
 }
 
@@ -209,6 +214,23 @@ func (a *App) credentials(name string) (*credentials, error) {
 	}
 	a.resolved[name] = c
 	return c, nil
+}
+
+// tillOf returns the till of an account, of which there is one.
+func (a *App) tillOf(account string) (*till, error) {
+	c, err := a.credentials(account)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.tills == nil {
+		a.tills = make(map[string]*till)
+	}
+	if a.tills[account] == nil {
+		a.tills[account] = newTill(a, account, c)
+	}
+	return a.tills[account], nil
 }
 
 // claimRoute registers a route name. The same name may stand for one and the

@@ -30,6 +30,8 @@ type credentials struct {
 	current     *client.HMAC
 	previous    []previousHMAC
 	webhookKey  *rsa.PublicKey
+	webhookURL  string // where orders made here have their webhooks sent
+	statusKey   []byte // of the tokens of ccpayment_status
 	api         *client.Client
 	reads       *apiReads // of api
 	// apiBudget is how long all that is asked about one event may take.
@@ -78,6 +80,13 @@ func newCredentials(account *Account, fallback bool, connections *http.Client) (
 	if c.orderPrefix, err = optional(repl, "order_prefix", account.OrderPrefix); err != nil {
 		return nil, err
 	}
+	if c.webhookURL, err = optional(repl, "webhook_url", account.WebhookURL); err != nil {
+		return nil, err
+	}
+	if err := checkURL("webhook_url", c.webhookURL); err != nil {
+		return nil, err
+	}
+	c.statusKey = deriveKey(secret, c.appID, "status")
 	file, err := optional(repl, "webhook_key", account.WebhookKey)
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	switch {
 	case event.NextReason != "":
 		a.Reason = event.NextReason
-	case a.Number > 1:
+	case event.Seq > 0: // it was handed over before
 		a.Reason = Retry
 	}
 	if !known {
@@ -156,10 +156,11 @@ func (a *Attempt) Failed(ctx context.Context, failure error, again Again) error 
 
 // again is what becomes of the event after a failure.
 func (a *Attempt) again(failure error, again Again) Transition {
-	t := Transition{At: a.ledger.now(), State: Retrying, Cause: failure.Error(), Spared: again.Spared}
+	t := Transition{At: a.ledger.now(), State: Retrying, Cause: failure.Error()}
 	if a.plan == nil {
 		return t
 	}
+	t.Spared = again.Spared
 	if t.Next = a.plan.next(a.Event, t.At, again); t.Next.IsZero() {
 		t.State, t.Spared = Dead, false
 	}

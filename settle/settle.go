@@ -55,6 +55,9 @@ type Order struct {
 	Rate decimal.Decimal
 	// ExpiresAt is when a payment becomes late; zero: never.
 	ExpiresAt time.Time
+	// Slack is how much more than Due is not over: what asking for a rest in
+	// whole cents adds.
+	Slack decimal.Decimal
 }
 
 // Payment is one payment of the order, as CCPayment's records have it.
@@ -129,7 +132,7 @@ func state(order Order, paid decimal.Decimal, policy Policy, held, unfinished bo
 	noise := order.Due.Mul(tolerance)
 	enough := order.Due.Sub(order.Due.Mul(share(policy.AcceptUnderpaid))).Sub(noise)
 	switch {
-	case paid.GreaterThan(order.Due.Add(noise)):
+	case paid.GreaterThan(order.Due.Add(noise).Add(order.Slack)):
 		return Overpaid
 	case paid.IsPositive() && paid.GreaterThanOrEqual(enough):
 		return Paid

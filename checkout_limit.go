@@ -1,0 +1,76 @@
+package ccpayment
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// limits bound how many orders a client's address makes. A nil one bounds
+// nothing.
+type limits struct {
+	every time.Duration // one more order is allowed each
+	burst int
+
+	mu      sync.Mutex
+	clients map[string]*rate.Limiter
+}
+
+// mostClients bounds the memory of the limits. Beyond it, those whose allowance
+// is whole again are forgotten.
+const mostClients = 10_000
+
+// parseLimit reads a limit such as 10/1m.
+func parseLimit(text string) (*limits, error) {
+	if text == "off" {
+		return nil, nil
+	}
+	count, per, ok := strings.Cut(text, "/")
+	n, err := strconv.Atoi(count)
+	if !ok || err != nil || n < 1 {
+		return nil, fmt.Errorf("limit %q is neither off nor such as 10/1m", text)
+	}
+	duration, err := time.ParseDuration(per)
+	if err != nil || duration <= 0 {
+		return nil, fmt.Errorf("limit %q is neither off nor such as 10/1m", text)
+	}
+	return &limits{every: duration / time.Duration(n), burst: n, clients: make(map[string]*rate.Limiter)}, nil
+}
+
+// allow takes one order from the client's allowance.
+func (l *limits) allow(r *http.Request, now time.Time) error {
+	if l == nil {
+		return nil
+	}
+	client := clientIP(r.Context(), r.RemoteAddr)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limiter := l.clients[client]
+	if limiter == nil {
+		if len(l.clients) >= mostClients {
+			l.forget(now)
+		}
+		limiter = rate.NewLimiter(rate.Every(l.every), l.burst)
+		l.clients[client] = limiter
+	}
+	if limiter.AllowN(now, 1) {
+		return nil
+	}
+	return &checkoutError{status: http.StatusTooManyRequests, code: "too_many", text: "too many new orders: try again later", retryAfter: l.every}
+}
+
+func (l *limits) forget(now time.Time) {
+	for client, limiter := range l.clients {
+		if limiter.TokensAt(now) >= float64(l.burst) {
+			delete(l.clients, client)
+		}
+	}
+	if len(l.clients) >= mostClients {
+		clear(l.clients)
+	}
+}

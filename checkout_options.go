@@ -1,0 +1,236 @@
+package ccpayment
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+)
+
+// requestUUID is the only placeholder of a request that an order id may have.
+const requestUUID = "{http.request.uuid}"
+
+// minimumLinkSecret is how long a secret of links must be.
+const minimumLinkSecret = 16
+
+// resolve replaces placeholders, checks the options and builds what requests need.
+func (h *Checkout) resolve(repl *caddy.Replacer) error {
+	if err := h.resolveSource(repl); err != nil {
+		return err
+	}
+	// A buyer who could name one of these could pay a cheap page's price for an
+	// expensive order: only what is known at load may stand in them.
+	h.fixed = offer{expires: time.Duration(h.Expires)}
+	for _, field := range []struct {
+		name, from, fallback string
+		to                   *string
+	}{
+		{"price", h.Price, "", &h.fixed.price},
+		{"currency", h.Currency, "USD", &h.fixed.currency},
+		{"coin", h.Coin, "", &h.fixed.coin},
+		{"chain", h.Chain, "", &h.fixed.chain},
+		{"notify_url", h.NotifyURL, h.till.webhookURL, &h.fixed.notifyURL},
+	} {
+		value, err := known(repl, field.name, field.from)
+		if err != nil {
+			return err
+		}
+		if *field.to = value; value == "" {
+			*field.to = field.fallback
+		}
+	}
+	parts := strings.Split(h.OrderID, requestUUID)
+	for i, part := range parts {
+		value, err := known(repl, "order_id", part)
+		if err != nil {
+			return err
+		}
+		parts[i] = value
+	}
+	h.fixed.orderID = strings.Join(parts, requestUUID)
+	return errors.Join(h.checkFixed(), h.resolveAnswers())
+}
+
+// known replaces placeholders that are known at load, and refuses others.
+func known(repl *caddy.Replacer, name, text string) (string, error) {
+	value, err := optional(repl, name, text)
+	if err != nil {
+		return "", fmt.Errorf("%w; only placeholders that are known at load may stand here, such as {env.NAME}", err)
+	}
+	if strings.ContainsAny(value, "{}") {
+		return "", fmt.Errorf("%s: %q has a placeholder of the request, which a buyer could choose: use a fixed text, or let the app say it with 402", name, text)
+	}
+	return value, nil
+}
+
+// resolveSource finds the one source of terms.
+func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
+	sources := 0
+	for _, given := range []bool{h.Intercept != nil, len(h.LinkSecrets) > 0, h.Price != "", h.BuyerPrice != nil} {
+		if given {
+			sources++
+		}
+	}
+	if sources == 0 {
+		h.Intercept = new(Intercept)
+	}
+	if sources > 1 {
+		return errors.New("terms come from one source: intercept, link_secret, price or buyer_price")
+	}
+	if h.Intercept != nil {
+		setDefault(&h.Intercept.Status, http.StatusPaymentRequired)
+		if h.Intercept.Status < 200 || h.Intercept.Status > 599 {
+			return fmt.Errorf("intercept: %d is no status of an answer", h.Intercept.Status)
+		}
+		h.paths = make(map[string]string)
+		for _, name := range offerFields {
+			h.paths[name] = name
+		}
+		for name, path := range h.Intercept.Paths {
+			if _, ok := h.paths[name]; !ok {
+				return fmt.Errorf("intercept: unknown field %q: use one of %s", name, strings.Join(offerFields, ", "))
+			}
+			h.paths[name] = path
+		}
+	}
+	for _, text := range h.LinkSecrets {
+		secret, err := required(repl, "link_secret", text)
+		if err != nil {
+			return err
+		}
+		if len(secret) < minimumLinkSecret {
+			return fmt.Errorf("link_secret must have at least %d characters", minimumLinkSecret)
+		}
+		h.linkSecrets = append(h.linkSecrets, secret)
+	}
+	if h.BuyerPrice == nil {
+		return nil
+	}
+	if h.OrderID != "" && !strings.Contains(h.OrderID, requestUUID) {
+		return errors.New("buyer_price makes a new order each time: leave order_id out, or put {http.request.uuid} in it")
+	}
+	var err error
+	if h.min, err = known(repl, "buyer_price", h.BuyerPrice.Min); err != nil {
+		return err
+	}
+	if h.max, err = known(repl, "buyer_price", h.BuyerPrice.Max); err != nil {
+		return err
+	}
+	least, errMin := readPositive(h.min)
+	most, errMax := readPositive(h.max)
+	if h.BuyerPrice.Field == "" || errMin != nil || errMax != nil || most.LessThan(least) {
+		return errors.New("buyer_price takes a field's name, a smallest and a largest amount, both more than zero")
+	}
+	return nil
+}
+
+func readPositive(text string) (decimal.Decimal, error) {
+	d, err := client.ParseAmount(text)
+	if err == nil && !d.IsPositive() {
+		err = errors.New("it must be more than zero")
+	}
+	return d, err
+}
+
+// checkBuyerPrice checks what a buyer wants to pay.
+func (h *Checkout) checkBuyerPrice(text string) error {
+	price, err := readPositive(text)
+	least, _ := readPositive(h.min)
+	most, _ := readPositive(h.max)
+	if err != nil || price.LessThan(least) || price.GreaterThan(most) {
+		return fmt.Errorf("name an amount from %s to %s", h.min, h.max)
+	}
+	return nil
+}
+
+// checkFixed checks what the configuration says of the order.
+func (h *Checkout) checkFixed() error {
+	if h.fixed.price != "" {
+		if _, err := readPositive(h.fixed.price); err != nil {
+			return fmt.Errorf("price: %v", err)
+		}
+	}
+	if h.fixed.chain == "" && h.fixed.coin != "" || h.fixed.chain != "" && h.fixed.coin == "" {
+		return errors.New("coin takes a symbol or coin:<id>, and a chain")
+	}
+	if h.fixed.orderID != "" && !strings.Contains(h.fixed.orderID, requestUUID) {
+		if err := checkOrderID(h.fixed.orderID, h.till.orderPrefix); err != nil {
+			return err
+		}
+	}
+	if h.Expires < 0 || time.Duration(h.Expires) > longestExpiry {
+		return fmt.Errorf("expires must be at most %s", longestExpiry)
+	}
+	for name, link := range map[string]string{"return_url": h.ReturnURL, "close_url": h.CloseURL} {
+		if err := checkTarget(name, link); err != nil {
+			return err
+		}
+	}
+	return checkURL("notify_url", h.fixed.notifyURL)
+}
+
+// checkTarget refuses an address of which a buyer could choose the host.
+func checkTarget(name, link string) error {
+	if link == "" {
+		return nil
+	}
+	host, _, _ := strings.Cut(strings.NewReplacer("{http.request.scheme}", "https", "{scheme}", "https",
+		"{http.request.host}", "host", "{host}", "host", "{http.request.hostport}", "host", "{hostport}", "host").Replace(link), "?")
+	scheme, rest, ok := strings.Cut(host, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	if !ok || scheme != "http" && scheme != "https" || authority == "" || strings.ContainsAny(authority, "{}@\\") {
+		return fmt.Errorf("%s: %q must be an http or https address whose host is fixed or {host}", name, link)
+	}
+	return nil
+}
+
+// resolveAnswers sets up how it answers.
+func (h *Checkout) resolveAnswers() error {
+	if len(h.Methods) == 0 {
+		switch {
+		case h.Intercept != nil: // any
+		case len(h.linkSecrets) > 0:
+			h.Methods = []string{http.MethodGet, http.MethodPost}
+		default:
+			h.Methods = []string{http.MethodPost}
+		}
+	}
+	for i, method := range h.Methods {
+		h.Methods[i] = strings.ToUpper(method)
+		if h.Methods[i] == http.MethodHead {
+			return errors.New("methods: HEAD never makes an order")
+		}
+	}
+	setDefault(&h.Respond, "auto")
+	switch h.Respond {
+	case "auto", "redirect", "json":
+	default:
+		return fmt.Errorf("unknown respond %q: use auto, redirect or json", h.Respond)
+	}
+	fallback := "10/1m"
+	if h.Intercept != nil {
+		fallback = "off"
+	}
+	setDefault(&h.Limit, fallback)
+	var err error
+	if h.limits, err = parseLimit(h.Limit); err != nil {
+		return err
+	}
+	if len(h.CheckoutHosts) == 0 {
+		h.CheckoutHosts = []string{"ccpayment.com", ".ccpayment.com"}
+		if u, err := url.Parse(h.till.api.BaseURL()); err == nil {
+			h.CheckoutHosts = append(h.CheckoutHosts, u.Hostname())
+		}
+	}
+	for i, host := range h.CheckoutHosts {
+		h.CheckoutHosts[i] = strings.ToLower(strings.Replace(host, "*.", ".", 1))
+	}
+	return nil
+}

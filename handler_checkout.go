@@ -1,0 +1,435 @@
+package ccpayment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+)
+
+func init() {
+	caddy.RegisterModule(new(Checkout))
+}
+
+// Checkout makes an order at CCPayment and sends the buyer to its hosted page,
+// at a price that the buyer cannot change: one that the app behind Caddy answers
+// with, one in a signed link, or one in the configuration. Asked again for the
+// same order, it answers with the same checkout.
+//
+// Errors for browsers go through Caddy's `handle_errors`, with these placeholders:
+//
+// Placeholder | Description
+// ------------|---------------
+// `{http.ccpayment.error}` | What is wrong, in one word
+// `{http.ccpayment.gateway_code}` | CCPayment's code, if it refused
+type Checkout struct {
+	// The name of the merchant account. Default: the account at the top level
+	// of the ccpayment app.
+	Account string `json:"account,omitempty"`
+
+	// Take the terms from the app's answer. Default, where there is no other
+	// source: an answer 402.
+	Intercept *Intercept `json:"intercept,omitempty"`
+
+	// Take the terms from a link that is signed with one of these secrets.
+	LinkSecrets []string `json:"link_secrets,omitempty"`
+
+	// Take the terms from here: a price,
+	Price string `json:"price,omitempty"`
+
+	// or one that the buyer names, for donations.
+	BuyerPrice *BuyerPrice `json:"buyer_price,omitempty"`
+
+	// What the price is in: a symbol, `fiat:<id>` or `coin:<id>`. Default: `USD`.
+	Currency string `json:"currency,omitempty"`
+
+	// What it is paid in: a symbol or `coin:<id>`, and a chain. Default: the
+	// buyer picks the coin.
+	Coin  string `json:"coin,omitempty"`
+	Chain string `json:"chain,omitempty"`
+
+	// The order's id. Default: a new UUIDv7.
+	OrderID string `json:"order_id,omitempty"`
+
+	// What the hosted page says is bought.
+	Product string `json:"product,omitempty"`
+
+	// Where CCPayment writes to about the payment.
+	BuyerEmail string `json:"buyer_email,omitempty"`
+
+	// Where the buyer goes after paying, and on leaving.
+	ReturnURL string `json:"return_url,omitempty"`
+	CloseURL  string `json:"close_url,omitempty"`
+
+	// Where CCPayment sends the order's webhooks. Default: the account's webhook_url.
+	NotifyURL string `json:"notify_url,omitempty"`
+
+	// How long the order can be paid. Default: CCPayment's, 24 hours for invoices
+	// and 10 days for deposit orders.
+	Expires caddy.Duration `json:"expires,omitempty"`
+
+	// The methods that make an order. Default: POST; links: GET and POST;
+	// intercept: any.
+	Methods []string `json:"methods,omitempty"`
+
+	// How it answers: `redirect`, `json`, or `auto`, by what the client is.
+	// Default: `auto`.
+	Respond string `json:"respond,omitempty"`
+
+	// How many new orders a client's address may make, such as `10/1m`, or `off`.
+	// Default: `10/1m`; intercept: `off`.
+	Limit string `json:"limit,omitempty"`
+
+	// Where a buyer may be sent. Default: ccpayment.com, its subdomains, and
+	// base_url's host.
+	CheckoutHosts []string `json:"checkout_hosts,omitempty"`
+
+	app         *App
+	till        *till
+	linkSecrets []string
+	paths       map[string]string // of the fields in an app's answer
+	fixed       offer             // what is known at load
+	min, max    string
+	limits      *limits
+	logger      *zap.Logger
+}
+
+// Intercept is an app's answer that asks for a checkout.
+type Intercept struct {
+	// Default: 402.
+	Status int `json:"status,omitempty"`
+	// Where the fields are in the answer, as gjson paths. Default: their names.
+	Paths map[string]string `json:"paths,omitempty"`
+}
+
+// BuyerPrice lets the buyer name the amount.
+type BuyerPrice struct {
+	// The name of the form or query field.
+	Field string `json:"field,omitempty"`
+	Min   string `json:"min,omitempty"`
+	Max   string `json:"max,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Checkout) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.ccpayment_checkout",
+		New: func() caddy.Module { return new(Checkout) },
+	}
+}
+
+// Provision resolves the options.
+func (h *Checkout) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	appModule, err := ctx.App("ccpayment")
+	if err != nil {
+		return fmt.Errorf("getting ccpayment app: %v", err)
+	}
+	h.app = appModule.(*App)
+	repl := caddy.NewReplacer()
+	account, err := optional(repl, "account", h.Account)
+	if err != nil {
+		return err
+	}
+	if h.till, err = h.app.tillOf(account); err != nil {
+		return err
+	}
+	return h.resolve(repl)
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (h *Checkout) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if h.Intercept != nil {
+		return h.intercept(w, r, next)
+	}
+	if !slices.Contains(h.Methods, r.Method) || isPrefetch(r) {
+		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
+		return h.fail(w, r, &checkoutError{status: http.StatusMethodNotAllowed, code: "bad_method", text: "use " + strings.Join(h.Methods, " or ")})
+	}
+	var o offer
+	var err error
+	switch {
+	case len(h.linkSecrets) > 0:
+		o, err = h.fromLink(r)
+	default:
+		o, err = h.fromConfig(r)
+	}
+	if err != nil {
+		return h.fail(w, r, err)
+	}
+	return h.checkOut(w, r, o)
+}
+
+// intercept lets the app answer, and makes a checkout of an answer that asks for
+// one. A webhook that is being handed over passes untouched.
+func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.Method == http.MethodHead || caddyhttp.GetVar(r.Context(), "ccpayment_event_id") != nil {
+		return next.ServeHTTP(w, r)
+	}
+	iw := &interceptor{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, status: h.Intercept.Status}
+	if err := next.ServeHTTP(iw, r); err != nil || !iw.taken {
+		return err
+	}
+	o, err := h.fromAnswer(iw)
+	if errors.Is(err, errNoOffer) {
+		return iw.passOn()
+	}
+	for _, cookie := range iw.header.Values("Set-Cookie") {
+		w.Header().Add("Set-Cookie", cookie)
+	}
+	if err == nil && len(h.Methods) > 0 && !slices.Contains(h.Methods, r.Method) {
+		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
+		err = &checkoutError{status: http.StatusMethodNotAllowed, code: "bad_method", text: "use " + strings.Join(h.Methods, " or ")}
+	}
+	if err != nil {
+		return h.fail(w, r, err)
+	}
+	return h.checkOut(w, r, h.complete(r, o))
+}
+
+// fromConfig is the offer of the configuration.
+func (h *Checkout) fromConfig(r *http.Request) (offer, error) {
+	o := h.fixed
+	if o.orderID == "" || strings.Contains(o.orderID, requestUUID) {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return o, unavailableLedger(err)
+		}
+		o.orderID = strings.ReplaceAll(o.orderID, requestUUID, id.String())
+		if h.fixed.orderID == "" {
+			o.orderID = id.String()
+		}
+	}
+	if h.BuyerPrice != nil {
+		r.Body = http.MaxBytesReader(nil, r.Body, largestOffer)
+		price := strings.TrimSpace(r.FormValue(h.BuyerPrice.Field))
+		if err := h.checkBuyerPrice(price); err != nil {
+			return o, &checkoutError{status: http.StatusBadRequest, code: "bad_amount", text: err.Error()}
+		}
+		o.price = price
+	}
+	return h.complete(r, o), nil
+}
+
+// complete adds what only the request tells, and the configuration's for what
+// the source left out.
+func (h *Checkout) complete(r *http.Request, o offer) offer {
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if o.currency == "" {
+		o.currency = h.fixed.currency
+	}
+	if o.coin == "" && h.fixed.coin != "" {
+		o.coin, o.chain = h.fixed.coin, h.fixed.chain
+	}
+	for _, field := range []struct {
+		to   *string
+		from string
+	}{
+		{&o.product, h.Product},
+		{&o.buyerEmail, h.BuyerEmail},
+		{&o.returnURL, h.ReturnURL},
+		{&o.closeURL, h.CloseURL},
+	} {
+		if *field.to == "" {
+			*field.to = repl.ReplaceAll(field.from, "")
+		}
+	}
+	if o.expires == 0 {
+		o.expires = h.fixed.expires
+	}
+	o.notifyURL = h.fixed.notifyURL
+	return o
+}
+
+// checkOut sends the buyer to the offer's checkout.
+func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, o offer) error {
+	if err := h.limits.allow(r, h.app.now()); err != nil {
+		return h.fail(w, r, err)
+	}
+	done, err := h.till.openOnce(r.Context(), o)
+	if err == nil {
+		err = h.checkHost(done.CheckoutURL)
+	}
+	if err != nil {
+		return h.fail(w, r, err)
+	}
+	if done.isNew {
+		h.logger.Info("made an order", zap.String("order_id", done.orderID), zap.String("gateway_order_id", done.ID))
+	}
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Referrer-Policy", "no-referrer")
+	if h.wantsPage(r) {
+		header.Set("Location", done.CheckoutURL)
+		w.WriteHeader(http.StatusSeeOther)
+		return nil
+	}
+	status := http.StatusOK
+	if done.isNew {
+		status = http.StatusCreated
+	}
+	return writeJSON(w, status, viewCheckout(done))
+}
+
+// checkoutView is a checkout for programs.
+type checkoutView struct {
+	OrderID     string     `json:"order_id"`
+	CheckoutURL string     `json:"checkout_url"`
+	Token       string     `json:"status_token"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	Price       string     `json:"price"`
+	Currency    string     `json:"currency"`
+	Address     string     `json:"address,omitempty"`
+	Memo        string     `json:"memo,omitempty"`
+	Amount      string     `json:"amount,omitempty"`
+	Coin        string     `json:"coin,omitempty"`
+	Chain       string     `json:"chain,omitempty"`
+}
+
+func viewCheckout(o opened) checkoutView {
+	v := checkoutView{
+		OrderID: o.orderID, CheckoutURL: o.CheckoutURL, Token: o.token, Price: o.price, Currency: o.symbol,
+		Address: o.Address, Memo: o.Memo, Amount: o.Amount, Coin: o.paySym, Chain: o.Terms.Chain,
+	}
+	if !o.ExpiresAt.IsZero() {
+		at := o.ExpiresAt.UTC()
+		v.ExpiresAt = &at
+	}
+	return v
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(value)
+}
+
+// fail answers with an error: JSON for programs; for browsers it is Caddy's to
+// show, with `handle_errors`.
+func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error) error {
+	var e *checkoutError
+	if !errors.As(err, &e) {
+		e = &checkoutError{status: http.StatusInternalServerError, code: "internal", text: "the checkout failed", cause: err}
+	}
+	if e.status >= http.StatusInternalServerError {
+		h.logger.Error("no checkout", zap.String("error", e.code), zap.Int("status", e.status), zap.Error(e))
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if e.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(e.retryAfter.Seconds()+0.999)))
+	}
+	if h.wantsPage(r) {
+		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+		repl.Set("http.ccpayment.error", e.code)
+		if e.gatewayCode != 0 {
+			repl.Set("http.ccpayment.gateway_code", strconv.Itoa(e.gatewayCode))
+		}
+		if e.code == "paid" && h.returnAddress(r) != "" {
+			w.Header().Set("Location", h.returnAddress(r))
+			w.WriteHeader(http.StatusSeeOther)
+			return nil
+		}
+		return caddyhttp.Error(e.status, e)
+	}
+	var body struct {
+		Error struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	body.Error.Code, body.Error.Message = e.code, e.text
+	return writeJSON(w, e.status, body)
+}
+
+// returnAddress is where the configuration sends buyers back to.
+func (h *Checkout) returnAddress(r *http.Request) string {
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	address := repl.ReplaceAll(h.ReturnURL, "")
+	if checkURL("return_url", address) != nil {
+		return ""
+	}
+	return address
+}
+
+// wantsPage reports whether a browser navigates.
+func (h *Checkout) wantsPage(r *http.Request) bool {
+	switch h.Respond {
+	case "redirect":
+		return true
+	case "json":
+		return false
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// isPrefetch reports whether nobody has asked for the page yet.
+func isPrefetch(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Sec-Purpose")+r.Header.Get("Purpose"), "prefetch")
+}
+
+// checkHost refuses to send a buyer anywhere but to a checkout.
+func (h *Checkout) checkHost(link string) error {
+	u, err := url.Parse(link)
+	refused := &checkoutError{
+		status: http.StatusBadGateway, code: "bad_checkout", text: "CCPayment named a checkout that buyers are not sent to",
+		cause: fmt.Errorf("the checkout is at %.200q: allow its host with checkout_hosts if it is CCPayment's", link),
+	}
+	if err != nil || u.User != nil || u.Hostname() == "" || strings.ContainsAny(link, "\\ \t\r\n") {
+		return refused
+	}
+	host := strings.ToLower(u.Hostname())
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(host)) {
+		return refused
+	}
+	for _, allowed := range h.CheckoutHosts {
+		if host == allowed || strings.HasPrefix(allowed, ".") && strings.HasSuffix(host, allowed) {
+			return nil
+		}
+	}
+	return refused
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// clientIP is the client's address by Caddy's trusted_proxies; of an IPv6
+// address the network, of which a client has many.
+func clientIP(ctx context.Context, remote string) string {
+	text, _ := caddyhttp.GetVar(ctx, caddyhttp.ClientIPVarKey).(string)
+	if text == "" {
+		text, _, _ = net.SplitHostPort(remote)
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return text
+	}
+	if ip = ip.Unmap().WithZone(""); ip.Is6() {
+		network, _ := ip.Prefix(64)
+		return network.String()
+	}
+	return ip.String()
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Checkout)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Checkout)(nil)
+)
