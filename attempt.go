@@ -75,7 +75,9 @@ func (h *Webhook) lease() time.Duration {
 // outcome.
 func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, attempt *ledger.Attempt, shared *sharedLedger) answer {
 	ctx, event := r.Context(), d.event
-	defer attempt.End(ctx, &appError{cause: errors.New("handing over panicked")})
+	if h.delivery == nil { // in the background, carry ends what panics
+		defer attempt.End(ctx, &appError{cause: errors.New("handing over panicked")})
+	}
 
 	var money *confirmation
 	if h.Confirm == "on" || event.Request.Stale {

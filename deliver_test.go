@@ -3,6 +3,7 @@ package ccpayment_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -96,4 +97,32 @@ func TestReloadHandsOn(t *testing.T) {
 	calls := len(s.app.received())
 	s.deliverAgain(delivery{timestamp: fmt.Sprint(time.Now().Unix())}).wants(t, http.StatusOK)
 	s.app.wants(t, calls)
+}
+
+// TestPanicInDeliver: a handler's panic costs one attempt, and not the process.
+func TestPanicInDeliver(t *testing.T) {
+	s := start(t, setup{site: `http://:$PORT {
+		bind 127.0.0.1
+		ccpayment_webhook /hook {
+			confirm off
+			deliver {
+				route {
+					test_panic
+					reverse_proxy $APP
+				}
+			}
+			retry {
+				first 20ms
+			}
+		}
+	}`})
+	setPanicking(true)
+	s.deliver(delivery{}).wants(t, http.StatusOK)
+	await(t, "the panic", func() bool { return strings.Contains(s.logs(), "handing over panicked") })
+	s.app.wants(t, 0)
+	setPanicking(false)
+	got := awaitCalls(t, s, 1)[0].header
+	if got.Get("Ccpayment-Attempt") == "1" || got.Get("Ccpayment-Attempt-Reason") != "retry" {
+		t.Errorf("it is attempt %s, %s", got.Get("Ccpayment-Attempt"), got.Get("Ccpayment-Attempt-Reason"))
+	}
 }
