@@ -162,6 +162,18 @@ func (c *Client) try(ctx context.Context, endpoint string, body []byte) (json.Ra
 	if err != nil {
 		return nil, refused, fmt.Errorf("ccpayment %s: not sent: %w", endpoint, err)
 	}
+	began := time.Now()
+	data, happened, err := c.send(request, endpoint, &connected)
+	if c.observe != nil {
+		c.observe(Call{Endpoint: endpoint, Code: codeText(err), Took: time.Since(began)})
+	}
+	if errors.Is(err, ErrMaliciousReq) {
+		c.blockedUntil.Store(time.Now().Add(blockedFor).UnixNano())
+	}
+	return data, happened, err
+}
+
+func (c *Client) send(request *http.Request, endpoint string, connected *atomic.Bool) (json.RawMessage, outcome, error) {
 	response, err := c.http.Do(request)
 	if err != nil {
 		happened := unclear
@@ -175,11 +187,7 @@ func (c *Client) try(ctx context.Context, endpoint string, body []byte) (json.Ra
 	if err != nil {
 		return nil, unclear, fmt.Errorf("ccpayment %s: reading the answer: %w", endpoint, err)
 	}
-	data, happened, err := readAnswer(endpoint, response.StatusCode, answer)
-	if errors.Is(err, ErrMaliciousReq) {
-		c.blockedUntil.Store(time.Now().Add(blockedFor).UnixNano())
-	}
-	return data, happened, err
+	return readAnswer(endpoint, response.StatusCode, answer)
 }
 
 // newRequest signs exactly the bytes that it sends.

@@ -39,6 +39,7 @@ type Client struct {
 	http    *http.Client
 	timeout time.Duration
 	tries   int
+	observe func(Call) // nil: nobody does
 	// blockedUntil is when the breaker lets a call through again, in Unix
 	// nanoseconds; 0: it is closed.
 	blockedUntil atomic.Int64

@@ -1,0 +1,63 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Call is one request that was sent, as [WithObserver] tells of it. A call that
+// is tried again is several.
+type Call struct {
+	// Endpoint is the endpoint's name, such as getAppDepositRecord.
+	Endpoint string
+	// Code is CCPayment's code, such as 10000 for a yes or 12002, and `other`
+	// where its reference has no such code. Where there was none: `http_` and
+	// the status, `timeout`, `canceled`, or `network`.
+	Code string
+	// Took is the time from sending to the end of the answer.
+	Took time.Duration
+}
+
+// WithObserver has a function told of every request that was sent, for metrics.
+// It is called by the goroutines that call, and delays them while it runs.
+func WithObserver(observe func(Call)) Option {
+	return func(c *Client) error {
+		if observe == nil {
+			return errors.New("the observer is nil")
+		}
+		c.observe = observe
+		return nil
+	}
+}
+
+// codeText is the code of a try that ended in the error. It has few values.
+func codeText(err error) string {
+	var answered *Error
+	var network net.Error
+	switch {
+	case err == nil:
+		return strconv.Itoa(codeOK)
+	case errors.As(err, &answered):
+		return answered.codeText()
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return "timeout"
+	default:
+		return "network"
+	}
+}
+
+func (e *Error) codeText() string {
+	switch _, known := codes[CodeError(e.Code)]; {
+	case known:
+		return strconv.Itoa(e.Code)
+	case e.Code == 0 || e.Code == codeOK:
+		return "http_" + strconv.Itoa(e.HTTPStatus)
+	default:
+		return "other"
+	}
+}
