@@ -94,16 +94,17 @@ func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, a
 		if err := attempt.Delivered(ctx); err != nil {
 			return h.unavailable(err)
 		}
-		h.deliveryLag.Observe(h.app.now().Sub(event.ReceivedAt).Seconds())
+		h.tellDelivered(event, money)
 		return success("delivered")
 	}
 	if h.troubles.Allow() {
 		h.logger.Warn("the app did not take the event", zap.String("route", h.routeName), zap.String("event_id", event.EventID()),
-			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(failure.cause))
+			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(redacted(failure.cause)))
 	}
 	if err := attempt.Failed(ctx, failure, failure.again); err != nil {
 		return h.unavailable(err)
 	}
+	h.tellIfDead(ctx, attempt, failure)
 	return failure.answer("failed")
 }
 

@@ -16,7 +16,7 @@ func BenchmarkVerifyAndRead(b *testing.B) {
 	front := `{"type":"ApiDeposit","msg":{"recordId":"20240312000000000000000000000001","orderId":"order-1234567890","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":false,"note":"`
 	body := []byte(front + strings.Repeat("x", 300-len(front)-len(`"}}`)) + `"}}`)
 
-	c, err := newCredentials(&Account{AppID: appID, AppSecret: secret}, true, nil)
+	c, err := newCredentials(&Account{AppID: appID, AppSecret: secret}, "", nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func newConfirmBench(b *testing.B) *confirmBench {
 	})
 	secrets, err := newCredentials(&Account{
 		AppID: c.credentials.AppID, AppSecret: c.credentials.AppSecret, BaseURL: c.api,
-	}, false, own)
+	}, "bench", own)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -100,7 +100,9 @@ func (h *Webhook) carry(attempt *ledger.Attempt, shared *sharedLedger) (reached 
 		if p := recover(); p != nil {
 			h.logger.Error("handing over panicked", zap.String("route", h.routeName),
 				zap.String("event_id", attempt.Event.EventID()), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-			reached, err = true, attempt.Failed(context.Background(), fmt.Errorf("handing over panicked: %v", p), ledger.Again{})
+			failure := fmt.Errorf("handing over panicked: %v", p)
+			reached, err = true, attempt.Failed(context.Background(), failure, ledger.Again{})
+			h.tellIfDead(context.Background(), attempt, failure)
 		}
 	}()
 	ctx := context.Background()
@@ -134,7 +136,9 @@ func (h *Webhook) die(ctx context.Context, attempt *ledger.Attempt, failure erro
 		attempt.End(ctx, err)
 		return err
 	}
-	return attempt.Failed(ctx, failure, ledger.Again{Never: true})
+	err := attempt.Failed(ctx, failure, ledger.Again{Never: true})
+	h.tellIfDead(ctx, attempt, failure)
+	return err
 }
 
 // remake makes the request that brought the event once more: its method, host,

@@ -38,21 +38,21 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	var held *heldError
 	switch {
 	case errors.As(err, &held):
-		h.logger.Error("holding an event", zap.String("route", h.routeName), zap.String("event_id", d.event.EventID()),
-			zap.String("type", d.event.Type), zap.String("cause", err.Error()))
 		attempt.Confirmed(nil, money.orderView(d.event, asked))
 		if err := attempt.Hold(ctx, err.Error()); err != nil {
 			return nil, h.unavailable(err)
 		}
+		h.tellHeld(d.event, held)
 		return nil, success("held")
 	case err != nil:
 		if h.troubles.Allow() {
 			h.logger.Warn("an event cannot be confirmed now", zap.String("route", h.routeName),
-				zap.String("event_id", d.event.EventID()), zap.String("type", d.event.Type), zap.Error(err))
+				zap.String("event_id", d.event.EventID()), zap.String("type", d.event.Type), zap.Error(redacted(err)))
 		}
 		if err := attempt.Unconfirmed(ctx, &unconfirmedError{err}); err != nil {
 			return nil, h.unavailable(err)
 		}
+		h.tellIfDead(ctx, attempt, err)
 		return nil, notConfirmed("unconfirmed")
 	}
 	if money.asked {

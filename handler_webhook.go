@@ -153,6 +153,7 @@ type Webhook struct {
 	policy      policy
 	delivery    caddyhttp.Handler // with deliver only
 	server      *caddyhttp.Server // that the handler is part of, if any
+	events      *announcer
 	logger      *zap.Logger
 	// A flood must not fill the disk with log lines, nor one of strangers hide
 	// what is wrong here.
@@ -203,10 +204,10 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 	if err := h.resolve(); err != nil {
 		return err
 	}
-	h.webhookTime = metrics.webhookTime.WithLabelValues(h.routeName)
-	h.deliveryTime = metrics.deliveryTime.WithLabelValues(h.routeName)
-	h.deliveryLag = metrics.deliveryLag.WithLabelValues(h.routeName)
-	h.clockSkew = metrics.clockSkew.WithLabelValues(h.accountName)
+	h.provisionMetrics()
+	if h.events, err = newAnnouncer(ctx); err != nil {
+		return err
+	}
 	first, err := h.app.claimRoute(h.routeName, string(config))
 	if err != nil {
 		return err
@@ -431,10 +432,11 @@ func (h *Webhook) ignore(e *ledger.Event) string {
 
 // reject logs a refused delivery, a few a second at most, and returns its answer.
 func (h *Webhook) reject(r *http.Request, a answer) answer {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	h.tellRejected(a.outcome, ip)
 	if h.rejections.Allow() {
-		ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 		h.logger.Warn("rejected a webhook", zap.String("route", h.routeName), zap.String("reason", a.outcome),
-			zap.String("client_ip", ip), zap.NamedError("cause", a.cause))
+			zap.String("client_ip", ip), zap.NamedError("cause", redacted(a.cause)))
 	}
 	return a
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
 )
 
 // metrics are the collectors of this process. They are made once and
@@ -17,7 +19,9 @@ var metrics = struct {
 	deliveryLag  *prometheus.HistogramVec
 	clockSkew    *prometheus.GaugeVec
 	commits      prometheus.Histogram
-	ledgerBytes  prometheus.Gauge
+	held         *prometheus.CounterVec
+	apiRequests  *prometheus.CounterVec
+	apiTime      *prometheus.HistogramVec
 }{
 	webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "ccpayment", Name: "webhooks_total",
@@ -43,23 +47,51 @@ var metrics = struct {
 		Namespace: "caddy", Subsystem: "ccpayment", Name: "ledger_commit_seconds",
 		Help: "Time that one durable commit of the ledger took.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
 	}),
-	ledgerBytes: prometheus.NewGauge(prometheus.GaugeOpts{
-		Namespace: "caddy", Subsystem: "ccpayment", Name: "ledger_bytes",
-		Help: "Size of the ledger.",
-	}),
+	held: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "ccpayment", Name: "held_total",
+		Help: "Events that were held back for an operator, by why: risky, mismatch or late.",
+	}, []string{"route", "cause"}),
+	apiRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "ccpayment", Name: "api_requests_total",
+		Help: "Requests to CCPayment's API, by its code; where it gave none: http_<status>, timeout, canceled or network.",
+	}, []string{"account", "endpoint", "code"}),
+	apiTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "caddy", Subsystem: "ccpayment", Name: "api_duration_seconds",
+		Help: "Time that one request to CCPayment's API took.", Buckets: prometheus.ExponentialBuckets(0.005, 3, 9),
+	}, []string{"endpoint"}),
 }
 
 // registerMetrics registers the collectors with a configuration's registry.
 func registerMetrics(registry *prometheus.Registry) error {
 	for _, collector := range []prometheus.Collector{
 		metrics.webhooks, metrics.webhookTime, metrics.deliveryTime, metrics.deliveryLag,
-		metrics.clockSkew, metrics.commits, metrics.ledgerBytes,
+		metrics.clockSkew, metrics.commits, metrics.held, metrics.apiRequests, metrics.apiTime, ledgerCollector{},
 	} {
 		if err := registry.Register(collector); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 			return fmt.Errorf("registering metrics: %v", err)
 		}
 	}
 	return nil
+}
+
+// provisionMetrics has the route's series begin at zero, so that an alert sees
+// the first increase too.
+func (h *Webhook) provisionMetrics() {
+	h.webhookTime = metrics.webhookTime.WithLabelValues(h.routeName)
+	h.deliveryTime = metrics.deliveryTime.WithLabelValues(h.routeName)
+	h.deliveryLag = metrics.deliveryLag.WithLabelValues(h.routeName)
+	h.clockSkew = metrics.clockSkew.WithLabelValues(h.accountName)
+	for _, kind := range heldKinds {
+		metrics.held.WithLabelValues(h.routeName, kind)
+	}
+}
+
+// observeAPI counts the requests of an account.
+func observeAPI(account string) func(client.Call) {
+	return func(c client.Call) {
+		metrics.apiRequests.WithLabelValues(account, c.Endpoint, c.Code).Inc()
+		metrics.apiTime.WithLabelValues(c.Endpoint).Observe(c.Took.Seconds())
+	}
 }
 
 // typeLabel keeps the label's values few: a type comes from outside.

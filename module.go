@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -54,6 +55,8 @@ type App struct {
 	tills    map[string]*till        // of each account that makes orders
 	held     *sharedLedger           // our reference to the ledger
 	released bool
+
+	rejections sync.Map // by route: how often its rejections are announced
 }
 
 // Account is one merchant account at CCPayment.
@@ -164,6 +167,7 @@ func (a *App) Start() error {
 		return err
 	}
 	enterRunning(a)
+	a.logger.Info("started", zap.Strings("routes", slices.Sorted(maps.Keys(a.routes))), zap.Int("handed_over_by_us", len(a.couriers())))
 	return nil
 }
 
@@ -205,7 +209,7 @@ func (a *App) credentials(name string) (*credentials, error) {
 		}
 		label = fmt.Sprintf("account %q", name)
 	}
-	c, err := newCredentials(account, name == "", a.http)
+	c, err := newCredentials(account, name, a.http)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v", label, err)
 	}

@@ -24,6 +24,7 @@ var ledgers = caddy.NewUsagePool()
 type sharedLedger struct {
 	*ledger.Ledger
 	store   ledger.Store
+	now     func() time.Time
 	stop    context.CancelFunc
 	stopped chan struct{}
 
@@ -145,11 +146,12 @@ func (a *App) openLedger() (*sharedLedger, error) {
 	s := &sharedLedger{
 		Ledger:  ledger.New(store, a.now),
 		store:   store,
+		now:     a.now,
 		stop:    stop,
 		stopped: make(chan struct{}),
 		holders: make(map[*App]time.Duration),
 	}
-	go s.maintain(ctx, a.now)
+	go s.maintain(ctx)
 	return s, nil
 }
 
@@ -159,15 +161,14 @@ const (
 	pruneBatch          = 500
 )
 
-// maintain prunes bodies that have outlived the retention time and measures
-// the ledger, until the ledger is closed.
-func (s *sharedLedger) maintain(ctx context.Context, now func() time.Time) {
+// maintain prunes bodies that have outlived the retention time, until the ledger
+// is closed.
+func (s *sharedLedger) maintain(ctx context.Context) {
 	defer close(s.stopped)
 	ticker := time.NewTicker(maintenanceInterval)
 	defer ticker.Stop()
 	for {
-		s.prune(ctx, now)
-		s.measure()
+		s.prune(ctx)
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -189,10 +190,10 @@ func (s *sharedLedger) retention() time.Duration {
 	return longest
 }
 
-func (s *sharedLedger) prune(ctx context.Context, now func() time.Time) {
+func (s *sharedLedger) prune(ctx context.Context) {
 	retention := s.retention()
 	for retention > 0 && ctx.Err() == nil {
-		pruned, err := s.store.Prune(ctx, now().Add(-retention), pruneBatch)
+		pruned, err := s.store.Prune(ctx, s.now().Add(-retention), pruneBatch)
 		if err != nil {
 			// Not the logger of the configuration that opened the ledger, which may have ended.
 			caddy.Log().Named("ccpayment").Error("pruning bodies of finished events", zap.Error(err))
@@ -204,20 +205,12 @@ func (s *sharedLedger) prune(ctx context.Context, now func() time.Time) {
 	}
 }
 
-func (s *sharedLedger) measure() {
-	sized, ok := s.store.(interface{ Size() (int64, error) })
-	if !ok {
-		return
-	}
-	if size, err := sized.Size(); err == nil {
-		metrics.ledgerBytes.Set(float64(size))
-	}
-}
-
 // Destruct ends the background work and closes the store. It waits for no
 // request: the next configuration may be about to open the same file.
 func (s *sharedLedger) Destruct() error {
 	s.stop()
 	<-s.stopped
-	return s.store.Close()
+	err := s.store.Close()
+	caddy.Log().Named("ccpayment").Info("closed the ledger", zap.Error(err))
+	return err
 }

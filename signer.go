@@ -45,11 +45,12 @@ type previousHMAC struct {
 
 func (p previousHMAC) ended(now time.Time) bool { return !p.until.IsZero() && now.After(p.until) }
 
-// newCredentials resolves an account. Only the default account falls back to
-// the environment's names: two accounts with one secret are a mistake.
-func newCredentials(account *Account, fallback bool, connections *http.Client) (*credentials, error) {
+// newCredentials resolves an account by its name, which is empty for the default
+// one. Only that falls back to the environment's names: two accounts with one
+// secret are a mistake.
+func newCredentials(account *Account, name string, connections *http.Client) (*credentials, error) {
 	appID, appSecret := account.AppID, account.AppSecret
-	if fallback {
+	if name == "" {
 		if appID == "" {
 			appID = "{env.CCPAYMENT_APP_ID}"
 		}
@@ -96,21 +97,21 @@ func newCredentials(account *Account, fallback bool, connections *http.Client) (
 			return nil, fmt.Errorf("webhook_key: %v", err)
 		}
 	}
-	return &c, c.connect(repl, account, secret, connections)
+	return &c, c.connect(repl, account, name, secret, connections)
 }
 
 // defaultAPITimeout is that of the client.
 const defaultAPITimeout = 10 * time.Second
 
 // connect makes the account's API client. It calls nobody.
-func (c *credentials) connect(repl *caddy.Replacer, account *Account, secret string, connections *http.Client) error {
+func (c *credentials) connect(repl *caddy.Replacer, account *Account, name, secret string, connections *http.Client) error {
 	timeout := time.Duration(account.APITimeout)
 	if timeout < 0 {
 		return errors.New("api_timeout must be positive")
 	}
 	timeout = cmp.Or(timeout, defaultAPITimeout)
 	c.apiBudget = 4 * timeout // an order of unknown kind takes three calls, one after the other
-	options := []client.Option{client.WithTimeout(timeout)}
+	options := []client.Option{client.WithTimeout(timeout), client.WithObserver(observeAPI(name))}
 	if connections != nil {
 		options = append(options, client.WithHTTPClient(connections))
 	}

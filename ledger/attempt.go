@@ -39,6 +39,7 @@ type Attempt struct {
 	steps  []Transition // on the way to the attempt
 	begun  time.Time
 	ended  bool
+	became State
 
 	confirmation *Confirmation
 	order        *Order
@@ -115,6 +116,10 @@ func (a *Attempt) Holds(ctx context.Context, flags ...Flag) ([]bool, error) {
 	return held, nil
 }
 
+// Became is the state that the attempt's end has put the event in, durably; None
+// while it has not ended, or where that could not be recorded.
+func (a *Attempt) Became() State { return a.became }
+
 // Unconfirmed records that CCPayment could not agree yet, and why. The app was
 // not called: the attempt is not counted. Those who wait get the failure.
 func (a *Attempt) Unconfirmed(ctx context.Context, failure error) error {
@@ -189,7 +194,7 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	}
 	changes := []Change{a.change(append(a.steps, outcome))}
 	for _, other := range a.claim.Events {
-		if other.State.inProgress() && supersedes(a.Event.Key.Status, other.Key.Status) {
+		if other.State.Pending() && supersedes(a.Event.Key.Status, other.Key.Status) {
 			changes = append(changes, overtaken(other.Key, outcome.At))
 		}
 	}
@@ -205,6 +210,7 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}
+	a.became = outcome.State
 	return nil
 }
 
@@ -219,6 +225,7 @@ func (a *Attempt) write(ctx context.Context, transitions []Transition) error {
 		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}
+	a.became = transitions[len(transitions)-1].State
 	return nil
 }
 

@@ -239,6 +239,9 @@ func TestThousandCopies(t *testing.T) {
 				if err := test1000.end(first.attempt); err != nil {
 					t.Fatal(err)
 				}
+				if got := first.attempt.Became(); got != test1000.state {
+					t.Errorf("the attempt says that the event became %s, want %s", got, test1000.state)
+				}
 				for range n - 1 {
 					o := <-outcomes
 					if o.verdict != test1000.verdict || o.attempt != nil || !errors.Is(o.err, test1000.err) {

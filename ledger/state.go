@@ -68,9 +68,9 @@ func (s State) Finished() bool {
 	return s == Delivered || s == Superseded || s == Ignored || s == Discarded
 }
 
-// inProgress reports whether an event in this state is still on its way to the
+// Pending reports whether an event in this state is still on its way to the
 // app, though not in flight.
-func (s State) inProgress() bool {
+func (s State) Pending() bool {
 	return s == Received || s == Confirming || s == Delivering || s == Retrying
 }
 
@@ -78,7 +78,7 @@ func (s State) inProgress() bool {
 // of its record. What is held back, given up, ignored or thrown away has not
 // reached the app and must not silence what has yet to.
 func (s State) overtakes() bool {
-	return s.inProgress() || s == Delivered || s == Superseded
+	return s.Pending() || s == Delivered || s == Superseded
 }
 
 // String returns the state's name.

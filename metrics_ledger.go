@@ -1,0 +1,134 @@
+package ccpayment
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+var (
+	eventsDesc = prometheus.NewDesc("caddy_ccpayment_events",
+		"Events in the ledger, by where they stand.", []string{"route", "state"}, nil)
+	oldestDesc = prometheus.NewDesc("caddy_ccpayment_oldest_pending_seconds",
+		"Age of the oldest event that is yet to be handed over, on routes with store-and-forward.", []string{"route"}, nil)
+	bytesDesc = prometheus.NewDesc("caddy_ccpayment_ledger_bytes", "Size of the ledger.", nil, nil)
+)
+
+// ledgerCollector reads what the open ledgers of this process hold, whenever it
+// is asked. It keeps nothing, so it is one and the same in every registry.
+type ledgerCollector struct{}
+
+// Describe implements prometheus.Collector.
+func (ledgerCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- eventsDesc
+	out <- oldestDesc
+	out <- bytesDesc
+}
+
+// Collect implements prometheus.Collector. Over a reload that changes the store
+// two ledgers may be open with routes of the same name: their events add up. A
+// ledger that cannot be read is left out: the other metrics are still wanted.
+func (ledgerCollector) Collect(out chan<- prometheus.Metric) {
+	c := census{events: make(map[string]*tally), oldest: make(map[string]time.Duration)}
+	for _, l := range openLedgers() {
+		c.add(l)
+	}
+	for route, events := range c.events {
+		for state := ledger.Received; state <= ledger.Discarded; state++ {
+			out <- prometheus.MustNewConstMetric(eventsDesc, prometheus.GaugeValue, float64(events[state]), route, state.String())
+		}
+	}
+	for route, age := range c.oldest {
+		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, age.Seconds(), route)
+	}
+	if c.sized {
+		out <- prometheus.MustNewConstMetric(bytesDesc, prometheus.GaugeValue, float64(c.bytes))
+	}
+}
+
+// census is what all open ledgers hold, by route.
+type census struct {
+	events map[string]*tally
+	oldest map[string]time.Duration
+	bytes  int64
+	sized  bool
+}
+
+type tally [ledger.Discarded + 1]uint64
+
+func (c *census) add(l *sharedLedger) {
+	ctx := context.Background()
+	counts, err := l.store.Counts(ctx)
+	if err != nil {
+		return
+	}
+	pending := make(map[string]bool)
+	for _, n := range counts {
+		if c.events[n.Route] == nil {
+			c.events[n.Route] = new(tally)
+		}
+		if n.State <= ledger.Discarded {
+			c.events[n.Route][n.State] += n.N
+		}
+		pending[n.Route] = pending[n.Route] || n.State.Pending()
+	}
+	for route, some := range pending {
+		since, ok := l.oldestPending(ctx, route)
+		switch {
+		case ok:
+			c.oldest[route] = max(c.oldest[route], l.now().Sub(since))
+		case !some:
+			c.oldest[route] = max(c.oldest[route], 0)
+		} // else the route has no store-and-forward: CCPayment's retries are the retries
+	}
+	if store, ok := l.store.(interface{ Size() (int64, error) }); ok {
+		if size, err := store.Size(); err == nil {
+			c.bytes, c.sized = c.bytes+size, true
+		}
+	}
+}
+
+// openLedgers are those of this process, which may be closed at any moment.
+func openLedgers() []*sharedLedger {
+	var open []*sharedLedger
+	ledgers.Range(func(_, value any) bool {
+		if l, ok := value.(*sharedLedger); ok {
+			open = append(open, l)
+		}
+		return true
+	})
+	return open
+}
+
+// longestLook is how many events are looked at to find the oldest pending one.
+// They are kept by when they are due; beyond so many, those due first will do.
+const longestLook = 100
+
+// oldestPending is when the route's oldest event that is to be handed over was
+// received, or last made due by somebody. It is false where there is none, and
+// where the ledger cannot be read.
+func (s *sharedLedger) oldestPending(ctx context.Context, route string) (oldest time.Time, ok bool) {
+	due, err := s.store.Due(ctx, route, longestLook)
+	if err != nil {
+		return oldest, false
+	}
+	for _, d := range due {
+		event, err := s.store.Load(ctx, d.Key)
+		if err != nil {
+			continue // it was handed over meanwhile
+		}
+		since := event.ReceivedAt
+		if event.DueSince != nil {
+			since = *event.DueSince
+		}
+		if !ok || since.Before(oldest) {
+			oldest, ok = since, true
+		}
+	}
+	return oldest, ok
+}
+
+var _ prometheus.Collector = ledgerCollector{}
