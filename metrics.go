@@ -65,7 +65,8 @@ var metrics = struct {
 func registerMetrics(registry *prometheus.Registry) error {
 	for _, collector := range []prometheus.Collector{
 		metrics.webhooks, metrics.webhookTime, metrics.deliveryTime, metrics.deliveryLag,
-		metrics.clockSkew, metrics.commits, metrics.held, metrics.apiRequests, metrics.apiTime, ledgerCollector{},
+		metrics.clockSkew, metrics.commits, metrics.held, metrics.apiRequests, metrics.apiTime,
+		ledgerCollector{},
 	} {
 		if err := registry.Register(collector); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 			return fmt.Errorf("registering metrics: %v", err)

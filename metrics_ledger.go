@@ -2,6 +2,8 @@ package ccpayment
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,16 +68,17 @@ func (c *census) add(l *sharedLedger) {
 		return
 	}
 	pending := make(map[string]bool)
+	for _, route := range l.routes() { // a route without events has none in each state
+		pending[route] = false
+	}
 	for _, n := range counts {
-		if c.events[n.Route] == nil {
-			c.events[n.Route] = new(tally)
-		}
 		if n.State <= ledger.Discarded {
-			c.events[n.Route][n.State] += n.N
+			c.of(n.Route)[n.State] += n.N
 		}
 		pending[n.Route] = pending[n.Route] || n.State.Pending()
 	}
 	for route, some := range pending {
+		c.of(route)
 		since, ok := l.oldestPending(ctx, route)
 		switch {
 		case ok:
@@ -89,6 +92,24 @@ func (c *census) add(l *sharedLedger) {
 			c.bytes, c.sized = c.bytes+size, true
 		}
 	}
+}
+
+func (c *census) of(route string) *tally {
+	if c.events[route] == nil {
+		c.events[route] = new(tally)
+	}
+	return c.events[route]
+}
+
+// routes are the names of the routes of the started configurations.
+func (s *sharedLedger) routes() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for a := range s.holders {
+		names = slices.AppendSeq(names, maps.Keys(a.routes)) // complete since the App was provisioned
+	}
+	return names
 }
 
 // openLedgers are those of this process, which may be closed at any moment.

@@ -122,6 +122,12 @@ func TestPendingMetrics(t *testing.T) {
 	const oldest = `caddy_ccpayment_oldest_pending_seconds{route="waiting"}`
 	state := func(name string) string { return `caddy_ccpayment_events{route="waiting",state="` + name + `"}` }
 	s := start(t, usual)
+	got := s.scrape()
+	for _, series := range []string{oldest, state("dead"), state("held")} {
+		if n, ok := got[series]; !ok || n != 0 {
+			t.Errorf("%s does not begin at zero", series)
+		}
+	}
 	s.deliver(delivery{}).wants(t, http.StatusOK)
 	await(t, "it retries", func() bool { got := s.scrape(); return got[oldest] > 0.05 && got[state("retrying")] == 1 })
 
