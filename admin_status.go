@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -20,6 +22,9 @@ type status struct {
 	// has not since the configuration was loaded.
 	LastConfirmedAt *time.Time `json:"last_confirmed_at"`
 }
+
+// unconfigured is the mode of a route that only the ledger knows.
+const unconfigured = "unconfigured"
 
 // routeStatus is how the events of a route stand.
 type routeStatus struct {
@@ -43,24 +48,7 @@ func showStatus(r *http.Request, app *App, shared *sharedLedger) (any, error) {
 	if err != nil {
 		return nil, explainLedger(err)
 	}
-	routes := app.routeModes()
-	for _, c := range counts {
-		s, ok := routes[c.Route]
-		if !ok {
-			s = &routeStatus{Route: c.Route, Mode: "unconfigured"}
-			routes[c.Route] = s
-		}
-		switch c.State {
-		case ledger.Received, ledger.Confirming, ledger.Delivering, ledger.Retrying:
-			s.Pending += c.N
-		case ledger.Held:
-			s.Held += c.N
-		case ledger.Dead:
-			s.Dead += c.N
-		case ledger.Delivered:
-			s.Delivered += c.N
-		}
-	}
+	routes := app.routesWith(counts)
 	result := status{Routes: []routeStatus{}, LastConfirmedAt: app.confirmedAt.Load()}
 	for _, s := range routes {
 		if s.OldestPendingSeconds, err = oldestPending(r.Context(), shared, s.Route, app.now()); err != nil {
@@ -75,6 +63,47 @@ func showStatus(r *http.Request, app *App, shared *sharedLedger) (any, error) {
 		}
 	}
 	return result, nil
+}
+
+// routesWith are the routes of the configuration and those of the counts, with
+// what was counted.
+func (a *App) routesWith(counts []ledger.Count) map[string]*routeStatus {
+	routes := a.routeModes()
+	for _, c := range counts {
+		s, ok := routes[c.Route]
+		if !ok {
+			s = &routeStatus{Route: c.Route, Mode: unconfigured}
+			routes[c.Route] = s
+		}
+		switch c.State {
+		case ledger.Received, ledger.Confirming, ledger.Delivering, ledger.Retrying:
+			s.Pending += c.N
+		case ledger.Held:
+			s.Held += c.N
+		case ledger.Dead:
+			s.Dead += c.N
+		case ledger.Delivered:
+			s.Delivered += c.N
+		}
+	}
+	return routes
+}
+
+// warnUnconfigured tells of events that nobody hands over any more. A warning is
+// no reason to refuse the configuration.
+func (a *App) warnUnconfigured(shared *sharedLedger) {
+	counts, err := shared.store.Counts(context.Background())
+	if err != nil {
+		a.logger.Error("the events of routes that are not configured cannot be counted", zap.Error(err))
+		return
+	}
+	for name, s := range a.routesWith(counts) {
+		if s.Mode == unconfigured && s.Pending > 0 {
+			a.logger.Warn("events of a route that is not configured wait in the ledger, and nobody hands them over: "+
+				"give a directive this name with `route`, or discard them (docs/operations.md)",
+				zap.String("route", name), zap.Uint64("pending", s.Pending))
+		}
+	}
 }
 
 // sample is how many due events are looked at for the oldest.

@@ -166,6 +166,7 @@ func (a *App) Start() error {
 	if err := a.hold(); err != nil {
 		return err
 	}
+	a.warnUnconfigured(a.held)
 	enterRunning(a)
 	a.logger.Info("started", zap.Strings("routes", slices.Sorted(maps.Keys(a.routes))), zap.Int("handed_over_by_us", len(a.couriers())))
 	return nil
