@@ -72,6 +72,16 @@ func (p *process) stop() {
 	}
 }
 
+// isDown reports whether the process has ended.
+func (p *process) isDown() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // printTail prints the last lines of the log to standard error.
 func (p *process) printTail(lines int) {
 	text, err := os.ReadFile(p.logFile)

@@ -77,12 +77,16 @@ func (d *demo) orderAndPay(ctx context.Context, p payment) ([]webhook, error) {
 }
 
 // pay plays a buyer who pays, lets the time pass that the chain takes, and
-// returns the webhooks that told of it.
+// returns the webhooks that told of it. The shop is given the time to hear of
+// the first before the second makes it old news.
 func (d *demo) pay(ctx context.Context, p payment) ([]webhook, error) {
 	var paid struct {
 		RecordID string `json:"record_id"`
 	}
 	if err := d.control(ctx, http.MethodPost, "pay", p, &paid); err != nil {
+		return nil, err
+	}
+	if err := d.dealtWith(ctx, paid.RecordID); err != nil {
 		return nil, err
 	}
 	if err := d.advance(ctx, 10*time.Second); err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 )
 
-// step is one thing that happens to a webhook URL, and what must come of it.
+// step is one thing that happens, and what must come of it.
 type step struct {
 	name string
 	sent string // for the reader
@@ -28,8 +28,10 @@ type step struct {
 	wantAnswers int
 	wantStatus  int
 	wantBody    string // exactly, for a 200
+	order       string // whose Success the step is about
+	wantState   string // what becomes of that in Caddy's ledger; empty: it is not there
 	wantCalls   int    // how often the shop is called
-	wantTry     int    // the Ccpayment-Attempt of the last call
+	wantRetry   bool   // and whether not at the first attempt
 	wantDone    string // what the shop does because of it
 }
 
@@ -51,8 +53,7 @@ type event struct {
 }
 
 func steps() []step {
-	// What a step did that a later one goes on with.
-	var first, missed []webhook
+	var first []webhook // of the first step, for the second
 	success := func(s step) step {
 		s.wantStatus, s.wantBody = http.StatusOK, "Success"
 		return s
@@ -65,63 +66,73 @@ func steps() []step {
 	}
 	return []step{
 		success(step{
-			name: "payment", sent: "an invoice paid: two webhooks", wantAnswers: 2, wantCalls: 2, wantTry: 1,
-			wantDone: "ships order-1001",
+			name: "payment", sent: "an invoice paid: two webhooks", wantAnswers: 2,
+			order: "order-1001", wantState: "delivered", wantCalls: 2, wantDone: "ships order-1001",
 			do: func(ctx context.Context, d *demo) (_ []answer, err error) {
 				first, err = d.orderAndPay(ctx, payment{OrderID: "order-1001"})
 				return answersTo(first), err
 			},
 		}),
 		success(step{
-			name: "resent", sent: "the last again, by webhook/resend", wantAnswers: 1,
+			name: "resent", sent: "the last again, by resend", wantAnswers: 1,
+			order: "order-1001", wantState: "delivered",
 			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.resend(ctx, first) },
 		}),
 		success(step{
-			name: "too little", sent: "20 of 49.90 dollars", wantAnswers: 2, wantCalls: 2, wantTry: 1,
+			name: "too little", sent: "20 of 49.90 dollars", wantAnswers: 2,
+			order: "order-1002", wantState: "delivered", wantCalls: 2,
 			do: pay(payment{OrderID: "order-1002", Amount: "20"}),
 		}),
 		success(step{
-			name: "the rest", sent: "what was missing", wantAnswers: 2, wantCalls: 2, wantTry: 1,
-			wantDone: "ships order-1002",
+			name: "the rest", sent: "what was missing", wantAnswers: 2,
+			order: "order-1002", wantState: "delivered", wantCalls: 2, wantDone: "ships order-1002",
 			do: func(ctx context.Context, d *demo) ([]answer, error) {
 				webhooks, err := d.pay(ctx, payment{OrderID: "order-1002"})
 				return answersTo(webhooks), err
 			},
 		}),
 		success(step{
-			name: "risky", sent: "paid, with coins that are flagged", wantAnswers: 2,
+			name: "risky", sent: "paid, but the coins are flagged", wantAnswers: 2,
+			order: "order-1003", wantState: "held",
 			do: pay(payment{OrderID: "order-1003", Risky: true}),
 		}),
+		{
+			name: "accepted", sent: "nothing: the merchant lets it by",
+			order: "order-1003", wantState: "delivered", wantCalls: 1,
+			do: func(ctx context.Context, d *demo) ([]answer, error) { return nil, d.accept(ctx, "order-1003") },
+		},
 		success(step{
-			name: "crowd", sent: "a new payment, 50 times at once", wantAnswers: 50, wantCalls: 1, wantTry: 1,
-			wantDone: "ships order-1004",
-			do:       func(ctx context.Context, d *demo) ([]answer, error) { return d.crowd(ctx, "order-1004") },
+			name: "crowd", sent: "a new payment, 50 times at once", wantAnswers: 50,
+			order: "order-1004", wantState: "delivered", wantCalls: 1, wantDone: "ships order-1004",
+			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.crowd(ctx, "order-1004") },
 		}),
 		{
-			name: "forged", sent: "a wrong secret; an old recording", wantAnswers: 2, wantStatus: http.StatusUnauthorized,
-			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.forge(ctx, "order-1005") },
+			name: "forged", sent: "a wrong secret; a changed body", wantAnswers: 2, wantStatus: http.StatusUnauthorized,
+			order: "order-1005",
+			do:    func(ctx context.Context, d *demo) ([]answer, error) { return d.forge(ctx, "order-1005") },
 		},
-		{
-			name: "invented", sent: "the right secret, no payment", wantAnswers: 1, wantStatus: http.StatusServiceUnavailable,
+		success(step{
+			name: "invented", sent: "the right secret, no payment", wantAnswers: 1,
+			order: "order-1005", wantState: "retrying",
 			do: func(ctx context.Context, d *demo) ([]answer, error) {
 				return d.send(ctx, newPayment("order-1005"), delivery{secret: d.credentials.AppSecret, copies: 1})
 			},
-		},
-		{
-			name: "shop down", sent: "an invoice paid: two webhooks", wantAnswers: 2, wantStatus: http.StatusBadGateway,
+		}),
+		success(step{
+			name: "shop down", sent: "an invoice paid: two webhooks", wantAnswers: 2,
+			order: "order-1006", wantState: "retrying",
 			do: func(ctx context.Context, d *demo) ([]answer, error) {
 				d.shop.stop()
-				var err error
-				missed, err = d.orderAndPay(ctx, payment{OrderID: "order-1006"})
-				return answersTo(missed), errors.Join(err, d.startShop(ctx))
+				webhooks, err := d.orderAndPay(ctx, payment{OrderID: "order-1006"})
+				return answersTo(webhooks), err
 			},
-		},
-		success(step{
-			// The Processing is overtaken by the Success: only that one is news.
-			name: "shop back", sent: "CCPayment's retries of them", wantAnswers: 2, wantCalls: 1, wantTry: 2,
-			wantDone: "ships order-1006",
-			do:       func(ctx context.Context, d *demo) ([]answer, error) { return d.retry(ctx, missed) },
 		}),
+		{
+			// The Processing is overtaken by the Success: only that one is news.
+			name: "shop back", sent: "nothing: Caddy tries again",
+			order: "order-1006", wantState: "delivered", wantCalls: 1, wantRetry: true, wantDone: "ships order-1006",
+			do: func(ctx context.Context, d *demo) ([]answer, error) { return nil, d.startShop(ctx) },
+		},
 	}
 }
 
@@ -131,15 +142,6 @@ func (d *demo) resend(ctx context.Context, sent []webhook) ([]answer, error) {
 		From: time.Now().Add(-time.Minute), RecordIDs: []string{sent[0].RecordID}, All: true,
 	})
 	if err != nil {
-		return nil, err
-	}
-	again, err := d.news(ctx, sent)
-	return answersTo(again), err
-}
-
-// retry lets the time pass until CCPayment has tried each webhook again.
-func (d *demo) retry(ctx context.Context, sent []webhook) ([]answer, error) {
-	if err := d.advance(ctx, 30*time.Second); err != nil {
 		return nil, err
 	}
 	again, err := d.news(ctx, sent)
@@ -167,14 +169,14 @@ func (d *demo) crowd(ctx context.Context, orderID string) ([]answer, error) {
 }
 
 // forge sends what somebody could who has not got the secret: a signature of
-// his own, and one of ours that he recorded an hour ago.
+// his own, and one of ours under another body.
 func (d *demo) forge(ctx context.Context, orderID string) ([]answer, error) {
 	guessed, err := d.send(ctx, newPayment(orderID), delivery{secret: "a guess", copies: 1})
 	if err != nil {
 		return nil, err
 	}
-	recorded, err := d.send(ctx, newPayment(orderID), delivery{secret: d.credentials.AppSecret, copies: 1, age: time.Hour})
-	return append(guessed, recorded...), err
+	changed, err := d.send(ctx, newPayment(orderID), delivery{secret: d.credentials.AppSecret, copies: 1, signed: newPayment("order-1001")})
+	return append(guessed, changed...), err
 }
 
 // newPayment is the body of a webhook that CCPayment never sent.
@@ -187,27 +189,23 @@ func newPayment(orderID string) string {
 // play goes through the steps, prints a line for each, and returns an error
 // that says what was not as promised.
 func (d *demo) play(ctx context.Context, steps []step) error {
-	const row = "%-11s %-34s %-22s %-37s "
-	fmt.Printf("\n"+row+"\n", "step", "what was sent", "what CCPayment got", "what the shop saw")
-	fmt.Println(strings.Repeat("-", 113))
+	const row = "%-10s %-32s %-20s %-37s %-9s "
+	fmt.Printf("\n"+row+"\n", "step", "what was sent", "what CCPayment got", "what the shop saw", "ledger")
+	fmt.Println(strings.Repeat("-", 117))
 	var wrong []error
-	before, err := d.events(ctx)
-	if err != nil {
-		return err
-	}
+	var before []event
 	for _, s := range steps {
 		answers, err := s.do(ctx, d)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		after, err := d.events(ctx)
+		state, after, err := d.outcome(ctx, s, before)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		got := describeAnswers(answers)
 		saw := describeCalls(calls(after)-calls(before), after, doneSince(before, after))
-		differences := errors.Join(s.judgeAnswers(answers), s.judgeShop(before, after))
-		fmt.Printf(row+"%s\n", s.name, s.sent, got, saw, verdict(differences == nil))
+		differences := errors.Join(s.judgeAnswers(answers), s.judgeLedger(state), s.judgeShop(before, after))
+		fmt.Printf(row+"%s\n", s.name, s.sent, describeAnswers(answers), saw, cmp.Or(state, "-"), verdict(differences == nil))
 		if differences != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", s.name, differences))
 		}
@@ -216,17 +214,31 @@ func (d *demo) play(ctx context.Context, steps []step) error {
 	return errors.Join(wrong...)
 }
 
+// outcome waits for what is to become of a step, and returns where its event
+// stands in the ledger and what the shop has seen by then. While the shop is
+// down it has seen nothing new.
+func (d *demo) outcome(ctx context.Context, s step, before []event) (state string, after []event, err error) {
+	if state, err = d.stateOf(ctx, s.order, s.wantState); err != nil {
+		return "", nil, err
+	}
+	if d.shop.isDown() {
+		return state, before, nil
+	}
+	after, err = d.events(ctx)
+	return state, after, err
+}
+
 // delivery is how a body is sent that does not come from the sandbox.
 type delivery struct {
 	secret string
-	copies int           // sent at the same time
-	age    time.Duration // how long ago it was signed
+	copies int    // sent at the same time
+	signed string // what is signed instead of the body
 }
 
 func (d *demo) send(ctx context.Context, body string, how delivery) ([]answer, error) {
 	credentials := client.Credentials{AppID: d.credentials.AppID, AppSecret: how.secret}
-	timestamp := strconv.FormatInt(time.Now().Add(-how.age).Unix(), 10)
-	sign := client.Sign(credentials, timestamp, []byte(body))
+	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
+	sign := client.Sign(credentials, timestamp, []byte(cmp.Or(how.signed, body)))
 
 	answers := make([]answer, how.copies)
 	failures := make([]error, how.copies)
@@ -315,6 +327,13 @@ func (s step) judgeAnswers(answers []answer) error {
 	return nil
 }
 
+func (s step) judgeLedger(state string) error {
+	if state != s.wantState {
+		return fmt.Errorf("in the ledger the Success of %s is %q, not %q", s.order, state, s.wantState)
+	}
+	return nil
+}
+
 func (s step) judgeShop(before, after []event) error {
 	if n := calls(after) - calls(before); n != s.wantCalls {
 		return fmt.Errorf("the shop was called %d times, not %d", n, s.wantCalls)
@@ -326,13 +345,19 @@ func (s step) judgeShop(before, after []event) error {
 		return nil
 	}
 	newest := after[len(after)-1]
-	if newest.Type != "ApiDeposit" || newest.Status != "Success" || newest.Attempt != s.wantTry || newest.Times != 1 {
-		return fmt.Errorf("the last that the shop saw is %+v, not an ApiDeposit of status Success at attempt %d", newest, s.wantTry)
+	if newest.Type != "ApiDeposit" || newest.Status != "Success" || newest.OrderID != s.order || newest.Times != 1 {
+		return fmt.Errorf("the last that the shop saw is %+v, not the Success of %s for the first time", newest, s.order)
+	}
+	if retried := newest.Attempt > 1; retried != s.wantRetry {
+		return fmt.Errorf("the shop saw attempt %d", newest.Attempt)
 	}
 	return nil
 }
 
 func describeAnswers(answers []answer) string {
+	if len(answers) == 0 {
+		return "-"
+	}
 	first := answers[0]
 	text := strconv.Itoa(first.status)
 	if first.status == http.StatusOK {
