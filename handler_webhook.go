@@ -28,9 +28,11 @@ func init() {
 }
 
 // Webhook receives CCPayment's webhooks: it verifies each, and hands each event
-// to the next handler exactly once, with what was verified in headers that a
-// client cannot forge. CCPayment is told Success only when the app has said yes
-// and the ledger has written that down.
+// to the app exactly once, with what was verified in headers that a client
+// cannot forge. With deliver, CCPayment is told Success once the ledger has the
+// event on disk, and the event is handed over in the background; without, it is
+// handed to the next handler, and CCPayment is told Success only when the app
+// has said yes and the ledger has written that down.
 //
 // Every answer to CCPayment is written here: the app's body and headers never
 // reach it, and errors do not go through `handle_errors`. A request with a
@@ -51,7 +53,12 @@ func init() {
 // `{http.ccpayment.event_id}` | The Idempotency-Key
 // `{http.ccpayment.seq}` | The event's place among those of its record
 // `{http.ccpayment.attempt}` | The number of the attempt, from 1
-// `{http.ccpayment.attempt_reason}` | initial or retry
+// `{http.ccpayment.attempt_reason}` | initial, retry, replay, release or backfill
+//
+// Of a confirmed event there are also, as far as it has them, confirmed, coin,
+// chain, txid, amount, fee, usd_price, order_state, order_amount_due,
+// order_amount_paid, order_currency, order_late, reason, fulfill, credit and
+// payout, which are what the headers of these names say.
 //
 // Client-sent headers that begin with `Ccpayment-` are removed from every
 // request of the server that the handler is part of.
