@@ -53,10 +53,10 @@ answered. The types are ApiDeposit, DirectDeposit, ApiWithdrawal, UserDeposit,
 UserWithdrawal and ActivateWebhookURL.
 
 The event is of a payment that nobody made. A route that confirms, which is the
-default, asks CCPayment's API about it and answers 503: use the sandbox instead,
-or set confirm off on the route while you try. With confirm off it is a real
-event to the app: name an order that does not exist, or try it before you go
-live.
+default, asks CCPayment's API about it, and it never reaches the app: use the
+sandbox instead, or set confirm off on the route while you try. With confirm off
+it is a real event to the app: name an order that does not exist, or try it
+before you go live.
 
 With --repeat the same event is sent several times, each with a signature of its
 own, and with --concurrency several at once: the app must see it once. Give

@@ -218,6 +218,7 @@ All is as promised. Caddy, the shop and the sandbox stay up for a look around:
   the same as JSON          %[1]s/events
   the webhook URL           %[1]s/hook
   the sandbox               http://%[2]s
+  how the ledger stands     http://%[5]s/ccpayment/status
 
 Be the buyer of %[3]s, in the browser:
 
@@ -229,7 +230,7 @@ or without one, in two parts:
   curl http://%[2]s/sandbox/pay -d '{"order_id":"%[3]s","wait":true}'
 
 Ctrl-C ends it.
-`, d.siteURL, d.sandboxAddr, orderID, invoice)
+`, d.siteURL, d.sandboxAddr, orderID, invoice, d.adminAddr)
 	select {
 	case <-ctx.Done():
 		return nil

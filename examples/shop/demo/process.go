@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -82,13 +83,16 @@ func (p *process) isDown() bool {
 	}
 }
 
-// printTail prints the last lines of the log to standard error.
+// printTail prints the last lines of the log to standard error, without those
+// about the demo's own questions to Caddy's admin endpoint.
 func (p *process) printTail(lines int) {
 	text, err := os.ReadFile(p.logFile)
 	if err != nil {
 		return
 	}
-	all := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	all := slices.DeleteFunc(bytes.Split(bytes.TrimSpace(text), []byte("\n")), func(line []byte) bool {
+		return bytes.Contains(line, []byte(`"logger":"admin.api"`))
+	})
 	last := all[max(0, len(all)-lines):]
 	fmt.Fprintf(os.Stderr, "\nthe last lines of %s's log:\n%s\n", p.name, bytes.Join(last, []byte("\n")))
 }
