@@ -22,7 +22,7 @@ func init() {
 // runs, at Caddy's admin endpoint. It also registers the metrics with what that
 // endpoint serves: the registry of the configuration that was loaded last, even
 // if the load failed before it came to the App.
-type adminAPI struct{ mux *http.ServeMux }
+type adminAPI struct{}
 
 // CaddyModule returns the Caddy module information.
 func (*adminAPI) CaddyModule() caddy.ModuleInfo {
@@ -154,7 +154,7 @@ func withLedger(fn func(*App, *sharedLedger) error) error {
 	return fn(app, shared)
 }
 
-// readBody decodes a request's JSON; an empty body leaves the value as it is.
+// readJSON decodes a request's JSON; an empty body leaves the value as it is.
 func readJSON(r *http.Request, into any) error {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
 	decoder.DisallowUnknownFields()

@@ -34,7 +34,7 @@ type orderView struct {
 func viewOrder(o ledger.Order) orderView {
 	v := orderView{
 		OrderID: o.OwnID, Account: o.Account, State: o.State, Due: o.Due, Paid: o.Paid, Currency: o.Currency,
-		Late: o.Late, Fulfilled: o.FulfilledBy != "", FulfilledBy: o.FulfilledBy,
+		Late: o.Late, Fulfilled: o.Fulfilled(), FulfilledBy: o.FulfilledBy,
 	}
 	if !o.ReadAt.IsZero() {
 		v.ReadAt = &o.ReadAt

@@ -119,6 +119,9 @@ func TestReleaseThroughTheDoor(t *testing.T) {
 	s := storedShop(t, "")
 	id := s.heldPayment(sandbox.Payment{OrderID: "order-1", Risky: true})
 	before := len(s.app.received())
+	if got := s.orderState("order-1"); got != "review" {
+		t.Errorf("the order is %q", got)
+	}
 	var step struct{ State string }
 	s.ask(http.MethodPost, "events/"+id+"/release", `{"reason":"try it"}`, http.StatusOK, &step)
 	if step.State != "retrying" {
@@ -141,9 +144,10 @@ func TestReleaseThroughTheDoor(t *testing.T) {
 	if err := s.box.SetRisky(record, false); err != nil {
 		t.Fatal(err)
 	}
-	// The webhook's own flag stays: the record cannot take it back.
 	s.ask(http.MethodPost, "events/"+cleared+"/release", "", http.StatusOK, nil)
-	s.awaitState("status=success&order_id=order-2&state=held", "held")
+	s.awaitState("status=success&order_id=order-2", "delivered")
+	all := s.app.received()
+	wantMoney(t, "cleared", all[len(all)-1].header, map[string]string{"Confirmed": "true", "Order-State": "paid", "Fulfill": "true"})
 }
 
 // TestReleaseOfALatePayment: it counts from then on, also for others.

@@ -64,7 +64,7 @@ func TestMistakes(t *testing.T) {
 	mistakes := []mistake{
 		{"{\n ccpayment app-id\n}", "", arguments},
 		{":80 {\n ccpayment_webhook /hook localhost:3000 {\n deliver {\n reverse_proxy localhost:3000\n }\n }\n}", "", "deliver is given twice: an upstream after the directive is one, too"},
-		{app, "secret x", `unknown option "secret": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, store, account`},
+		{app, "secret x", `unknown option "secret": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url, store, account`},
 		{app, "app_secret \"\"", "app_secret is empty"},
 		{app, "app_secret {$CCPAYMENT_TEST_UNSET}", arguments},
 		{app, "previous_secret", arguments},
@@ -73,8 +73,6 @@ func TestMistakes(t *testing.T) {
 		{app, "account a b {\n}", arguments},
 		{app, "account a {\n}\naccount a {\n}", "account a is given twice"},
 		{app, "account a {\n store bolt\n}", `unknown option "store": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix`},
-		{app, "webhook_url https://shop.example/hook", `option "webhook_url" cannot be used yet: it is for orders made here`},
-		{app, "account a {\n webhook_url https://shop.example/hook\n}", `option "webhook_url" cannot be used yet: it is for orders made here`},
 		{app, "store", arguments},
 		{app, "store nowhere", "module not registered: ccpayment.stores.nowhere"},
 		{app, "store bolt\nstore bolt", "store is given twice"},

@@ -117,12 +117,23 @@ func (g *gatewayV2) confirmDeposit(ctx context.Context, d delivery, p policy, no
 	if err := agreeStatus(e.Status, record.Status); err != nil {
 		return c, err
 	}
-	c = confirmation{asked: true, rawRecord: record.Raw, risk: risk(e.Risk, record.Risk), record: recordFacts{
+	known := risk(e.Risk, record.Risk)
+	if e.Released && record.Risk == client.RiskNone {
+		known = ledger.NotRisky // CCPayment has cleared it since the webhook
+	}
+	c = confirmation{asked: true, rawRecord: record.Raw, risk: known, record: recordFacts{
 		coin: record.CoinSymbol, chain: record.Chain, txID: record.TxID,
 		amount: record.Amount, fee: record.ServiceFee, usdPrice: record.CoinUSDPrice,
 	}}
 	if p.holdRisky && c.risk != ledger.NotRisky {
-		return c, &heldError{"risky: CCPayment flags the payment, or does not say that it is clean"}
+		held := &heldError{"risky: CCPayment flags the payment, or does not say that it is clean"}
+		if e.Type == "ApiDeposit" {
+			// Only so that the order's state is known: the event waits in any case.
+			if settled, err := g.settleOrder(ctx, e, record, c, p, now); err == nil {
+				c.order = settled.order
+			}
+		}
+		return c, held
 	}
 	success := client.Status(e.Status).Is(client.StatusSuccess)
 	if success && !record.Amount.IsPositive() {

@@ -125,7 +125,7 @@ func (h *Status) view(ctx context.Context, orderID string, wait time.Duration) (
 func viewStatus(o ledger.Order, now time.Time) statusView {
 	v := statusView{
 		OrderID: o.OwnID, State: o.State, AmountDue: o.Due, AmountPaid: o.Paid, Currency: o.Currency,
-		Fulfilled: o.FulfilledBy != "",
+		Fulfilled: o.Fulfilled(),
 	}
 	if c := o.Checkout; c != nil {
 		if at := c.Latest().ExpiresAt; !at.IsZero() {

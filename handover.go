@@ -83,6 +83,9 @@ func (h *Webhook) judge(w *appResponse, err error) *appError {
 	case errors.As(err, &handlerErr):
 		status := handlerErr.StatusCode
 		unreached := status >= http.StatusBadGateway && status <= http.StatusGatewayTimeout
+		if handlerErr.Err != nil {
+			err = handlerErr.Err // without where in Caddy it came up
+		}
 		return &appError{cause: err, timedOut: status == http.StatusGatewayTimeout, unreached: unreached, again: h.again(status, nil)}
 	case err != nil:
 		return &appError{cause: err}
@@ -113,7 +116,7 @@ func (h *Webhook) again(status int, header http.Header) ledger.Again {
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return ledger.Again{After: readRetryAfter(header.Get("Retry-After"), h.app.now())}
 	case status >= 300 && status < 500:
-		return ledger.Again{Within: rejectedFor}
+		return ledger.Again{Rejected: rejectedFor}
 	default:
 		return ledger.Again{}
 	}

@@ -34,7 +34,7 @@ func newWatchedShop(t *testing.T) (*shop, *watchedAPI) {
 	watched := httptest.NewServer(api)
 	t.Cleanup(watched.Close)
 	s := &shop{box: box, c: c}
-	s.server = start(t, setup{account: "base_url " + watched.URL + "/ccpayment/v2", webhook: "confirm on"})
+	s.server = start(t, setup{account: "base_url " + watched.URL + "/ccpayment/v2", confirm: true})
 	if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
 		t.Fatal(err)
 	}

@@ -165,7 +165,7 @@ func (a *Attempt) again(failure error, again Again) Transition {
 	if a.plan == nil {
 		return t
 	}
-	t.Spared = again.Spared
+	t.Spared, t.Rejected = again.Spared, again.Rejected > 0
 	if t.Next = a.plan.next(a.Event, t.At, again); t.Next.IsZero() {
 		t.State, t.Spared = Dead, false
 	}

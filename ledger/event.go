@@ -106,6 +106,9 @@ type Event struct {
 	DueSince *time.Time `json:"due_since,omitempty"`
 	// Failures counts the tries since then that planned another.
 	Failures int `json:"failures,omitempty"`
+	// RejectedSince is when the app began to call the event wrong; nil: its last
+	// answer was another.
+	RejectedSince *time.Time `json:"rejected_since,omitempty"`
 	// Released: an operator has released the event from being held. Accepted:
 	// even though CCPayment does not call it clean.
 	Released bool `json:"released,omitempty"`
@@ -158,6 +161,8 @@ type Transition struct {
 	// Spared: the attempt does not count, because the app is still at work on
 	// the one before.
 	Spared bool `json:"spared,omitempty"`
+	// Rejected: the app calls the event wrong.
+	Rejected bool `json:"rejected,omitempty"`
 }
 
 // longestHistory bounds an event's history, which somebody who repeats a
@@ -218,10 +223,17 @@ func (e *Event) plan(t Transition) {
 		e.NextReason, e.DueSince, e.Failures = t.Reason, &at, 0
 		e.Released = e.Released || t.Reason == Release
 		e.Accepted = e.Accepted || t.Accept
-	case t.Spared:
-		e.Attempts = t.Attempt - 1
 	case t.State == Retrying:
 		e.Failures++
+	}
+	if t.Spared {
+		e.Attempts = t.Attempt - 1
+	}
+	if !t.Rejected {
+		e.RejectedSince = nil
+	} else if e.RejectedSince == nil {
+		at := t.At
+		e.RejectedSince = &at
 	}
 	if t.Attempt > 0 {
 		e.NextReason = "" // it was for this attempt

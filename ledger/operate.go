@@ -88,20 +88,27 @@ func (l *Ledger) operate(ctx context.Context, key Key, step func(Event) (Transit
 		var t Transition
 		if t, err = step(event); err == nil {
 			t.At = l.now()
-			return l.record(ctx, claim, Change{Event: Event{Key: key}, Transitions: []Transition{t}, Order: released(event, t)})
+			return l.record(ctx, claim, Change{Event: Event{Key: key}, Transitions: []Transition{t}, Order: tellOrder(event, t)})
 		}
 	}
 	return errors.Join(err, l.store.Release(ctx, claim))
 }
 
-// released tells the order that a payment which came late is to count.
-func released(e Event, t Transition) *Order {
-	if t.Reason != Release || e.GatewayOrderID == "" {
+// tellOrder is what an operator's step means to the event's order; nil: nothing.
+func tellOrder(e Event, t Transition) *Order {
+	if e.GatewayOrderID == "" {
 		return nil
 	}
-	return &Order{
-		OrderID: e.InOrder(), Account: e.Account, OwnID: e.OrderID, Released: []string{e.ID},
+	order := &Order{OrderID: e.InOrder(), Account: e.Account, OwnID: e.OrderID}
+	switch {
+	case t.Reason == Release: // a payment that came late is to count
+		order.Released = []string{e.ID}
+	case t.State == Discarded && e.Confirmation != nil && e.Confirmation.Fulfill:
+		order.Abandoned = true
+	default:
+		return nil
 	}
+	return order
 }
 
 // alone waits until nothing of the record is in flight, and keeps it so.

@@ -36,6 +36,8 @@ type Order struct {
 	Released []string `json:"released,omitempty"`
 	// FulfilledBy is the id of the event that carries Fulfill.
 	FulfilledBy string `json:"fulfilled_by,omitempty"`
+	// Abandoned: that event was discarded, so that nobody fulfils the order.
+	Abandoned bool `json:"abandoned,omitempty"`
 
 	// Events are the keys of the order's events, in the order of their first
 	// commit, and Steps the order's own history. Both keep the latest.
@@ -93,6 +95,7 @@ func (o *Order) Merge(seen Order) {
 	if seen.FulfilledBy != "" {
 		o.FulfilledBy = seen.FulfilledBy
 	}
+	o.Abandoned = o.Abandoned || seen.Abandoned
 	if seen.State == "" || seen.ReadAt.Before(o.ReadAt) {
 		return
 	}
@@ -102,5 +105,8 @@ func (o *Order) Merge(seen Order) {
 	o.State, o.Due, o.Paid, o.Currency, o.Late = seen.State, seen.Due, seen.Paid, seen.Currency, seen.Late
 	o.ReadAt, o.Payments = seen.ReadAt, latest(seen.Payments)
 }
+
+// Fulfilled reports whether an event told the app to fulfil the order.
+func (o Order) Fulfilled() bool { return o.FulfilledBy != "" && !o.Abandoned }
 
 func latest[T any](list []T) []T { return list[max(0, len(list)-longestOrder):] }

@@ -23,23 +23,24 @@ type Again struct {
 	Never bool
 	// After is how long to wait at least; the plan's Max caps it.
 	After time.Duration
-	// Within is given up sooner than the plan's GiveUp; 0: not sooner.
-	Within time.Duration
+	// Rejected: the app calls the event wrong. It is given up when the app has
+	// done nothing else for this long; 0: it does not.
+	Rejected time.Duration
 	// Spared: the attempt does not count.
 	Spared bool
 }
 
 // next returns when an event that has failed now is due again; zero: never.
 func (p Plan) next(e Event, now time.Time, again Again) time.Time {
-	since := e.ReceivedAt
+	last := e.ReceivedAt.Add(p.GiveUp)
 	if e.DueSince != nil {
-		since = *e.DueSince
+		last = e.DueSince.Add(p.GiveUp)
 	}
-	within := p.GiveUp
-	if again.Within > 0 {
-		within = min(within, again.Within)
+	if again.Rejected > 0 && e.RejectedSince != nil {
+		if end := e.RejectedSince.Add(again.Rejected); end.Before(last) {
+			last = end
+		}
 	}
-	last := since.Add(within)
 	if again.Never || !now.Before(last) {
 		return time.Time{}
 	}
