@@ -113,15 +113,6 @@ func (s *shop) payAll(gatewayID string) {
 	}
 }
 
-// gatewayID is CCPayment's id of a checkout's order, which its page names.
-func gatewayID(v visit) string {
-	u, err := url.Parse(v.answer.CheckoutURL)
-	if err != nil {
-		return ""
-	}
-	return u.Path[strings.LastIndex(u.Path, "/")+1:]
-}
-
 // TestCheckoutOfAnAnswer: the app's 402 becomes a checkout, its payment fulfils
 // the app's order, and the buyer's page hears of it.
 func TestCheckoutOfAnAnswer(t *testing.T) {

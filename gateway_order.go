@@ -93,7 +93,7 @@ func (o *gatewayOrder) add(
 
 // judged are the order's payments as the ledger keeps them.
 func (o *gatewayOrder) judged(r settle.Result) []ledger.OrderPayment {
-	var payments []ledger.OrderPayment
+	payments := make([]ledger.OrderPayment, 0, len(o.payments))
 	for _, p := range o.payments {
 		payments = append(payments, ledger.OrderPayment{
 			RecordID: p.RecordID, Verdict: string(r.Verdicts[p.RecordID]), Amount: p.Amount.String(),

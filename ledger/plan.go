@@ -60,5 +60,5 @@ func (p Plan) wait(failures int) time.Duration {
 		}
 		bound *= 2
 	}
-	return time.Duration(rand.Int64N(int64(max(min(bound, p.Max), 1)))) + 1
+	return time.Duration(rand.Int64N(int64(max(min(bound, p.Max), 1)))) + 1 //nolint:gosec // nobody gains by guessing a wait
 }
