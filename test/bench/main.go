@@ -30,7 +30,8 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 5, "pairs of measurements of each kind")
 	flag.DurationVar(&b.duration, "duration", 4*time.Second, "length of one measurement")
 	flag.IntVar(&b.connections, "connections", 64, "connections that deliver at the same time")
-	flag.StringVar(&b.only, "only", "", "measure one kind only: fresh, copies or forged")
+	flag.StringVar(&b.only, "only", "", "measure one kind only: fresh, copies, forged, acknowledged, handed or lag")
+	flag.IntVar(&b.full, "full", 0, "also compare acknowledging on a ledger of this many events to an empty one")
 	flag.StringVar(&b.profile, "profile", "", "write a CPU profile of Caddy for each kind into this `directory`")
 	flag.Parse()
 
@@ -51,6 +52,8 @@ type bench struct {
 	only        string
 	profile     string
 
+	full   int
+	app    *app
 	server *server
 	rate   float64 // the highest throughput so far, from which the need for requests follows
 }
@@ -60,6 +63,8 @@ type kind struct {
 	name     string
 	aim      float64
 	webhooks func(b *bench) (requests, error)
+	addr     func(s *server) string
+	drain    bool // what was acknowledged must have arrived at the app
 	ratios   []float64
 	plain    []figures
 	measured []figures
@@ -84,26 +89,27 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if b.ledgerDir == "" {
 		b.ledgerDir = filepath.Dir(b.caddy)
 	}
-	app, err := startApp()
-	if err != nil {
+	if b.app, err = startApp(); err != nil {
 		return err
 	}
-	defer app.Close()
-	if b.server, err = startServer(ctx, b.caddy, b.ledgerDir, app.Addr().String()); err != nil {
+	defer b.app.Close()
+	if b.server, err = startServer(ctx, b.caddy, b.ledgerDir, b.app.Addr().String(), 0); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.server.stop()) }()
 	b.printFacts()
 
 	kinds := []*kind{
-		{name: "fresh events", aim: 0.95, webhooks: (*bench).fresh},
-		{name: "copies of delivered events", aim: 4, webhooks: (*bench).copies},
-		{name: "forged deliveries", aim: 4.5, webhooks: (*bench).forged},
+		{name: "fresh events, passed through", aim: 0.95, webhooks: (*bench).fresh, addr: passThrough},
+		{name: "copies of delivered events", aim: 4, webhooks: (*bench).copies, addr: passThrough},
+		{name: "forged deliveries", aim: 4.5, webhooks: (*bench).forged, addr: passThrough},
+		{name: "acknowledged while the app is down", aim: 2.5, webhooks: (*bench).fresh, addr: func(s *server) string { return s.down }},
+		{name: "handed over too, stored and forwarded", aim: 0.95, webhooks: (*bench).fresh, addr: func(s *server) string { return s.stored }, drain: true},
 	}
 	if b.only != "" {
 		kinds = slices.DeleteFunc(kinds, func(k *kind) bool { return k.word() != b.only })
-		if len(kinds) == 0 {
-			return fmt.Errorf("nothing is called %q: use fresh, copies or forged", b.only)
+		if len(kinds) == 0 && b.only != "lag" {
+			return fmt.Errorf("nothing is called %q: use fresh, copies, forged, acknowledged, handed or lag", b.only)
 		}
 	}
 	if err := b.warmUp(); err != nil {
@@ -122,6 +128,16 @@ func (b *bench) run(ctx context.Context) (err error) {
 		}
 	}
 	printTable(kinds)
+	if b.only == "" || b.only == "lag" {
+		if err := b.printLags(); err != nil {
+			return err
+		}
+	}
+	if b.full > 0 {
+		if err := b.compareFull(ctx); err != nil {
+			return err
+		}
+	}
 	if b.profile == "" {
 		return nil
 	}
@@ -144,7 +160,7 @@ func (b *bench) writeProfiles(k *kind) error {
 		requests
 	}{
 		{k.word() + "-plain", b.server.plain, webhooks.want(plainYes)},
-		{k.word(), b.server.webhook, webhooks},
+		{k.word(), k.addr(b.server), webhooks},
 	} {
 		written := make(chan error, 1)
 		go func() { written <- b.server.profile(filepath.Join(b.profile, m.name+".pprof"), b.duration) }()
@@ -182,13 +198,87 @@ func (b *bench) pair(k *kind) error {
 	if err != nil {
 		return fmt.Errorf("plain: %w", err)
 	}
-	measured, err := b.measure(b.server.webhook, webhooks, b.duration)
+	measured, err := b.measureKind(k, webhooks)
 	if err != nil {
 		return err
 	}
 	k.plain = append(k.plain, plain)
 	k.measured = append(k.measured, measured)
 	k.ratios = append(k.ratios, measured.rate/plain.rate)
+	return nil
+}
+
+func passThrough(s *server) string { return s.webhook }
+
+// measureKind measures what is compared to plain, up to its arrival at the app
+// where that is asked for.
+func (b *bench) measureKind(k *kind, r requests) (figures, error) {
+	arrived, cpu, start := b.app.events.Load(), b.server.cpu(), time.Now()
+	f, err := b.measure(k.addr(b.server), r, b.duration)
+	if err != nil || !k.drain {
+		return f, err
+	}
+	sent := int64(f.rate*b.duration.Seconds() + 0.5)
+	for b.app.events.Load()-arrived < sent {
+		if time.Since(start) > b.duration+time.Minute {
+			return f, fmt.Errorf("%d of %d events arrived", b.app.events.Load()-arrived, sent)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	took := time.Since(start)
+	return figures{
+		rate: float64(sent) / took.Seconds(),
+		cpu:  float64((b.server.cpu() - cpu).Microseconds()) / float64(sent),
+	}, nil
+}
+
+// printLags prints how long events take from their sending to the app.
+func (b *bench) printLags() error {
+	fmt.Println("\n| events per second, sent to app | p50 | p95 | p99 | aim for p95 |")
+	fmt.Println("| --- | ---: | ---: | ---: | ---: |")
+	for perSecond, aim := range map[int]string{200: "2 ms", 1000: "5 ms"} {
+		lags, err := b.lag(perSecond, 2*b.duration)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %d | %s | %s | %s | %s |\n", perSecond,
+			percentile(lags, 0.5).Round(10*time.Microsecond), percentile(lags, 0.95).Round(10*time.Microsecond),
+			percentile(lags, 0.99).Round(10*time.Microsecond), aim)
+	}
+	return nil
+}
+
+// compareFull compares acknowledging on a ledger that has many events to an
+// empty one, in turn.
+func (b *bench) compareFull(ctx context.Context) error {
+	full, err := startServer(ctx, b.caddy, b.ledgerDir, b.app.Addr().String(), b.full)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = full.stop() }()
+	before := full.anonymous() - b.server.anonymous()
+	var ratios []float64
+	for range b.rounds {
+		r, err := b.fresh()
+		if err != nil {
+			return err
+		}
+		empty, err := b.measure(b.server.down, r, b.duration)
+		if err != nil {
+			return err
+		}
+		if r, err = b.fresh(); err != nil {
+			return err
+		}
+		filled, err := b.measure(full.down, r, b.duration)
+		if err != nil {
+			return err
+		}
+		ratios = append(ratios, filled.rate/empty.rate)
+	}
+	fmt.Printf("\nWith %d events in the ledger: acknowledgements %.2f (%.2f to %.2f) of those on an empty one, aim 0.90; "+
+		"anonymous memory %+d MiB at the start, %+d MiB after the load, aim 64\n",
+		b.full, median(ratios), slices.Min(ratios), slices.Max(ratios), before>>20, (full.anonymous()-b.server.anonymous())>>20)
 	return nil
 }
 

@@ -10,31 +10,47 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 const appBody = "ok"
 
-// startApp starts the app: it reads what it gets and says yes.
-func startApp() (net.Listener, error) {
+// app is what is behind Caddy: it reads what it gets and says yes.
+type app struct {
+	net.Listener
+	events   atomic.Int64 // that were handed over to it
+	arrivals sync.Map     // when each record's event arrived, while watched is set
+	watched  atomic.Bool
+}
+
+func startApp() (*app, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	app := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	a := &app{Listener: listener}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
+		if id := r.Header.Get("Ccpayment-Record-Id"); id != "" {
+			a.events.Add(1)
+			if a.watched.Load() {
+				a.arrivals.Store(id, time.Now())
+			}
+		}
 		_, _ = io.WriteString(w, appBody) // the proxy is gone: the answer that it gives is checked
 	})}
-	go func() { _ = app.Serve(listener) }() // ends with the listener
-	return listener, nil
+	go func() { _ = server.Serve(listener) }() // ends with the listener
+	return a, nil
 }
 
-// caddyfile has the two sites that are compared, side by side in one process.
-// Both keep as many connections to the app as there can be: Caddy's default is
+// caddyfile has the sites that are compared, side by side in one process: plain,
+// pass-through, and store-and-forward with an app and without one. They keep as many connections to the app as there can be: Caddy's default is
 // 32, and what is not measured here is how fast it dials. Nor is CCPayment's
 // API, which confirming would ask about every event.
 const caddyfile = `{
@@ -67,6 +83,27 @@ http://:{$BENCH_WEBHOOK} {
 	}
 	import app
 }
+http://:{$BENCH_STORED} {
+	bind 127.0.0.1
+	ccpayment_webhook /hook {
+		confirm off
+		route stored
+		token bench-token
+		deliver {
+			import app
+		}
+	}
+	import app
+}
+http://:{$BENCH_DOWN} {
+	bind 127.0.0.1
+	ccpayment_webhook /hook 127.0.0.1:1 {
+		confirm off
+		route down
+		token bench-token
+	}
+	import app
+}
 `
 
 // server is the Caddy that is measured.
@@ -74,13 +111,15 @@ type server struct {
 	binary         string
 	dir            string // its ledger, log and data; removed at the end
 	admin          string
-	plain, webhook string // the addresses of the two sites
+	plain, webhook string // the addresses of the sites
+	stored, down   string
 	cmd            *exec.Cmd
 	ended          chan struct{}
 }
 
-// startServer returns once both sites answer.
-func startServer(ctx context.Context, binary, ledgerDir, app string) (s *server, err error) {
+// startServer returns once the sites answer. full is how many delivered events its
+// ledger has before.
+func startServer(ctx context.Context, binary, ledgerDir, app string, full int) (s *server, err error) {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return nil, err
 	}
@@ -99,11 +138,17 @@ func startServer(ctx context.Context, binary, ledgerDir, app string) (s *server,
 			_ = s.stop() // what went wrong is known already
 		}
 	}()
-	ports, err := freePorts(3)
+	if full > 0 {
+		if err := fill(filepath.Join(dir, "ledger.db"), full); err != nil {
+			return s, fmt.Errorf("filling the ledger: %w", err)
+		}
+	}
+	ports, err := freePorts(5)
 	if err != nil {
 		return s, err
 	}
 	s.admin, s.plain, s.webhook = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
+	s.stored, s.down = "127.0.0.1:"+ports[3], "127.0.0.1:"+ports[4]
 	config := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(config, []byte(caddyfile), 0o600); err != nil {
 		return s, err
@@ -115,7 +160,7 @@ func startServer(ctx context.Context, binary, ledgerDir, app string) (s *server,
 	defer log.Close() // the process has a handle of its own
 	cmd := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(),
-		"BENCH_ADMIN="+s.admin, "BENCH_PLAIN="+ports[1], "BENCH_WEBHOOK="+ports[2], "BENCH_APP="+app,
+		"BENCH_ADMIN="+s.admin, "BENCH_PLAIN="+ports[1], "BENCH_WEBHOOK="+ports[2], "BENCH_STORED="+ports[3], "BENCH_DOWN="+ports[4], "BENCH_APP="+app,
 		"BENCH_LEDGER="+filepath.Join(dir, "ledger.db"), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
