@@ -57,12 +57,15 @@ type dispatch struct {
 	next    time.Time    // when the first event that is not due yet will be
 
 	refused   int       // times in a row that the app could not be reached
+	paused    time.Time // when that last led to a pause
 	notBefore time.Time // nothing is begun until then
 }
 
 // carried is what came of one event.
 type carried struct {
 	key     Key
+	began   time.Time
+	tried   bool // else it was not to be handed over, and says nothing of the app
 	reached bool
 	err     error
 }
@@ -125,9 +128,12 @@ func (d *dispatch) wait(ctx context.Context) {
 	if len(d.running) < d.width() && len(d.queue) > 0 {
 		return
 	}
-	now, wake := d.ledger.now(), d.next
-	if now.Before(d.notBefore) {
+	now, wake := d.ledger.now(), time.Time{}
+	switch {
+	case now.Before(d.notBefore):
 		wake = d.notBefore
+	case len(d.running) < d.width(): // else nothing begins before something ends
+		wake = d.next
 	}
 	var timeout <-chan time.Time
 	if !wake.IsZero() {
@@ -158,15 +164,16 @@ func (d *dispatch) note(c carried) {
 	switch {
 	case c.err != nil:
 		d.fail(c.err)
+	case !c.tried:
 	case c.reached:
 		d.refused = 0
-	default:
+	case c.began.After(d.paused): // else it is one more of those that led to the pause
 		d.refused++
-	}
-	if d.refused >= brokenAfter && !c.reached {
-		pause := min(firstPause<<min(d.refused-brokenAfter, 10), longestPause)
-		d.notBefore = d.ledger.now().Add(pause)
-		d.queue = nil // what is probed next is what is due first then
+		if d.refused >= brokenAfter {
+			d.paused = d.ledger.now()
+			d.notBefore = d.paused.Add(min(firstPause<<min(d.refused-brokenAfter, 10), longestPause))
+			d.queue = nil // what is probed next is what is due first then
+		}
 	}
 }
 
@@ -178,12 +185,15 @@ func (d *dispatch) fail(err error) {
 
 // carry takes one event to the app.
 func (d *dispatch) carry(ctx context.Context, key Key) carried {
+	c := carried{key: key, began: d.ledger.now()}
 	attempt, err := d.ledger.take(context.WithoutCancel(ctx), key, &d.Plan, d.Lease)
 	if err != nil || attempt == nil {
-		return carried{key, true, err}
+		c.err = err
+		return c
 	}
-	reached, err := d.Carry(attempt)
-	return carried{key, reached, err}
+	c.tried = true
+	c.reached, c.err = d.Carry(attempt)
+	return c
 }
 
 // listen returns a channel that gets a value when an event of the route may

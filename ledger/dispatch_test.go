@@ -81,7 +81,7 @@ func (b *book) dispatchTo(a *app, route string) (stop func()) {
 	go func() {
 		defer close(done)
 		b.Dispatch(ctx, ledger.Courier{
-			Route: route, Plan: plan, Lease: time.Minute, Workers: 4, Carry: a.carry, Failed: func(error) {},
+			Route: route, Plan: plan, Lease: time.Minute, Workers: 32, Carry: a.carry, Failed: func(error) {},
 		})
 	}()
 	return func() { cancel(); <-done }
@@ -399,6 +399,36 @@ func TestDeadApp(t *testing.T) {
 			if got := b.load(numbered(i, "Success")).State; got != ledger.Delivered {
 				t.Fatalf("event %d is %s", i, got)
 			}
+		}
+	})
+}
+
+// TestAppAwayForAMoment: attempts that were on their way together when the app
+// went away are one sign of it and not many, so that it is probed again soon.
+func TestAppAwayForAMoment(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		const n = 100
+		for i := range n {
+			b.accept(numbered(i, "Success"), ledger.Accepted)
+		}
+		back := time.Now().Add(2 * time.Second)
+		app := &app{answer: func(*ledger.Attempt) refusal {
+			time.Sleep(time.Millisecond)
+			if time.Now().Before(back) {
+				return refusal{err: errRefused, unreached: true}
+			}
+			return refusal{}
+		}}
+		defer b.dispatchTo(app, "webhook")()
+		time.Sleep(2*time.Second + plan.First)
+		delivered := 0
+		for i := range n {
+			if b.load(numbered(i, "Success")).State == ledger.Delivered {
+				delivered++
+			}
+		}
+		if delivered < n/2 {
+			t.Errorf("%d of %d events were handed over %s after the app had come back", delivered, n, plan.First)
 		}
 	})
 }
