@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -40,4 +42,26 @@ func timesOpen(t *testing.T, s *server) int {
 		}
 	}
 	return open
+}
+
+// memory returns how many bytes of memory Caddy has that are not pages of files.
+func memory(t *testing.T, s *server) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || fields[0] != "RssAnon:" {
+			continue
+		}
+		kilobytes, err := strconv.Atoi(fields[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kilobytes << 10
+	}
+	t.Fatal("the system does not tell RssAnon")
+	return 0
 }

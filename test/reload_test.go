@@ -13,8 +13,9 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
 
-// broken returns configurations that cannot be loaded, and what the error says.
-func broken(t *testing.T, s *server) []struct{ name, caddyfile, want string } {
+// broken returns configurations of the site that cannot be loaded, and what the
+// error says.
+func broken(t *testing.T, s *server, site string) []struct{ name, caddyfile, want string } {
 	t.Helper()
 	taken, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
 	if err != nil {
@@ -46,7 +47,7 @@ func broken(t *testing.T, s *server) []struct{ name, caddyfile, want string } {
 }
 
 // variant is a configuration that differs from the others.
-func variant(n int) string {
+func variant(site string, n int) string {
 	return globals + strings.Replace(site, "token", fmt.Sprintf("wait %ds\n\t\ttoken", 10+n), 1)
 }
 
@@ -55,7 +56,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	app := startApp(t)
 	s := newServer(t, app.url)
 	s.start(globals + site)
-	bad := broken(t, s)
+	bad := broken(t, s, site)
 	tr := startTraffic(t, s.hook)
 
 	// Somebody checks the file all the while.
@@ -81,7 +82,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 			if err := s.load(b.caddyfile); err == nil || !strings.Contains(err.Error(), b.want) {
 				t.Errorf("%s: loading it should fail with %q, not %v", b.name, b.want, err)
 			}
-		} else if err := s.load(variant(n)); err != nil {
+		} else if err := s.load(variant(site, n)); err != nil {
 			t.Errorf("reload %d: %v", n, err)
 		}
 		checkLedgerIsOpenOnce(t, s)
@@ -120,7 +121,7 @@ func TestLedgerComesAndGoes(t *testing.T) {
 		if n%3 == 0 { // otherwise it comes back at once
 			waitUntilLedgerIsClosed(t, s)
 		}
-		if err := s.load(variant(n)); err != nil {
+		if err := s.load(variant(site, n)); err != nil {
 			t.Fatalf("with the ledger: %v", err)
 		}
 		checkLedgerIsOpenOnce(t, s)
@@ -145,14 +146,22 @@ func checkOnce(t *testing.T, app *app, events []event) {
 	}
 }
 
-// checkLedgerKnows opens the ledger of a Caddy that has ended, without waiting
-// for its lock.
-func checkLedgerKnows(t *testing.T, s *server, events []event) {
+// openLedger opens the ledger of a Caddy that has ended, without waiting for its
+// lock.
+func openLedger(t *testing.T, s *server) *bolt.Store {
 	t.Helper()
 	store, err := bolt.Open(s.ledger, bolt.Options{LockTimeout: time.Nanosecond})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return store
+}
+
+// checkLedgerKnows checks that these events were delivered, as the ledger of a
+// Caddy that has ended has it.
+func checkLedgerKnows(t *testing.T, s *server, events []event) {
+	t.Helper()
+	store := openLedger(t, s)
 	defer store.Close()
 	for _, e := range events {
 		got, err := store.Load(t.Context(), e.key)
@@ -172,7 +181,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 	known := newEvent()
 	mustAcknowledge(t, s, known)
 
-	for _, b := range broken(t, s) {
+	for _, b := range broken(t, s, site) {
 		t.Run(b.name, func(t *testing.T) {
 			if err := s.load(b.caddyfile); err == nil || !strings.Contains(err.Error(), b.want) {
 				t.Fatalf("loading it should fail with %q, not %v", b.want, err)
@@ -189,7 +198,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 			checkLedgerIsOpenOnce(t, s)
 		})
 	}
-	if err := s.load(variant(1)); err != nil {
+	if err := s.load(variant(site, 1)); err != nil {
 		t.Errorf("the next reload: %v", err)
 	}
 	mustAcknowledge(t, s, known)

@@ -43,6 +43,23 @@ const (
 	reverse_proxy {$APP}
 }
 `
+	// stored is the site that answers at once and hands over in the background.
+	stored = `http://127.0.0.1:{$PORT} {
+` + handler + `	respond here
+}
+`
+	handler = `	ccpayment_webhook /hook {
+		confirm off
+		token ` + token + `
+		deliver {
+			reverse_proxy {$APP}
+		}
+		retry {
+			first 200ms
+			max 1s
+		}
+	}
+`
 )
 
 const (

@@ -70,6 +70,13 @@ type event struct {
 	body string
 }
 
+// processing is the event of the same record that comes before.
+func (e event) processing() event {
+	e.key.Status = "processing"
+	e.body = strings.Replace(e.body, `"Success"`, `"Processing"`, 1)
+	return e
+}
+
 var records atomic.Uint64
 
 func newEvent() event {
@@ -141,6 +148,7 @@ type traffic struct {
 	t       *testing.T
 	url     string
 	client  *http.Client
+	beside  func(event) event // makes what is sent together with a new event
 	senders sync.WaitGroup
 	ending  chan struct{}
 
@@ -150,10 +158,16 @@ type traffic struct {
 
 const senders = 16
 
+// startTraffic sends each event together with a copy of it.
 func startTraffic(t *testing.T, url string) *traffic {
 	t.Helper()
+	return startTrafficOf(t, url, func(e event) event { return e })
+}
+
+func startTrafficOf(t *testing.T, url string, beside func(event) event) *traffic {
+	t.Helper()
 	tr := &traffic{
-		t: t, url: url, ending: make(chan struct{}),
+		t: t, url: url, beside: beside, ending: make(chan struct{}),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4 * senders}, Timeout: patience},
 	}
 	for range senders {
@@ -183,13 +197,13 @@ func (tr *traffic) send() {
 	}
 }
 
-// sendOne delivers a new event twice at the same time, then once more with a
-// copy of an earlier one.
+// sendOne delivers a new event and what goes beside it at the same time, then
+// once more with a copy of an earlier one.
 func (tr *traffic) sendOne() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	e := newEvent()
-	if err := tr.both(ctx, e, e); err != nil {
+	if err := tr.both(ctx, e, tr.beside(e)); err != nil {
 		return err
 	}
 	tr.mu.Lock()
