@@ -13,16 +13,19 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
 
+// bad is a configuration that cannot be loaded.
+type bad struct{ name, caddyfile, want string }
+
 // broken returns configurations of the site that cannot be loaded, and what the
 // error says.
-func broken(t *testing.T, s *server, site string) []struct{ name, caddyfile, want string } {
+func broken(t *testing.T, s *server, site string) []bad {
 	t.Helper()
 	taken, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { taken.Close() })
-	return []struct{ name, caddyfile, want string }{
+	return []bad{
 		{
 			"a missing secret", strings.Replace(globals, "ccpayment {", "ccpayment {\n\t\tapp_secret {env.MISSING}", 1) + site,
 			"app_secret",
@@ -51,12 +54,27 @@ func variant(site string, n int) string {
 	return globals + strings.Replace(site, "token", fmt.Sprintf("wait %ds\n\t\ttoken", 10+n), 1)
 }
 
+// reload loads the site's next variant, or each second time what cannot be
+// loaded.
+func reload(t *testing.T, s *server, site string, failing []bad, n int) {
+	t.Helper()
+	if n%2 == 1 {
+		b := failing[n/2%len(failing)]
+		if err := s.load(b.caddyfile); err == nil || !strings.Contains(err.Error(), b.want) {
+			t.Errorf("%s: loading it should fail with %q, not %v", b.name, b.want, err)
+		}
+	} else if err := s.load(variant(site, n)); err != nil {
+		t.Errorf("reload %d: %v", n, err)
+	}
+	checkLedgerIsOpenOnce(t, s)
+}
+
 func TestReloadsUnderLoad(t *testing.T) {
 	const reloads = 40
 	app := startApp(t)
 	s := newServer(t, app.url)
 	s.start(globals + site)
-	bad := broken(t, s, site)
+	failing := broken(t, s, site)
 	tr := startTraffic(t, s.hook)
 
 	// Somebody checks the file all the while.
@@ -77,15 +95,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	}()
 
 	for n := range reloads {
-		if n%2 == 1 {
-			b := bad[n/2%len(bad)]
-			if err := s.load(b.caddyfile); err == nil || !strings.Contains(err.Error(), b.want) {
-				t.Errorf("%s: loading it should fail with %q, not %v", b.name, b.want, err)
-			}
-		} else if err := s.load(variant(site, n)); err != nil {
-			t.Errorf("reload %d: %v", n, err)
-		}
-		checkLedgerIsOpenOnce(t, s)
+		reload(t, s, site, failing, n)
 		tr.flow(10)
 	}
 	if out, err := s.command("reload", "--config", file, "--adapter", "caddyfile", "--address", s.admin); err != nil {
@@ -106,10 +116,12 @@ func TestReloadsUnderLoad(t *testing.T) {
 	checkLedgerKnows(t, s, events)
 }
 
+// away is a configuration without the ledger.
+const away = "{\n\tadmin {$ADMIN}\n}\nhttp://127.0.0.1:{$PORT} {\n\trespond away 503\n}\n"
+
 // The ledger is closed when the last configuration that uses it ends, and
 // opened again by the next, while deliveries that began before still run.
 func TestLedgerComesAndGoes(t *testing.T) {
-	const away = "{\n\tadmin {$ADMIN}\n}\nhttp://127.0.0.1:{$PORT} {\n\trespond away 503\n}\n"
 	app := startApp(t)
 	s := newServer(t, app.url)
 	s.start(globals + site)
