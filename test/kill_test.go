@@ -2,9 +2,12 @@ package test
 
 import (
 	"flag"
+	"math/rand/v2"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
@@ -18,6 +21,9 @@ var kills = flag.Int("kills", 10, "how often Caddy is killed")
 // in order.
 func TestKillStored(t *testing.T) {
 	app := newReceiver(t)
+	app.meets = func(http.ResponseWriter, call) {
+		<-time.After(rand.N(20 * time.Millisecond)) // so that a kill finds many on their way
+	}
 	app.comes()
 	s := newServer(t, app.url)
 	s.start(globals + stored)

@@ -203,7 +203,15 @@ func (tr *traffic) sendOne() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	e := newEvent()
-	if err := tr.both(ctx, e, tr.beside(e)); err != nil {
+	beside := tr.beside(e)
+	if rand.IntN(2) == 0 { // so much earlier that it may be handed over before
+		for range 3 {
+			if err := insist(ctx, tr.client, tr.url, beside); err != nil {
+				return err
+			}
+		}
+	}
+	if err := tr.both(ctx, e, beside); err != nil {
 		return err
 	}
 	tr.mu.Lock()
