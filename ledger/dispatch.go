@@ -78,8 +78,8 @@ func (d *dispatch) run(ctx context.Context) {
 		for len(d.running) < d.width() && len(d.queue) > 0 {
 			key := d.queue[0].Key
 			d.queue = d.queue[1:]
-			if d.running[key] {
-				continue
+			if d.running[key] || d.ledger.inFlight(key.Record) {
+				continue // whose end wakes us
 			}
 			d.running[key] = true
 			workers.Go(func() { d.ended <- d.carry(ctx, key) })

@@ -72,7 +72,9 @@ type flight struct {
 	// shared: copies of the event take what this comes to; else they wait for
 	// its end and are decided on then.
 	shared bool
-	done   chan struct{} // closed when verdict and err are set
+	// awaited: a courier has passed over an event of the record meanwhile.
+	awaited bool
+	done    chan struct{} // closed when verdict and err are set
 
 	verdict Verdict
 	err     error
@@ -132,13 +134,29 @@ func (l *Ledger) join(key Key, shared bool) (*flight, bool) {
 	return f, true
 }
 
+// inFlight reports whether an attempt of the record is in flight. Its end then
+// wakes the route's couriers.
+func (l *Ledger) inFlight(record Record) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := l.flights[record]
+	if f != nil {
+		f.awaited = true
+	}
+	return f != nil
+}
+
 // land ends a flight and tells those who wait.
 func (l *Ledger) land(f *flight, verdict Verdict, err error) {
 	l.mu.Lock()
 	delete(l.flights, f.key.Record)
+	awaited := f.awaited
 	l.mu.Unlock()
 	f.verdict, f.err = verdict, err
 	close(f.done)
+	if awaited {
+		l.wake(f.key.Route)
+	}
 }
 
 func (l *Ledger) decide(ctx context.Context, event Event, opts Options, f *flight) (verdict Verdict, attempt *Attempt, err error) {
