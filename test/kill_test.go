@@ -29,9 +29,9 @@ func TestKillStored(t *testing.T) {
 	s.start(globals + stored)
 	tr := startTrafficOf(t, s.hook, event.processing)
 
-	// Of each event, at how many kills an attempt of it may have been on its way.
-	cutOff := make(map[string]int)
-	delivered := make(map[string]int) // and how often those had been handed over that the ledger knew as delivered
+	// Of each event, at how many kills an attempt of it may have been on its way;
+	// and how often those had been handed over that the ledger had done with.
+	cutOff, done := make(map[string]int), make(map[string]int)
 	for range *kills {
 		tr.flow(100)
 		acknowledged := tr.events()
@@ -40,15 +40,15 @@ func TestKillStored(t *testing.T) {
 		mustKnow(t, store, acknowledged)
 		pending := 0
 		for id, calls := range app.keys() {
-			if _, done := delivered[id]; done {
+			if _, is := done[id]; is {
 				continue
 			}
 			event, err := store.Load(t.Context(), keyOf(calls[0]))
 			switch {
 			case err != nil:
 				t.Fatalf("%s was handed over, and the ledger does not know it: %v", id, err)
-			case event.State == ledger.Delivered:
-				delivered[id] = len(calls)
+			case event.State.Finished(): // delivered, or superseded after an earlier kill
+				done[id] = len(calls)
 			default:
 				cutOff[id]++
 				pending++
@@ -70,8 +70,8 @@ func TestKillStored(t *testing.T) {
 
 	again := 0
 	for id, calls := range app.keys() {
-		if n, done := delivered[id]; done && len(calls) > n {
-			t.Errorf("%s was handed over again after it was delivered", id)
+		if n, is := done[id]; is && len(calls) > n {
+			t.Errorf("%s was handed over again after the ledger had done with it", id)
 		}
 		if len(calls) > 1+cutOff[id] {
 			t.Errorf("%s was handed over %d times, and cut off at most %d times", id, len(calls), cutOff[id])

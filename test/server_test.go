@@ -137,8 +137,18 @@ func (s *server) stop() {
 	}
 }
 
-// load gives the Caddyfile to the running Caddy through its admin endpoint.
+// load gives the Caddyfile to the running Caddy through its admin endpoint. The
+// load replaces that too, and at times its connection breaks before the answer:
+// then it is loaded again.
 func (s *server) load(caddyfile string) error {
+	err := s.loadOnce(caddyfile)
+	if errors.Is(err, syscall.ECONNRESET) {
+		err = s.loadOnce(caddyfile)
+	}
+	return err
+}
+
+func (s *server) loadOnce(caddyfile string) error {
 	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "http://"+s.admin+"/load", strings.NewReader(caddyfile))
 	if err != nil {
 		return err
