@@ -78,7 +78,7 @@ func (*adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 		})
 	}
 	mux.HandleFunc("GET /ccpayment/backup", func(w http.ResponseWriter, _ *http.Request) {
-		failure = withLedger(func(_ *App, shared *sharedLedger) error { return backup(w, shared) })
+		failure = withLedger(func(app *App, shared *sharedLedger) error { return backup(w, app, shared) })
 	})
 	if _, pattern := mux.Handler(r); pattern == "" {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {

@@ -127,13 +127,31 @@ func oldestPending(ctx context.Context, shared *sharedLedger, route string, now 
 	return now.Sub(oldest).Seconds(), nil
 }
 
-// backup sends a consistent copy of the ledger while it is in use.
-func backup(w http.ResponseWriter, shared *sharedLedger) error {
+// backup sends a consistent copy of the ledger while it is in use. One that
+// breaks off ends the connection, for nothing else tells it from a whole one.
+func backup(w http.ResponseWriter, app *App, shared *sharedLedger) error {
 	store, ok := shared.store.(interface{ Backup(w io.Writer) error })
 	if !ok {
 		return apiError(http.StatusNotImplemented, "this store has no backup of its own: use its database's")
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="ledger.db"`)
-	return store.Backup(w)
+	begun := &begunWriter{Writer: w}
+	err := store.Backup(begun)
+	if err != nil && begun.begun {
+		app.logger.Error("the copy of the ledger broke off", zap.Error(err))
+		panic(http.ErrAbortHandler)
+	}
+	return explainLedger(err)
+}
+
+// begunWriter remembers whether anything was written.
+type begunWriter struct {
+	io.Writer
+	begun bool
+}
+
+func (w *begunWriter) Write(p []byte) (int, error) {
+	w.begun = true
+	return w.Writer.Write(p)
 }
