@@ -80,6 +80,10 @@ func New(credentials Credentials, options ...Option) (*Client, error) {
 	return c, nil
 }
 
+// BaseURL returns where the API is that the client calls, without a slash at
+// its end.
+func (c *Client) BaseURL() string { return c.baseURL }
+
 // NewHTTPClient returns what a [Client] calls with unless [WithHTTPClient] says
 // otherwise: pooled connections, TLS 1.2 or newer. Several clients may share
 // one, and whoever made it closes its idle connections.

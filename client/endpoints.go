@@ -1,5 +1,10 @@
 package client
 
+import (
+	"maps"
+	"slices"
+)
+
 // The 46 endpoints (API reference, Complete API Endpoint Reference), in its
 // order.
 const (
@@ -102,3 +107,6 @@ var endpoints = map[string]struct{ repeatable bool }{
 	endpointRiskRefunds:          {true},
 	endpointResendWebhooks:       {true}, // receivers dedupe
 }
+
+// Endpoints returns the names that [Client.Call] takes, in alphabetical order.
+func Endpoints() []string { return slices.Sorted(maps.Keys(endpoints)) }

@@ -28,8 +28,15 @@ var vector = client.Credentials{AppID: "app-123", AppSecret: "secret-456"}
 // ccpayment runs `caddy ccpayment` and returns what it printed and its exit code.
 func ccpayment(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	env := append(os.Environ(), "CCPAYMENT_APP_ID="+vector.AppID, "CCPAYMENT_APP_SECRET="+vector.AppSecret)
+	return ccpaymentIn(t, env, stdin, args...)
+}
+
+// ccpaymentIn runs it with an environment.
+func ccpaymentIn(t *testing.T, env []string, stdin string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	cmd := exec.Command(binary, append([]string{"ccpayment"}, args...)...)
-	cmd.Env = append(os.Environ(), "CCPAYMENT_APP_ID="+vector.AppID, "CCPAYMENT_APP_SECRET="+vector.AppSecret)
+	cmd.Env = env
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
