@@ -43,7 +43,7 @@ API than CCPayment's, or those of the configuration that --config names, of whic
 Exit codes: 0 done, 2 wrong usage, 3 refused or not found, 4 unreachable.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			commandGroup(cmd, eventsCommand(), ordersCommand(), statusCommand(), backupCommand(),
-				callCommand(), signCommand(), verifyCommand(), triggerCommand())
+				callCommand(), resendCommand(), doctorCommand(), signCommand(), verifyCommand(), triggerCommand())
 			cmd.PersistentFlags().StringP("config", "c", "", "Configuration file to take credentials and addresses from")
 			cmd.PersistentFlags().StringP("adapter", "a", "", "Name of config adapter to apply (if --config is used)")
 			cmd.PersistentFlags().String("account", "", "Account in the configuration")

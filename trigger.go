@@ -85,9 +85,9 @@ func cmdTrigger(fl caddycmd.Flags) (int, error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	to, err := url.Parse(fl.String("to"))
-	if err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" {
-		return exitUsage, errors.New("--to takes the webhook's URL, such as https://shop.example/hook")
+	to := fl.String("to")
+	if err := checkWebURL(to); err != nil {
+		return exitUsage, fmt.Errorf("--to %w", err)
 	}
 	repeat, concurrency := fl.Int("repeat"), fl.Int("concurrency")
 	if repeat < 1 || repeat > largestRepeat || concurrency < 1 || concurrency > largestConcurrency {
@@ -100,13 +100,7 @@ func cmdTrigger(fl caddycmd.Flags) (int, error) {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	sender := &triggerSender{creds: creds, to: to.String(), body: body}
-	sender.client = &http.Client{
-		Timeout:   triggerTimeout,
-		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: concurrency},
-		// A redirect is no acknowledgement.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	sender := newTriggerSender(creds, to, body, concurrency)
 	answers := sender.sendAll(ctx, repeat, concurrency)
 	if fl.Bool("json") {
 		encoder := json.NewEncoder(os.Stdout)
@@ -120,6 +114,14 @@ func cmdTrigger(fl caddycmd.Flags) (int, error) {
 		printAnswers(answers)
 	}
 	return triggerResult(answers)
+}
+
+func checkWebURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return errors.New("takes the webhook's URL, such as https://shop.example/hook")
+	}
+	return nil
 }
 
 // triggerBody makes the webhook's body.
@@ -199,6 +201,15 @@ type triggerSender struct {
 	body   []byte
 }
 
+func newTriggerSender(creds *credentials, to string, body []byte, concurrency int) *triggerSender {
+	return &triggerSender{creds: creds, to: to, body: body, client: &http.Client{
+		Timeout:   triggerTimeout,
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: concurrency},
+		// A redirect is no acknowledgement.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
 // sendAll sends the webhook several times, with so many workers.
 func (s *triggerSender) sendAll(ctx context.Context, repeat, concurrency int) []triggerAnswer {
 	answers := make([]triggerAnswer, repeat)
@@ -275,8 +286,12 @@ func printAnswers(answers []triggerAnswer) {
 
 // triggerResult is the exit code: the worst of the answers.
 func triggerResult(answers []triggerAnswer) (int, error) {
-	refused, unreachable := 0, 0
+	refused, unreachable, hint := 0, 0, ""
 	for _, a := range answers {
+		if a.Status == http.StatusServiceUnavailable {
+			hint = "; a route that confirms answers 503 where CCPayment knows no such record: pay in the sandbox, " +
+				"name a record that CCPayment knows with --record-id, or set confirm off while you try"
+		}
 		switch {
 		case a.Error != "":
 			unreachable++
@@ -288,7 +303,7 @@ func triggerResult(answers []triggerAnswer) (int, error) {
 	case unreachable > 0:
 		return exitUnreachable, fmt.Errorf("%d of %d were not answered", unreachable, len(answers))
 	case refused > 0:
-		return exitRefused, fmt.Errorf("%d of %d were not acknowledged: CCPayment would send them again", refused, len(answers))
+		return exitRefused, fmt.Errorf("%d of %d were not acknowledged: CCPayment would send them again%s", refused, len(answers), hint)
 	default:
 		return exitDone, nil
 	}

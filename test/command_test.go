@@ -109,6 +109,8 @@ func TestTrigger(t *testing.T) {
 		switch err := client.Verify(r.Header, body, time.Minute, vector.AppID, vector.AppSecret); {
 		case err != nil || r.URL.Path == "/refuses":
 			http.Error(w, "no", http.StatusUnauthorized)
+		case r.URL.Path == "/confirms":
+			http.Error(w, "later", http.StatusServiceUnavailable)
 		case r.URL.Path == "/moved":
 			http.Redirect(w, r, "/hook", http.StatusPermanentRedirect)
 		case r.URL.Path == "/ok":
@@ -127,20 +129,21 @@ func TestTrigger(t *testing.T) {
 		code  int
 		want  string // in the body that was sent, or in the error
 	}{
-		"deposit":            {[]string{"ApiDeposit", "--to", receiver.URL, "--order-id", "o", "--record-id", "7"}, 1, 0, `{"type":"ApiDeposit","msg":{"recordId":"7","orderId":"o","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":false}}`},
-		"direct":             {[]string{"DirectDeposit", "--to", receiver.URL, "--reference-id", "r", "--risky"}, 1, 0, `"referenceId":"r","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":true}`},
-		"withdrawal":         {[]string{"UserWithdrawal", "--to", receiver.URL, "--user-id", "u", "--status", "Failed"}, 1, 0, `"userId":"u","coinId":1280,"coinSymbol":"USDT","status":"Failed"}`},
-		"activation":         {[]string{"ActivateWebhookURL", "--to", receiver.URL}, 1, 0, `{"type":"ActivateWebhookURL","msg":{}}`},
-		"many":               {[]string{"ApiDeposit", "--to", receiver.URL, "--repeat", "30", "--concurrency", "10"}, 30, 0, `"type":"ApiDeposit"`},
-		"refused":            {[]string{"ApiDeposit", "--to", receiver.URL + "/refuses"}, 1, 3, "1 of 1 were not acknowledged"},
-		"not acknowledged":   {[]string{"ApiDeposit", "--to", receiver.URL + "/ok"}, 1, 3, "were not acknowledged"},
-		"redirected":         {[]string{"ApiDeposit", "--to", receiver.URL + "/moved"}, 1, 3, "were not acknowledged"},
-		"unreachable":        {[]string{"ApiDeposit", "--to", closed.URL}, 0, 4, "1 of 1 were not answered"},
-		"unknown type":       {[]string{"Deposit", "--to", receiver.URL}, 0, 2, "unknown type"},
-		"no type":            {[]string{"--to", receiver.URL}, 0, 2, "name one type"},
-		"no url":             {[]string{"ApiDeposit", "--to", "shop"}, 0, 2, "--to takes"},
-		"too many":           {[]string{"ApiDeposit", "--to", receiver.URL, "--repeat", "1000000"}, 0, 2, "--repeat is from 1"},
-		"a risky withdrawal": {[]string{"ApiWithdrawal", "--to", receiver.URL, "--risky"}, 0, 2, "has no risk flag"},
+		"deposit":             {[]string{"ApiDeposit", "--to", receiver.URL, "--order-id", "o", "--record-id", "7"}, 1, 0, `{"type":"ApiDeposit","msg":{"recordId":"7","orderId":"o","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":false}}`},
+		"direct":              {[]string{"DirectDeposit", "--to", receiver.URL, "--reference-id", "r", "--risky"}, 1, 0, `"referenceId":"r","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":true}`},
+		"withdrawal":          {[]string{"UserWithdrawal", "--to", receiver.URL, "--user-id", "u", "--status", "Failed"}, 1, 0, `"userId":"u","coinId":1280,"coinSymbol":"USDT","status":"Failed"}`},
+		"activation":          {[]string{"ActivateWebhookURL", "--to", receiver.URL}, 1, 0, `{"type":"ActivateWebhookURL","msg":{}}`},
+		"many":                {[]string{"ApiDeposit", "--to", receiver.URL, "--repeat", "30", "--concurrency", "10"}, 30, 0, `"type":"ApiDeposit"`},
+		"refused":             {[]string{"ApiDeposit", "--to", receiver.URL + "/refuses"}, 1, 3, "1 of 1 were not acknowledged"},
+		"cannot be confirmed": {[]string{"ApiDeposit", "--to", receiver.URL + "/confirms"}, 1, 3, "set confirm off while you try"},
+		"not acknowledged":    {[]string{"ApiDeposit", "--to", receiver.URL + "/ok"}, 1, 3, "were not acknowledged"},
+		"redirected":          {[]string{"ApiDeposit", "--to", receiver.URL + "/moved"}, 1, 3, "were not acknowledged"},
+		"unreachable":         {[]string{"ApiDeposit", "--to", closed.URL}, 0, 4, "1 of 1 were not answered"},
+		"unknown type":        {[]string{"Deposit", "--to", receiver.URL}, 0, 2, "unknown type"},
+		"no type":             {[]string{"--to", receiver.URL}, 0, 2, "name one type"},
+		"no url":              {[]string{"ApiDeposit", "--to", "shop"}, 0, 2, "--to takes"},
+		"too many":            {[]string{"ApiDeposit", "--to", receiver.URL, "--repeat", "1000000"}, 0, 2, "--repeat is from 1"},
+		"a risky withdrawal":  {[]string{"ApiWithdrawal", "--to", receiver.URL, "--risky"}, 0, 2, "has no risk flag"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls.Store(0)
