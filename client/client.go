@@ -212,6 +212,3 @@ func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.AppID) }
 
 // MarshalText is [Credentials.String]: JSON shows no secret either.
 func (c Credentials) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
-
-// BaseURL returns where this client's API is.
-func (c *Client) BaseURL() string { return c.baseURL }

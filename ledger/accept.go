@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Accept commits an event that the ledger hands over itself, or finds that it
@@ -12,15 +11,28 @@ import (
 // verdict, and must not be on an error. Accept waits for no attempt: an event
 // comes in while others of its record are on their way.
 func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdict, error) {
-	verdict := Duplicate
+	var place *listener
+	verdict, isNew := Duplicate, false
 	err := l.store.Accept(context.WithoutCancel(ctx), event.Key, func(known *Event) *Change {
 		var steps []Transition
 		verdict, steps = l.admit(event, known, ignore)
 		if steps == nil {
 			return nil
 		}
+		if isNew = known == nil; isNew && verdict == Accepted && place == nil {
+			place = l.reserve(event)
+		}
+		if isNew && verdict == Accepted && place != nil && place.Direct {
+			steps = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1})
+		}
 		return &Change{Event: event, Transitions: steps}
 	})
+	if place != nil {
+		if err == nil && verdict == Accepted && isNew && l.hand(place, event) {
+			return verdict, nil
+		}
+		l.forget(place, event.Key)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("recording the event: %w", err)
 	}
@@ -66,8 +78,8 @@ func (l *Ledger) admit(event Event, known *Event, ignore string) (Verdict, []Tra
 
 // take begins an attempt of an event that is due. It waits for an attempt of the
 // record that is on its way, and returns nil if the event is not to be handed
-// over now.
-func (l *Ledger) take(ctx context.Context, key Key, plan *Plan, lease time.Duration) (attempt *Attempt, err error) {
+// over now. fresh is the event where it has just been accepted; nil: it is read.
+func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (attempt *Attempt, err error) {
 	f, mine := l.join(key, true)
 	if !mine {
 		<-f.done
@@ -78,16 +90,24 @@ func (l *Ledger) take(ctx context.Context, key Key, plan *Plan, lease time.Durat
 			l.land(f, Duplicate, err)
 		}
 	}()
-	claim, err := l.claim(ctx, key.Record, lease)
+	claim, err := l.claim(ctx, key.Record, c.Lease)
 	if err != nil {
 		return nil, err
+	}
+	if known, ok := find(claim.Events, key); fresh != nil && (!ok || !known.State.Pending() || known.Attempts > 1) {
+		return nil, l.store.Release(ctx, claim) // somebody was quicker
+	}
+	if judge(claim.Events, key, false) == Overtaken {
+		return nil, l.record(ctx, claim, overtaken(key, l.now()))
+	}
+	if fresh != nil {
+		attempt = l.newAttempt(claim, *fresh, true, f, &c.Plan)
+		attempt.counted = c.Direct
+		return attempt, nil
 	}
 	event, err := l.store.Load(ctx, key)
 	if err != nil || event.NextAttemptAt == nil || event.NextAttemptAt.After(l.now()) {
 		return nil, errors.Join(err, l.store.Release(ctx, claim))
 	}
-	if judge(claim.Events, key, false) == Overtaken {
-		return nil, l.record(ctx, claim, overtaken(key, l.now()))
-	}
-	return l.newAttempt(claim, event, true, f, plan), nil
+	return l.newAttempt(claim, event, true, f, &c.Plan), nil
 }

@@ -35,11 +35,13 @@ type Attempt struct {
 	ledger *Ledger
 	claim  Claim
 	flight *flight
-	plan   *Plan        // nil where the sender's retries are the retries
-	steps  []Transition // on the way to the attempt
-	begun  time.Time
-	ended  bool
-	became State
+	plan   *Plan // nil where the sender's retries are the retries
+	// counted: the commit that accepted the event counts this attempt.
+	counted bool
+	steps   []Transition // on the way to the attempt
+	begun   time.Time
+	ended   bool
+	became  State
 
 	confirmation *Confirmation
 	order        *Order
@@ -81,24 +83,30 @@ func (a *Attempt) Confirmed(c *Confirmation, order *Order) {
 
 // Send is called right before the event is handed over. It binds the flags that
 // the event has earned, durably, and reports of each whether the event may carry
-// it. Where the retries are ours, the same commit counts the attempt, so that
-// one which a crash cuts off is known.
+// it. In the same commit the event itself is recorded, so that one which a crash
+// cuts off is known; where the retries are ours, its attempt is counted, too.
 func (a *Attempt) Send(ctx context.Context, flags ...Flag) ([]bool, error) {
 	a.begun = a.ledger.now()
 	var steps []Transition
-	if a.plan != nil {
+	switch {
+	case a.counted && len(flags) == 0:
+		return nil, nil
+	case a.plan != nil:
 		steps = append(a.steps, a.handed())
-	}
-	if len(flags)+len(steps) == 0 {
+	case len(flags) > 0:
+		if steps = a.steps; len(steps) == 0 || steps[len(steps)-1].State != Confirming {
+			steps = append(steps, Transition{At: a.begun, State: Confirming})
+		}
+		steps[len(steps)-1].Seq = a.Seq
+	default:
 		return nil, nil
 	}
-	bound, err := a.ledger.store.Bind(context.WithoutCancel(ctx), a.claim, a.Event.Key, flags, steps)
+	change := Change{Event: a.Event, Transitions: steps}
+	bound, err := a.ledger.store.Bind(context.WithoutCancel(ctx), a.claim, change, flags)
 	if err != nil {
 		return nil, fmt.Errorf("binding the event's flags: %w", err)
 	}
-	if a.plan != nil {
-		a.steps = nil
-	}
+	a.steps = nil
 	return bound, nil
 }
 
@@ -188,7 +196,7 @@ func (a *Attempt) End(ctx context.Context, failure error) {
 // the event overtakes.
 func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	ctx = context.WithoutCancel(ctx)
-	outcome.Attempt = a.Number
+	outcome.Attempt, outcome.Seq = a.Number, a.Seq
 	if a.plan == nil {
 		a.steps = append(a.steps, a.handed())
 	}

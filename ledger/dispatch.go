@@ -15,6 +15,9 @@ type Courier struct {
 	Lease time.Duration
 	// Workers is how many events are handed over at once; at least 1.
 	Workers int
+	// Direct: nothing is asked between an event's coming in and its handing over,
+	// so that the commit which accepts it can count its first attempt.
+	Direct bool
 	// Carry makes an attempt and ends it. It reports whether the app could be
 	// reached at all, and the error of recording the outcome.
 	Carry func(attempt *Attempt) (reached bool, err error)
@@ -39,17 +42,21 @@ const (
 // way then have ended. While nothing is due it sleeps: commits wake it.
 func (l *Ledger) Dispatch(ctx context.Context, c Courier) {
 	d := &dispatch{
-		Courier: c, ledger: l, woken: l.listen(c.Route), ended: make(chan carried, c.Workers), running: make(map[Key]bool),
+		Courier: c, ledger: l, ended: make(chan carried, c.Workers), running: make(map[Key]bool),
+		listener: &listener{
+			Courier: &c, woken: make(chan struct{}, 1), places: make(chan struct{}, c.Workers),
+			fresh: make(chan Event, c.Workers), expected: make(map[Key]int),
+		},
 	}
-	defer l.unlisten(c.Route, d.woken)
+	l.listen(d.listener)
 	d.run(ctx)
 }
 
 // dispatch is a courier at work.
 type dispatch struct {
 	Courier
+	*listener
 	ledger *Ledger
-	woken  chan struct{}
 	ended  chan carried
 
 	queue   []Due        // due events that were read and not begun yet
@@ -73,18 +80,39 @@ type carried struct {
 func (d *dispatch) run(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
+	begin := func(key Key, fresh *Event) {
+		d.running[key] = true
+		if fresh != nil {
+			d.ledger.arrived(d.listener, key)
+		}
+		workers.Go(func() { d.ended <- d.carry(ctx, key, fresh) })
+	}
+	defer func() {
+		d.ledger.unlisten(d.listener)
+		for { // what was accepted for us is ours to hand over
+			select {
+			case event := <-d.fresh:
+				begin(event.Key, &event)
+			default:
+				return
+			}
+		}
+	}()
 	for ctx.Err() == nil {
 		d.fill(ctx)
-		for len(d.running) < d.width() && len(d.queue) > 0 {
+		for len(d.running) < d.width() && len(d.queue) > 0 && d.takePlace() {
 			key := d.queue[0].Key
 			d.queue = d.queue[1:]
 			if d.running[key] || d.ledger.inFlight(key.Record) {
+				d.giveBack()
 				continue // whose end wakes us
 			}
-			d.running[key] = true
-			workers.Go(func() { d.ended <- d.carry(ctx, key) })
+			begin(key, nil)
 		}
-		d.wait(ctx)
+		d.listener.open.Store(d.refused < brokenAfter && !d.ledger.now().Before(d.notBefore))
+		if event, ok := d.wait(ctx); ok {
+			begin(event.Key, &event)
+		}
 	}
 }
 
@@ -117,16 +145,17 @@ func (d *dispatch) fill(ctx context.Context) {
 			d.next = e.At
 			break
 		}
-		if !d.running[e.Key] {
+		if !d.running[e.Key] && !d.ledger.isExpected(d.listener, e.Key) {
 			d.queue = append(d.queue, e)
 		}
 	}
 }
 
-// wait returns when there may be something to do.
-func (d *dispatch) wait(ctx context.Context) {
-	if len(d.running) < d.width() && len(d.queue) > 0 {
-		return
+// wait returns when there may be something to do; with an event where one has
+// just been accepted for us.
+func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
+	if len(d.running) < d.width() && len(d.queue) > 0 && len(d.places) < cap(d.places) {
+		return fresh, false
 	}
 	now, wake := d.ledger.now(), time.Time{}
 	switch {
@@ -145,6 +174,8 @@ func (d *dispatch) wait(ctx context.Context) {
 	case <-ctx.Done():
 	case <-timeout:
 	case <-d.woken:
+	case fresh = <-d.fresh:
+		ok = true
 	case c := <-d.ended:
 		d.note(c)
 	}
@@ -153,7 +184,7 @@ func (d *dispatch) wait(ctx context.Context) {
 		case c := <-d.ended:
 			d.note(c)
 		default:
-			return
+			return fresh, ok
 		}
 	}
 }
@@ -161,6 +192,7 @@ func (d *dispatch) wait(ctx context.Context) {
 // note draws the conclusions from an attempt.
 func (d *dispatch) note(c carried) {
 	delete(d.running, c.key)
+	d.giveBack()
 	switch {
 	case c.err != nil:
 		d.fail(c.err)
@@ -184,9 +216,9 @@ func (d *dispatch) fail(err error) {
 }
 
 // carry takes one event to the app.
-func (d *dispatch) carry(ctx context.Context, key Key) carried {
+func (d *dispatch) carry(ctx context.Context, key Key, fresh *Event) carried {
 	c := carried{key: key, began: d.ledger.now()}
-	attempt, err := d.ledger.take(context.WithoutCancel(ctx), key, &d.Plan, d.Lease)
+	attempt, err := d.ledger.take(context.WithoutCancel(ctx), key, fresh, &d.Courier)
 	if err != nil || attempt == nil {
 		c.err = err
 		return c
@@ -194,37 +226,4 @@ func (d *dispatch) carry(ctx context.Context, key Key) carried {
 	c.tried = true
 	c.reached, c.err = d.Carry(attempt)
 	return c
-}
-
-// listen returns a channel that gets a value when an event of the route may
-// have become due.
-func (l *Ledger) listen(route string) chan struct{} {
-	woken := make(chan struct{}, 1)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.listeners[route] = append(l.listeners[route], woken)
-	return woken
-}
-
-func (l *Ledger) unlisten(route string, woken chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var rest []chan struct{}
-	for _, other := range l.listeners[route] {
-		if other != woken {
-			rest = append(rest, other)
-		}
-	}
-	l.listeners[route] = rest
-}
-
-func (l *Ledger) wake(route string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, woken := range l.listeners[route] {
-		select {
-		case woken <- struct{}{}:
-		default:
-		}
-	}
 }

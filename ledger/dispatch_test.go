@@ -380,7 +380,7 @@ func TestCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		steps := []ledger.Transition{{At: time.Now(), State: ledger.Delivering, Attempt: 1, Seq: 1}}
-		if _, err := b.store.Bind(bg, claim, e.Key, nil, steps); err != nil {
+		if _, err := b.store.Bind(bg, claim, ledger.Change{Event: e, Transitions: steps}, nil); err != nil {
 			t.Fatal(err)
 		}
 		app, stop := b.dispatch("webhook")

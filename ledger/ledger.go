@@ -57,7 +57,7 @@ type Ledger struct {
 	// must not follow a Success that only this process knows of.
 	unsaved map[Record]Change
 	// listeners are woken when an event of their route may have become due.
-	listeners map[string][]chan struct{}
+	listeners map[string][]*listener
 	// watchers are told when their order has changed.
 	watchers map[OrderID][]chan struct{}
 }
@@ -84,7 +84,7 @@ type flight struct {
 func New(store Store, now func() time.Time) *Ledger {
 	return &Ledger{
 		store: store, now: now,
-		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), listeners: make(map[string][]chan struct{}),
+		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), listeners: make(map[string][]*listener),
 		watchers: make(map[OrderID][]chan struct{}),
 	}
 }

@@ -49,10 +49,10 @@ type Store interface {
 	// Bind binds flags to an event of the claim's record, durably, and reports of
 	// each whether it is the event's. A flag that is bound to another event stays
 	// that one's, for ever; binding one again to its own event changes nothing.
-	// In the same commit the event takes the steps; without steps it need not be
-	// in the store yet. The lease goes on; where it was lost the error is
+	// In the same commit the event takes the change's transitions; without any it
+	// need not be in the store. The lease goes on; where it was lost the error is
 	// ErrFenced, and nothing is bound.
-	Bind(ctx context.Context, claim Claim, key Key, flags []Flag, steps []Transition) ([]bool, error)
+	Bind(ctx context.Context, claim Claim, change Change, flags []Flag) ([]bool, error)
 
 	// Holds reports of each flag whether it is bound to the event. It binds
 	// nothing.

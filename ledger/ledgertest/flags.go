@@ -10,11 +10,14 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
+// bare is no change of an event.
+func bare(key ledger.Key) ledger.Change { return ledger.Change{Event: ledger.Event{Key: key}} }
+
 // bind claims the event's record, binds the flags, and releases the record.
 func (s *store) bind(t *testing.T, key ledger.Key, flags ...ledger.Flag) []bool {
 	t.Helper()
 	claim := s.claim(t, key.Record)
-	bound, err := s.Bind(bg, claim, key, flags, nil)
+	bound, err := s.Bind(bg, claim, bare(key), flags)
 	if err != nil {
 		t.Fatalf("binding to %q: %v", key.ID, err)
 	}
@@ -112,10 +115,10 @@ func bindingIsFenced(t *testing.T, s *store) {
 	slow := s.claim(t, e.Record)
 	s.clock.advance(ttl)
 	successor := s.claim(t, e.Record)
-	_, err := s.Bind(bg, slow, e.Key, order, nil)
+	_, err := s.Bind(bg, slow, bare(e.Key), order)
 	wantErr(t, "binding without the lease", err, ledger.ErrFenced)
 
-	if _, err := s.Bind(bg, successor, e.Key, []ledger.Flag{ledger.FulfillOf("app-123", "order-2")}, nil); err != nil {
+	if _, err := s.Bind(bg, successor, bare(e.Key), []ledger.Flag{ledger.FulfillOf("app-123", "order-2")}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Claim(bg, e.Record, ttl)
@@ -124,7 +127,7 @@ func bindingIsFenced(t *testing.T, s *store) {
 	s.wantBound(t, "what the slow one wanted", event(record("2"), "Success").Key, order, true)
 
 	claim := s.claim(t, e.Record)
-	if _, err := s.Bind(bg, claim, event(record("2"), "Success").Key, order, nil); err == nil {
+	if _, err := s.Bind(bg, claim, bare(event(record("2"), "Success").Key), order); err == nil {
 		t.Error("a flag was bound to an event of another record")
 	}
 }
@@ -140,7 +143,7 @@ func concurrentBinding(t *testing.T, s *store) {
 			key := event(record(fmt.Sprint(n, "-", i)), "Success").Key
 			claim := s.claim(t, key.Record)
 			wg.Go(func() {
-				got, err := s.Bind(bg, claim, key, []ledger.Flag{flag}, nil)
+				got, err := s.Bind(bg, claim, bare(key), []ledger.Flag{flag})
 				if err != nil {
 					t.Error(err)
 					return

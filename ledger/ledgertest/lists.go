@@ -19,16 +19,18 @@ func bindingWithSteps(t *testing.T, s *store) {
 	flags := []ledger.Flag{ledger.FulfillOf("app-123", "order-1")}
 	steps := []ledger.Transition{{At: start, State: ledger.Delivering, Attempt: 1, Seq: 1000}}
 	claim := s.claim(t, e.Record)
-	_, err := s.Bind(bg, claim, e.Key, flags, steps)
-	wantErr(t, "steps of an unknown event", err, ledger.ErrNotFound)
+	if _, err := s.Bind(bg, claim, ledger.Change{Event: e, Transitions: steps}, flags); err == nil {
+		t.Error("steps that the state machine does not know were taken")
+	}
 	s.wantHeld(t, "after a refused binding", e.Key, flags[0], false)
 	if err := s.Release(bg, claim); err != nil {
 		t.Fatal(err)
 	}
+	s.wantState(t, e.Key, ledger.None)
 
 	s.put(t, e, ledger.Received)
 	claim = s.claim(t, e.Record)
-	bound, err := s.Bind(bg, claim, e.Key, flags, steps)
+	bound, err := s.Bind(bg, claim, ledger.Change{Event: ledger.Event{Key: e.Key}, Transitions: steps}, flags)
 	if err != nil || !slices.Equal(bound, []bool{true}) {
 		t.Fatalf("bound %v, %v", bound, err)
 	}

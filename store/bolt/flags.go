@@ -13,8 +13,9 @@ import (
 
 // Bind implements [ledger.Store]. A flag's value is the key of its event.
 func (s *Store) Bind(
-	_ context.Context, claim ledger.Claim, key ledger.Key, flags []ledger.Flag, steps []ledger.Transition,
+	_ context.Context, claim ledger.Claim, change ledger.Change, flags []ledger.Flag,
 ) ([]bool, error) {
+	key := change.Event.Key
 	if key.Record != claim.Record {
 		return nil, fmt.Errorf("the claim is of record %s, not of %s", claim.Record.ID, key.Record.ID)
 	}
@@ -30,15 +31,15 @@ func (s *Store) Bind(
 	if err := s.view(look); err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(holders, isFree) && len(steps) == 0 {
+	if !slices.ContainsFunc(holders, isFree) && len(change.Transitions) == 0 {
 		return isOwn(holders, own), nil
 	}
 	err := s.update(func(tx *bbolt.Tx) error {
 		if err := look(tx); err != nil {
 			return err
 		}
-		if len(steps) > 0 {
-			w, err := prepareSteps(tx, key, steps)
+		if len(change.Transitions) > 0 {
+			w, err := prepareChange(tx, change)
 			if err != nil {
 				return err
 			}
@@ -49,18 +50,6 @@ func (s *Store) Bind(
 		return bindFree(tx, flags, holders, own)
 	})
 	return isOwn(holders, own), err
-}
-
-// prepareSteps prepares the steps of an event that the store has.
-func prepareSteps(tx *bbolt.Tx, key ledger.Key, steps []ledger.Transition) (write, error) {
-	known, err := findEvent(tx, key)
-	if err == nil && known == nil {
-		err = ledger.ErrNotFound
-	}
-	if err != nil {
-		return write{}, err
-	}
-	return prepareChange(tx, ledger.Change{Event: ledger.Event{Key: key}, Transitions: steps})
 }
 
 // Holds implements [ledger.Store].

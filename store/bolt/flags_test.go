@@ -16,7 +16,7 @@ func bindTo(t *testing.T, s *Store, key ledger.Key, flag ledger.Flag) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bound, err := s.Bind(bg, claim, key, []ledger.Flag{flag}, nil)
+	bound, err := s.Bind(bg, claim, ledger.Change{Event: ledger.Event{Key: key}}, []ledger.Flag{flag})
 	if err != nil {
 		t.Fatal(err)
 	}
