@@ -12,7 +12,7 @@ import (
 // comes in while others of its record are on their way.
 func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdict, error) {
 	var place *listener
-	verdict, isNew := Duplicate, false
+	verdict, isNew, accepted := Duplicate, false, event
 	err := l.store.Accept(context.WithoutCancel(ctx), event.Key, func(known *Event) *Change {
 		var steps []Transition
 		verdict, steps = l.admit(event, known, ignore)
@@ -22,13 +22,16 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 		if isNew = known == nil; isNew && verdict == Accepted && place == nil {
 			place = l.reserve(event)
 		}
-		if isNew && verdict == Accepted && place != nil && place.Direct {
-			steps = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1})
+		change := &Change{Event: event, Transitions: steps}
+		if isNew && verdict == Accepted && l.countsFirst(event) {
+			change.Event.CountedBy = l.process
+			change.Transitions = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1})
 		}
-		return &Change{Event: event, Transitions: steps}
+		accepted = change.Event
+		return change
 	})
 	if place != nil {
-		if err == nil && verdict == Accepted && isNew && l.hand(place, event) {
+		if err == nil && verdict == Accepted && isNew && l.hand(place, accepted) {
 			return verdict, nil
 		}
 		l.forget(place, event.Key)
@@ -101,9 +104,7 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 		return nil, l.record(ctx, claim, overtaken(key, l.now()))
 	}
 	if fresh != nil {
-		attempt = l.newAttempt(claim, *fresh, true, f, &c.Plan)
-		attempt.counted = c.Direct
-		return attempt, nil
+		return l.newAttempt(claim, *fresh, true, f, &c.Plan), nil
 	}
 	event, err := l.store.Load(ctx, key)
 	if err != nil || event.NextAttemptAt == nil || event.NextAttemptAt.After(l.now()) {

@@ -52,6 +52,12 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 		Number: event.Attempts + 1, Reason: Initial, Seq: event.Seq, Event: event,
 		ledger: l, claim: claim, flight: f, plan: plan, begun: l.now(),
 	}
+	// Its first attempt is counted and was not made: else there would be an
+	// outcome, as long as the process that counted it lives.
+	untouched := event.State == None || event.State == Delivering && event.Attempts == 1
+	if a.counted = untouched && event.CountedBy == l.process; a.counted {
+		a.Number = 1
+	}
 	switch {
 	case event.NextReason != "":
 		a.Reason = event.NextReason

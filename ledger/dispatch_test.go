@@ -76,13 +76,25 @@ func (b *book) dispatch(route string) (a *app, stop func()) {
 }
 
 func (b *book) dispatchTo(a *app, route string) (stop func()) {
+	return b.run(ledger.Courier{
+		Route: route, Plan: plan, Lease: time.Minute, Workers: 32, Carry: a.carry, Failed: func(error) {},
+	})
+}
+
+// dispatchDirect starts a courier of a route on which nothing is asked first.
+func (b *book) dispatchDirect() (a *app, stop func()) {
+	a = &app{}
+	return a, b.run(ledger.Courier{
+		Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Direct: true, Carry: a.carry, Failed: func(error) {},
+	})
+}
+
+func (b *book) run(c ledger.Courier) (stop func()) {
 	ctx, cancel := context.WithCancel(bg)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		b.Dispatch(ctx, ledger.Courier{
-			Route: route, Plan: plan, Lease: time.Minute, Workers: 32, Carry: a.carry, Failed: func(error) {},
-		})
+		b.Dispatch(ctx, c)
 	}()
 	return func() { cancel(); <-done }
 }

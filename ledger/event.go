@@ -104,6 +104,9 @@ type Event struct {
 	// DueSince is when the event was last made due by somebody, if not by its
 	// receipt: what it may take until it is given up counts from there.
 	DueSince *time.Time `json:"due_since,omitempty"`
+	// CountedBy names the process whose commit that accepted the event also
+	// counted its first attempt.
+	CountedBy string `json:"counted_by,omitempty"`
 	// Failures counts the tries since then that planned another.
 	Failures int `json:"failures,omitempty"`
 	// RejectedSince is when the app began to call the event wrong; nil: its last

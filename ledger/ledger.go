@@ -5,6 +5,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -49,6 +50,8 @@ type Options struct {
 type Ledger struct {
 	store Store
 	now   func() time.Time
+	// process names this one, among those that the store has served.
+	process string
 
 	mu      sync.Mutex
 	flights map[Record]*flight
@@ -83,7 +86,7 @@ type flight struct {
 // New returns the ledger over a store; now is the clock.
 func New(store Store, now func() time.Time) *Ledger {
 	return &Ledger{
-		store: store, now: now,
+		store: store, now: now, process: rand.Text()[:8],
 		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), listeners: make(map[string][]*listener),
 		watchers: make(map[OrderID][]chan struct{}),
 	}

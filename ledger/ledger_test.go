@@ -31,6 +31,14 @@ type faulty struct {
 	claim   func() error
 	commit  func(changes []ledger.Change) error
 	release func() error
+	bind    func()
+}
+
+func (s *faulty) Bind(ctx context.Context, c ledger.Claim, change ledger.Change, flags []ledger.Flag) ([]bool, error) {
+	if s.bind != nil {
+		s.bind()
+	}
+	return s.Store.Bind(ctx, c, change, flags)
 }
 
 func (s *faulty) Claim(ctx context.Context, r ledger.Record, ttl time.Duration) (ledger.Claim, error) {

@@ -53,6 +53,15 @@ func (l *Ledger) reserve(event Event) *listener {
 	return nil
 }
 
+// countsFirst reports whether the commit that accepts the event is to count its
+// first attempt, too.
+func (l *Ledger) countsFirst(event Event) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	couriers := l.listeners[event.Route]
+	return len(couriers) > 0 && couriers[len(couriers)-1].Direct && !event.Request.Stale
+}
+
 // hand gives the courier an event that was accepted with a place. There is room
 // for all that have one. It reports false where the courier has stopped.
 func (l *Ledger) hand(c *listener, event Event) bool {

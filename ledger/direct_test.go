@@ -1,0 +1,54 @@
+package ledger_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// TestDirect: where nothing is asked in between, two commits do, and attempts
+// count as ever.
+func TestDirect(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		var commits, binds atomic.Int32
+		b.store.commit = func([]ledger.Change) error { commits.Add(1); return nil }
+		b.store.bind = func() { binds.Add(1) }
+		app, stop := b.dispatchDirect()
+		defer stop()
+		synctest.Wait()
+		const n = 100 // more than there are workers
+		for i := range n {
+			b.accept(numbered(i, "Success"), ledger.Accepted)
+		}
+		synctest.Wait()
+		for _, c := range app.called() {
+			if c.number != 1 || c.reason != ledger.Initial {
+				t.Errorf("the app was called %+v", c)
+			}
+		}
+		if len(app.called()) != n || commits.Load() != n || binds.Load() != 0 {
+			t.Errorf("%d calls, %d commits after the first, %d in between", len(app.called()), commits.Load(), binds.Load())
+		}
+		if err := b.Replay(bg, numbered(1, "Success").Key, "again"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		all := app.called()
+		if last := all[len(all)-1]; last.number != 2 || last.reason != ledger.Replay {
+			t.Errorf("the replay is %+v", last)
+		}
+
+		app.answers(func(*ledger.Attempt) refusal { return refusal{err: errRefused} })
+		b.accept(numbered(n, "Success"), ledger.Accepted)
+		synctest.Wait()
+		app.answers(nil)
+		time.Sleep(plan.First)
+		all = app.called()
+		if last := all[len(all)-1]; last.number != 2 || last.reason != ledger.Retry || b.load(numbered(n, "Success")).Attempts != 2 {
+			t.Errorf("the retry is %+v", last)
+		}
+	})
+}
