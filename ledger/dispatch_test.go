@@ -283,49 +283,6 @@ func TestAppsWishes(t *testing.T) {
 	}
 }
 
-// TestRejectedForAnHour: what the app calls wrong is given up sooner.
-func TestRejectedForAnHour(t *testing.T) {
-	test(t, func(t *testing.T, b *book) {
-		app, stop := b.dispatch("webhook")
-		defer stop()
-		app.answers(func(*ledger.Attempt) refusal {
-			return refusal{err: errRefused, again: ledger.Again{Rejected: time.Hour}}
-		})
-		e := event("Success")
-		b.accept(e, ledger.Accepted)
-		time.Sleep(time.Hour + time.Second)
-		calls := app.called()
-		if got := b.load(e).State; got != ledger.Dead || len(calls) < 5 {
-			t.Errorf("it is %s after %d calls", got, len(calls))
-		}
-	})
-}
-
-// TestRejectedAfterAnOutage: the hour begins when the app first calls it wrong.
-func TestRejectedAfterAnOutage(t *testing.T) {
-	test(t, func(t *testing.T, b *book) {
-		app, stop := b.dispatch("webhook")
-		defer stop()
-		app.answers(func(*ledger.Attempt) refusal { return refusal{err: errRefused} })
-		e := event("Success")
-		b.accept(e, ledger.Accepted)
-		time.Sleep(10 * time.Hour)
-		app.answers(func(*ledger.Attempt) refusal {
-			return refusal{err: errRefused, again: ledger.Again{Rejected: time.Hour}}
-		})
-		for since := time.Now(); b.load(e).RejectedSince == nil && time.Since(since) < 2*plan.Max; {
-			time.Sleep(time.Minute)
-		}
-		if got := b.load(e).State; got != ledger.Retrying {
-			t.Errorf("at the first rejection it is %s", got)
-		}
-		time.Sleep(time.Hour + time.Minute)
-		if got := b.load(e).State; got != ledger.Dead {
-			t.Errorf("after an hour of rejections it is %s", got)
-		}
-	})
-}
-
 // TestSuccessOvertakes: Success does not wait behind the retries of Processing.
 func TestSuccessOvertakes(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
