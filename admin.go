@@ -158,7 +158,14 @@ func withLedger(fn func(*App, *sharedLedger) error) error {
 func readJSON(r *http.Request, into any) error {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+	err := decoder.Decode(into)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err == nil && decoder.Decode(new(json.RawMessage)) != io.EOF {
+		err = errors.New("something follows it")
+	}
+	if err != nil {
 		return apiError(http.StatusBadRequest, "the body is not the JSON that is asked for: %w", err)
 	}
 	return nil

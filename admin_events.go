@@ -162,6 +162,9 @@ func readTime(name, text string) (time.Time, error) {
 }
 
 func readLimit(values url.Values) (int, error) {
+	if len(values["limit"]) > 1 {
+		return 0, apiError(http.StatusBadRequest, "limit is given twice")
+	}
 	text := values.Get("limit")
 	if text == "" {
 		return defaultPage, nil

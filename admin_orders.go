@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
 // orderList is one page of orders, by their id.
@@ -68,10 +69,16 @@ func listOrders(r *http.Request, _ *App, shared *sharedLedger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name := range values {
-		if !slices.Contains([]string{"state", "account", "limit", "cursor"}, name) {
+	for name, given := range values {
+		switch {
+		case !slices.Contains([]string{"state", "account", "limit", "cursor"}, name):
 			return nil, apiError(http.StatusBadRequest, "unknown filter %q: use state, account, limit, cursor", name)
+		case len(given) > 1:
+			return nil, apiError(http.StatusBadRequest, "%s is given twice", name)
 		}
+	}
+	if state := settle.State(values.Get("state")); state != "" && !slices.Contains(settle.States, state) {
+		return nil, apiError(http.StatusBadRequest, "unknown state %q: use one of %v", state, settle.States)
 	}
 	page, err := shared.store.Orders(r.Context(), ledger.OrderQuery{
 		State: values.Get("state"), Account: values.Get("account"), AnyAccount: !values.Has("account"),

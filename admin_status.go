@@ -51,8 +51,8 @@ func showStatus(r *http.Request, app *App, shared *sharedLedger) (any, error) {
 	routes := app.routesWith(counts)
 	result := status{Routes: []routeStatus{}, LastConfirmedAt: app.confirmedAt.Load()}
 	for _, s := range routes {
-		if s.OldestPendingSeconds, err = oldestPending(r.Context(), shared, s.Route, app.now()); err != nil {
-			return nil, explainLedger(err)
+		if since, ok := shared.oldestPending(r.Context(), s.Route); ok {
+			s.OldestPendingSeconds = app.now().Sub(since).Seconds()
 		}
 		result.Routes = append(result.Routes, *s)
 	}
@@ -104,27 +104,6 @@ func (a *App) warnUnconfigured(shared *sharedLedger) {
 				zap.String("route", name), zap.Uint64("pending", s.Pending))
 		}
 	}
-}
-
-// sample is how many due events are looked at for the oldest.
-const sample = 100
-
-func oldestPending(ctx context.Context, shared *sharedLedger, route string, now time.Time) (float64, error) {
-	due, err := shared.store.Due(ctx, route, sample)
-	if err != nil {
-		return 0, err
-	}
-	oldest := now
-	for _, d := range due {
-		e, err := shared.store.Load(ctx, d.Key)
-		if err != nil {
-			return 0, err
-		}
-		if e.ReceivedAt.Before(oldest) {
-			oldest = e.ReceivedAt
-		}
-	}
-	return now.Sub(oldest).Seconds(), nil
 }
 
 // backup sends a consistent copy of the ledger while it is in use. One that

@@ -1,8 +1,11 @@
 package ccpayment
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -43,9 +46,55 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, d delivery) an
 	case err != nil:
 		return h.unavailable(err)
 	}
-	switch verdict {
-	case ledger.Deliver:
+	if verdict == ledger.Deliver {
 		return h.attempt(r, next, d.of(attempt.Event), attempt, shared)
+	}
+	return answerOf(verdict)
+}
+
+// findOrder gives the event of an order that our checkout made the app's own
+// order id: CCPayment's may be that of a later generation.
+func (h *Webhook) findOrder(ctx context.Context, e *ledger.Event, shared *sharedLedger) error {
+	if e.GatewayOrderID == "" {
+		return nil
+	}
+	order, err := shared.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case order.Account == h.accountName && order.ID != e.GatewayOrderID:
+		e.Order, e.OrderID = order.ID, order.ID
+	}
+	return nil
+}
+
+// ignore returns why an event is not for the app, or "". An order of the app
+// has the account's prefix, which is removed.
+func (h *Webhook) ignore(e *ledger.Event) string {
+	if prefix := h.secrets.orderPrefix; prefix != "" && e.OrderID != "" {
+		own, ok := strings.CutPrefix(e.OrderID, prefix)
+		if !ok || own == "" {
+			return "foreign: the order id is not one behind the account's prefix"
+		}
+		e.OrderID = own
+	}
+	if len(h.types) > 0 && !slices.Contains(h.types, e.Type) {
+		return "filtered: the type is not among those forwarded"
+	}
+	isStatus := func(s string) bool { return strings.EqualFold(s, e.Status) }
+	if len(h.statuses) > 0 && !slices.ContainsFunc(h.statuses, isStatus) {
+		return "filtered: the status is not among those forwarded"
+	}
+	return ""
+}
+
+// answerOf is what CCPayment is told of an event that is not handed over now.
+func answerOf(verdict ledger.Verdict) answer {
+	switch verdict {
+	case ledger.Accepted:
+		return success("accepted")
 	case ledger.Overtaken:
 		return success("superseded")
 	case ledger.Filtered:

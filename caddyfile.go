@@ -221,8 +221,13 @@ func parseWebhook(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 
 // parseUpstreams reads the short form.
 func parseUpstreams(h httpcaddyfile.Helper, w *Webhook, upstreams []string) error {
-	if first := upstreams[0]; !strings.ContainsAny(first, ":.{/") {
-		return h.Errf("%q is neither a matcher nor an upstream: a path begins with a slash, /%s, and an upstream has a port, %s:3000", first, first, first)
+	for _, upstream := range upstreams {
+		switch {
+		case strings.HasPrefix(upstream, "/"):
+			return h.Errf("%q is no upstream: for more than one path, use a named matcher, `@hooks path /hook %s`", upstream, upstream)
+		case !strings.ContainsAny(upstream, ":.{"):
+			return h.Errf("%q is neither a matcher nor an upstream: a path begins with a slash, /%s, and an upstream has a port, %s:3000", upstream, upstream, upstream)
+		}
 	}
 	line := []caddyfile.Token{h.Token()}
 	line[0].Text = "reverse_proxy"

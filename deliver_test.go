@@ -1,11 +1,27 @@
 package ccpayment_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
 
 const storedSite = `http://:$PORT {
@@ -84,12 +100,14 @@ func TestAppDown(t *testing.T) {
 // TestReloadHandsOn: the routes of a new configuration take over what the old
 // one has not handed over; one that fails changes nothing.
 func TestReloadHandsOn(t *testing.T) {
-	usual := setup{site: storedSite, app: status(http.StatusInternalServerError), webhook: "retry {\nfirst 20ms\n}"}
-	s := start(t, usual)
+	s := start(t, setup{site: storedSite, webhook: "retry {\nfirst 20ms\n}", app: func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer new" {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}})
 	s.deliver(delivery{}).wants(t, http.StatusOK)
 	await(t, "an attempt", func() bool { return len(s.app.received()) >= 1 })
 	s.load(setup{site: storedSite, webhook: "token new\nretry {\nfirst 20ms\n}"})
-	s.app.answers(nil)
 	await(t, "the new token", func() bool {
 		all := s.app.received()
 		return all[len(all)-1].header.Get("Authorization") == "Bearer new"
@@ -125,4 +143,108 @@ func TestPanicInDeliver(t *testing.T) {
 	if got.Get("Ccpayment-Attempt") == "1" || got.Get("Ccpayment-Attempt-Reason") != "retry" {
 		t.Errorf("it is attempt %s, %s", got.Get("Ccpayment-Attempt"), got.Get("Ccpayment-Attempt-Reason"))
 	}
+}
+
+// TestOverTLS: what came over https is handed over as that, and not as early data.
+func TestOverTLS(t *testing.T) {
+	site := strings.NewReplacer("bind 127.0.0.1", "bind 127.0.0.1\ntls $DIR/cert.pem $DIR/key.pem", "http://:$PORT", "https://localhost:$PORT",
+		"/hook $APP", "/hook", "confirm off", "confirm off\ndeliver {\n@local remote_ip 127.0.0.1\nreverse_proxy @local $APP\n}").Replace(storedSite)
+	s := start(t, setup{site: "http://:$PORT {\n bind 127.0.0.1\n respond 200\n}"})
+	certify(t, s.dir)
+	s.load(setup{site: site})
+	s.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"} //nolint:gosec // a certificate of the test's own
+	d := delivery{}.withDefaults()
+	r, err := http.NewRequest(http.MethodPost, "https://localhost:"+port(s.addr)+d.path, strings.NewReader(d.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Appid": {d.appID}, "Timestamp": {d.timestamp}, "Sign": {d.sign()}, "Content-Type": {"application/json"}}
+	response, err := s.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	got := awaitCalls(t, s, 1)[0].header
+	if response.StatusCode != http.StatusOK || got.Get("X-Forwarded-Proto") != "https" || got.Get("Early-Data") != "" {
+		t.Errorf("%d, and the app got %v", response.StatusCode, got)
+	}
+}
+
+// certify writes a certificate for localhost and its key into the folder.
+func certify(t *testing.T, dir string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestReloadFromTheApp: an app may reload Caddy while it has an event.
+func TestReloadFromTheApp(t *testing.T) {
+	usual := setup{site: storedSite}
+	s := start(t, usual)
+	var once sync.Once
+	s.app.answers(func(http.ResponseWriter, *http.Request) {
+		once.Do(func() { s.load(setup{site: storedSite, webhook: "token new"}) })
+	})
+	s.deliver(delivery{}).wants(t, http.StatusOK)
+	record := 1
+	await(t, "the new token", func() bool {
+		record++
+		_, _ = s.tryDeliver(delivery{body: fmt.Sprintf(`{"type":"ApiDeposit","msg":{"recordId":"%d","status":"Success"}}`, record)})
+		all := s.app.received()
+		return len(all) > 0 && all[len(all)-1].header.Get("Authorization") == "Bearer new"
+	})
+	for _, c := range s.app.received() {
+		if c.header.Get("Ccpayment-Attempt") != "1" {
+			t.Errorf("the app got attempt %s", c.header.Get("Ccpayment-Attempt"))
+		}
+	}
+}
+
+// TestFailedStart: a configuration that does not start hands nothing over.
+func TestFailedStart(t *testing.T) {
+	s := start(t, setup{site: "http://:$PORT {\n bind 127.0.0.1\n respond 200\n}", store: "store bolt {\n path $DIR/other.db\n }"})
+	store, err := bolt.Open(filepath.Join(s.dir, "ledger.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := ledger.Event{
+		Key:        ledger.Key{Record: ledger.Record{Route: "webhook", AppID: appID, Type: "ApiDeposit", ID: "1"}, Status: "success", Risk: ledger.NotRisky},
+		Status:     "Success",
+		ReceivedAt: time.Now(),
+		Request:    ledger.Request{Method: http.MethodPost, URI: "/hook", Host: s.addr, RemoteAddr: "127.0.0.1:1"},
+		Body:       []byte(`{"type":"ApiDeposit","msg":{"recordId":"1","status":"Success"}}`),
+	}
+	err = store.Accept(t.Context(), e.Key, func(*ledger.Event) *ledger.Change {
+		return &ledger.Change{Event: e, Transitions: []ledger.Transition{{At: e.ReceivedAt, State: ledger.Received, Next: e.ReceivedAt}}}
+	})
+	if err := errors.Join(err, store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	failing := setup{site: storedSite + "\nhttp://" + s.app.Listener.Addr().String() + " {\n respond 200\n}"}
+	for range 5 { // apps start in any order
+		if err := caddy.Load(adapt(t, s.names.Replace(failing.caddyfile())), true); err == nil {
+			t.Fatal("a port that is taken was no mistake")
+		}
+	}
+	s.app.wants(t, 0)
+	s.load(setup{site: storedSite})
+	awaitCalls(t, s, 1)
 }

@@ -54,7 +54,10 @@ func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
 		return fmt.Errorf("provisioning deliver: %v", err)
 	}
 	h.delivery = h.Deliver.Compile(caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil }))
-	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	var ok bool
+	if h.server, ok = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); !ok {
+		return errors.New("deliver works in the routes of a server only")
+	}
 	return nil
 }
 
@@ -64,18 +67,7 @@ func (h *Webhook) accept(ctx context.Context, d delivery, ignore string, shared 
 	if err != nil {
 		return h.unavailable(err)
 	}
-	switch verdict {
-	case ledger.Accepted:
-		return success("accepted")
-	case ledger.Overtaken:
-		return success("superseded")
-	case ledger.Filtered:
-		return success("ignored")
-	case ledger.OnHold:
-		return success("held")
-	default:
-		return success("duplicate")
-	}
+	return answerOf(verdict)
 }
 
 // courier is the route as the ledger's dispatcher knows it.
@@ -155,28 +147,42 @@ func (h *Webhook) remake(ctx context.Context, e ledger.Event) (*http.Request, er
 		Header: make(http.Header), RemoteAddr: e.Request.RemoteAddr,
 	}).WithContext(ctx)
 	if e.Request.TLS {
-		r.TLS = new(tls.ConnectionState)
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true} // else Caddy takes it for early data
 	}
 	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), &appResponse{}, h.server), nil
 }
 
 // couriers are those of one configuration at work.
 type couriers struct {
+	app  *App
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
 
-func startCouriers(handlers []*Webhook, shared *sharedLedger) *couriers {
+// startCouriers begins to hand over what is due on the App's routes. While the
+// couriers are at work they hold the ledger.
+func startCouriers(app *App, shared *sharedLedger) *couriers {
 	ctx, stop := context.WithCancel(context.Background())
-	c := &couriers{stop: stop}
-	for _, h := range handlers {
-		c.done.Go(func() { shared.Dispatch(ctx, h.courier(shared)) })
+	c := &couriers{app: app, stop: stop}
+	for _, h := range app.couriers() {
+		if _, err := app.acquireLedger(); err != nil {
+			app.logger.Error("events are not handed over", zap.String("route", h.routeName), zap.Error(err))
+			continue
+		}
+		c.done.Go(func() {
+			defer app.releaseLedger()
+			shared.Dispatch(ctx, h.courier(shared))
+		})
 	}
 	return c
 }
 
-// end begins nothing more and waits for what is on its way.
+// end begins nothing more. What is on its way is finished: before end returns
+// where the process is about to exit, else while the next configuration works,
+// because an app may be waiting for the reload that waits for it.
 func (c *couriers) end() {
 	c.stop()
-	c.done.Wait()
+	if caddy.Exiting() {
+		c.done.Wait()
+	}
 }

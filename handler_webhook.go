@@ -2,14 +2,12 @@ package ccpayment
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -397,44 +395,6 @@ func (h *Webhook) complete(e *ledger.Event, r *http.Request, body []byte, now ti
 		ContentType: r.Header.Get("Content-Type"),
 		UserAgent:   r.Header.Get("User-Agent"),
 	}
-}
-
-// findOrder gives the event of an order that our checkout made the app's own
-// order id: CCPayment's may be that of a later generation.
-func (h *Webhook) findOrder(ctx context.Context, e *ledger.Event, shared *sharedLedger) error {
-	if e.GatewayOrderID == "" {
-		return nil
-	}
-	order, err := shared.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
-	case order.Account == h.accountName && order.ID != e.GatewayOrderID:
-		e.Order, e.OrderID = order.ID, order.ID
-	}
-	return nil
-}
-
-// ignore returns why an event is not for the app, or "". An order of the app
-// has the account's prefix, which is removed.
-func (h *Webhook) ignore(e *ledger.Event) string {
-	if prefix := h.secrets.orderPrefix; prefix != "" && e.OrderID != "" {
-		own, ok := strings.CutPrefix(e.OrderID, prefix)
-		if !ok || own == "" {
-			return "foreign: the order id is not one behind the account's prefix"
-		}
-		e.OrderID = own
-	}
-	if len(h.types) > 0 && !slices.Contains(h.types, e.Type) {
-		return "filtered: the type is not among those forwarded"
-	}
-	isStatus := func(s string) bool { return strings.EqualFold(s, e.Status) }
-	if len(h.statuses) > 0 && !slices.ContainsFunc(h.statuses, isStatus) {
-		return "filtered: the status is not among those forwarded"
-	}
-	return ""
 }
 
 // reject logs a refused delivery, a few a second at most, and returns its answer.

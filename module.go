@@ -3,6 +3,7 @@
 package ccpayment
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
@@ -127,6 +129,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.routes = make(map[string]string)
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return err
+	}
+
+	events, err := ctx.App("events")
+	if err != nil {
+		return fmt.Errorf("getting events app: %v", err)
+	}
+	if err := events.(*caddyevents.App).On("started", (*startWatcher)(a)); err != nil { // Caddy's own, once all apps have
+		return fmt.Errorf("listening for the start: %v", err)
 	}
 
 	if a.StoreRaw == nil {
@@ -250,6 +260,20 @@ func (a *App) claimRoute(name, config string) (first bool, err error) {
 	}
 	a.routes[name] = config
 	return !taken, nil
+}
+
+// startWatcher is the App as what learns that its configuration has started.
+type startWatcher App
+
+// Handle implements caddyevents.Handler.
+func (a *startWatcher) Handle(context.Context, caddy.Event) error {
+	a.mu.Lock()
+	shared := a.held
+	a.mu.Unlock()
+	if shared != nil {
+		shared.ready((*App)(a))
+	}
+	return nil
 }
 
 // addRoute notes a handler of a route that is claimed for the first time.

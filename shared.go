@@ -34,6 +34,7 @@ type sharedLedger struct {
 	// first. A new configuration starts before the old one stops, and may fail
 	// still: its routes take over when the old one has stopped.
 	queue    []*App
+	isReady  map[*App]bool
 	couriers *couriers
 }
 
@@ -84,37 +85,44 @@ func (a *App) hold() error {
 	return nil
 }
 
-// enter queues a started App; the first one's routes are handed over.
+// enter queues an App that has started.
 func (s *sharedLedger) enter(a *App) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue = append(s.queue, a)
-	if len(s.queue) == 1 {
-		s.couriers = startCouriers(a.couriers(), s)
-	}
+}
+
+// ready is when the App's whole configuration has started. Its routes are handed
+// over from now on, or once those before it have left.
+func (s *sharedLedger) ready(a *App) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.isReady[a] = true
+	s.advance()
 }
 
 // leave takes an App out of the queue. If its routes were handed over, those of
-// the next one are from now on; what is on its way on the old ones is finished
-// before leave returns.
+// the next one are from now on.
 func (s *sharedLedger) leave(a *App) {
-	var old *couriers
 	s.mu.Lock()
-	if i := slices.Index(s.queue, a); i >= 0 {
-		s.queue = slices.Delete(s.queue, i, i+1)
-		if i == 0 {
-			old, s.couriers = s.couriers, nil
-		}
-	}
-	if old != nil {
+	var old *couriers
+	s.queue = slices.DeleteFunc(s.queue, func(other *App) bool { return other == a })
+	delete(s.isReady, a)
+	if s.couriers != nil && s.couriers.app == a {
+		old, s.couriers = s.couriers, nil
 		old.stop()
-		if len(s.queue) > 0 {
-			s.couriers = startCouriers(s.queue[0].couriers(), s)
-		}
+		s.advance()
 	}
 	s.mu.Unlock()
 	if old != nil {
 		old.end()
+	}
+}
+
+// advance starts the couriers of the first App in the queue. The mutex is held.
+func (s *sharedLedger) advance() {
+	if s.couriers == nil && len(s.queue) > 0 && s.isReady[s.queue[0]] {
+		s.couriers = startCouriers(s.queue[0], s)
 	}
 }
 
@@ -150,6 +158,7 @@ func (a *App) openLedger() (*sharedLedger, error) {
 		stop:    stop,
 		stopped: make(chan struct{}),
 		holders: make(map[*App]time.Duration),
+		isReady: make(map[*App]bool),
 	}
 	go s.maintain(ctx)
 	return s, nil

@@ -24,6 +24,9 @@ const (
 	Expired    State = "expired"
 )
 
+// States are those that an order can be in.
+var States = []State{Unpaid, Processing, Partial, Paid, Overpaid, Review, Expired}
+
 // Fulfils reports whether an order in this state is to be fulfilled.
 func (s State) Fulfils() bool { return s == Paid || s == Overpaid }
 

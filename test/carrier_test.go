@@ -132,7 +132,7 @@ func TestKilledCarrier(t *testing.T) {
 			if cut.yes != 0 || cut.attempt != 1 || cut.attemptReason != "initial" {
 				t.Errorf("the first attempt was %+v", cut)
 			}
-			want := call{attempt: 1, attemptReason: "initial"} // in pass-through it is not counted
+			want := call{attempt: 1, attemptReason: "retry"} // in pass-through it is not counted
 			if stores {
 				want = call{attempt: 2, attemptReason: "retry"}
 			}
