@@ -27,12 +27,25 @@ func (g *gatewayV2) readGeneration(ctx context.Context, id string, known *ledger
 		if err != nil {
 			return nil, explainAPI("order", err)
 		}
-		if !sameTerms(generation.Terms, order.terms) {
+		if !isGeneration(generation, order) {
 			return nil, mismatch("the order asks for %+v, and our checkout for %+v", order.terms, generation.Terms)
 		}
 		return order, nil
 	}
 	return g.readOrder(ctx, id)
+}
+
+// isGeneration reports whether an order is the one that our checkout made. Of a
+// deposit order CCPayment's own amount is compared, as it was answered then: the
+// price cannot be computed back from it where a coin is worth very much.
+func isGeneration(generation ledger.Generation, order *gatewayOrder) bool {
+	if generation.Amount == "" {
+		return sameTerms(generation.Terms, order.terms)
+	}
+	amount, err := decimal.NewFromString(generation.Amount)
+	asked, is := generation.Terms, order.terms
+	asked.Price, is.Price = "", ""
+	return err == nil && amount.Equal(order.due.Due) && asked == is
 }
 
 // sameTerms reports whether two checkouts are the same.
@@ -47,10 +60,13 @@ func sameTerms(a, b ledger.Terms) bool {
 // and returns the order as a whole: what is due is the app's price, and the
 // payments are those of all, in its unit.
 func (g *gatewayV2) readOthers(ctx context.Context, order *gatewayOrder, id string, p policy) (*gatewayOrder, error) {
-	if p.order == nil || p.order.Checkout == nil || len(p.order.Checkout.Generations) < 2 {
+	if p.order == nil || p.order.Checkout == nil {
 		return order, nil
 	}
 	checkout := p.order.Checkout
+	if len(checkout.Generations) == 1 && sameTerms(checkout.Generations[0].Terms, checkout.Terms) {
+		return order, nil
+	}
 	price, err := decimal.NewFromString(checkout.Terms.Price)
 	if err != nil {
 		return nil, behind("the ledger has no price of the order")
@@ -69,20 +85,22 @@ func (g *gatewayV2) readOthers(ctx context.Context, order *gatewayOrder, id stri
 		if part.lacksRate {
 			return nil, behind("an order is priced in fiat and has no rate")
 		}
-		whole.takeIn(part, generation)
+		whole.takeIn(part, generation, checkout.Terms)
 	}
 	return whole, nil
 }
 
 // takeIn adds the payments of a generation, each in the unit of the app's price.
-func (o *gatewayOrder) takeIn(part *gatewayOrder, generation ledger.Generation) {
+func (o *gatewayOrder) takeIn(part *gatewayOrder, generation ledger.Generation, terms ledger.Terms) {
 	price, _ := decimal.NewFromString(generation.Terms.Price) // it was compared with the order's
+	otherUnit := generation.Terms.FiatID != terms.FiatID || generation.Terms.CoinID != terms.CoinID
 	for i, payment := range part.payments {
-		payment.ExpiresAt = part.due.ExpiresAt
+		payment.ExpiresAt, payment.OtherUnit = part.due.ExpiresAt, otherUnit
 		if rate := part.due.Rate; rate.IsPositive() {
 			own := payment.Rate
 			if own.IsZero() {
-				own = rate // it was locked for the payment
+				own = rate // it was locked for those that were in time
+				payment.Unpriced = !part.due.ExpiresAt.IsZero() && payment.ArrivedAt.After(part.due.ExpiresAt)
 			}
 			// A share of what the generation asks for, so that paying exactly that
 			// is exactly its price, whatever was rounded on the way.
@@ -93,5 +111,5 @@ func (o *gatewayOrder) takeIn(part *gatewayOrder, generation ledger.Generation) 
 	}
 }
 
-// worthDecimals is far beyond what any unit has, so that rounding is not seen.
-const worthDecimals = 30
+// worthDecimals is more than any unit has, and leaves room for large sums.
+const worthDecimals = 18

@@ -34,7 +34,6 @@ func (g *gatewayV2) settleOrder(
 		}
 	}
 	for i, payment := range order.payments {
-		order.payments[i].Released = p.order != nil && slices.Contains(p.order.Released, payment.RecordID)
 		if payment.RecordID != record.RecordID {
 			continue
 		}
@@ -48,6 +47,9 @@ func (g *gatewayV2) settleOrder(
 	}
 	if err := g.askOtherRisks(ctx, order, record.RecordID); err != nil {
 		return c, err
+	}
+	for i, payment := range order.payments {
+		order.payments[i].Released = p.order != nil && slices.Contains(p.order.Released, payment.RecordID)
 	}
 	result := settle.Settle(order.due, order.payments, p.Policy, now)
 	if result.State == settle.Behind {

@@ -146,7 +146,7 @@ func (h *Webhook) tellIfDead(ctx context.Context, attempt *ledger.Attempt, failu
 	}
 	e, cause, fulfills := attempt.Event, redact(failure.Error()), false
 	if e.GatewayOrderID != "" {
-		holds, err := attempt.Holds(ctx, ledger.FulfillOf(e.AppID, e.GatewayOrderID))
+		holds, err := attempt.Holds(ctx, ledger.FulfillOf(e.AppID, e.InOrder().ID))
 		if err != nil {
 			cause = fmt.Sprintf("%s (and whether it fulfils its order cannot be read: %v)", cause, err)
 		}

@@ -61,6 +61,9 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	if h.Confirm == "off" { // it was asked about because it came late
 		money.flag, money.earned = nil, false
 	}
+	if d.event.Accepted && money.risk != ledger.NotRisky {
+		money.flag, money.earned = nil, false // it is handed over, and never fulfils
+	}
 	if err := sending(ctx, attempt, &money); err != nil {
 		attempt.End(ctx, err)
 		return nil, h.unavailable(err)

@@ -97,7 +97,7 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 	if err != nil {
 		return nil, err
 	}
-	if known, ok := find(claim.Events, key); fresh != nil && (!ok || !known.State.Pending() || known.Attempts > 1) {
+	if known, ok := find(claim.Events, key); fresh != nil && (!ok || known.State != Received && known.State != Delivering || known.Attempts > 1) {
 		return nil, l.store.Release(ctx, claim) // somebody was quicker
 	}
 	if judge(claim.Events, key, false) == Overtaken {

@@ -208,7 +208,7 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	}
 	changes := []Change{a.change(append(a.steps, outcome))}
 	for _, other := range a.claim.Events {
-		if other.State.Pending() && supersedes(a.Event.Key.Status, other.Key.Status) {
+		if outcome.State != Dead && other.State.Pending() && supersedes(a.Event.Key.Status, other.Key.Status) {
 			changes = append(changes, overtaken(other.Key, outcome.At))
 		}
 	}

@@ -57,7 +57,12 @@ func (c *Checkout) Latest() Generation { return c.Generations[len(c.Generations)
 // only what is new to the ledger.
 func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) error {
 	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
-		o.OrderID, o.Account, o.OwnID, o.Checkout = order.OrderID, order.Account, order.OwnID, order.Checkout
+		checkout := *order.Checkout
+		if o.Checkout != nil {
+			// What another configuration made meanwhile, during a reload, stays.
+			checkout.Generations = slices.Concat(missing(o.Checkout.Generations, checkout.Generations), checkout.Generations)
+		}
+		o.OrderID, o.Account, o.OwnID, o.Checkout = order.OrderID, order.Account, order.OwnID, &checkout
 		o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
 	})
 	if err != nil {
@@ -65,6 +70,13 @@ func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) er
 	}
 	l.tell(order.OrderID)
 	return nil
+}
+
+// missing are the generations that the others lack.
+func missing(all, others []Generation) []Generation {
+	return slices.DeleteFunc(slices.Clone(all), func(g Generation) bool {
+		return slices.ContainsFunc(others, func(other Generation) bool { return other.ID == g.ID })
+	})
 }
 
 // OrderOf returns the order of which an order at CCPayment is a generation, or

@@ -81,7 +81,9 @@ func (e OrderEvent) Key(appID string) Key {
 // Merge adds what an event's commit tells of the order. What was read before
 // never overwrites what was read later.
 func (o *Order) Merge(seen Order) {
-	o.OrderID, o.Account, o.OwnID = seen.OrderID, seen.Account, seen.OwnID
+	if o.Checkout == nil { // whoever made the order names it
+		o.OrderID, o.Account, o.OwnID = seen.OrderID, seen.Account, seen.OwnID
+	}
 	for _, e := range seen.Events {
 		if !slices.Contains(o.Events, e) {
 			o.Events = latest(append(o.Events, e))

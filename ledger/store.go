@@ -125,7 +125,8 @@ type Summary struct {
 
 // Change takes one event through transitions, of which there is at least one.
 type Change struct {
-	// Event is the event; of one that the store has already, only its key counts.
+	// Event is the event; of one that the store has already, only its key counts,
+	// and its body where the store's was pruned and the event is not finished.
 	Event Event
 	// Transitions are applied in order.
 	Transitions []Transition

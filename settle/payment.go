@@ -16,7 +16,9 @@ func (o Order) judge(p Payment, policy Policy) (Verdict, decimal.Decimal) {
 		return Risky, decimal.Zero
 	case !sensible(p.Amount):
 		return Senseless, decimal.Zero
-	case policy.HoldLate && o.isLate(p) && !p.Released:
+	case p.OtherUnit:
+		return OtherUnit, decimal.Zero
+	case (policy.HoldLate && o.isLate(p) || p.Unpriced) && !p.Released:
 		return Late, decimal.Zero
 	}
 	return o.worth(p)
@@ -29,7 +31,7 @@ func (o Order) worth(p Payment) (Verdict, decimal.Decimal) {
 	switch {
 	case o.Rate.IsZero():
 		return Counts, p.Amount
-	case p.Rate.IsZero() && o.isLate(p):
+	case p.Rate.IsZero() && o.isLate(p) && !p.Released:
 		return Late, decimal.Zero
 	case p.Rate.IsZero():
 		return Counts, p.Amount // at the order's own rate, which was locked for it

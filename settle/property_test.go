@@ -31,7 +31,7 @@ func oracle(o settle.Order, payments []settle.Payment, policy settle.Policy, now
 			coming = true
 			continue
 		}
-		if !p.Clean || isLate && policy.HoldLate && !p.Released || isLate && !o.Rate.IsZero() && p.Rate.IsZero() {
+		if !p.Clean || isLate && policy.HoldLate && !p.Released || isLate && !o.Rate.IsZero() && p.Rate.IsZero() && !p.Released {
 			doubt = true
 			continue
 		}

@@ -42,10 +42,11 @@ const (
 	WrongCoin  Verdict = "wrong_coin" // not the coin that the order asks for
 	Late       Verdict = "late"       // after expiry, and held by the policy or for want of a rate
 	Senseless  Verdict = "senseless"  // its amount or rate is not a positive number within bounds
+	OtherUnit  Verdict = "other_unit" // for an earlier price in another currency
 )
 
 // holds reports whether a person must look at the payment.
-func (v Verdict) holds() bool { return v == Risky || v == Late || v == Senseless }
+func (v Verdict) holds() bool { return v == Risky || v == Late || v == Senseless || v == OtherUnit }
 
 // Order is what is due.
 type Order struct {
@@ -81,6 +82,10 @@ type Payment struct {
 	Clean bool
 	// Released: an operator lets it count although it is late.
 	Released bool
+	// Unpriced: it came late, and nothing tells what it was worth then.
+	Unpriced bool
+	// OtherUnit: its amount is in another unit than the order's.
+	OtherUnit bool
 }
 
 // Policy is what the operator chose.

@@ -46,6 +46,10 @@ func prepareChange(tx *bbolt.Tx, change ledger.Change) (write, error) {
 	w.newDue = dueKey(event)
 	if w.isNew = known == nil; !w.isNew {
 		w.before, w.oldDue = known.State, dueKey(*known)
+		// A copy brings back the body of an event that was finished and pruned.
+		if w.body = nil; !event.State.Finished() && tx.Bucket(bodiesBucket).Get(w.bodyKey) == nil {
+			w.body = change.Event.Body
+		}
 	}
 	if change.Order == nil {
 		return w, nil
