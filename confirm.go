@@ -126,14 +126,13 @@ func (g *gatewayV2) confirmDeposit(ctx context.Context, d delivery, p policy, no
 		amount: record.Amount, fee: record.ServiceFee, usdPrice: record.CoinUSDPrice,
 	}}
 	if p.holdRisky && c.risk != ledger.NotRisky {
-		held := &heldError{"risky: CCPayment flags the payment, or does not say that it is clean"}
+		// Settled all the same, as far as that can be had now: a buyer whose
+		// payment is held must not be asked to pay again.
 		if e.Type == "ApiDeposit" {
-			// Only so that the order's state is known: the event waits in any case.
-			if settled, err := g.settleOrder(ctx, e, record, c, p, now); err == nil {
-				c.order = settled.order
-			}
+			settled, _ := g.settleOrder(ctx, e, record, c, p, now)
+			c.order = settled.order
 		}
-		return c, held
+		return c, &heldError{"risky: CCPayment flags the payment, or does not say that it is clean"}
 	}
 	success := client.Status(e.Status).Is(client.StatusSuccess)
 	if success && !record.Amount.IsPositive() {
