@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -12,19 +13,23 @@ import (
 // TestActsOnFlagsAlone: the shop ships and credits where Caddy says so, once,
 // and nowhere else; a restart forgets none of it.
 func TestActsOnFlagsAlone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "inbox.jsonl")
-	box, err := openInbox(path)
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	j, err := openJournal(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hook := receive(box, "token", 0)
+	bought, err := j.order("cart", []line{{"cap", 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook := receive(j, "token", 0)
 	deliver := func(key string, header map[string]string) {
 		t.Helper()
-		r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(`{"type":"ApiDeposit","msg":{"status":"Success","orderId":"order-1"}}`))
+		r := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(`{"type":"ApiDeposit","msg":{"status":"Success"}}`))
 		r.Header.Set("Authorization", "Bearer token")
 		r.Header.Set("Idempotency-Key", key)
 		r.Header.Set("Ccpayment-Status", "Success")
-		r.Header.Set("Ccpayment-Order-Id", "order-1")
+		r.Header.Set("Ccpayment-Order-Id", bought.ID)
 		for name, value := range header {
 			r.Header.Set("Ccpayment-"+name, value)
 		}
@@ -34,8 +39,8 @@ func TestActsOnFlagsAlone(t *testing.T) {
 			t.Fatalf("%s was answered %d %s", key, w.Code, w.Body)
 		}
 	}
-	done := func(box *inbox) (done []string) {
-		for _, e := range box.seen() {
+	done := func(j *journal) (done []string) {
+		for _, e := range j.seen() {
 			if e.Done != "" {
 				done = append(done, e.Done)
 			}
@@ -45,7 +50,7 @@ func TestActsOnFlagsAlone(t *testing.T) {
 
 	deliver("unconfirmed", nil)
 	deliver("state without the flag", map[string]string{"Confirmed": "true", "Order-State": "paid", "Reason": "already_fulfilled"})
-	if got := done(box); got != nil {
+	if got := done(j); got != nil {
 		t.Fatalf("without a flag the shop %v", got)
 	}
 	deliver("carrier", map[string]string{"Fulfill": "true", "Record-Seq": "1"}) // behind all the others
@@ -54,14 +59,59 @@ func TestActsOnFlagsAlone(t *testing.T) {
 	deliver("deposit", map[string]string{"Credit": "true", "Amount": "3.5", "Coin": "USDT", "Reference-Id": "buyer-1"})
 	deliver("deposit", map[string]string{"Credit": "true", "Amount": "3.5", "Coin": "USDT", "Reference-Id": "buyer-1"})
 
-	want := []string{"ships order-1", "credits 3.5 USDT to buyer-1"}
-	again, err := openInbox(path)
+	want := []string{"ships " + bought.ID, "credits 3.5 USDT to buyer-1"}
+	again, err := openJournal(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for when, box := range map[string]*inbox{"at first": box, "after a restart": again} {
-		if got := done(box); !slices.Equal(got, want) {
+	for when, j := range map[string]*journal{"at first": j, "after a restart": again} {
+		if got := done(j); !slices.Equal(got, want) {
 			t.Errorf("%s the shop did %q, want %q", when, got, want)
 		}
+	}
+}
+
+// TestBuying: the shop prices a cart by itself, the same cart is the same order,
+// and other goods are another one.
+func TestBuying(t *testing.T) {
+	j, err := openJournal(filepath.Join(t.TempDir(), "journal.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := newHandler(j, "token", 0)
+	buy := func(form string) (int, terms) {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodPost, "http://shop.example/buy", strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("X-Forwarded-Proto", "https")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		var asked terms
+		_ = json.Unmarshal(w.Body.Bytes(), &asked)
+		return w.Code, asked
+	}
+
+	code, first := buy("cart=a&cap=1&mug=2&price=0.01")
+	if code != http.StatusPaymentRequired || first.Price.String() != "78.9" || first.Product != "1 × Cap, 2 × Mug" ||
+		first.ReturnURL != "https://shop.example/orders/"+first.OrderID {
+		t.Fatalf("%d %+v", code, first)
+	}
+	for form, same := range map[string]bool{
+		"cart=a&cap=1&mug=2": true, "order=" + first.OrderID: true, "cart=a&cap=9": false, "cart=b&cap=1&mug=2": false,
+	} {
+		if code, again := buy(form); code != http.StatusPaymentRequired || (again.OrderID == first.OrderID) != same {
+			t.Errorf("%s: %d %+v", form, code, again)
+		}
+	}
+	for _, form := range []string{"", "cart=a", "cap=-1", "cap=10", "cap=1.5", "order=order-unknown"} {
+		if code, _ := buy(form); code != http.StatusUnprocessableEntity {
+			t.Errorf("%q was answered %d", form, code)
+		}
+	}
+	if _, _, err := j.keep(event{Key: "k", OrderID: first.OrderID, Fulfill: true}); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := buy("order=" + first.OrderID); code != http.StatusSeeOther {
+		t.Errorf("buying what is shipped was answered %d", code)
 	}
 }

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -35,10 +32,10 @@ func (d *demo) ledger(ctx context.Context, filter url.Values) ([]kept, error) {
 
 // stateOf waits until the latest Success of an order is in the state that is
 // wanted, and returns the state that it was in at last; empty: there is none.
-func (d *demo) stateOf(ctx context.Context, orderID, want string) (state string, err error) {
+func (d *demo) stateOf(ctx context.Context, order, want string) (state string, err error) {
 	waited := d.caddy.until(ctx, patience, func(ctx context.Context) bool {
 		var events []kept
-		if events, err = d.ledger(ctx, url.Values{"order_id": {orderID}, "status": {"success"}}); err != nil {
+		if events, err = d.ledger(ctx, url.Values{"order_id": {d.orderID(order)}, "status": {"success"}}); err != nil {
 			return false
 		}
 		state = ""
@@ -72,8 +69,8 @@ func (d *demo) dealtWith(ctx context.Context, recordID string) error {
 
 // accept releases the held Success of an order although it is risky, as an
 // operator would who knows the buyer.
-func (d *demo) accept(ctx context.Context, orderID string) error {
-	events, err := d.ledger(ctx, url.Values{"order_id": {orderID}, "status": {"success"}})
+func (d *demo) accept(ctx context.Context, order string) error {
+	events, err := d.ledger(ctx, url.Values{"order_id": {d.orderID(order)}, "status": {"success"}})
 	if err != nil {
 		return err
 	}
@@ -87,17 +84,5 @@ func (d *demo) admin(ctx context.Context, method, what, body string, answer any)
 	if err != nil {
 		return err
 	}
-	response, err := d.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the admin endpoint answers %d to %s: %s", response.StatusCode, what, text)
-	}
-	return json.Unmarshal(text, answer)
+	return d.ask(request, answer)
 }

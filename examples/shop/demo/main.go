@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -56,6 +57,9 @@ type demo struct {
 	sandbox *process
 	caddy   *process
 	shop    *process
+
+	mu     sync.Mutex
+	orders map[string]placed // by the name that the steps have for them
 }
 
 func run(ctx context.Context, caddy, config string) (err error) {
@@ -108,6 +112,7 @@ func newDemo() (*demo, error) {
 		shopAddr:    net.JoinHostPort(loopback, ports[1]),
 		adminAddr:   net.JoinHostPort(loopback, ports[2]),
 		sandboxAddr: net.JoinHostPort(loopback, ports[3]),
+		orders:      make(map[string]placed),
 		http:        &http.Client{Transport: transport, Timeout: 20 * time.Second},
 	}, nil
 }
@@ -150,6 +155,7 @@ func (d *demo) start(ctx context.Context, caddy, config string) error {
 		"CCPAYMENT_BASE_URL=" + d.apiURL(),
 		"SHOP_TOKEN=" + d.token,
 		"SHOP_BIND=" + loopback,
+		"SHOP_URL=" + d.siteURL,
 		"SHOP_LISTEN=:" + d.sitePort,
 		"SHOP_UPSTREAM=" + d.shopAddr,
 		"CADDY_ADMIN=" + d.adminAddr,
@@ -179,7 +185,7 @@ func (d *demo) startShop(ctx context.Context) error {
 	d.shop, err = startProcess("the shop", filepath.Join(d.dir, "shop.log"), []string{
 		"SHOP_TOKEN=" + d.token,
 		"SHOP_LISTEN_APP=" + d.shopAddr,
-		"SHOP_INBOX=" + filepath.Join(d.dir, "inbox.jsonl"),
+		"SHOP_JOURNAL=" + filepath.Join(d.dir, "journal.jsonl"),
 		"SHOP_WORK=250ms", // long enough for a crowd to arrive while the first is at work
 	}, d.shopBinary())
 	if err != nil {
@@ -206,31 +212,16 @@ func (d *demo) answers(url string) func(context.Context) bool {
 
 // stay keeps everything running, for a look around, until it is interrupted.
 func (d *demo) stay(ctx context.Context) error {
-	const orderID = "order-2001"
-	invoice, err := d.order(ctx, orderID)
-	if err != nil {
-		return err
-	}
 	fmt.Printf(`
-All is as promised. Caddy, the shop and the sandbox stay up for a look around:
+All is as promised. Caddy, the shop and the sandbox stay up: be a buyer.
 
   the shop, through Caddy   %[1]s
-  the same as JSON          %[1]s/events
-  the webhook URL           %[1]s/hook
-  the sandbox               http://%[2]s
-  how the ledger stands     http://%[5]s/ccpayment/status
-
-Be the buyer of %[3]s, in the browser:
-
-  %[4]s
-
-or without one, in two parts:
-
-  curl http://%[2]s/sandbox/pay -d '{"order_id":"%[3]s","amount":"20","wait":true}'
-  curl http://%[2]s/sandbox/pay -d '{"order_id":"%[3]s","wait":true}'
+  what it was told          %[1]s/inbox
+  the sandbox's orders      http://%[2]s
+  how the ledger stands     http://%[3]s/ccpayment/status
 
 Ctrl-C ends it.
-`, d.siteURL, d.sandboxAddr, orderID, invoice, d.adminAddr)
+`, d.siteURL, d.sandboxAddr, d.adminAddr)
 	select {
 	case <-ctx.Done():
 		return nil

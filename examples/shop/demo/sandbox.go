@@ -4,13 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"time"
-
-	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 )
@@ -31,7 +27,7 @@ func (d *demo) startSandbox(ctx context.Context, caddy string) error {
 	d.sandbox, err = startProcess("the sandbox", filepath.Join(d.dir, "sandbox.log"), []string{
 		"CCPAYMENT_APP_ID=" + d.credentials.AppID,
 		"CCPAYMENT_APP_SECRET=" + d.credentials.AppSecret,
-	}, caddy, "ccpayment", "sandbox", "--listen", d.sandboxAddr, "--webhook", d.siteURL+"/hook")
+	}, caddy, "ccpayment", "sandbox", "--listen", d.sandboxAddr)
 	if err != nil {
 		return err
 	}
@@ -45,41 +41,19 @@ func (d *demo) startSandbox(ctx context.Context, caddy string) error {
 // apiURL is where the sandbox has CCPayment's API.
 func (d *demo) apiURL() string { return "http://" + d.sandboxAddr + "/ccpayment/v2" }
 
-// order creates an invoice over 49.90 US dollars and returns its page.
-func (d *demo) order(ctx context.Context, orderID string) (page string, err error) {
-	fiats, err := d.ccpayment.Fiats(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, fiat := range fiats {
-		if fiat.Symbol == "USD" {
-			return d.ccpayment.CreateInvoice(ctx, client.InvoiceRequest{
-				OrderID: orderID, Price: decimal.RequireFromString("49.90"), PriceFiatID: fiat.FiatID, Product: "Cap",
-			})
-		}
-	}
-	return "", fmt.Errorf("the sandbox has no US dollar")
-}
-
-// payment is what a buyer pays. Without an amount it is what is still due.
+// payment is what a buyer pays of an order. Without an amount it is what is still
+// due.
 type payment struct {
 	OrderID string `json:"order_id"`
 	Amount  string `json:"amount,omitempty"`
 	Risky   bool   `json:"risky,omitempty"`
 }
 
-// orderAndPay creates an order and pays for it.
-func (d *demo) orderAndPay(ctx context.Context, p payment) ([]webhook, error) {
-	if _, err := d.order(ctx, p.OrderID); err != nil {
-		return nil, err
-	}
-	return d.pay(ctx, p)
-}
-
 // pay plays a buyer who pays, lets the time pass that the chain takes, and
 // returns the webhooks that told of it. The shop is given the time to hear of
 // the first before the second makes it old news.
 func (d *demo) pay(ctx context.Context, p payment) ([]webhook, error) {
+	p.OrderID = d.orderID(p.OrderID)
 	var paid struct {
 		RecordID string `json:"record_id"`
 	}
@@ -123,19 +97,7 @@ func (d *demo) control(ctx context.Context, method, what string, parameters, ans
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	response, err := d.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the sandbox answers %d to %s: %s", response.StatusCode, what, text)
-	}
-	return json.Unmarshal(text, answer)
+	return d.ask(request, answer)
 }
 
 // answersTo tells what CCPayment got for each webhook.

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +20,7 @@ import (
 // step is one thing that happens, and what must come of it.
 type step struct {
 	name string
-	sent string // for the reader
+	what string // happens, for the reader
 	// do makes it happen and returns what CCPayment was answered.
 	do func(context.Context, *demo) ([]answer, error)
 
@@ -32,7 +31,8 @@ type step struct {
 	wantState   string // what becomes of that in Caddy's ledger; empty: it is not there
 	wantCalls   int    // how often the shop is called
 	wantRetry   bool   // and whether not at the first attempt
-	wantDone    string // what the shop does because of it
+	wantShips   bool   // and whether it ships the order
+	wantPage    string // what the buyer's page says of the order
 }
 
 // answer is what CCPayment gets; its fields can be compared.
@@ -53,84 +53,88 @@ type event struct {
 }
 
 func steps() []step {
-	var first []webhook // of the first step, for the second
+	var first []webhook // of the first payment, to be sent again
 	success := func(s step) step {
 		s.wantStatus, s.wantBody = http.StatusOK, "Success"
 		return s
 	}
 	pay := func(p payment) func(context.Context, *demo) ([]answer, error) {
 		return func(ctx context.Context, d *demo) ([]answer, error) {
-			webhooks, err := d.orderAndPay(ctx, p)
+			webhooks, err := d.buyAndPay(ctx, p)
 			return answersTo(webhooks), err
 		}
 	}
 	return []step{
+		{
+			name: "buy", what: "a cap, 49.90: 20 clicks at once", order: "cart-1", wantPage: "unpaid",
+			do: func(ctx context.Context, d *demo) ([]answer, error) { return nil, d.click(ctx, "cart-1", 20) },
+		},
 		success(step{
-			name: "payment", sent: "an invoice paid: two webhooks", wantAnswers: 2,
-			order: "order-1001", wantState: "delivered", wantCalls: 2, wantDone: "ships order-1001",
+			name: "payment", what: "it is paid: two webhooks", wantAnswers: 2,
+			order: "cart-1", wantState: "delivered", wantCalls: 2, wantShips: true, wantPage: "paid",
 			do: func(ctx context.Context, d *demo) (_ []answer, err error) {
-				first, err = d.orderAndPay(ctx, payment{OrderID: "order-1001"})
+				first, err = d.pay(ctx, payment{OrderID: "cart-1"})
 				return answersTo(first), err
 			},
 		}),
 		success(step{
-			name: "resent", sent: "the last again, by resend", wantAnswers: 1,
-			order: "order-1001", wantState: "delivered",
+			name: "resent", what: "the last again, by resend", wantAnswers: 1,
+			order: "cart-1", wantState: "delivered", wantPage: "paid",
 			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.resend(ctx, first) },
 		}),
 		success(step{
-			name: "too little", sent: "20 of 49.90 dollars", wantAnswers: 2,
-			order: "order-1002", wantState: "delivered", wantCalls: 2,
-			do: pay(payment{OrderID: "order-1002", Amount: "20"}),
+			name: "too little", what: "20 of 49.90 dollars", wantAnswers: 2,
+			order: "cart-2", wantState: "delivered", wantCalls: 2, wantPage: "partial",
+			do: pay(payment{OrderID: "cart-2", Amount: "20"}),
 		}),
 		success(step{
-			name: "the rest", sent: "what was missing", wantAnswers: 2,
-			order: "order-1002", wantState: "delivered", wantCalls: 2, wantDone: "ships order-1002",
+			name: "the rest", what: "the same checkout, the rest", wantAnswers: 2,
+			order: "cart-2", wantState: "delivered", wantCalls: 2, wantShips: true, wantPage: "paid",
+			do: pay(payment{OrderID: "cart-2"}),
+		}),
+		success(step{
+			name: "risky", what: "paid with coins that are flagged", wantAnswers: 2,
+			order: "cart-3", wantState: "held", wantPage: "review",
+			do: pay(payment{OrderID: "cart-3", Risky: true}),
+		}),
+		{
+			name: "accepted", what: "the merchant lets it by",
+			order: "cart-3", wantState: "delivered", wantCalls: 1, wantPage: "review",
+			do: func(ctx context.Context, d *demo) ([]answer, error) { return nil, d.accept(ctx, "cart-3") },
+		},
+		success(step{
+			name: "crowd", what: "a new payment, 50 times at once", wantAnswers: 50,
+			order: "cart-4", wantState: "delivered", wantCalls: 1, wantShips: true, wantPage: "paid",
+			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.crowd(ctx, "cart-4") },
+		}),
+		{
+			name: "forged", what: "a wrong secret; a changed body", wantAnswers: 2, wantStatus: http.StatusUnauthorized,
+			order: "order-5",
+			do:    func(ctx context.Context, d *demo) ([]answer, error) { return d.forge(ctx, "order-5") },
+		},
+		success(step{
+			name: "invented", what: "the right secret, no payment", wantAnswers: 1,
+			order: "order-5", wantState: "retrying",
 			do: func(ctx context.Context, d *demo) ([]answer, error) {
-				webhooks, err := d.pay(ctx, payment{OrderID: "order-1002"})
-				return answersTo(webhooks), err
+				return d.send(ctx, newPayment("order-5"), delivery{secret: d.credentials.AppSecret, copies: 1})
 			},
 		}),
 		success(step{
-			name: "risky", sent: "paid, but the coins are flagged", wantAnswers: 2,
-			order: "order-1003", wantState: "held",
-			do: pay(payment{OrderID: "order-1003", Risky: true}),
-		}),
-		{
-			name: "accepted", sent: "nothing: the merchant lets it by",
-			order: "order-1003", wantState: "delivered", wantCalls: 1,
-			do: func(ctx context.Context, d *demo) ([]answer, error) { return nil, d.accept(ctx, "order-1003") },
-		},
-		success(step{
-			name: "crowd", sent: "a new payment, 50 times at once", wantAnswers: 50,
-			order: "order-1004", wantState: "delivered", wantCalls: 1, wantDone: "ships order-1004",
-			do: func(ctx context.Context, d *demo) ([]answer, error) { return d.crowd(ctx, "order-1004") },
-		}),
-		{
-			name: "forged", sent: "a wrong secret; a changed body", wantAnswers: 2, wantStatus: http.StatusUnauthorized,
-			order: "order-1005",
-			do:    func(ctx context.Context, d *demo) ([]answer, error) { return d.forge(ctx, "order-1005") },
-		},
-		success(step{
-			name: "invented", sent: "the right secret, no payment", wantAnswers: 1,
-			order: "order-1005", wantState: "retrying",
+			name: "shop down", what: "a payment while it is stopped", wantAnswers: 2,
+			order: "cart-6", wantState: "retrying", wantPage: "paid",
 			do: func(ctx context.Context, d *demo) ([]answer, error) {
-				return d.send(ctx, newPayment("order-1005"), delivery{secret: d.credentials.AppSecret, copies: 1})
-			},
-		}),
-		success(step{
-			name: "shop down", sent: "an invoice paid: two webhooks", wantAnswers: 2,
-			order: "order-1006", wantState: "retrying",
-			do: func(ctx context.Context, d *demo) ([]answer, error) {
+				if err := d.buy(ctx, "cart-6"); err != nil {
+					return nil, err
+				}
 				d.shop.stop()
-				webhooks, err := d.orderAndPay(ctx, payment{OrderID: "order-1006"})
+				webhooks, err := d.pay(ctx, payment{OrderID: "cart-6"})
 				return answersTo(webhooks), err
 			},
 		}),
 		{
 			// The Processing is overtaken by the Success: only that one is news.
-			name: "shop back", sent: "nothing: Caddy tries again",
-			order: "order-1006", wantState: "delivered", wantCalls: 1, wantRetry: true, wantDone: "ships order-1006",
+			name: "shop back", what: "Caddy tries again by itself",
+			order: "cart-6", wantState: "delivered", wantCalls: 1, wantRetry: true, wantShips: true, wantPage: "paid",
 			do: func(ctx context.Context, d *demo) ([]answer, error) { return nil, d.startShop(ctx) },
 		},
 	}
@@ -150,13 +154,13 @@ func (d *demo) resend(ctx context.Context, sent []webhook) ([]answer, error) {
 
 // crowd lets a payment's webhooks be lost, and then delivers the last of them
 // many times at once.
-func (d *demo) crowd(ctx context.Context, orderID string) ([]answer, error) {
+func (d *demo) crowd(ctx context.Context, order string) ([]answer, error) {
 	var answered struct{}
 	lost := map[string]any{"endpoint": "webhook", "drop": "before", "times": 2}
 	if err := d.control(ctx, http.MethodPost, "faults", lost, &answered); err != nil {
 		return nil, err
 	}
-	webhooks, err := d.orderAndPay(ctx, payment{OrderID: orderID})
+	webhooks, err := d.buyAndPay(ctx, payment{OrderID: order})
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +169,7 @@ func (d *demo) crowd(ctx context.Context, orderID string) ([]answer, error) {
 			return d.send(ctx, w.Body, delivery{secret: d.credentials.AppSecret, copies: 50})
 		}
 	}
-	return nil, fmt.Errorf("the sandbox sent no Success for %s", orderID)
+	return nil, fmt.Errorf("the sandbox sent no Success for %s", order)
 }
 
 // forge sends what somebody could who has not got the secret: a signature of
@@ -175,7 +179,7 @@ func (d *demo) forge(ctx context.Context, orderID string) ([]answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	changed, err := d.send(ctx, newPayment(orderID), delivery{secret: d.credentials.AppSecret, copies: 1, signed: newPayment("order-1001")})
+	changed, err := d.send(ctx, newPayment(orderID), delivery{secret: d.credentials.AppSecret, copies: 1, signed: newPayment("order-4")})
 	return append(guessed, changed...), err
 }
 
@@ -189,8 +193,8 @@ func newPayment(orderID string) string {
 // play goes through the steps, prints a line for each, and returns an error
 // that says what was not as promised.
 func (d *demo) play(ctx context.Context, steps []step) error {
-	const row = "%-10s %-32s %-20s %-37s %-9s "
-	fmt.Printf("\n"+row+"\n", "step", "what was sent", "what CCPayment got", "what the shop saw", "ledger")
+	const row = "%-10s %-33s %-21s %-28s %-9s %-8s "
+	fmt.Printf("\n"+row+"\n", "step", "what happens", "what CCPayment got", "what the shop saw", "ledger", "page")
 	fmt.Println(strings.Repeat("-", 117))
 	var wrong []error
 	var before []event
@@ -199,13 +203,14 @@ func (d *demo) play(ctx context.Context, steps []step) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		state, after, err := d.outcome(ctx, s, before)
+		got, err := d.outcome(ctx, s, before)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
+		after := got.events
 		saw := describeCalls(calls(after)-calls(before), after, doneSince(before, after))
-		differences := errors.Join(s.judgeAnswers(answers), s.judgeLedger(state), s.judgeShop(before, after))
-		fmt.Printf(row+"%s\n", s.name, s.sent, describeAnswers(answers), saw, cmp.Or(state, "-"), verdict(differences == nil))
+		differences := errors.Join(s.judgeAnswers(answers), s.judgeOutcome(got), s.judgeShop(before, after, d.orderID(s.order)))
+		fmt.Printf(row+"%s\n", s.name, s.what, describeAnswers(answers), saw, cmp.Or(got.ledger, "-"), cmp.Or(got.page, "-"), verdict(differences == nil))
 		if differences != nil {
 			wrong = append(wrong, fmt.Errorf("%s: %w", s.name, differences))
 		}
@@ -214,18 +219,26 @@ func (d *demo) play(ctx context.Context, steps []step) error {
 	return errors.Join(wrong...)
 }
 
-// outcome waits for what is to become of a step, and returns where its event
-// stands in the ledger and what the shop has seen by then. While the shop is
-// down it has seen nothing new.
-func (d *demo) outcome(ctx context.Context, s step, before []event) (state string, after []event, err error) {
-	if state, err = d.stateOf(ctx, s.order, s.wantState); err != nil {
-		return "", nil, err
+// outcome is what became of a step.
+type outcome struct {
+	ledger string  // where its event stands; empty: there is none
+	page   string  // what the buyer's page says
+	events []event // all that the shop has seen
+}
+
+// outcome waits for what is to become of a step. While the shop is down it has
+// seen nothing new.
+func (d *demo) outcome(ctx context.Context, s step, before []event) (got outcome, err error) {
+	if got.ledger, err = d.stateOf(ctx, s.order, s.wantState); err != nil {
+		return got, err
 	}
-	if d.shop.isDown() {
-		return state, before, nil
+	if got.page, err = d.shownTo(ctx, s.order); err != nil {
+		return got, err
 	}
-	after, err = d.events(ctx)
-	return state, after, err
+	if got.events = before; !d.shop.isDown() {
+		got.events, err = d.events(ctx)
+	}
+	return got, err
 }
 
 // delivery is how a body is sent that does not come from the sandbox.
@@ -281,13 +294,8 @@ func (d *demo) events(ctx context.Context) ([]event, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := d.http.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
 	var events []event
-	err = json.NewDecoder(response.Body).Decode(&events)
+	err = d.ask(request, &events)
 	return events, err
 }
 
@@ -327,25 +335,30 @@ func (s step) judgeAnswers(answers []answer) error {
 	return nil
 }
 
-func (s step) judgeLedger(state string) error {
-	if state != s.wantState {
-		return fmt.Errorf("in the ledger the Success of %s is %q, not %q", s.order, state, s.wantState)
+func (s step) judgeOutcome(got outcome) error {
+	if got.ledger != s.wantState || got.page != s.wantPage {
+		return fmt.Errorf("the Success of %s is %q in the ledger, and its buyer's page says %q; not %q and %q",
+			s.order, got.ledger, got.page, s.wantState, s.wantPage)
 	}
 	return nil
 }
 
-func (s step) judgeShop(before, after []event) error {
+func (s step) judgeShop(before, after []event, orderID string) error {
 	if n := calls(after) - calls(before); n != s.wantCalls {
 		return fmt.Errorf("the shop was called %d times, not %d", n, s.wantCalls)
 	}
-	if done := doneSince(before, after); done != s.wantDone {
-		return fmt.Errorf("the shop did %q, not %q", done, s.wantDone)
+	want := ""
+	if s.wantShips {
+		want = "ships " + orderID
+	}
+	if done := doneSince(before, after); done != want {
+		return fmt.Errorf("the shop did %q, not %q", done, want)
 	}
 	if s.wantCalls == 0 {
 		return nil
 	}
 	newest := after[len(after)-1]
-	if newest.Type != "ApiDeposit" || newest.Status != "Success" || newest.OrderID != s.order || newest.Times != 1 {
+	if newest.Type != "ApiDeposit" || newest.Status != "Success" || newest.OrderID != orderID || newest.Times != 1 {
 		return fmt.Errorf("the last that the shop saw is %+v, not the Success of %s for the first time", newest, s.order)
 	}
 	if retried := newest.Attempt > 1; retried != s.wantRetry {
@@ -389,7 +402,10 @@ func describeCalls(n int, events []event, done string) string {
 	if attempt := events[len(events)-1].Attempt; attempt > 1 {
 		text += fmt.Sprintf(", attempt %d", attempt)
 	}
-	return text + ": " + cmp.Or(done, "nothing to ship")
+	if done == "" {
+		return text
+	}
+	return text + ": ships it"
 }
 
 // verdict is coloured only where a person looks at it.

@@ -1,0 +1,327 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+	"github.com/chromedp/chromedp"
+
+	_ "github.com/seed-338f6760/caddy-ccpayment"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/browser"
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
+)
+
+// buyer is somebody with a browser in front of the shop.
+type buyer struct {
+	t    *testing.T
+	tab  context.Context
+	look look
+	site string
+	shop *journal
+
+	ccpayment *httptest.Server
+}
+
+// look is how the pages are shown.
+type look struct {
+	scheme string
+	width  int64
+}
+
+// open starts the shop behind Caddy, with the configuration that is shipped and
+// the sandbox in CCPayment's place, and visits it.
+func open(t *testing.T, tab context.Context, as look) *buyer {
+	t.Helper()
+	browser.Scheme(t, tab, as.scheme)
+	browser.Viewport(t, tab, as.width, 780)
+	box, err := sandbox.New(sandbox.Options{AppID: "app-123", AppSecret: "secret-456", Speed: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(box.Close)
+	ccpayment := httptest.NewServer(box)
+	t.Cleanup(ccpayment.Close)
+	j, err := openJournal(filepath.Join(t.TempDir(), "journal.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := httptest.NewServer(newHandler(j, "token", 0))
+	t.Cleanup(app.Close)
+
+	port := freePort(t)
+	b := &buyer{t: t, tab: tab, look: as, site: "http://127.0.0.1:" + port, shop: j, ccpayment: ccpayment}
+	for name, value := range map[string]string{
+		"CCPAYMENT_APP_ID": "app-123", "CCPAYMENT_APP_SECRET": "secret-456", "CCPAYMENT_BASE_URL": ccpayment.URL + "/ccpayment/v2",
+		"SHOP_TOKEN": "token", "SHOP_URL": b.site, "SHOP_LISTEN": ":" + port, "SHOP_BIND": "127.0.0.1",
+		"SHOP_UPSTREAM": app.Listener.Addr().String(), "SHOP_PAGES": ".",
+		"XDG_DATA_HOME": t.TempDir(), "XDG_CONFIG_HOME": t.TempDir(),
+	} {
+		t.Setenv(name, value)
+	}
+	startCaddy(t)
+	// The page stops asking Caddy before that ends.
+	t.Cleanup(func() { browser.Do(t, tab, chromedp.Navigate("about:blank")) })
+	browser.Do(t, tab, chromedp.Navigate(b.site))
+	return b
+}
+
+// startCaddy runs Caddyfile.example in this process, without its admin endpoint.
+func startCaddy(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("../../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := strings.Replace(string(text), "\n{\n", "\n{\nadmin off\npersist_config off\nlog {\nlevel ERROR\n}\n", 1)
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(quiet), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Load(config, true); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// press clicks on what a selector finds and waits for the page that follows.
+func (b *buyer) press(selector string) {
+	b.t.Helper()
+	if _, err := chromedp.RunResponse(b.tab, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		b.t.Fatalf("%s: %v", selector, err)
+	}
+}
+
+// order buys a cap and two mugs, and picks a coin on the hosted page.
+func (b *buyer) order() {
+	b.t.Helper()
+	browser.Do(b.t, b.tab, chromedp.SetValue(chromedp.CSS("[name=cap]"), "1"), chromedp.SetValue(chromedp.CSS("[name=mug]"), "2"))
+	b.press("#buy")
+	if price := b.reads(".price"); !strings.HasSuffix(price, "78.90 USD") {
+		b.t.Fatalf("the hosted page asks for %q", price)
+	}
+	browser.Do(b.t, b.tab, chromedp.Click(chromedp.CSS(`label:has([value="1280/TRX"])`)))
+	b.press(".picker button")
+}
+
+// beside opens the page that the buyer is sent back to in a second tab, as
+// somebody does who looks there while paying.
+func (b *buyer) beside() *buyer {
+	b.t.Helper()
+	id := b.shop.all()[0]
+	answer, err := http.PostForm(b.site+"/buy", url.Values{"order": {id}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var checkout struct {
+		Token string `json:"status_token"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&checkout); err != nil {
+		b.t.Fatal(err)
+	}
+	tab := browser.Tab(b.t, b.tab)
+	browser.Scheme(b.t, tab, b.look.scheme)
+	browser.Viewport(b.t, tab, b.look.width, 780)
+	browser.Do(b.t, tab, chromedp.Navigate(b.site+"/orders/"+id+"?t="+checkout.Token))
+	b.t.Cleanup(func() { browser.Do(b.t, tab, chromedp.Navigate("about:blank")) })
+	return &buyer{t: b.t, tab: tab, look: b.look, site: b.site, shop: b.shop}
+}
+
+// reads is the visible text of what a selector finds first.
+func (b *buyer) reads(selector string) string {
+	b.t.Helper()
+	return browser.Eval[string](b.t, b.tab, fmt.Sprintf(`[...document.querySelectorAll(%q)].filter(e => e.checkVisibility())[0]?.innerText ?? ""`, selector))
+}
+
+// awaits waits until the page shows a heading by itself.
+func (b *buyer) awaits(heading string) {
+	b.t.Helper()
+	browser.WaitFor(b.t, b.tab, fmt.Sprintf(`[...document.querySelectorAll("h1, [role=status]")].some(e => e.checkVisibility() && e.textContent === %q)`, heading))
+}
+
+// shipped are the orders that the shop has sent.
+func (b *buyer) shipped() (ids []string) {
+	for _, e := range b.shop.seen() {
+		if e.Done != "" {
+			ids = append(ids, e.Done)
+		}
+	}
+	return ids
+}
+
+func (b *buyer) returns() {
+	b.t.Helper()
+	b.press("main a.button.primary")
+}
+
+func TestBuyingInABrowser(t *testing.T) {
+	tab := browser.New(t)
+	watch := browser.Watch(t, tab)
+	for name, as := range map[string]look{"desktop": {"light", 1280}, "phone": {"dark", 390}} {
+		t.Run("exactly, "+name, func(t *testing.T) { payExactly(t, tab, as, name) })
+	}
+	t.Run("in two parts", func(t *testing.T) { payInParts(t, tab) })
+	t.Run("flagged as risky", func(t *testing.T) { payRisky(t, tab) })
+	t.Run("an empty cart", func(t *testing.T) {
+		b := open(t, tab, look{"light", 390})
+		b.press("#buy")
+		if got := b.reads("[role=alert]"); got != "Sorry: your cart is empty." {
+			t.Errorf("says %q", got)
+		}
+		browser.Screenshot(t, tab, "shop-empty")
+	})
+	// The browser logs the answer to a form that was refused.
+	expected := func(problem string) bool {
+		return strings.Contains(problem, "status of 422")
+	}
+	if got := slices.DeleteFunc(watch.Problems(), expected); len(got) > 0 {
+		t.Errorf("the browser complained: %q", got)
+	}
+	for _, address := range watch.Requests() {
+		if !strings.HasPrefix(address, "http://127.0.0.1:") && !strings.HasPrefix(address, "about:") && !strings.HasPrefix(address, "data:") {
+			t.Errorf("a page loads %s", address)
+		}
+	}
+}
+
+func payExactly(t *testing.T, tab context.Context, as look, size string) {
+	b := open(t, tab, as)
+	browser.Screenshot(t, tab, "shop-products-"+size)
+	b.order()
+	browser.Screenshot(t, tab, "shop-hosted-"+size)
+	waiting := b.beside()
+	waiting.awaits("Waiting for your payment")
+	browser.Screenshot(t, waiting.tab, "shop-waiting-"+size)
+	b.press("#pay-exact")
+	waiting.awaits("Your payment is on its way")
+	browser.Screenshot(t, waiting.tab, "shop-processing-"+size)
+	waiting.awaits("Thank you, it is paid")
+	b.awaits("Paid")
+	b.returns()
+	b.awaits("Thank you, it is paid")
+	browser.Screenshot(t, tab, "shop-paid-"+size)
+	if got := b.shipped(); len(got) != 1 {
+		t.Errorf("the shop did %q", got)
+	}
+	if b.reads("#pay") != "" {
+		t.Error("a paid order can be paid again")
+	}
+	browser.Do(t, tab, chromedp.Navigate(b.site+"/inbox"))
+	browser.Screenshot(t, tab, "shop-inbox-"+size)
+}
+
+func payInParts(t *testing.T, tab context.Context) {
+	b := open(t, tab, look{"light", 390})
+	b.order()
+	waiting := b.beside()
+	b.press("#pay-less")
+	waiting.awaits("A part has arrived")
+	if got := waiting.reads("[data-for=partial] p"); got != "39.45 USD of 78.90 USD. Please pay the rest." {
+		t.Errorf("says %q", got)
+	}
+	browser.Screenshot(t, waiting.tab, "shop-partial")
+	if got := b.shipped(); got != nil {
+		t.Errorf("for a part the shop %q", got)
+	}
+	waiting.press("#pay")
+	waiting.press("#pay-exact")
+	waiting.awaits("Paid")
+	waiting.returns()
+	waiting.awaits("Thank you, it is paid")
+	if got := b.shipped(); len(got) != 1 {
+		t.Errorf("the shop did %q", got)
+	}
+}
+
+func payRisky(t *testing.T, tab context.Context) {
+	b := open(t, tab, look{"light", 390})
+	b.order()
+	waiting := b.beside()
+	b.press("#pay-risky")
+	waiting.awaits("Your payment is being checked")
+	browser.Screenshot(t, waiting.tab, "shop-review")
+	if waiting.reads("#pay") != "" {
+		t.Error("the buyer is asked to pay again")
+	}
+	if got := b.shipped(); got != nil {
+		t.Errorf("for a risky payment the shop %q", got)
+	}
+}
+
+// TestBuyingWithoutScripts: the order's page tells what the shop has heard, and
+// a link looks again.
+func TestBuyingWithoutScripts(t *testing.T) {
+	tab := browser.New(t)
+	browser.DisableScripts(t, tab)
+	b := open(t, tab, look{"light", 390})
+	b.order()
+	id := b.shop.all()[0]
+	b.press("#pay-less")
+	b.awaits("Partly paid")
+	browser.Do(t, tab, chromedp.Navigate(b.site+"/orders/"+id))
+	b.looksAgainUntil("A part has arrived")
+	browser.Screenshot(t, tab, "shop-partial-no-scripts")
+	b.press("#pay")
+	b.press("#pay-exact")
+	b.awaits("Paid")
+	b.returns()
+	b.looksAgainUntil("Thank you, it is paid")
+	browser.Screenshot(t, tab, "shop-paid-no-scripts")
+}
+
+// looksAgainUntil presses the link until the page has a heading.
+func (b *buyer) looksAgainUntil(heading string) {
+	b.t.Helper()
+	for range 100 {
+		if strings.Contains(b.reads("main"), heading) {
+			return
+		}
+		b.press("#reload")
+	}
+	b.t.Fatalf("the page says %q", b.reads("main"))
+}
+
+// TestNoCheckout: what a buyer sees when CCPayment is away.
+func TestNoCheckout(t *testing.T) {
+	tab := browser.New(t)
+	b := open(t, tab, look{"light", 390})
+	b.ccpayment.Close()
+	browser.Do(t, tab, chromedp.SetValue(chromedp.CSS("[name=cap]"), "1"))
+	b.press("#buy")
+	b.awaits("The payment page cannot be opened")
+	if got := b.reads(".small"); got != "unreachable" {
+		t.Errorf("the word is %q", got)
+	}
+	browser.Screenshot(t, tab, "shop-no-checkout")
+}
