@@ -28,14 +28,24 @@ var vector = client.Credentials{AppID: "app-123", AppSecret: "secret-456"}
 // ccpayment runs `caddy ccpayment` and returns what it printed and its exit code.
 func ccpayment(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	env := append(os.Environ(), "CCPAYMENT_APP_ID="+vector.AppID, "CCPAYMENT_APP_SECRET="+vector.AppSecret)
-	return ccpaymentIn(t, env, stdin, args...)
+	return caddy(t, withCredentials(), stdin, append([]string{"ccpayment"}, args...)...)
 }
 
 // ccpaymentIn runs it with an environment.
 func ccpaymentIn(t *testing.T, env []string, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	cmd := exec.Command(binary, append([]string{"ccpayment"}, args...)...)
+	return caddy(t, env, stdin, append([]string{"ccpayment"}, args...)...)
+}
+
+// withCredentials is an environment with the credentials of the examples.
+func withCredentials() []string {
+	return append(os.Environ(), "CCPAYMENT_APP_ID="+vector.AppID, "CCPAYMENT_APP_SECRET="+vector.AppSecret)
+}
+
+// caddy runs Caddy with an environment.
+func caddy(t *testing.T, env []string, stdin string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	cmd := exec.Command(binary, args...)
 	cmd.Env = env
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs strings.Builder

@@ -1,0 +1,277 @@
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
+)
+
+func init() { subcommand.Register(newDevCommand) }
+
+// dev is Caddy and a sandbox in front of an app on this machine.
+type dev struct {
+	to, listen string
+	print      bool
+
+	sandbox string // its address
+	dir     string // everything that Caddy writes; removed at the end
+}
+
+func newDevCommand() *cobra.Command {
+	var d dev
+	cmd := &cobra.Command{
+		Use:   "dev --to <host:port> [--listen <address>] [--print-caddyfile]",
+		Short: "Runs Caddy and a sandbox in front of an app on this machine",
+		Long: `
+Runs Caddy with everything in it that takes payments, and the sandbox in
+CCPayment's place, in front of an app on this machine. Needs no Caddyfile, no
+account and no money; all is forgotten when it ends. It prints what becomes of
+each order: made, paid, handed over, fulfilled.
+
+The app answers 402 with an order, and gets POST /hook when it is paid. Its
+token is SHOP_TOKEN from the environment, or else "dev".
+
+--print-caddyfile prints the Caddyfile for going live, and ends.
+
+Exit codes: 0 done, 2 wrong usage, 4 an address cannot be had.`,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return subcommand.Fail(subcommand.ExitUsage, "unknown argument %q", args[0])
+			}
+			if err := d.check(); err != nil {
+				return &subcommand.ExitError{Code: subcommand.ExitUsage, Err: err}
+			}
+			if d.print {
+				_, err := io.WriteString(cmd.OutOrStdout(), d.liveCaddyfile())
+				return err
+			}
+			return d.run(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&d.to, "to", "", "Address of the app, such as localhost:3000")
+	cmd.Flags().StringVar(&d.listen, "listen", ":8080", "Address to listen on; without a host, 127.0.0.1")
+	cmd.Flags().BoolVar(&d.print, "print-caddyfile", false, "Print the Caddyfile for going live, and end")
+	return cmd
+}
+
+// check refuses what cannot stand in a Caddyfile as an address.
+func (d *dev) check() error {
+	for _, flag := range []struct {
+		name string
+		text *string
+	}{{"to", &d.to}, {"listen", &d.listen}} {
+		host, port, err := net.SplitHostPort(strings.TrimPrefix(*flag.text, "http://"))
+		if err != nil || port == "" || strings.ContainsAny(host+port, " \t\r\n\"'`{}/\\,") {
+			return fmt.Errorf("--%s %q: must be a host and a port, such as localhost:3000", flag.name, *flag.text)
+		}
+		*flag.text = net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
+	}
+	if local, err := loopback(d.listen); err != nil || !local {
+		return fmt.Errorf("--listen %s: others could reach it, and this is for one machine", d.listen)
+	}
+	return nil
+}
+
+// run serves until the context or a signal ends it.
+func (d *dev) run(ctx context.Context, out io.Writer) (err error) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// From then on a second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+
+	if d.dir, err = os.MkdirTemp("", "ccpayment-dev-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
+	told := &steps{out: out}
+	box, err := New(Options{
+		AppID: os.Getenv("CCPAYMENT_APP_ID"), AppSecret: os.Getenv("CCPAYMENT_APP_SECRET"), Logger: told.ofSandbox(),
+	})
+	if err != nil {
+		return &subcommand.ExitError{Code: subcommand.ExitUsage, Err: err}
+	}
+	defer box.Close()
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return subcommand.Fail(subcommand.ExitUnreachable, "the sandbox: %w", err)
+	}
+	d.sandbox = listener.Addr().String()
+
+	// What ends first ends the other, too.
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	served := make(chan error, 1)
+	go func() {
+		served <- box.serve(ctx, listener)
+		end()
+	}()
+	err = d.runCaddy(ctx, box, out, told)
+	end()
+	return errors.Join(err, <-served)
+}
+
+// runCaddy runs this very program as Caddy, with a Caddyfile from its standard
+// input: the sandbox itself stays free of Caddy.
+func (d *dev) runCaddy(ctx context.Context, box *Sandbox, out io.Writer, told *steps) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	caddy := exec.CommandContext(ctx, self, "run", "--config", "-", "--adapter", "caddyfile")
+	caddy.Cancel = func() error { return caddy.Process.Signal(syscall.SIGTERM) }
+	caddy.WaitDelay = 10 * time.Second
+	caddy.Stdin = strings.NewReader(d.caddyfile())
+	caddy.Env = append(os.Environ(),
+		"CCPAYMENT_APP_ID="+box.AppID(), "CCPAYMENT_APP_SECRET="+box.AppSecret(), "SHOP_TOKEN="+devToken(),
+		"XDG_DATA_HOME="+d.dir, "XDG_CONFIG_HOME="+d.dir)
+	log, err := caddy.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	problems := &tail{}
+	caddy.Stderr = problems
+	if err := caddy.Start(); err != nil {
+		return err
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		told.follow(log)
+	}()
+	if d.waitForCaddy(ctx, read) {
+		d.introduce(out)
+	}
+	<-read // before Wait, which closes the pipe
+	err = caddy.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return subcommand.Fail(subcommand.ExitUnreachable, "Caddy ended (%w):\n%s", err, problems)
+}
+
+// waitForCaddy reports whether Caddy is ready, and not gone.
+func (d *dev) waitForCaddy(ctx context.Context, gone <-chan struct{}) bool {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.listen+"/status", nil)
+		if err != nil {
+			return false
+		}
+		// Without a token ccpayment_status says 404, and it names its server.
+		if answer, err := client.Do(request); err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusNotFound && answer.Header.Get("Server") == "Caddy" {
+				return true
+			}
+		}
+		select {
+		case <-gone:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+}
+
+func devToken() string { return cmp.Or(os.Getenv("SHOP_TOKEN"), "dev") }
+
+// introduce prints what one needs to begin.
+func (d *dev) introduce(out io.Writer) {
+	token := `the text "dev"; set SHOP_TOKEN to choose another`
+	if os.Getenv("SHOP_TOKEN") != "" {
+		token = "that of SHOP_TOKEN"
+	}
+	fmt.Fprintf(out, `Open http://%[1]s: that is your app, at %[2]s, behind Caddy.
+
+  to be paid    answer 402 with JSON: {"order_id":"order-1","price":"49.90","currency":"USD","return_url":"http://%[1]s/thanks"}
+  when paid     your app gets POST /hook with Ccpayment-Order-Id and Ccpayment-Fulfill: true
+  the token     comes with it as "Authorization: Bearer …": %[3]s
+  is it paid?   http://%[1]s/status?t=…, with the t that return_url gets
+  the sandbox   http://%[4]s shows all orders, and plays the buyers
+
+Ctrl-C ends it; all is forgotten then.
+
+`, d.listen, d.to, token, d.sandbox)
+}
+
+// caddyfile is what dev runs.
+func (d *dev) caddyfile() string {
+	return fmt.Sprintf(`{
+	admin off
+	persist_config off
+	auto_https off
+	grace_period 1s
+	log default {
+		output stderr
+		level ERROR
+		exclude %[1]s
+	}
+	log steps {
+		output stdout
+		format json
+		level DEBUG
+		include %[1]s
+	}
+	ccpayment {
+		base_url http://%[2]s%[3]s
+		webhook_url http://%[4]s/hook
+		store bolt {
+			path %[5]q
+		}
+	}
+}
+http://%[4]s {
+	bind %[6]s
+	%[7]s
+}
+`, stepLoggers, d.sandbox, strings.TrimSuffix(apiPrefix, "/"), d.listen, filepath.Join(d.dir, "ledger.db"), d.host(), d.site("\n\t"))
+}
+
+func (d *dev) host() string {
+	host, _, _ := net.SplitHostPort(d.listen)
+	return host
+}
+
+// site is what is the same here and where it goes live.
+func (d *dev) site(newLine string) string {
+	return strings.Join([]string{
+		"ccpayment_webhook /hook " + d.to + " {", "\ttoken {env.SHOP_TOKEN}", "}",
+		"ccpayment_checkout",
+		"ccpayment_status /status",
+		"reverse_proxy " + d.to,
+	}, newLine)
+}
+
+// liveCaddyfile is the same set-up with CCPayment itself.
+func (d *dev) liveCaddyfile() string {
+	return fmt.Sprintf(`# Put your domain in place of shop.example.com, and enter
+# https://shop.example.com/hook as the webhook URL in CCPayment's console
+# (Developer), where the app id and the secret are, too. Put this machine's
+# address on the list there of those that may call the API.
+#
+# Caddy needs CCPAYMENT_APP_ID, CCPAYMENT_APP_SECRET and SHOP_TOKEN in its
+# environment; the app needs SHOP_TOKEN, a random text of yours.
+shop.example.com {
+	%s
+}
+`, d.site("\n\t"))
+}

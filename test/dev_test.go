@@ -1,0 +1,147 @@
+package test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// TestDevCommand: an app that answers 402 and takes a webhook needs nothing else
+// to be paid in the sandbox, and what happened is printed.
+func TestDevCommand(t *testing.T) {
+	var fulfilled atomic.Int32
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/buy":
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusPaymentRequired)
+			io.WriteString(w, `{"order_id":"order-7","price":"49.90","currency":"USD","return_url":"http://shop.example/thanks"}`)
+		case r.URL.Path == "/hook" && r.Header.Get("Authorization") != "Bearer dev":
+			w.WriteHeader(http.StatusUnauthorized)
+		case r.URL.Path == "/hook" && r.Header.Get("Ccpayment-Fulfill") == "true" && r.Header.Get("Ccpayment-Order-Id") == "order-7":
+			fulfilled.Add(1)
+		}
+	}))
+	defer app.Close()
+	port := freePorts(t, 1)[0]
+	p := startProcess(t, withoutShopToken(), "ccpayment", "dev", "--to", app.Listener.Addr().String(), "--listen", ":"+port)
+	sandbox := regexp.MustCompile(`the sandbox +(http://[0-9.:]+)`)
+	until(t, "dev says where the sandbox is", func() bool { return sandbox.MatchString(p.output.String()) })
+	site := "http://127.0.0.1:" + port
+
+	var checkout struct {
+		URL   string `json:"checkout_url"`
+		Token string `json:"status_token"`
+	}
+	ask(t, http.MethodPost, site+"/buy", "", http.StatusCreated, &checkout)
+	control := sandbox.FindStringSubmatch(p.output.String())[1]
+	if !strings.HasPrefix(checkout.URL, control) {
+		t.Errorf("the checkout is at %q", checkout.URL)
+	}
+	ask(t, http.MethodPost, control+"/sandbox/pay", `{"order_id":"order-7","wait":true}`, http.StatusOK, nil)
+	until(t, "the app is told to fulfil", func() bool { return fulfilled.Load() > 0 })
+	var status struct {
+		State     string `json:"state"`
+		Fulfilled bool   `json:"fulfilled"`
+	}
+	ask(t, http.MethodGet, site+"/status?t="+checkout.Token, "", http.StatusOK, &status)
+	if status.State != "paid" || !status.Fulfilled {
+		t.Errorf("the buyer's page is told %+v", status)
+	}
+	for _, step := range []string{"made: ", "CCPayment sends ApiDeposit Success", "ApiDeposit Success handed over", "paid: "} {
+		line := regexp.MustCompile(`(?m)^[0-9:]{8}  order-7 +` + step)
+		until(t, "dev prints "+step, func() bool { return line.MatchString(p.output.String()) })
+	}
+
+	app.Close()
+	ask(t, http.MethodPost, site+"/buy", "", http.StatusBadGateway, nil)
+	until(t, "dev says that the app is away", func() bool { return strings.Contains(p.output.String(), "your app cannot be reached") })
+	p.signal(t, syscall.SIGINT)
+	if p.err != nil {
+		t.Errorf("it ended with %v", p.err)
+	}
+	if fulfilled.Load() != 1 {
+		t.Errorf("the app was told %d times to fulfil", fulfilled.Load())
+	}
+}
+
+func withoutShopToken() []string {
+	env := os.Environ()
+	for i, variable := range env {
+		if strings.HasPrefix(variable, "SHOP_TOKEN=") {
+			env[i] = "SHOP_TOKEN="
+		}
+	}
+	return env
+}
+
+// ask sends a request and reads the answer's JSON.
+func ask(t *testing.T, method, url, body string, status int, answer any) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := once.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != status {
+		t.Fatalf("%s answers %d, not %d: %s (%v)", url, response.StatusCode, status, text, err)
+	}
+	if answer == nil {
+		return
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		t.Fatalf("%s: %v in %s", url, err, text)
+	}
+}
+
+// TestDevCaddyfile: what it prints for going live is a Caddyfile that this
+// Caddy takes.
+func TestDevCaddyfile(t *testing.T) {
+	text, _, code := ccpayment(t, "", "dev", "--to", "localhost:3000", "--print-caddyfile")
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SHOP_TOKEN", "token")
+	_, errs, valid := caddy(t, withCredentials(), "", "validate", "--config", file)
+	if code != 0 || valid != 0 {
+		t.Errorf("exit codes %d and %d\n%s\n%s", code, valid, text, errs)
+	}
+}
+
+func TestDevUsage(t *testing.T) {
+	busy := httptest.NewServer(nil)
+	defer busy.Close()
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no app":         {nil, 2, "--to"},
+		"no port":        {[]string{"--to", "localhost"}, 2, "host and a port"},
+		"a Caddyfile":    {[]string{"--to", "localhost:3000 {\n}"}, 2, "host and a port"},
+		"for all to use": {[]string{"--to", "localhost:3000", "--listen", "0.0.0.0:8080"}, 2, "others could reach it"},
+		"a busy port":    {[]string{"--to", "localhost:3000", "--listen", busy.Listener.Addr().String()}, 4, "in use"},
+		"an argument":    {[]string{"localhost:3000"}, 2, "unknown argument"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, errs, code := ccpayment(t, "", append([]string{"dev"}, c.args...)...)
+			if code != c.code || !strings.Contains(errs, c.says) {
+				t.Errorf("exit code %d, want %d and %q; it printed\n%s", code, c.code, c.says, errs)
+			}
+		})
+	}
+}
