@@ -4,24 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
-	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	"github.com/chromedp/chromedp"
 
-	_ "github.com/seed-338f6760/caddy-ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/browser"
-	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/stage"
 )
 
 // buyer is somebody with a browser in front of the shop.
@@ -47,71 +41,21 @@ func open(t *testing.T, tab context.Context, as look) *buyer {
 	t.Helper()
 	browser.Scheme(t, tab, as.scheme)
 	browser.Viewport(t, tab, as.width, 780)
-	box, err := sandbox.New(sandbox.Options{AppID: "app-123", AppSecret: "secret-456", Speed: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(box.Close)
-	ccpayment := httptest.NewServer(box)
-	t.Cleanup(ccpayment.Close)
 	j, err := openJournal(filepath.Join(t.TempDir(), "journal.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	app := httptest.NewServer(newHandler(j, "token", 0))
 	t.Cleanup(app.Close)
-
-	port := freePort(t)
-	b := &buyer{t: t, tab: tab, look: as, site: "http://127.0.0.1:" + port, shop: j, ccpayment: ccpayment}
-	for name, value := range map[string]string{
-		"CCPAYMENT_APP_ID": "app-123", "CCPAYMENT_APP_SECRET": "secret-456", "CCPAYMENT_BASE_URL": ccpayment.URL + "/ccpayment/v2",
-		"SHOP_TOKEN": "token", "SHOP_URL": b.site, "SHOP_LISTEN": ":" + port, "SHOP_BIND": "127.0.0.1",
-		"SHOP_UPSTREAM": app.Listener.Addr().String(), "SHOP_PAGES": ".",
-		"XDG_DATA_HOME": t.TempDir(), "XDG_CONFIG_HOME": t.TempDir(),
-	} {
-		t.Setenv(name, value)
-	}
-	startCaddy(t)
+	running := stage.Run(t, "Caddyfile.example", map[string]string{
+		"SHOP_TOKEN": "token", "SHOP_URL": "http://127.0.0.1:$PORT", "SHOP_LISTEN": ":$PORT", "SHOP_BIND": "127.0.0.1",
+		"SHOP_UPSTREAM": app.Listener.Addr().String(),
+	})
+	b := &buyer{t: t, tab: tab, look: as, site: running.Site, shop: j, ccpayment: running.CCPayment}
 	// The page stops asking Caddy before that ends.
 	t.Cleanup(func() { browser.Do(t, tab, chromedp.Navigate("about:blank")) })
 	browser.Do(t, tab, chromedp.Navigate(b.site))
 	return b
-}
-
-// startCaddy runs Caddyfile.example in this process, without its admin endpoint.
-func startCaddy(t *testing.T) {
-	t.Helper()
-	text, err := os.ReadFile("../../Caddyfile.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	quiet := strings.Replace(string(text), "\n{\n", "\n{\nadmin off\npersist_config off\nlog {\nlevel ERROR\n}\n", 1)
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(quiet), map[string]any{"filename": "Caddyfile"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := caddy.Load(config, true); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // press clicks on what a selector finds and waits for the page that follows.
