@@ -177,7 +177,7 @@ func (d *dev) waitForCaddy(ctx context.Context, gone <-chan struct{}) bool {
 		}
 		// Without a token ccpayment_status says 404, and it names its server.
 		if answer, err := client.Do(request); err == nil {
-			answer.Body.Close()
+			_ = answer.Body.Close()
 			if answer.StatusCode == http.StatusNotFound && answer.Header.Get("Server") == "Caddy" {
 				return true
 			}

@@ -233,7 +233,10 @@ func TestBuyingWithoutScripts(t *testing.T) {
 	id := b.shop.all()[0]
 	b.press("#pay-less")
 	b.awaits("Partly paid")
-	browser.Do(t, tab, chromedp.Navigate(b.site+"/orders/"+id))
+	b.press(".leave a")
+	if got := browser.Eval[string](t, tab, "location.href"); got != b.site+"/orders/"+id {
+		t.Errorf("who leaves the hosted page comes to %s", got)
+	}
 	b.looksAgainUntil("A part has arrived")
 	browser.Screenshot(t, tab, "shop-partial-no-scripts")
 	b.press("#pay")

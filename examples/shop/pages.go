@@ -83,6 +83,7 @@ type terms struct {
 	Currency  string          `json:"currency"`
 	Product   string          `json:"product"`
 	ReturnURL string          `json:"return_url"`
+	CloseURL  string          `json:"close_url"`
 }
 
 // buy answers 402 Payment Required: Caddy takes that answer and sends the buyer
@@ -110,11 +111,11 @@ func (s shop) buy(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/orders/"+o.ID, http.StatusSeeOther)
 		return
 	}
+	page := cmp.Or(r.Header.Get("X-Forwarded-Proto"), "http") + "://" + r.Host + "/orders/" + o.ID
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusPaymentRequired)
 	_ = json.NewEncoder(w).Encode(terms{
-		OrderID: o.ID, Price: o.Total, Currency: currency, Product: o.what(),
-		ReturnURL: cmp.Or(r.Header.Get("X-Forwarded-Proto"), "http") + "://" + r.Host + "/orders/" + o.ID,
+		OrderID: o.ID, Price: o.Total, Currency: currency, Product: o.what(), ReturnURL: page, CloseURL: page,
 	})
 }
 
