@@ -49,3 +49,25 @@ func TestRejectedAfterAnOutage(t *testing.T) {
 		}
 	})
 }
+
+// TestDeadOvertakesNothing: what the app refused for good has not reached it.
+func TestDeadOvertakesNothing(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		app, stop := b.dispatch("webhook")
+		defer stop()
+		app.answers(func(a *ledger.Attempt) refusal {
+			return refusal{err: errRefused, again: ledger.Again{Never: a.Event.Key.Status == "success"}}
+		})
+		b.accept(event("Processing"), ledger.Accepted)
+		b.accept(event("Success"), ledger.Accepted)
+		time.Sleep(time.Hour)
+		if got := b.load(event("Success")).State; got != ledger.Dead {
+			t.Errorf("Success is %s", got)
+		}
+		app.answers(nil)
+		time.Sleep(2 * plan.Max)
+		if got := b.load(event("Processing")).State; got != ledger.Delivered {
+			t.Errorf("Processing is %s", got)
+		}
+	})
+}

@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Stor
 		{"ConcurrentBinding", concurrentBinding},
 		{"BindingWithSteps", bindingWithSteps},
 		{"Accept", accept},
+		{"AcceptBringsBackTheBody", acceptBringsBackTheBody},
 		{"AcceptBesideALease", acceptBesideALease},
 		{"Confirmations", confirmations},
 		{"Orders", orders},

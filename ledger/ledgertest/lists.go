@@ -86,6 +86,22 @@ func accept(t *testing.T, s *store) {
 	}
 }
 
+// acceptBringsBackTheBody: a copy restores what was pruned.
+func acceptBringsBackTheBody(t *testing.T, s *store) {
+	e := event(record("1"), "Success")
+	s.put(t, e, ledger.Received, ledger.Ignored)
+	s.prune(t, start.Add(time.Hour), 10, 1)
+	again := func(*ledger.Event) *ledger.Change {
+		return &ledger.Change{Event: e, Transitions: []ledger.Transition{{At: start, State: ledger.Retrying, Next: start}}}
+	}
+	if err := s.Accept(bg, e.Key, again); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Load(bg, e.Key); err != nil || string(got.Body) != string(e.Body) {
+		t.Errorf("the body is %q, %v", got.Body, err)
+	}
+}
+
 // acceptBesideALease: an event comes in while another of its record is handed
 // over, which is not disturbed.
 func acceptBesideALease(t *testing.T, s *store) {
