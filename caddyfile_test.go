@@ -99,7 +99,7 @@ func TestMistakes(t *testing.T) {
 		{webhook, "retry {\n first 0s\n}", "first must be longer than zero"},
 		{webhook, "retry {\n first 5s\n}\nretry {\n max 5s\n}", "retry is given twice"},
 	}
-	for _, option := range []string{"app_id", "app_secret", "webhook_key", "order_prefix", "private_key", "base_url"} {
+	for _, option := range []string{"app_id", "app_secret", "webhook_key", "order_prefix", "private_key", "base_url", "webhook_url"} {
 		mistakes = append(mistakes, mistake{app, option, arguments}, mistake{app, option + " a b", arguments},
 			mistake{app, option + " a\n" + option + " a", option + " is given twice"})
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
@@ -46,15 +47,22 @@ func conflict(code, text string) error {
 // explainCheckout turns what CCPayment said into an answer.
 func explainCheckout(err error) error {
 	var field *fieldError
+	var argument *client.ArgumentError
 	var refused *client.Error
 	var known *checkoutError
 	switch {
 	case errors.As(err, &known):
 		return err
-	case errors.As(err, &field):
+	case errors.As(err, &field), errors.As(err, &argument):
 		return &checkoutError{status: http.StatusBadGateway, code: "bad_terms", text: "the order's terms cannot be used", cause: err}
+	case errors.Is(err, client.ErrOutcomeUnknown):
+		return &checkoutError{status: http.StatusGatewayTimeout, code: "unreachable", text: "CCPayment did not answer: asked again, the order is found or made", cause: err}
 	case errors.Is(err, client.ErrRateLimit), errors.Is(err, client.ErrFrequentOperation):
-		return &checkoutError{status: http.StatusServiceUnavailable, code: "busy", text: "CCPayment is busy: try again in a moment", cause: err, retryAfter: 5 * time.Second}
+		busy := &checkoutError{status: http.StatusServiceUnavailable, code: "busy", text: "CCPayment is busy: try again in a moment", cause: err, retryAfter: 5 * time.Second}
+		if errors.As(err, &refused) {
+			busy.gatewayCode = refused.Code
+		}
+		return busy
 	case errors.As(err, &refused):
 		return &checkoutError{
 			status: http.StatusBadGateway, code: "refused", text: "the order could not be made at CCPayment",
@@ -105,7 +113,7 @@ type opened struct {
 func (t *till) openOnce(ctx context.Context, o offer) (opened, error) {
 	lock, release := t.turns.take(o.orderID)
 	defer release()
-	key := fmt.Sprintf("%q", []string{o.orderID, o.price, o.currency, o.coin, o.chain})
+	key := fmt.Sprintf("%q", []string{o.orderID, o.price, o.currency, o.coin, o.chain, o.client})
 	done, err, _ := t.flights.Do(key, func() (any, error) {
 		lock.Lock()
 		defer lock.Unlock()
@@ -178,6 +186,12 @@ func (t *till) open(ctx context.Context, o offer) (opened, error) {
 		}
 	}
 	order.OrderID, order.Account, order.OwnID = id, t.account, o.orderID
+	if err := o.limits.allow(o.client, t.app.now()); err != nil {
+		return opened{}, err
+	}
+	for _, warning := range wanted.warnings {
+		t.app.logger.Warn(warning, zap.String("order_id", o.orderID))
+	}
 	order, isNew, err := t.make(ctx, order, wanted)
 	if err == nil && !isNew && !t.app.now().Before(order.Checkout.Latest().ExpiresAt) {
 		order, isNew, err = t.make(ctx, order, wanted) // what was found has expired
@@ -345,6 +359,9 @@ func (t *till) lookUp(ctx context.Context, id string, w terms) (ledger.Generatio
 	}
 	if !sameTerms(order.terms, w.Terms) {
 		return ledger.Generation{}, conflict("taken", "the order's id is taken at CCPayment by an order with other terms")
+	}
+	if settle.Settle(order.due, order.payments, settle.Policy{}, t.app.now()).State.Fulfils() {
+		return ledger.Generation{}, conflict("paid", "the order is paid")
 	}
 	g := ledger.Generation{
 		ID: id, Terms: w.Terms, CreatedAt: t.app.now(), ExpiresAt: order.due.ExpiresAt,

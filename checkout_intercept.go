@@ -3,6 +3,7 @@ package ccpayment
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -51,7 +52,6 @@ func (w *interceptor) WriteHeader(status int) {
 	isJSON := contentType == "application/json" || strings.HasSuffix(contentType, "+json")
 	if w.taken = status == w.status && isJSON; w.taken {
 		w.header = w.Header().Clone()
-		clear(w.Header())
 		return
 	}
 	w.ResponseWriterWrapper.WriteHeader(status)
@@ -92,6 +92,7 @@ func (w *interceptor) FlushError() error {
 
 // passOn sends a taken answer that turned out to ask for no checkout.
 func (w *interceptor) passOn() error {
+	clear(w.Header())
 	for name, values := range w.header {
 		w.Header()[name] = values
 	}
@@ -126,17 +127,35 @@ func (h *Checkout) fromAnswer(w *interceptor) (offer, error) {
 	case encoding != "" && !strings.EqualFold(encoding, "identity"):
 		return offer{}, unusable("its encoding %.20q is neither none nor gzip", encoding)
 	}
-	if !gjson.ValidBytes(body) {
-		return offer{}, unusable("it is not JSON")
+	o, err := readOffer(body, h.paths)
+	if err != nil && !errors.Is(err, errNoOffer) {
+		err = unusable("%w", err)
+	}
+	return o, err
+}
+
+// ownPaths find the fields under their own names.
+var ownPaths = func() map[string]string {
+	paths := make(map[string]string)
+	for _, name := range offerFields {
+		paths[name] = name
+	}
+	return paths
+}()
+
+// readOffer reads an offer's fields where the paths say.
+func readOffer(body []byte, paths map[string]string) (offer, error) {
+	if !json.Valid(body) {
+		return offer{}, errors.New("it is not JSON")
 	}
 	object := gjson.ParseBytes(body)
 	if !object.IsObject() {
 		return offer{}, errNoOffer
 	}
-	if name := repeatedKey(object); name != "" {
-		return offer{}, unusable("the key %.60q stands in it twice", name)
+	if name := repeatedKey(body); name != "" {
+		return offer{}, fmt.Errorf("the key %.60q stands in it twice", name)
 	}
-	field := func(name string) string { return text(object.Get(h.paths[name])) }
+	field := func(name string) string { return text(object.Get(paths[name])) }
 	if field("order_id") == "" {
 		return offer{}, errNoOffer
 	}
@@ -147,29 +166,46 @@ func (h *Checkout) fromAnswer(w *interceptor) (offer, error) {
 	if in := field("expires_in"); in != "" {
 		seconds, err := strconv.ParseUint(in, 10, 31)
 		if err != nil || seconds == 0 {
-			return offer{}, unusable("expires_in %.40q is no number of seconds", in)
+			return offer{}, fmt.Errorf("expires_in %.40q is no number of seconds", in)
 		}
 		o.expires = time.Duration(seconds) * time.Second
 	}
 	return o, nil
 }
 
-// repeatedKey returns a key that an object, or one within it, has twice.
-func repeatedKey(value gjson.Result) string {
-	seen := make(map[string]bool)
-	repeated := ""
-	value.ForEach(func(key, child gjson.Result) bool {
-		if value.IsObject() {
-			if seen[key.Str] {
-				repeated = key.Str
-				return false
+// repeatedKey returns a key that an object in a valid JSON text has twice.
+func repeatedKey(body []byte) string {
+	type level struct {
+		keys  map[string]bool // nil: a list
+		value bool            // the next text is a value, not a key
+	}
+	var open []*level
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return ""
+		}
+		if token == json.Delim('}') || token == json.Delim(']') {
+			open = open[:len(open)-1]
+			continue
+		}
+		if len(open) > 0 {
+			at := open[len(open)-1]
+			if key, ok := token.(string); ok && at.keys != nil && !at.value {
+				if at.keys[key] {
+					return key
+				}
+				at.keys[key], at.value = true, true
+				continue
 			}
-			seen[key.Str] = true
+			at.value = false
 		}
-		if child.IsObject() || child.IsArray() {
-			repeated = repeatedKey(child)
+		switch token {
+		case json.Delim('{'):
+			open = append(open, &level{keys: make(map[string]bool)})
+		case json.Delim('['):
+			open = append(open, new(level))
 		}
-		return repeated == ""
-	})
-	return repeated
+	}
 }

@@ -43,11 +43,10 @@ func parseLimit(text string) (*limits, error) {
 }
 
 // allow takes one order from the client's allowance.
-func (l *limits) allow(r *http.Request, now time.Time) error {
+func (l *limits) allow(client string, now time.Time) error {
 	if l == nil {
 		return nil
 	}
-	client := clientIP(r.Context(), r.RemoteAddr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limiter := l.clients[client]

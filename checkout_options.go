@@ -3,8 +3,8 @@ package ccpayment
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -55,7 +55,7 @@ func (h *Checkout) resolve(repl *caddy.Replacer) error {
 		parts[i] = value
 	}
 	h.fixed.orderID = strings.Join(parts, requestUUID)
-	return errors.Join(h.checkFixed(), h.resolveAnswers())
+	return errors.Join(h.checkFixed(repl), h.resolveAnswers())
 }
 
 // known replaces placeholders that are known at load, and refuses others.
@@ -89,10 +89,7 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 		if h.Intercept.Status < 200 || h.Intercept.Status > 599 {
 			return fmt.Errorf("intercept: %d is no status of an answer", h.Intercept.Status)
 		}
-		h.paths = make(map[string]string)
-		for _, name := range offerFields {
-			h.paths[name] = name
-		}
+		h.paths = maps.Clone(ownPaths)
 		for name, path := range h.Intercept.Paths {
 			if _, ok := h.paths[name]; !ok {
 				return fmt.Errorf("intercept: unknown field %q: use one of %s", name, strings.Join(offerFields, ", "))
@@ -151,7 +148,7 @@ func (h *Checkout) checkBuyerPrice(text string) error {
 }
 
 // checkFixed checks what the configuration says of the order.
-func (h *Checkout) checkFixed() error {
+func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 	if h.fixed.price != "" {
 		if _, err := readPositive(h.fixed.price); err != nil {
 			return fmt.Errorf("price: %v", err)
@@ -169,7 +166,7 @@ func (h *Checkout) checkFixed() error {
 		return fmt.Errorf("expires must be at most %s", longestExpiry)
 	}
 	for name, link := range map[string]string{"return_url": h.ReturnURL, "close_url": h.CloseURL} {
-		if err := checkTarget(name, link); err != nil {
+		if err := checkTarget(name, repl.ReplaceKnown(link, "")); err != nil {
 			return err
 		}
 	}
@@ -224,10 +221,7 @@ func (h *Checkout) resolveAnswers() error {
 		return err
 	}
 	if len(h.CheckoutHosts) == 0 {
-		h.CheckoutHosts = []string{"ccpayment.com", ".ccpayment.com"}
-		if u, err := url.Parse(h.till.api.BaseURL()); err == nil {
-			h.CheckoutHosts = append(h.CheckoutHosts, u.Hostname())
-		}
+		h.CheckoutHosts = usualHosts(h.till.api)
 	}
 	for i, host := range h.CheckoutHosts {
 		h.CheckoutHosts[i] = strings.ToLower(strings.Replace(host, "*.", ".", 1))

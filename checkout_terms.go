@@ -29,6 +29,10 @@ type offer struct {
 	closeURL   string
 	notifyURL  string
 	expires    time.Duration // 0: CCPayment's default
+
+	// limits bound how many orders the client makes; nil: nothing does.
+	limits *limits
+	client string
 }
 
 // terms are an offer that was looked up and checked.

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,7 +157,7 @@ func (h *Checkout) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	}
 	if !slices.Contains(h.Methods, r.Method) || isPrefetch(r) {
 		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
-		return h.fail(w, r, &checkoutError{status: http.StatusMethodNotAllowed, code: "bad_method", text: "use " + strings.Join(h.Methods, " or ")})
+		return h.fail(w, r, &checkoutError{status: http.StatusMethodNotAllowed, code: "bad_method", text: "use " + strings.Join(h.Methods, " or ")}, "")
 	}
 	var o offer
 	var err error
@@ -168,9 +168,9 @@ func (h *Checkout) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 		o, err = h.fromConfig(r)
 	}
 	if err != nil {
-		return h.fail(w, r, err)
+		return h.fail(w, r, err, "")
 	}
-	return h.checkOut(w, r, o)
+	return h.checkOut(w, r, h.complete(r, o))
 }
 
 // intercept lets the app answer, and makes a checkout of an answer that asks for
@@ -179,8 +179,16 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	if r.Method == http.MethodHead || caddyhttp.GetVar(r.Context(), "ccpayment_event_id") != nil {
 		return next.ServeHTTP(w, r)
 	}
+	ours := w.Header().Clone()
 	iw := &interceptor{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, status: h.Intercept.Status}
-	if err := next.ServeHTTP(iw, r); err != nil || !iw.taken {
+	err := next.ServeHTTP(iw, r)
+	if !iw.taken {
+		return err
+	}
+	// What the site had set before stays; the app's header and trailer go.
+	clear(w.Header())
+	maps.Copy(w.Header(), ours)
+	if err != nil {
 		return err
 	}
 	o, err := h.fromAnswer(iw)
@@ -190,12 +198,16 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	for _, cookie := range iw.header.Values("Set-Cookie") {
 		w.Header().Add("Set-Cookie", cookie)
 	}
-	if err == nil && len(h.Methods) > 0 && !slices.Contains(h.Methods, r.Method) {
+	switch {
+	case err != nil:
+	case len(h.Methods) > 0 && !slices.Contains(h.Methods, r.Method):
 		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
 		err = &checkoutError{status: http.StatusMethodNotAllowed, code: "bad_method", text: "use " + strings.Join(h.Methods, " or ")}
+	case isPrefetch(r):
+		err = &checkoutError{status: http.StatusMethodNotAllowed, code: "bad_method", text: "an order is made when the page is visited, not ahead of it"}
 	}
 	if err != nil {
-		return h.fail(w, r, err)
+		return h.fail(w, r, err, "")
 	}
 	return h.checkOut(w, r, h.complete(r, o))
 }
@@ -221,7 +233,7 @@ func (h *Checkout) fromConfig(r *http.Request) (offer, error) {
 		}
 		o.price = price
 	}
-	return h.complete(r, o), nil
+	return o, nil
 }
 
 // complete adds what only the request tells, and the configuration's for what
@@ -256,15 +268,15 @@ func (h *Checkout) complete(r *http.Request, o offer) offer {
 
 // checkOut sends the buyer to the offer's checkout.
 func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, o offer) error {
-	if err := h.limits.allow(r, h.app.now()); err != nil {
-		return h.fail(w, r, err)
+	if h.limits != nil {
+		o.limits, o.client = h.limits, clientIP(r.Context(), r.RemoteAddr)
 	}
 	done, err := h.till.openOnce(r.Context(), o)
 	if err == nil {
-		err = h.checkHost(done.CheckoutURL)
+		err = checkHost(done.CheckoutURL, h.CheckoutHosts)
 	}
 	if err != nil {
-		return h.fail(w, r, err)
+		return h.fail(w, r, err, h.till.withToken(o.returnURL, o.orderID))
 	}
 	if done.isNew {
 		h.logger.Info("made an order", zap.String("order_id", done.orderID), zap.String("gateway_order_id", done.ID))
@@ -318,8 +330,9 @@ func writeJSON(w http.ResponseWriter, status int, value any) error {
 }
 
 // fail answers with an error: JSON for programs; for browsers it is Caddy's to
-// show, with `handle_errors`.
-func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error) error {
+// show, with `handle_errors`. One whose order is paid goes back to the shop,
+// where the order says which page that is.
+func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back string) error {
 	var e *checkoutError
 	if !errors.As(err, &e) {
 		e = &checkoutError{status: http.StatusInternalServerError, code: "internal", text: "the checkout failed", cause: err}
@@ -333,12 +346,14 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error) error
 	}
 	if h.wantsPage(r) {
 		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-		repl.Set("http.ccpayment.error", e.code)
+		code := "" // empty rather than unknown, so that no page shows the placeholder
 		if e.gatewayCode != 0 {
-			repl.Set("http.ccpayment.gateway_code", strconv.Itoa(e.gatewayCode))
+			code = strconv.Itoa(e.gatewayCode)
 		}
-		if e.code == "paid" && h.returnAddress(r) != "" {
-			w.Header().Set("Location", h.returnAddress(r))
+		repl.Set("http.ccpayment.error", e.code)
+		repl.Set("http.ccpayment.gateway_code", code)
+		if e.code == "paid" && back != "" && checkURL("return_url", back) == nil {
+			w.Header().Set("Location", back)
 			w.WriteHeader(http.StatusSeeOther)
 			return nil
 		}
@@ -352,16 +367,6 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error) error
 	}
 	body.Error.Code, body.Error.Message = e.code, e.text
 	return writeJSON(w, e.status, body)
-}
-
-// returnAddress is where the configuration sends buyers back to.
-func (h *Checkout) returnAddress(r *http.Request) string {
-	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	address := repl.ReplaceAll(h.ReturnURL, "")
-	if checkURL("return_url", address) != nil {
-		return ""
-	}
-	return address
 }
 
 // wantsPage reports whether a browser navigates.
@@ -380,34 +385,12 @@ func (h *Checkout) wantsPage(r *http.Request) bool {
 
 // isPrefetch reports whether nobody has asked for the page yet.
 func isPrefetch(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Sec-Purpose")+r.Header.Get("Purpose"), "prefetch")
-}
-
-// checkHost refuses to send a buyer anywhere but to a checkout.
-func (h *Checkout) checkHost(link string) error {
-	u, err := url.Parse(link)
-	refused := &checkoutError{
-		status: http.StatusBadGateway, code: "bad_checkout", text: "CCPayment named a checkout that buyers are not sent to",
-		cause: fmt.Errorf("the checkout is at %.200q: allow its host with checkout_hosts if it is CCPayment's", link),
-	}
-	if err != nil || u.User != nil || u.Hostname() == "" || strings.ContainsAny(link, "\\ \t\r\n") {
-		return refused
-	}
-	host := strings.ToLower(u.Hostname())
-	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(host)) {
-		return refused
-	}
-	for _, allowed := range h.CheckoutHosts {
-		if host == allowed || strings.HasPrefix(allowed, ".") && strings.HasSuffix(host, allowed) {
-			return nil
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		if purpose := strings.ToLower(r.Header.Get(name)); strings.Contains(purpose, "prefetch") || strings.Contains(purpose, "preview") {
+			return true
 		}
 	}
-	return refused
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return false
 }
 
 // clientIP is the client's address by Caddy's trusted_proxies; of an IPv6
