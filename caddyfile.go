@@ -23,6 +23,7 @@ func init() {
 		{"ccpayment_webhook", parseWebhook},
 		{"ccpayment_status", parseStatus},
 		{"ccpayment_checkout", parseCheckout},
+		{"ccpayment_api", parseAPI},
 	} {
 		httpcaddyfile.RegisterHandlerDirective(d.name, d.parse)
 		httpcaddyfile.RegisterDirectiveOrder(d.name, httpcaddyfile.Before, "invoke")
