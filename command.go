@@ -43,7 +43,7 @@ API than CCPayment's, or those of the configuration that --config names, of whic
 Exit codes: 0 done, 2 wrong usage, 3 refused or not found, 4 unreachable.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			commandGroup(cmd, eventsCommand(), ordersCommand(), statusCommand(), backupCommand(),
-				callCommand(), resendCommand(), doctorCommand(), signCommand(), verifyCommand(), triggerCommand())
+				callCommand(), resendCommand(), doctorCommand(), signCommand(), verifyCommand(), triggerCommand(), linkCommand())
 			cmd.PersistentFlags().StringP("config", "c", "", "Configuration file to take credentials and addresses from")
 			cmd.PersistentFlags().StringP("adapter", "a", "", "Name of config adapter to apply (if --config is used)")
 			cmd.PersistentFlags().String("account", "", "Account in the configuration")
@@ -98,13 +98,22 @@ func usageErrors(cmd *cobra.Command) {
 // commandCredentials are those of the environment, or of the configuration
 // that --config names.
 func commandCredentials(fl caddycmd.Flags) (*credentials, error) {
-	file, account := fl.String("config"), fl.String("account")
+	app, err := commandApp(fl)
+	if err != nil {
+		return nil, err
+	}
+	return app.credentials(fl.String("account"))
+}
+
+// commandApp is the app of the configuration that --config names, or one without
+// options.
+func commandApp(fl caddycmd.Flags) (*App, error) {
+	file := fl.String("config")
 	if file == "" {
-		if account != "" {
+		if fl.String("account") != "" {
 			return nil, errors.New("--account picks one from the configuration that --config names")
 		}
-		app := &App{Account: Account{BaseURL: os.Getenv("CCPAYMENT_BASE_URL")}}
-		return app.credentials("")
+		return &App{Account: Account{BaseURL: os.Getenv("CCPAYMENT_BASE_URL")}}, nil
 	}
 	config, _, _, err := caddycmd.LoadConfig(file, fl.String("adapter"))
 	if err != nil {
@@ -118,7 +127,7 @@ func commandCredentials(fl caddycmd.Flags) (*credentials, error) {
 	if err := json.Unmarshal(config, &apps); err != nil {
 		return nil, fmt.Errorf("reading the configuration: %v", err)
 	}
-	return apps.Apps.CCPayment.credentials(account)
+	return &apps.Apps.CCPayment, nil
 }
 
 // largestStdin is far more than any webhook or call has.
