@@ -166,7 +166,11 @@ func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 		return fmt.Errorf("expires must be at most %s", longestExpiry)
 	}
 	for name, link := range map[string]string{"return_url": h.ReturnURL, "close_url": h.CloseURL} {
-		if err := checkTarget(name, repl.ReplaceKnown(link, "")); err != nil {
+		link, err := repl.ReplaceOrErr(link, true, false) // the request's placeholders stay
+		if err != nil {
+			return fmt.Errorf("%s: %v", name, err)
+		}
+		if err := checkTarget(name, link); err != nil {
 			return err
 		}
 	}
