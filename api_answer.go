@@ -1,11 +1,13 @@
 package ccpayment
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"go.uber.org/zap"
@@ -57,12 +59,9 @@ func writeAnswer(w http.ResponseWriter, data json.RawMessage) error {
 		data = json.RawMessage("null")
 	}
 	w.Header().Set("Content-Type", "application/json")
-	for _, part := range [][]byte{[]byte(`{"code":` + strconv.Itoa(codeDone) + `,"msg":"success","data":`), data, []byte("}\n")} {
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
-	}
-	return nil
+	answer := slices.Concat([]byte(`{"code":`+strconv.Itoa(codeDone)+`,"msg":"success","data":`), data, []byte("}\n"))
+	_, err := bytes.NewReader(answer).WriteTo(w)
+	return err
 }
 
 // codeDone is CCPayment's yes.
@@ -89,7 +88,7 @@ func writeCallError(w http.ResponseWriter, err error) error {
 	case errors.Is(err, errBusy):
 		return refuseAPI(http.StatusServiceUnavailable, "too many calls at once: try again in a moment").write(w)
 	default:
-		return refuseAPI(http.StatusBadGateway, "CCPayment did not answer as it should; nothing was done: %v", err).write(w)
+		return refuseAPI(http.StatusBadGateway, "CCPayment did not answer as it should; the call may be made again: %v", err).write(w)
 	}
 }
 
@@ -105,7 +104,7 @@ func outcomeOf(err error) string {
 	case errors.As(err, &refused) && refused.Code != 0:
 		return "refused: " + client.CodeError(refused.Code).Error()
 	default:
-		return "not sent"
+		return "no answer"
 	}
 }
 

@@ -254,7 +254,8 @@ func TestAPIDoors(t *testing.T) {
 		CheckoutURL string `json:"checkout_url"`
 		AmountDue   string `json:"amount_due"`
 		Fulfilled   bool
-	}) {
+	},
+	) {
 		t.Helper()
 		answer := s.callWith(http.MethodGet, "/ccpayment/orders/order-1", "", nil)
 		if err := json.Unmarshal([]byte(answer.body), &o); err != nil || answer.status != 200 || o.CheckoutURL != checkout.CheckoutURL {

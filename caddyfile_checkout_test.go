@@ -22,7 +22,7 @@ func TestCheckoutMistakes(t *testing.T) {
 	mistakes := []mistake{
 		{"ccpayment_checkout", "intercept often", `intercept: "often" is no status such as 402`, 3},
 		{"ccpayment_checkout", "intercept 402 403", arguments, 3},
-		{"ccpayment_checkout", "intercept\nintercept", "intercept is given twice", 4},
+		{"ccpayment_checkout", "intercept {\n}\nintercept", "intercept is given twice", 5},
 		{"ccpayment_checkout", "intercept {\norder_id\n}", arguments, 4},
 		{"ccpayment_checkout", "intercept {\norder_id a\norder_id b\n}", "order_id is given twice", 5},
 		{"ccpayment_checkout", "link_secret", arguments, 3},

@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"strings"
 )
 
 // statusToken is what a buyer's page asks ccpayment_status with. It names the
@@ -50,8 +49,7 @@ func signLink(secret, appID string, value func(name string) string) []byte {
 	mac := hmac.New(sha256.New, []byte(secret))
 	parts := append(make([]string, 0, 1+len(linkFields)), appID)
 	for _, name := range linkFields {
-		parts = append(parts, value(name))
+		mac.Write([]byte("\n" + value(name)))
 	}
-	mac.Write([]byte(strings.Join(parts, "\n")))
 	return mac.Sum(nil)
 }

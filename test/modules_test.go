@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var modules = []string{"ccpayment", "ccpayment.stores.bolt", "http.handlers.ccpayment_webhook"}
+var modules = []string{"ccpayment", "ccpayment.stores.bolt", "http.handlers.ccpayment_webhook", "http.handlers.ccpayment_checkout", "http.handlers.ccpayment_status", "http.handlers.ccpayment_api"}
 
 func TestModules(t *testing.T) {
 	listings := map[string]func() ([]byte, error){
