@@ -114,12 +114,16 @@ func (t *till) openOnce(ctx context.Context, o offer) (opened, error) {
 	lock, release := t.turns.take(o.orderID)
 	defer release()
 	key := fmt.Sprintf("%q", []string{o.orderID, o.price, o.currency, o.coin, o.chain, o.client})
-	done, err, _ := t.flights.Do(key, func() (any, error) {
+	mine := false
+	shared, err, _ := t.flights.Do(key, func() (any, error) {
+		mine = true
 		lock.Lock()
 		defer lock.Unlock()
 		return t.open(ctx, o)
 	})
-	return done.(opened), err
+	done := shared.(opened)
+	done.isNew = done.isNew && mine // to one of them
+	return done, err
 }
 
 // turns are locks by order, which last as long as somebody wants them.

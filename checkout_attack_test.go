@@ -377,3 +377,19 @@ func TestPaidGoesBack(t *testing.T) {
 		t.Errorf("%d to %q, want %q", page.status, page.header.Get("Location"), want)
 	}
 }
+
+// TestWrongEmail: an address that is none costs no order, and the log names the
+// order and not the address.
+func TestWrongEmail(t *testing.T) {
+	const wrong = "buyer at example.com"
+	s, f, _ := guardedShop(t, "", asks(`{"order_id":"order-1","price":"10","buyer_email":"`+wrong+`"}`))
+	if v := s.visit(http.MethodPost, "/buy", "", nil); v.status != http.StatusCreated {
+		t.Errorf("%d %s", v.status, v.body)
+	}
+	if body := f.of("createInvoiceUrl")[0]; strings.Contains(body, wrong) {
+		t.Errorf("CCPayment was asked with %s", body)
+	}
+	if logs := s.logs(); !strings.Contains(logs, `"the buyer's e-mail address is none, and was left out","order_id":"order-1"`) || strings.Contains(logs, wrong) {
+		t.Error("the log does not warn of it, or names it")
+	}
+}

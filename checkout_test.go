@@ -180,8 +180,8 @@ func TestOneCheckoutForAll(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(pages) != 1 || news == 0 {
-		t.Errorf("200 requests got %d checkouts: %v", len(pages), pages)
+	if len(pages) != 1 || news != 1 || strings.Count(s.logs(), "made an order") != 1 {
+		t.Errorf("200 requests got %d checkouts, %d of them new: %v", len(pages), news, pages)
 	}
 }
 
