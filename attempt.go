@@ -144,6 +144,7 @@ func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, a
 			return h.unavailable(err)
 		}
 		h.tellDelivered(event, money)
+		h.settleAgain(ctx, event, money, shared)
 		return success("delivered")
 	}
 	if h.troubles.Allow() {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -182,7 +183,7 @@ func (t *till) open(ctx context.Context, o offer) (opened, error) {
 		return opened{}, conflict("other_account", "the order belongs to another account")
 	}
 	if order.FulfilledBy != "" || settle.State(order.State).Fulfils() {
-		return opened{}, conflict("paid", "the order is paid")
+		return opened{}, errPaid
 	}
 	if order.Checkout != nil && sameTerms(order.Checkout.Terms, wanted.Terms) {
 		if g := order.Checkout.Latest(); g.ExpiresAt.IsZero() || t.app.now().Before(g.ExpiresAt) {
@@ -196,7 +197,13 @@ func (t *till) open(ctx context.Context, o offer) (opened, error) {
 	for _, warning := range wanted.warnings {
 		t.app.logger.Warn(warning, zap.String("order_id", o.orderID))
 	}
+	known := order
 	order, isNew, err := t.make(ctx, order, wanted)
+	if errors.Is(err, errPaid) && !sameTerms(known.Checkout.Terms, wanted.Terms) {
+		if err := t.repriced(ctx, known, wanted, shared); err != nil {
+			return opened{}, unavailableLedger(err)
+		}
+	}
 	if err == nil && !isNew && !t.app.now().Before(order.Checkout.Latest().ExpiresAt) {
 		order, isNew, err = t.make(ctx, order, wanted) // what was found has expired
 	}
@@ -243,27 +250,79 @@ func (t *till) make(ctx context.Context, order ledger.Order, wanted terms) (ledg
 	if err != nil {
 		return order, false, err
 	}
+	generations := slices.Clone(order.Checkout.Generations)
+	order.Checkout = &ledger.Checkout{Terms: wanted.Terms, Symbol: wanted.symbol}
 	part := wanted
 	part.price, part.Price = rest, rest.String()
+	if i := t.find(generations, wanted.Terms); i >= 0 && rest.Equal(wanted.price) {
+		again := generations[i]
+		order.Checkout.Generations = append(slices.Delete(generations, i, i+1), again)
+		return order, false, nil
+	}
+	if len(generations) >= mostGenerations {
+		return order, false, conflict("too_many_terms", "the order has had too many prices: make a new one")
+	}
 	g, err := t.create(ctx, order.ID+"-"+strings.ToLower(rand.Text()[:10]), part)
 	if err != nil {
 		return order, false, err
 	}
-	order.Checkout = &ledger.Checkout{
-		Terms: wanted.Terms, Symbol: wanted.symbol, Generations: append(slices.Clone(order.Checkout.Generations), g),
-	}
+	order.Checkout.Generations = append(generations, g)
 	return order, true, nil
+}
+
+// mostGenerations bounds what is read at CCPayment to settle one order.
+const mostGenerations = 10
+
+// find returns the place of a generation with these terms that can still be
+// paid; -1: there is none.
+func (t *till) find(generations []ledger.Generation, terms ledger.Terms) int {
+	return slices.IndexFunc(generations, func(g ledger.Generation) bool {
+		return sameTerms(g.Terms, terms) && (g.ExpiresAt.IsZero() || t.app.now().Before(g.ExpiresAt))
+	})
+}
+
+// errPaid: there is nothing left to pay.
+var errPaid = conflict("paid", "the order is paid")
+
+// repriced has the app told of an order that is paid because its price was
+// lowered: by a payment that it knows of, whose event is handed over again.
+func (t *till) repriced(ctx context.Context, order ledger.Order, wanted terms, shared *sharedLedger) error {
+	checkout := *order.Checkout
+	checkout.Terms, checkout.Symbol = wanted.Terms, wanted.symbol
+	order.Checkout = &checkout
+	cause := "the price is " + wanted.Price + " " + wanted.symbol + " now, which is paid"
+	if err := shared.SaveCheckout(ctx, order, cause); err != nil {
+		return err
+	}
+	// Read again: an event that comes to its end from now on finds the new price.
+	order, err := shared.Order(ctx, order.OrderID)
+	if err != nil {
+		return err
+	}
+	for _, known := range slices.Backward(order.Events) {
+		if known.Status != "success" {
+			continue
+		}
+		key := known.Key(t.appID)
+		if err := shared.Replay(ctx, key, cause); err != nil {
+			return err
+		}
+		_, err := t.app.afterStep(ctx, key, shared)
+		return err
+	}
+	return nil
 }
 
 // rest asks CCPayment what of the order is paid, and returns what is left of the
 // new terms' price.
 func (t *till) rest(ctx context.Context, order ledger.Order, wanted terms) (decimal.Decimal, error) {
-	known := order.Checkout.Terms
-	p := policy{order: &order}
-	latest := order.Checkout.Latest().ID
+	asked := *order.Checkout
+	asked.Terms, asked.Symbol = wanted.Terms, wanted.symbol
+	order.Checkout = &asked
+	latest := asked.Latest().ID
 	read, err := t.gateway.readGeneration(ctx, latest, &order)
 	if err == nil {
-		read, err = t.gateway.readOthers(ctx, read, latest, p)
+		read, err = t.gateway.readWhole(ctx, read, latest, &order)
 	}
 	var held *heldError
 	switch {
@@ -276,37 +335,17 @@ func (t *till) rest(ctx context.Context, order ledger.Order, wanted terms) (deci
 	unfinished := slices.ContainsFunc(read.payments, func(p settle.Payment) bool { return !p.Finished })
 	switch {
 	case result.State.Fulfils():
-		return decimal.Zero, conflict("paid", "the order is paid")
+		return decimal.Zero, errPaid
+	case slices.Contains(slices.Collect(maps.Values(result.Verdicts)), settle.OtherUnit):
+		return decimal.Zero, conflict("partly_paid", "the order is partly paid in another currency")
 	case unfinished, result.State == settle.Review:
 		return decimal.Zero, conflict("under_way", "a payment of the order is under way: wait for it")
-	case result.Paid.IsZero():
-		return wanted.price, nil
-	case !sameUnit(known, wanted.Terms):
-		return decimal.Zero, conflict("partly_paid", "the order is partly paid in another currency")
-	}
-	paid := result.Paid
-	if len(order.Checkout.Generations) == 1 && !known.IsInvoice() && known.FiatID != "" {
-		// In the coin so far: its share of the price.
-		paid = paid.Mul(t.priceOf(known)).DivRound(read.due.Due, worthDecimals)
 	}
 	decimals := int32(coinDecimals)
-	if known.FiatID != "" {
+	if wanted.FiatID != "" {
 		decimals = fiatDecimals
 	}
-	rest := wanted.price.Sub(paid).RoundUp(decimals)
-	if !rest.IsPositive() {
-		return decimal.Zero, conflict("paid", "the order is paid")
-	}
-	return rest, nil
-}
-
-func (t *till) priceOf(known ledger.Terms) decimal.Decimal {
-	price, _ := decimal.NewFromString(known.Price) // ours, which was checked when it was made
-	return price
-}
-
-func sameUnit(a, b ledger.Terms) bool {
-	return a.FiatID == b.FiatID && a.CoinID == b.CoinID && a.PayCoinID == b.PayCoinID && a.Chain == b.Chain
+	return wanted.price.Sub(result.Paid).RoundUp(decimals), nil
 }
 
 // create makes an order at CCPayment.

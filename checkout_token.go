@@ -47,7 +47,7 @@ var linkFields = []string{
 // signLink returns the MAC of a link's fields. An absent field is an empty one.
 func signLink(secret, appID string, value func(name string) string) []byte {
 	mac := hmac.New(sha256.New, []byte(secret))
-	parts := append(make([]string, 0, 1+len(linkFields)), appID)
+	mac.Write([]byte(appID))
 	for _, name := range linkFields {
 		mac.Write([]byte("\n" + value(name)))
 	}

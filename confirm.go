@@ -39,6 +39,8 @@ type confirmation struct {
 	earned    bool
 	// reason is why a payment does not fulfil its order, in one word.
 	reason string
+	// terms are those of our checkout that the order was settled by; nil: none.
+	terms *ledger.Terms
 	// told is what the app is told of all this.
 	told *ledger.Confirmation
 	// rawRecord and rawOrder are as the gateway answered.

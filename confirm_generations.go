@@ -57,8 +57,7 @@ func sameTerms(a, b ledger.Terms) bool {
 }
 
 // readOthers reads the other generations of an order that our checkout made,
-// and returns the order as a whole: what is due is the app's price, and the
-// payments are those of all, in its unit.
+// where it has more than one or asks for another price by now.
 func (g *gatewayV2) readOthers(ctx context.Context, order *gatewayOrder, id string, p policy) (*gatewayOrder, error) {
 	if p.order == nil || p.order.Checkout == nil {
 		return order, nil
@@ -67,6 +66,13 @@ func (g *gatewayV2) readOthers(ctx context.Context, order *gatewayOrder, id stri
 	if len(checkout.Generations) == 1 && sameTerms(checkout.Generations[0].Terms, checkout.Terms) {
 		return order, nil
 	}
+	return g.readWhole(ctx, order, id, p.order)
+}
+
+// readWhole returns the order over all its generations, of which one was read:
+// what is due is the app's price, and the payments are those of all, in its unit.
+func (g *gatewayV2) readWhole(ctx context.Context, order *gatewayOrder, id string, known *ledger.Order) (*gatewayOrder, error) {
+	checkout := known.Checkout
 	price, err := decimal.NewFromString(checkout.Terms.Price)
 	if err != nil {
 		return nil, behind("the ledger has no price of the order")
@@ -78,7 +84,7 @@ func (g *gatewayV2) readOthers(ctx context.Context, order *gatewayOrder, id stri
 	for _, generation := range checkout.Generations {
 		part := order
 		if generation.ID != id {
-			if part, err = g.readGeneration(ctx, generation.ID, p.order); err != nil {
+			if part, err = g.readGeneration(ctx, generation.ID, known); err != nil {
 				return nil, err
 			}
 		}

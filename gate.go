@@ -68,9 +68,28 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 		attempt.End(ctx, err)
 		return nil, h.unavailable(err)
 	}
+	if p.order != nil && p.order.Checkout != nil {
+		money.terms = &p.order.Checkout.Terms
+	}
 	money.told = money.facts(asked)
 	attempt.Confirmed(money.told, money.orderView(d.event, asked))
 	return &money, answer{}
+}
+
+// settleAgain has an event handed over once more whose order got another price
+// while it was on its way: by that one it may be paid.
+func (h *Webhook) settleAgain(ctx context.Context, e ledger.Event, money *confirmation, shared *sharedLedger) {
+	if money == nil || money.terms == nil || money.flag != nil || e.Key.Status != "success" {
+		return
+	}
+	order, err := shared.Order(ctx, e.InOrder())
+	if err == nil && order.Checkout != nil && order.FulfilledBy == "" && !sameTerms(order.Checkout.Terms, *money.terms) {
+		err = h.app.replay(context.WithoutCancel(ctx), e, "the order's price has changed meanwhile", shared)
+	}
+	if err != nil {
+		h.logger.Error("the order's price has changed, and its payment could not be settled again: replay it",
+			append(h.fields(e), zap.Error(redacted(err)))...)
+	}
 }
 
 // policyFor is the route's policy with what an operator has decided about the

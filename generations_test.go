@@ -112,9 +112,7 @@ func TestRepriced(t *testing.T) {
 			t.Fatalf("%d %s", v.status, v.body)
 		}
 		await(t, "the app is told", func() bool { return len(fulfils(r.app.received())) == 1 })
-		if got := r.orderState("order-1"); got != "overpaid" {
-			t.Errorf("the order is %s", got)
-		}
+		await(t, "the order says so", func() bool { return r.orderState("order-1") == "overpaid" })
 	}
 }
 
