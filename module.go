@@ -135,7 +135,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("getting events app: %v", err)
 	}
-	if err := events.(*caddyevents.App).On("started", (*startWatcher)(a)); err != nil { // Caddy's own, once all apps have
+	if err := events.(*caddyevents.App).On("started", startWatcher{a}); err != nil { // Caddy's own, once all apps have
 		return fmt.Errorf("listening for the start: %v", err)
 	}
 
@@ -262,16 +262,17 @@ func (a *App) claimRoute(name, config string) (first bool, err error) {
 	return !taken, nil
 }
 
-// startWatcher is the App as what learns that its configuration has started.
-type startWatcher App
+// startWatcher learns that the App's configuration has started. Caddy logs who
+// listens as JSON, so nothing of it is exported: an App has secrets.
+type startWatcher struct{ app *App }
 
 // Handle implements caddyevents.Handler.
-func (a *startWatcher) Handle(context.Context, caddy.Event) error {
-	a.mu.Lock()
-	shared := a.held
-	a.mu.Unlock()
+func (w startWatcher) Handle(context.Context, caddy.Event) error {
+	w.app.mu.Lock()
+	shared := w.app.held
+	w.app.mu.Unlock()
 	if shared != nil {
-		shared.ready((*App)(a))
+		shared.ready(w.app)
 	}
 	return nil
 }
