@@ -1,7 +1,9 @@
 package ccpayment
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -113,6 +115,9 @@ func parseIntercept(d *caddyfile.Dispenser, c *Checkout) error {
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		field := d.Val()
+		if !slices.Contains(offerFields, field) {
+			return unknownOption(d, field, strings.Join(offerFields, ", "))
+		}
 		var path string
 		if !d.AllArgs(&path) {
 			return d.ArgErr()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -69,6 +70,12 @@ func (a *announcer) Handle(context.Context, caddy.Event) error {
 }
 
 func (a *announcer) announce(name string, data map[string]any) {
+	if a.ctx.Err() != nil { // a reload has ended our configuration meanwhile
+		if next := successor(data["route"]); next != nil && next != a {
+			next.announce(name, data)
+			return
+		}
+	}
 	e := announcement{name, data}
 	a.mu.Lock()
 	started := a.started
@@ -79,6 +86,22 @@ func (a *announcer) announce(name string, data map[string]any) {
 	if started {
 		a.emit(e)
 	}
+}
+
+// successor is the announcer of a route in the configuration that runs; nil:
+// there is none.
+func successor(route any) *announcer {
+	running.Lock()
+	defer running.Unlock()
+	for _, app := range slices.Backward(running.apps) {
+		app.mu.Lock()
+		i := slices.IndexFunc(app.handlers, func(h *Webhook) bool { return h.routeName == route })
+		app.mu.Unlock()
+		if i >= 0 {
+			return app.handlers[i].events
+		}
+	}
+	return nil
 }
 
 // emit has the listeners run. Whatever they do, what they are told of has

@@ -179,14 +179,19 @@ func TestListenersMistake(t *testing.T) {
 	}
 }
 
-// TestEventsFromTheStart: what is handed over while Caddy still starts is told
-// to listeners that start later.
+// TestEventsFromTheStart: what is handed over as soon as Caddy has started is
+// told to listeners.
 func TestEventsFromTheStart(t *testing.T) {
-	usual := setup{
-		global: "events {\n on * test_notes\n }", site: storedSite, webhook: "retry {\nfirst 20ms\n}",
-		app: status(http.StatusInternalServerError),
+	usual := func(token string) setup {
+		return setup{global: "events {\n on * test_notes\n }", site: storedSite, webhook: "token " + token + "\nretry {\nfirst 20ms\n}"}
 	}
-	s := start(t, usual)
+	first := usual("one")
+	first.app = func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer two" {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}
+	s := start(t, first)
 	for n := range 10 {
 		s.deliver(delivery{body: deposit(fmt.Sprint("r", n), "Success")}).wants(t, http.StatusOK)
 	}
@@ -194,7 +199,6 @@ func TestEventsFromTheStart(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	s.app.answers(nil)
-	s.load(usual)
+	s.load(usual("two"))
 	await(t, "all are handed over and told of", func() bool { return len(notesOf("ccpayment_delivered")) == 10 })
 }

@@ -338,7 +338,7 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back 
 		e = &checkoutError{status: http.StatusInternalServerError, code: "internal", text: "the checkout failed", cause: err}
 	}
 	if e.status >= http.StatusInternalServerError {
-		h.logger.Error("no checkout", zap.String("error", e.code), zap.Int("status", e.status), zap.Error(e))
+		h.logger.Error("no checkout", zap.String("code", e.code), zap.Int("status", e.status), zap.Error(redacted(e)))
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	if e.retryAfter > 0 {
@@ -357,7 +357,7 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back 
 			w.WriteHeader(http.StatusSeeOther)
 			return nil
 		}
-		return caddyhttp.Error(e.status, e)
+		return caddyhttp.Error(e.status, errors.New(e.text)) // Caddy logs it, too: the cause stands in our line
 	}
 	var body struct {
 		Error struct {
