@@ -50,7 +50,8 @@ func put(store *bolt.Store, i int) error {
 	}
 	return store.Accept(context.Background(), e.Key, func(*ledger.Event) *ledger.Change {
 		return &ledger.Change{Event: e, Transitions: []ledger.Transition{
-			{At: at, State: ledger.Received}, {At: at, State: ledger.Delivering, Attempt: 1, Seq: 1},
+			{At: at, State: ledger.Received},
+			{At: at, State: ledger.Delivering, Attempt: 1, Seq: 1},
 			{At: at, State: ledger.Delivered, Attempt: 1},
 		}}
 	})
