@@ -14,6 +14,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
 func main() {
@@ -30,7 +35,7 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 5, "pairs of measurements of each kind")
 	flag.DurationVar(&b.duration, "duration", 4*time.Second, "length of one measurement")
 	flag.IntVar(&b.connections, "connections", 64, "connections that deliver at the same time")
-	flag.StringVar(&b.only, "only", "", "measure one kind only: fresh, copies, forged, acknowledged, handed or lag")
+	flag.StringVar(&b.only, "only", "", "measure one kind only: fresh, copies, forged, acknowledged, repeated, intercepted, handed, lag or downloads")
 	flag.IntVar(&b.full, "full", 0, "also compare acknowledging on a ledger of this many events to an empty one")
 	flag.StringVar(&b.profile, "profile", "", "write a CPU profile of Caddy for each kind into this `directory`")
 	flag.Parse()
@@ -54,6 +59,7 @@ type bench struct {
 
 	full   int
 	app    *app
+	api    string // the sandbox, for the checkout
 	server *server
 	rate   float64 // the highest throughput so far, from which the need for requests follows
 }
@@ -65,9 +71,13 @@ type kind struct {
 	webhooks func(b *bench) (requests, error)
 	addr     func(s *server) string
 	drain    bool // what was acknowledged must have arrived at the app
-	ratios   []float64
-	plain    []figures
-	measured []figures
+
+	// What it is compared to; by default plain, with the app's answer.
+	base       func(s *server) string
+	baseAnswer answer
+	ratios     []float64
+	plain      []figures
+	measured   []figures
 }
 
 // figures are what one measurement comes to.
@@ -93,7 +103,15 @@ func (b *bench) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer b.app.Close()
-	if b.server, err = startServer(ctx, b.caddy, b.ledgerDir, b.app.Addr().String(), 0); err != nil {
+	box, err := sandbox.New(sandbox.Options{AppID: appID, AppSecret: appSecret})
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	gateway := httptest.NewServer(box)
+	defer gateway.Close()
+	b.api = gateway.URL + "/ccpayment/v2"
+	if b.server, err = startServer(ctx, b.caddy, b.ledgerDir, b.app.Addr().String(), b.api, 0); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.server.stop()) }()
@@ -104,12 +122,17 @@ func (b *bench) run(ctx context.Context) (err error) {
 		{name: "copies of delivered events", aim: 4, webhooks: (*bench).copies, addr: passThrough},
 		{name: "forged deliveries", aim: 4.5, webhooks: (*bench).forged, addr: passThrough},
 		{name: "acknowledged while the app is down", aim: 2.5, webhooks: (*bench).fresh, addr: func(s *server) string { return s.down }},
+		{
+			name: "repeated checkouts, to respond", aim: 0.7, webhooks: (*bench).checkouts, addr: func(s *server) string { return s.checkout },
+			base: func(s *server) string { return s.respond }, baseAnswer: answer{"200", respondBody},
+		},
+		{name: "intercepted answers that pass", aim: 0.97, webhooks: (*bench).pages, addr: func(s *server) string { return s.intercept }},
 		{name: "handed over too, stored and forwarded", aim: 0.95, webhooks: (*bench).fresh, addr: func(s *server) string { return s.stored }, drain: true},
 	}
 	if b.only != "" {
 		kinds = slices.DeleteFunc(kinds, func(k *kind) bool { return k.word() != b.only })
-		if len(kinds) == 0 && b.only != "lag" {
-			return fmt.Errorf("nothing is called %q: use fresh, copies, forged, acknowledged, handed or lag", b.only)
+		if len(kinds) == 0 && b.only != "lag" && b.only != "downloads" {
+			return fmt.Errorf("nothing is called %q: use fresh, copies, forged, acknowledged, repeated, intercepted, handed, lag or downloads", b.only)
 		}
 	}
 	if err := b.warmUp(); err != nil {
@@ -130,6 +153,11 @@ func (b *bench) run(ctx context.Context) (err error) {
 	printTable(kinds)
 	if b.only == "" || b.only == "lag" {
 		if err := b.printLags(); err != nil {
+			return err
+		}
+	}
+	if b.only == "" || b.only == "downloads" {
+		if err := b.printDownloads(); err != nil {
 			return err
 		}
 	}
@@ -194,7 +222,11 @@ func (b *bench) pair(k *kind) error {
 	if err != nil {
 		return err
 	}
-	plain, err := b.measure(b.server.plain, webhooks.want(plainYes), b.duration)
+	base, want := b.server.plain, plainYes
+	if k.base != nil {
+		base, want = k.base(b.server), k.baseAnswer
+	}
+	plain, err := b.measure(base, webhooks.want(want), b.duration)
 	if err != nil {
 		return fmt.Errorf("plain: %w", err)
 	}
@@ -251,7 +283,7 @@ func (b *bench) printLags() error {
 // compareFull compares acknowledging on a ledger that has many events to an
 // empty one, in turn.
 func (b *bench) compareFull(ctx context.Context) error {
-	full, err := startServer(ctx, b.caddy, b.ledgerDir, b.app.Addr().String(), b.full)
+	full, err := startServer(ctx, b.caddy, b.ledgerDir, b.app.Addr().String(), b.api, b.full)
 	if err != nil {
 		return err
 	}
@@ -316,6 +348,60 @@ func (b *bench) copies() (requests, error) {
 
 func (b *bench) forged() (requests, error) {
 	return requests{bytes: build(repeated, "a guess"), answer: no, endless: true}, nil
+}
+
+// checkouts ask for a checkout that is there.
+func (b *bench) checkouts() (requests, error) {
+	var body string
+	for range 2 { // the first makes it
+		response, err := http.Post("http://"+b.server.checkout+"/buy", "", nil)
+		if err != nil {
+			return requests{}, err
+		}
+		text, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil {
+			return requests{}, err
+		}
+		body = string(text)
+	}
+	return requests{bytes: plainRequests("POST /buy"), answer: answer{"200", body}, endless: true}, nil
+}
+
+// pages ask for what the app answers without a checkout.
+func (b *bench) pages() (requests, error) {
+	return requests{bytes: plainRequests("GET /page"), answer: plainYes, endless: true}, nil
+}
+
+func plainRequests(line string) [][]byte {
+	return [][]byte{[]byte(line + " HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 0\r\n\r\n")}
+}
+
+// printDownloads compares downloads through intercept to plain ones, in turn.
+func (b *bench) printDownloads() error {
+	var ratios []float64
+	for range b.rounds {
+		var took [2]time.Duration
+		for i, addr := range []string{b.server.plain, b.server.intercept} {
+			start := time.Now()
+			for range 5 {
+				response, err := http.Get("http://" + addr + "/big")
+				if err != nil {
+					return err
+				}
+				n, err := io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+				if err != nil || n != bigSize {
+					return fmt.Errorf("a download ended after %d bytes: %w", n, err)
+				}
+			}
+			took[i] = time.Since(start)
+		}
+		ratios = append(ratios, float64(took[0])/float64(took[1]))
+	}
+	fmt.Printf("\nDownloads of 100 MiB through intercept: %.2f (%.2f to %.2f) of plain, aim 0.97\n",
+		median(ratios), slices.Min(ratios), slices.Max(ratios))
+	return nil
 }
 
 func (b *bench) signed(n int) requests {

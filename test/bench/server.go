@@ -16,7 +16,16 @@ import (
 	"time"
 )
 
-const appBody = "ok"
+const (
+	appBody     = "ok"
+	respondBody = "a plain answer of Caddy's own, about as long as that of a checkout, so that what is sent is much the same"
+	bigSize     = 100 << 20
+)
+
+// zeros is an endless file.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // app is what is behind Caddy: it reads what it gets and says yes.
 type app struct {
@@ -43,6 +52,10 @@ func startApp() (*app, error) {
 				a.arrivals.Store(id, time.Now())
 			}
 		}
+		if r.URL.Path == "/big" {
+			_, _ = io.CopyN(w, zeros{}, bigSize) // whoever downloads counts
+			return
+		}
 		_, _ = io.WriteString(w, appBody) // the proxy is gone: the answer that it gives is checked
 	})}
 	go func() { _ = server.Serve(listener) }() // ends with the listener
@@ -59,6 +72,7 @@ const caddyfile = `{
 	ccpayment {
 		app_id ` + appID + `
 		app_secret ` + appSecret + `
+		base_url {$BENCH_API}
 		store bolt {
 			path {$BENCH_LEDGER}
 		}
@@ -95,6 +109,23 @@ http://:{$BENCH_STORED} {
 	}
 	import app
 }
+http://:{$BENCH_RESPOND} {
+	bind 127.0.0.1
+	respond "` + respondBody + `"
+}
+http://:{$BENCH_CHECKOUT} {
+	bind 127.0.0.1
+	ccpayment_checkout {
+		price 10
+		order_id bench-order
+		limit off
+	}
+}
+http://:{$BENCH_INTERCEPT} {
+	bind 127.0.0.1
+	ccpayment_checkout
+	import app
+}
 http://:{$BENCH_DOWN} {
 	bind 127.0.0.1
 	ccpayment_webhook /hook 127.0.0.1:1 {
@@ -108,18 +139,19 @@ http://:{$BENCH_DOWN} {
 
 // server is the Caddy that is measured.
 type server struct {
-	binary         string
-	dir            string // its ledger, log and data; removed at the end
-	admin          string
-	plain, webhook string // the addresses of the sites
-	stored, down   string
-	cmd            *exec.Cmd
-	ended          chan struct{}
+	binary                       string
+	dir                          string // its ledger, log and data; removed at the end
+	admin                        string
+	plain, webhook               string // the addresses of the sites
+	stored, down                 string
+	respond, checkout, intercept string
+	cmd                          *exec.Cmd
+	ended                        chan struct{}
 }
 
 // startServer returns once the sites answer. full is how many delivered events its
 // ledger has before.
-func startServer(ctx context.Context, binary, ledgerDir, app string, full int) (s *server, err error) {
+func startServer(ctx context.Context, binary, ledgerDir, app, api string, full int) (s *server, err error) {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return nil, err
 	}
@@ -143,12 +175,13 @@ func startServer(ctx context.Context, binary, ledgerDir, app string, full int) (
 			return s, fmt.Errorf("filling the ledger: %w", err)
 		}
 	}
-	ports, err := freePorts(5)
+	ports, err := freePorts(8)
 	if err != nil {
 		return s, err
 	}
 	s.admin, s.plain, s.webhook = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
 	s.stored, s.down = "127.0.0.1:"+ports[3], "127.0.0.1:"+ports[4]
+	s.respond, s.checkout, s.intercept = "127.0.0.1:"+ports[5], "127.0.0.1:"+ports[6], "127.0.0.1:"+ports[7]
 	config := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(config, []byte(caddyfile), 0o600); err != nil {
 		return s, err
@@ -161,6 +194,7 @@ func startServer(ctx context.Context, binary, ledgerDir, app string, full int) (
 	cmd := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(),
 		"BENCH_ADMIN="+s.admin, "BENCH_PLAIN="+ports[1], "BENCH_WEBHOOK="+ports[2], "BENCH_STORED="+ports[3], "BENCH_DOWN="+ports[4], "BENCH_APP="+app,
+		"BENCH_RESPOND="+ports[5], "BENCH_CHECKOUT="+ports[6], "BENCH_INTERCEPT="+ports[7], "BENCH_API="+api,
 		"BENCH_LEDGER="+filepath.Join(dir, "ledger.db"), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
