@@ -32,10 +32,11 @@ type orderView struct {
 	ReadAt      *time.Time `json:"read_at,omitempty"`
 }
 
-func viewOrder(o ledger.Order) orderView {
+func viewOrder(o ledger.Order, now time.Time) orderView {
+	stands := viewStatus(o, now)
 	v := orderView{
-		OrderID: o.OwnID, Account: o.Account, State: o.State, Due: o.Due, Paid: o.Paid, Currency: o.Currency,
-		Late: o.Late, Fulfilled: o.Fulfilled(), FulfilledBy: o.FulfilledBy,
+		OrderID: o.OwnID, Account: o.Account, State: stands.State, Due: stands.AmountDue, Paid: stands.AmountPaid,
+		Currency: stands.Currency, Late: o.Late, Fulfilled: o.Fulfilled(), FulfilledBy: o.FulfilledBy,
 	}
 	if !o.ReadAt.IsZero() {
 		v.ReadAt = &o.ReadAt
@@ -63,7 +64,7 @@ type moment struct {
 }
 
 // listOrders answers GET /ccpayment/orders.
-func listOrders(r *http.Request, _ *App, shared *sharedLedger) (any, error) {
+func listOrders(r *http.Request, app *App, shared *sharedLedger) (any, error) {
 	values := r.URL.Query()
 	limit, err := readLimit(values)
 	if err != nil {
@@ -89,7 +90,7 @@ func listOrders(r *http.Request, _ *App, shared *sharedLedger) (any, error) {
 	}
 	list := orderList{Orders: []orderView{}, Next: page.Next}
 	for _, o := range page.Orders {
-		list.Orders = append(list.Orders, viewOrder(o))
+		list.Orders = append(list.Orders, viewOrder(o, app.now()))
 	}
 	return list, explainLedger(err)
 }
@@ -107,7 +108,7 @@ func showOrder(r *http.Request, app *App, shared *sharedLedger) (any, error) {
 	if err != nil {
 		return nil, explainLedger(err)
 	}
-	details := orderDetails{orderView: viewOrder(order), GatewayOrderID: order.ID, Payments: order.Payments}
+	details := orderDetails{orderView: viewOrder(order, app.now()), GatewayOrderID: order.ID, Payments: order.Payments}
 	if c := order.Checkout; c != nil {
 		details.Terms, details.Generations = &c.Terms, c.Generations
 	}

@@ -148,8 +148,8 @@ func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, a
 		return success("delivered")
 	}
 	if h.troubles.Allow() {
-		h.logger.Warn("the app did not take the event", zap.String("route", h.routeName), zap.String("event_id", event.EventID()),
-			zap.String("type", event.Type), zap.Int("attempt", attempt.Number), zap.Error(redacted(failure.cause)))
+		h.logger.Warn("the app did not take the event",
+			append(h.fields(event), zap.Int("attempt", attempt.Number), zap.Error(redacted(failure.cause)))...)
 	}
 	if err := attempt.Failed(ctx, failure, failure.again); err != nil {
 		return h.unavailable(err)

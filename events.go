@@ -145,8 +145,14 @@ func (h *Webhook) fields(e ledger.Event) []zap.Field {
 // tellDelivered tells that the app has taken an event.
 func (h *Webhook) tellDelivered(e ledger.Event, money *confirmation) {
 	h.deliveryLag.Observe(h.app.now().Sub(e.ReceivedAt).Seconds())
-	h.events.announce(eventDelivered, h.facts(e))
-	if money != nil && money.told != nil && money.told.Fulfill {
+	data := h.facts(e)
+	told := new(ledger.Confirmation)
+	if money != nil && money.told != nil {
+		told = money.told
+	}
+	data["order_state"] = told.OrderState
+	h.events.announce(eventDelivered, data)
+	if told.Fulfill {
 		h.events.announce(eventOrderPaid, h.facts(e))
 	}
 }

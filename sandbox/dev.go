@@ -29,6 +29,7 @@ type dev struct {
 	print      bool
 
 	sandbox string // its address
+	admin   string // that of Caddy's admin endpoint
 	dir     string // everything that Caddy writes; removed at the end
 }
 
@@ -99,9 +100,14 @@ func (d *dev) run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
+	// Caddy would share the port with another that has it already.
+	if d.admin, err = freeAddress(ctx, d.listen); err != nil {
+		return subcommand.Fail(subcommand.ExitUnreachable, "%w: end what has it, or choose another with --listen", err)
+	}
 	told := &steps{out: out}
 	box, err := New(Options{
 		AppID: os.Getenv("CCPAYMENT_APP_ID"), AppSecret: os.Getenv("CCPAYMENT_APP_SECRET"), Logger: told.ofSandbox(),
+		WebhookURL: "http://" + d.listen + "/hook",
 	})
 	if err != nil {
 		return &subcommand.ExitError{Code: subcommand.ExitUsage, Err: err}
@@ -165,6 +171,22 @@ func (d *dev) runCaddy(ctx context.Context, box *Sandbox, out io.Writer, told *s
 	return subcommand.Fail(subcommand.ExitUnreachable, "Caddy ended (%w):\n%s", err, problems)
 }
 
+// freeAddress returns an address for the admin endpoint, if the given one is
+// free, too.
+func freeAddress(ctx context.Context, listen string) (string, error) {
+	taken, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return "", err
+	}
+	defer taken.Close()
+	free, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer free.Close()
+	return free.Addr().String(), nil
+}
+
 // waitForCaddy reports whether Caddy is ready, and not gone.
 func (d *dev) waitForCaddy(ctx context.Context, gone <-chan struct{}) bool {
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -207,16 +229,17 @@ func (d *dev) introduce(out io.Writer) {
   the token     comes with it as "Authorization: Bearer …": %[3]s
   is it paid?   http://%[1]s/status?t=…, with the t that return_url gets
   the sandbox   http://%[4]s shows all orders, and plays the buyers
+  the ledger    caddy ccpayment events list --address %[5]s
 
 Ctrl-C ends it; all is forgotten then.
 
-`, d.listen, d.to, token, d.sandbox)
+`, d.listen, d.to, token, d.sandbox, d.admin)
 }
 
 // caddyfile is what dev runs.
 func (d *dev) caddyfile() string {
 	return fmt.Sprintf(`{
-	admin off
+	admin %[8]s
 	persist_config off
 	auto_https off
 	grace_period 1s
@@ -239,15 +262,30 @@ func (d *dev) caddyfile() string {
 		}
 	}
 }
-http://%[4]s {
+http://:%[9]s {
 	bind %[6]s
 	%[7]s
 }
-`, stepLoggers, d.sandbox, strings.TrimSuffix(apiPrefix, "/"), d.listen, filepath.Join(d.dir, "ledger.db"), d.host(), d.site("\n\t"))
+`, stepLoggers, d.sandbox, strings.TrimSuffix(apiPrefix, "/"), d.listen, filepath.Join(d.dir, "ledger.db"), d.bind(), d.site("\n\t"),
+		d.admin, d.port())
 }
 
-func (d *dev) host() string {
-	host, _, _ := net.SplitHostPort(d.listen)
+func (d *dev) port() string {
+	_, port, _ := net.SplitHostPort(d.listen)
+	return port
+}
+
+// bind is where Caddy listens: without a host of one's choice both loopback
+// addresses, because localhost may be either.
+func (d *dev) bind() string {
+	host, port, _ := net.SplitHostPort(d.listen)
+	if host != "127.0.0.1" {
+		return host
+	}
+	if taken, err := net.Listen("tcp", net.JoinHostPort("::1", port)); err == nil { //nolint:noctx // it is closed at once
+		_ = taken.Close()
+		return "127.0.0.1 ::1"
+	}
 	return host
 }
 

@@ -43,7 +43,10 @@ type logLine struct {
 		Status  string `json:"status"`
 		Cause   string `json:"cause"`
 		Reason  string `json:"reason"`
+		State   string `json:"order_state"`
 	} `json:"data"`
+	Reason  string `json:"reason"`
+	Cause   string `json:"cause"`
 	OrderID string `json:"order_id"`
 	Error   string `json:"error"`
 	Trace   string `json:"err_trace"` // of a request that failed: where
@@ -70,6 +73,8 @@ func (s *steps) follow(log io.Reader) {
 func (l logLine) describe() string {
 	kind := l.Data.Type + " " + l.Data.Status
 	switch {
+	case l.Name == "ccpayment_delivered" && l.Data.State != "":
+		return kind + " handed over, the order is " + l.Data.State + ": your app said yes"
 	case l.Name == "ccpayment_delivered":
 		return kind + " handed over: your app said yes"
 	case l.Name == "ccpayment_order_paid":
@@ -90,10 +95,11 @@ func (l logLine) describe() string {
 	case l.Msg == "holding an event":
 		return "" // told as an event
 	case l.Level == "warn" || l.Level == "error":
-		if l.Error == "" {
+		why := cmp.Or(l.Error, l.Cause, l.Reason)
+		if why == "" {
 			return l.Msg
 		}
-		return l.Msg + ": " + l.Error
+		return l.Msg + ": " + why
 	default:
 		return ""
 	}
