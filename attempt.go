@@ -145,7 +145,7 @@ func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, a
 		}
 		h.tellDelivered(event, money)
 		h.settleAgain(ctx, event, money, shared)
-		return success("delivered")
+		return success(delivered)
 	}
 	if h.troubles.Allow() {
 		h.logger.Warn("the app did not take the event",
@@ -157,6 +157,9 @@ func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, a
 	h.tellIfDead(ctx, attempt, failure)
 	return failure.answer("failed")
 }
+
+// delivered is the outcome where the app said yes.
+const delivered = "delivered"
 
 // unavailable is the outcome while the ledger cannot be used.
 const unavailable = "unavailable"

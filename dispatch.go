@@ -78,7 +78,7 @@ func (h *Webhook) courier(shared *sharedLedger) ledger.Courier {
 		Lease:   h.lease(),
 		Workers: workers,
 		Direct:  h.Confirm == "off",
-		Carry:   func(attempt *ledger.Attempt) (bool, error) { return h.carry(attempt, shared) },
+		Carry:   func(attempt *ledger.Attempt) (ledger.Sign, error) { return h.carry(attempt, shared) },
 		Failed: func(err error) {
 			if h.troubles.Allow() {
 				h.logger.Error("the ledger cannot be used: events wait", zap.String("route", h.routeName), zap.Error(err))
@@ -88,38 +88,40 @@ func (h *Webhook) courier(shared *sharedLedger) ledger.Courier {
 }
 
 // carry makes one attempt in the background.
-func (h *Webhook) carry(attempt *ledger.Attempt, shared *sharedLedger) (reached bool, err error) {
+func (h *Webhook) carry(attempt *ledger.Attempt, shared *sharedLedger) (sign ledger.Sign, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.logger.Error("handing over panicked", zap.String("route", h.routeName),
 				zap.String("event_id", attempt.Event.EventID()), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
 			failure := fmt.Errorf("handing over panicked: %v", p)
-			reached, err = true, attempt.Failed(context.Background(), failure, ledger.Again{})
+			sign, err = ledger.Reached, attempt.Failed(context.Background(), failure, ledger.Again{})
 			h.tellIfDead(context.Background(), attempt, failure)
 		}
 	}()
 	ctx := context.Background()
 	if attempt.Event.Body == nil {
 		failure := errors.New("its body was pruned after the retention time: ask CCPayment to send it again")
-		return true, h.die(ctx, attempt, failure)
+		return ledger.Untried, h.die(ctx, attempt, failure)
 	}
 	d, err := h.gateway.read(attempt.Event.Body)
 	if err != nil {
-		return true, h.die(ctx, attempt, err)
+		return ledger.Untried, h.die(ctx, attempt, err)
 	}
 	r, err := h.remake(ctx, attempt.Event)
 	if err != nil {
-		return true, h.die(ctx, attempt, err)
+		return ledger.Untried, h.die(ctx, attempt, err)
 	}
 	out := h.attempt(r, h.delivery, d.of(attempt.Event), attempt, shared)
 	var failure *appError
 	switch {
 	case out.outcome == unavailable:
-		return true, out.cause
-	case errors.As(out.cause, &failure):
-		return !failure.unreached, nil
-	default:
-		return true, nil
+		return ledger.Untried, out.cause
+	case errors.As(out.cause, &failure) && failure.unreached:
+		return ledger.Unreached, nil
+	case failure != nil, out.outcome == delivered:
+		return ledger.Reached, nil
+	default: // it was held, or could not be confirmed
+		return ledger.Untried, nil
 	}
 }
 

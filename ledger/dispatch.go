@@ -18,9 +18,9 @@ type Courier struct {
 	// Direct: nothing is asked between an event's coming in and its handing over,
 	// so that the commit which accepts it can count its first attempt.
 	Direct bool
-	// Carry makes an attempt and ends it. It reports whether the app could be
-	// reached at all, and the error of recording the outcome.
-	Carry func(attempt *Attempt) (reached bool, err error)
+	// Carry makes an attempt and ends it. It reports what that tells of the app,
+	// and the error of recording the outcome.
+	Carry func(attempt *Attempt) (Sign, error)
 	// Failed is told what the store could not do; the courier goes on.
 	Failed func(err error)
 }
@@ -35,6 +35,18 @@ const (
 	brokenAfter  = 5
 	firstPause   = time.Second
 	longestPause = time.Minute
+)
+
+// Sign is what an attempt tells of the app.
+type Sign uint8
+
+const (
+	// Untried: the app was not called.
+	Untried Sign = iota
+	// Reached: the app answered, whatever it said.
+	Reached
+	// Unreached: the app refused the connection or did not answer.
+	Unreached
 )
 
 // Dispatch hands over what is due on the courier's route, now and as it becomes
@@ -70,11 +82,10 @@ type dispatch struct {
 
 // carried is what came of one event.
 type carried struct {
-	key     Key
-	began   time.Time
-	tried   bool // else it was not to be handed over, and says nothing of the app
-	reached bool
-	err     error
+	key   Key
+	began time.Time
+	sign  Sign
+	err   error
 }
 
 func (d *dispatch) run(ctx context.Context) {
@@ -196,8 +207,8 @@ func (d *dispatch) note(c carried) {
 	switch {
 	case c.err != nil:
 		d.fail(c.err)
-	case !c.tried:
-	case c.reached:
+	case c.sign == Untried:
+	case c.sign == Reached:
 		d.refused = 0
 	case c.began.After(d.paused): // else it is one more of those that led to the pause
 		d.refused++
@@ -223,7 +234,6 @@ func (d *dispatch) carry(ctx context.Context, key Key, fresh *Event) carried {
 		c.err = err
 		return c
 	}
-	c.tried = true
-	c.reached, c.err = d.Carry(attempt)
+	c.sign, c.err = d.Carry(attempt)
 	return c
 }

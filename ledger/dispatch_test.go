@@ -50,10 +50,10 @@ func (a *app) called() []call {
 	return slices.Clone(a.calls)
 }
 
-func (a *app) carry(attempt *ledger.Attempt) (bool, error) {
+func (a *app) carry(attempt *ledger.Attempt) (ledger.Sign, error) {
 	if _, err := attempt.Send(bg); err != nil {
 		attempt.End(bg, err)
-		return true, err
+		return ledger.Untried, err
 	}
 	a.mu.Lock()
 	a.calls = append(a.calls, call{attempt.Event.Key, attempt.Number, attempt.Reason, time.Now()})
@@ -64,9 +64,13 @@ func (a *app) carry(attempt *ledger.Attempt) (bool, error) {
 		no = answer(attempt)
 	}
 	if no.err == nil {
-		return true, attempt.Delivered(bg)
+		return ledger.Reached, attempt.Delivered(bg)
 	}
-	return !no.unreached, attempt.Failed(bg, no.err, no.again)
+	sign := ledger.Reached
+	if no.unreached {
+		sign = ledger.Unreached
+	}
+	return sign, attempt.Failed(bg, no.err, no.again)
 }
 
 // dispatch starts a courier to a new app; stop ends it and waits.
