@@ -84,7 +84,7 @@ func wantNote(t *testing.T, name string, want map[string]any) {
 			t.Errorf("%s says %s %q, want %q", name, key, text, value)
 		}
 	}
-	known := []string{"event_id", "account", "route", "type", "status", "record_id", "order_id", "cause", "fulfill", "reason", "client_ip"}
+	known := []string{"event_id", "account", "route", "type", "status", "record_id", "order_id", "cause", "fulfill", "reason", "client_ip", "order_state"}
 	for key := range got[0] {
 		if !slices.Contains(known, key) {
 			t.Errorf("%s tells %s", name, key)

@@ -79,11 +79,10 @@ func (*API) CaddyModule() caddy.ModuleInfo {
 // Provision resolves the options.
 func (h *API) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
-	appModule, err := ctx.App("ccpayment")
-	if err != nil {
-		return fmt.Errorf("getting ccpayment app: %v", err)
+	var err error
+	if h.app, err = appOf(ctx); err != nil {
+		return err
 	}
-	h.app = appModule.(*App)
 	repl := caddy.NewReplacer()
 	account, err := optional(repl, "account", h.Account)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -134,11 +133,10 @@ func (*Checkout) CaddyModule() caddy.ModuleInfo {
 // Provision resolves the options.
 func (h *Checkout) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()
-	appModule, err := ctx.App("ccpayment")
-	if err != nil {
-		return fmt.Errorf("getting ccpayment app: %v", err)
+	var err error
+	if h.app, err = appOf(ctx); err != nil {
+		return err
 	}
-	h.app = appModule.(*App)
 	repl := caddy.NewReplacer()
 	account, err := optional(repl, "account", h.Account)
 	if err != nil {

@@ -3,7 +3,6 @@ package ccpayment
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -43,11 +42,10 @@ func (*Status) CaddyModule() caddy.ModuleInfo {
 
 // Provision resolves the account.
 func (h *Status) Provision(ctx caddy.Context) error {
-	appModule, err := ctx.App("ccpayment")
-	if err != nil {
-		return fmt.Errorf("getting ccpayment app: %v", err)
+	var err error
+	if h.app, err = appOf(ctx); err != nil {
+		return err
 	}
-	h.app = appModule.(*App)
 	if h.account, err = optional(caddy.NewReplacer(), "account", h.Account); err != nil {
 		return err
 	}

@@ -196,11 +196,10 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 	h.rejections = rate.NewLimiter(linesPerSecond, linesPerSecond)
 	h.troubles = rate.NewLimiter(linesPerSecond, linesPerSecond)
 
-	appModule, err := ctx.App("ccpayment")
-	if err != nil {
-		return fmt.Errorf("getting ccpayment app: %v", err)
+	var err error
+	if h.app, err = appOf(ctx); err != nil {
+		return err
 	}
-	h.app = appModule.(*App)
 	h.setDefaults()
 	config, err := json.Marshal(h)
 	if err != nil {

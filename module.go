@@ -231,6 +231,15 @@ func (a *App) credentials(name string) (*credentials, error) {
 	return c, nil
 }
 
+// appOf returns the App of the configuration that is being provisioned.
+func appOf(ctx caddy.Context) (*App, error) {
+	module, err := ctx.App("ccpayment")
+	if err != nil {
+		return nil, fmt.Errorf("getting ccpayment app: %v", err)
+	}
+	return module.(*App), nil
+}
+
 // tillOf returns the till of an account, of which there is one.
 func (a *App) tillOf(account string) (*till, error) {
 	c, err := a.credentials(account)

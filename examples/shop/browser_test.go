@@ -52,8 +52,9 @@ func open(t *testing.T, tab context.Context, as look) *buyer {
 		"SHOP_UPSTREAM": app.Listener.Addr().String(),
 	})
 	b := &buyer{t: t, tab: tab, look: as, site: running.Site, shop: j, ccpayment: running.CCPayment}
-	// The page stops asking Caddy before that ends.
-	t.Cleanup(func() { browser.Do(t, tab, chromedp.Navigate("about:blank")) })
+	// The page stops asking Caddy before that ends. It may be about to load anew
+	// by itself, which ends this navigation or is ended by it.
+	t.Cleanup(func() { _, _ = chromedp.Run(tab, chromedp.Navigate("about:blank")) })
 	browser.Do(t, tab, chromedp.Navigate(b.site))
 	return b
 }
