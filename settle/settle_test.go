@@ -101,3 +101,27 @@ func TestSettle(t *testing.T) {
 		}
 	}
 }
+
+// TestWaitsForAPerson: what cannot be weighed counts once somebody releases it,
+// but for amounts in another unit.
+func TestWaitsForAPerson(t *testing.T) {
+	order := settle.Order{Due: decimal.New(10, 0)}
+	for _, test := range []struct {
+		name    string
+		payment settle.Payment
+		state   settle.State
+		verdict settle.Verdict
+	}{
+		{"unpriced", settle.Payment{Unpriced: true}, settle.Review, settle.Late},
+		{"unpriced, released", settle.Payment{Unpriced: true, Released: true}, settle.Paid, settle.Counts},
+		{"another unit", settle.Payment{OtherUnit: true}, settle.Review, settle.OtherUnit},
+		{"another unit, released", settle.Payment{OtherUnit: true, Released: true}, settle.Review, settle.OtherUnit},
+	} {
+		p := test.payment
+		p.RecordID, p.Amount, p.Finished, p.Clean = "1", decimal.New(10, 0), true, true
+		got := settle.Settle(order, []settle.Payment{p}, settle.Policy{}, time.Now())
+		if got.State != test.state || got.Verdicts["1"] != test.verdict {
+			t.Errorf("%s: %s, %s, want %s, %s", test.name, got.State, got.Verdicts["1"], test.state, test.verdict)
+		}
+	}
+}
