@@ -2,6 +2,7 @@ package ccpayment_test
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -131,6 +132,23 @@ func (s *server) load(setup setup) {
 	if err := caddy.Load(adapt(s.t, s.names.Replace(setup.caddyfile())), true); err != nil {
 		s.t.Fatalf("loading the configuration: %v", err)
 	}
+	// Caddy closes the former listener behind the reload, and with it resets the
+	// connections that it had not yet taken.
+	s.client.CloseIdleConnections()
+	await(s.t, "one listener is left", func() bool { return listeners(s.addr) <= 1 })
+}
+
+// listeners counts the sockets that listen on an IPv4 address, where the system
+// has a list of them; elsewhere Caddy's listeners share one.
+func listeners(addr string) int {
+	sockets, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return 0
+	}
+	host, port, _ := net.SplitHostPort(addr)
+	number, _ := strconv.Atoi(port)
+	return strings.Count(string(sockets), fmt.Sprintf(" %08X:%04X 00000000:0000 0A ",
+		binary.NativeEndian.Uint32(net.ParseIP(host).To4()), number))
 }
 
 func adapt(t *testing.T, caddyfile string) []byte {
