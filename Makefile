@@ -2,7 +2,10 @@
 # certificate authority that nothing here uses.
 TAGS := nobadger,nomysql,nopgx
 
-.PHONY: build demo test lint bench xcaddy
+# How long a soak lasts.
+SOAK := 30m
+
+.PHONY: build demo test lint bench soak xcaddy
 
 build:
 	go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/caddy ./cmd/caddy
@@ -23,6 +26,11 @@ lint:
 bench: build
 	go test -tags $(TAGS) -run '^$$' -bench . -benchmem . ./store/bolt
 	go run ./test/bench --caddy bin/caddy
+
+# Uses Caddy for long, with reloads, stops, kills and faults; what it holds must
+# not grow.
+soak: build
+	CADDY=$(CURDIR)/bin/caddy go test -tags $(TAGS) -run '^TestSoak$$' -count 1 -timeout 0 -v ./test -soak $(SOAK)
 
 # What a user does who adds the plugin to a Caddy of his own. Both versions are
 # named, so that none is looked up.

@@ -57,6 +57,11 @@ func (r *receiver) comes() {
 	r.serve(listener)
 }
 
+// goes lets it be away, once it has answered whom it has.
+func (r *receiver) goes() {
+	r.server.Close()
+}
+
 func (r *receiver) serve(listener net.Listener) {
 	r.server = httptest.NewUnstartedServer(r)
 	r.server.Listener.Close()

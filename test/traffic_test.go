@@ -123,16 +123,18 @@ func deliver(ctx context.Context, c *http.Client, url string, e event, secret st
 }
 
 // insist sends the event until it is acknowledged, as CCPayment does: again
-// when the connection failed or the answer is 503. Any other answer is an error.
-func insist(ctx context.Context, c *http.Client, url string, e event) error {
+// when the connection failed or the answer is 503, or 502 where the app may be
+// away. Any other answer is an error.
+func (tr *traffic) insist(ctx context.Context, e event) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		a, err := deliver(ctx, c, url, e, appSecret)
+		a, err := deliver(ctx, tr.client, tr.url, e, appSecret)
 		switch {
 		case err == nil && a.yes():
 			return nil
-		case err == nil && (a.status != http.StatusServiceUnavailable || strings.Contains(a.text, "Success")):
+		case err == nil && (a.status != http.StatusServiceUnavailable && (a.status != http.StatusBadGateway || !tr.appMayBeAway.Load()) ||
+			strings.Contains(a.text, "Success")):
 			return fmt.Errorf("the answer is %d %q", a.status, a.text)
 		}
 		select {
@@ -151,6 +153,8 @@ type traffic struct {
 	beside  func(event) event // makes what is sent together with a new event
 	senders sync.WaitGroup
 	ending  chan struct{}
+
+	appMayBeAway atomic.Bool
 
 	mu           sync.Mutex
 	acknowledged []event
@@ -206,7 +210,7 @@ func (tr *traffic) sendOne() error {
 	beside := tr.beside(e)
 	if rand.IntN(2) == 0 { // so much earlier that it may be handed over before
 		for range 3 {
-			if err := insist(ctx, tr.client, tr.url, beside); err != nil {
+			if err := tr.insist(ctx, beside); err != nil {
 				return err
 			}
 		}
@@ -223,8 +227,8 @@ func (tr *traffic) sendOne() error {
 
 func (tr *traffic) both(ctx context.Context, a, b event) error {
 	other := make(chan error, 1)
-	go func() { other <- insist(ctx, tr.client, tr.url, b) }()
-	return errors.Join(insist(ctx, tr.client, tr.url, a), <-other)
+	go func() { other <- tr.insist(ctx, b) }()
+	return errors.Join(tr.insist(ctx, a), <-other)
 }
 
 // events returns those that were acknowledged so far.
