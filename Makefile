@@ -5,10 +5,22 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo test lint bench soak xcaddy
+.PHONY: build demo test lint bench soak release xcaddy
 
 build:
 	go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/caddy ./cmd/caddy
+
+# Caddy for each of these platforms, with the checksums.
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+release:
+	rm -rf dist && mkdir dist
+	set -e; for platform in $(PLATFORMS); do \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/}; export GOOS GOARCH; \
+		name=dist/caddy-ccpayment-$$GOOS-$$GOARCH; [ $$GOOS = windows ] && name=$$name.exe; \
+		CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o $$name ./cmd/caddy; \
+	done
+	cd dist && sha256sum * > SHA256SUMS
 
 # Starts Caddy with Caddyfile.example, a small shop behind it and the sandbox in
 # CCPayment's place, and plays the buyers.

@@ -9,9 +9,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/shopspring/decimal"
-
-	"github.com/seed-338f6760/caddy-ccpayment/client"
 )
 
 // requestUUID is the only placeholder of a request that an order id may have.
@@ -120,27 +117,19 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 	if h.max, err = known(repl, "buyer_price", h.BuyerPrice.Max); err != nil {
 		return err
 	}
-	least, errMin := readPositive(h.min)
-	most, errMax := readPositive(h.max)
+	least, errMin := readPrice(h.min, h.Coin == "")
+	most, errMax := readPrice(h.max, h.Coin == "")
 	if h.BuyerPrice.Field == "" || errMin != nil || errMax != nil || most.LessThan(least) {
-		return errors.New("buyer_price takes a field's name, a smallest and a largest amount, both more than zero")
+		return errors.Join(errors.New("buyer_price takes a field's name, a smallest and a largest amount, both more than zero"), errMin, errMax)
 	}
 	return nil
 }
 
-func readPositive(text string) (decimal.Decimal, error) {
-	d, err := client.ParseAmount(text)
-	if err == nil && !d.IsPositive() {
-		err = errors.New("it must be more than zero")
-	}
-	return d, err
-}
-
 // checkBuyerPrice checks what a buyer wants to pay.
 func (h *Checkout) checkBuyerPrice(text string) error {
-	price, err := readPositive(text)
-	least, _ := readPositive(h.min)
-	most, _ := readPositive(h.max)
+	price, err := readPrice(text, h.Coin == "")
+	least, _ := readPrice(h.min, h.Coin == "")
+	most, _ := readPrice(h.max, h.Coin == "")
 	if err != nil || price.LessThan(least) || price.GreaterThan(most) {
 		return fmt.Errorf("name an amount from %s to %s", h.min, h.max)
 	}
@@ -150,8 +139,8 @@ func (h *Checkout) checkBuyerPrice(text string) error {
 // checkFixed checks what the configuration says of the order.
 func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 	if h.fixed.price != "" {
-		if _, err := readPositive(h.fixed.price); err != nil {
-			return fmt.Errorf("price: %v", err)
+		if _, err := readPrice(h.fixed.price, h.fixed.coin == ""); err != nil {
+			return err
 		}
 	}
 	if h.fixed.chain == "" && h.fixed.coin != "" || h.fixed.chain != "" && h.fixed.coin == "" {

@@ -87,7 +87,7 @@ func (s *symbols) resolve(ctx context.Context, o offer, prefix string) (terms, e
 	if err != nil {
 		return t, err
 	}
-	if t.price, err = readPrice(o.price, priced); err != nil {
+	if t.price, err = readPrice(o.price, priced.fiatID != ""); err != nil {
 		return t, err
 	}
 	t.Terms = ledger.Terms{Price: t.price.String(), FiatID: priced.fiatID, CoinID: priced.coinID}
@@ -123,11 +123,12 @@ func (s *symbols) resolve(ctx context.Context, o offer, prefix string) (terms, e
 	return t, nil
 }
 
-// readPrice reads a positive decimal number of as many decimals as the unit has.
-func readPrice(text string, in unit) (decimal.Decimal, error) {
+// readPrice reads a positive decimal number of as many decimals as fiat has, or
+// a coin.
+func readPrice(text string, fiat bool) (decimal.Decimal, error) {
 	price, err := client.ParseAmount(text)
 	decimals, what := int32(coinDecimals), "a coin"
-	if in.fiatID != "" {
+	if fiat {
 		decimals, what = fiatDecimals, "fiat"
 	}
 	switch {

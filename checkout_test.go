@@ -31,7 +31,12 @@ const checkoutSite = `http://:$PORT {
 func tillShop(t *testing.T, checkout string, app http.HandlerFunc) *shop {
 	t.Helper()
 	box, c, base := newSandbox(t, 1)
-	s := &shop{box: box, c: c}
+	return tillShopAt(t, &shop{box: box, c: c}, base, checkout, app)
+}
+
+// tillShopAt is one that finds CCPayment's API at base.
+func tillShopAt(t *testing.T, s *shop, base, checkout string, app http.HandlerFunc) *shop {
+	t.Helper()
 	s.server = start(t, setup{
 		global: adminOn, account: "webhook_url http://127.0.0.1:$PORT/hook\nbase_url " + base,
 		site: checkoutSite, webhook: checkout, app: app,
@@ -158,9 +163,11 @@ func TestCheckoutOfAnAnswer(t *testing.T) {
 	}
 }
 
-// TestOneCheckoutForAll: 200 at once make one order.
+// TestOneCheckoutForAll: 200 at once make one order, with one call to CCPayment.
 func TestOneCheckoutForAll(t *testing.T) {
-	s := tillShop(t, "", asks(cart))
+	box, c, _ := newSandbox(t, 1)
+	api, base := watch(t, box)
+	s := tillShopAt(t, &shop{box: box, c: c}, base, "", asks(cart))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	pages, news := make(map[string]int), 0
@@ -182,6 +189,9 @@ func TestOneCheckoutForAll(t *testing.T) {
 	wg.Wait()
 	if len(pages) != 1 || news != 1 || strings.Count(s.logs(), "made an order") != 1 {
 		t.Errorf("200 requests got %d checkouts, %d of them new: %v", len(pages), news, pages)
+	}
+	if calls := api.calls(); calls["createInvoiceUrl"] != 1 {
+		t.Errorf("they made the calls %v", calls)
 	}
 }
 

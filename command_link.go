@@ -112,8 +112,8 @@ func linkValues(fl caddycmd.Flags, now time.Time) (url.Values, error) {
 	if err := checkOrderID(fields.Get("order_id"), ""); err != nil {
 		return nil, fmt.Errorf("--order-id: %w", err)
 	}
-	if _, err := readPositive(fields.Get("price")); err != nil {
-		return nil, fmt.Errorf("--price: %w", err)
+	if _, err := readPrice(fields.Get("price"), !fields.Has("coin")); err != nil {
+		return nil, fmt.Errorf("--%w", err)
 	}
 	if fields.Get("currency") == "" {
 		return nil, errors.New("--currency is empty")

@@ -30,15 +30,22 @@ type watchedAPI struct {
 func newWatchedShop(t *testing.T) (*shop, *watchedAPI) {
 	t.Helper()
 	box, c, _ := newSandbox(t, 1)
-	api := &watchedAPI{box: box, counts: make(map[string]int)}
-	watched := httptest.NewServer(api)
-	t.Cleanup(watched.Close)
+	api, base := watch(t, box)
 	s := &shop{box: box, c: c}
-	s.server = start(t, setup{account: "base_url " + watched.URL + "/ccpayment/v2", confirm: true})
+	s.server = start(t, setup{account: "base_url " + base, confirm: true})
 	if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
 		t.Fatal(err)
 	}
 	return s, api
+}
+
+// watch returns the sandbox's API, watched, and where it listens.
+func watch(t *testing.T, box *sandbox.Sandbox) (api *watchedAPI, base string) {
+	t.Helper()
+	api = &watchedAPI{box: box, counts: make(map[string]int)}
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	return api, server.URL + "/ccpayment/v2"
 }
 
 func (a *watchedAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {

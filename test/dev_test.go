@@ -52,10 +52,11 @@ func TestDevCommand(t *testing.T) {
 		State     string `json:"state"`
 		Fulfilled bool   `json:"fulfilled"`
 	}
-	ask(t, http.MethodGet, site+"/status?t="+checkout.Token, "", http.StatusOK, &status)
-	if status.State != "paid" || !status.Fulfilled {
-		t.Errorf("the buyer's page is told %+v", status)
-	}
+	// Once the app has said yes, and that is on disk.
+	until(t, "the buyer's page is told that it is paid", func() bool {
+		ask(t, http.MethodGet, site+"/status?t="+checkout.Token, "", http.StatusOK, &status)
+		return status.State == "paid" && status.Fulfilled
+	})
 	for _, step := range []string{"made: ", "CCPayment sends ApiDeposit Success", "ApiDeposit Success handed over", "paid: "} {
 		line := regexp.MustCompile(`(?m)^[0-9:]{8}  order-7 +` + step)
 		until(t, "dev prints "+step, func() bool { return line.MatchString(p.output.String()) })
