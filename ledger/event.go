@@ -63,12 +63,15 @@ var idNamespace = uuid.MustParse("6ec7c2a6-55be-5c1e-9d5a-2f0c7c9a4b1e")
 // version 5 UUID over the JSON array of app id, type, record id, status and
 // risk. It depends on nothing that is stored, so it survives the loss of the
 // ledger. The same event on two routes has one id.
-func (k Key) EventID() string {
+func (k Key) EventID() string { return k.UUID().String() }
+
+// UUID is the event's id; see [Key.EventID].
+func (k Key) UUID() uuid.UUID {
 	name, err := json.Marshal([]string{k.AppID, k.Type, k.ID, k.Status, string(k.Risk)})
 	if err != nil {
 		panic("a list of texts is always JSON: " + err.Error())
 	}
-	return uuid.NewSHA1(idNamespace, name).String()
+	return uuid.NewSHA1(idNamespace, name)
 }
 
 // Event is one business transition and what became of it.

@@ -45,7 +45,7 @@ var (
 
 // format is the layout of the file. A later layout gets a new number, and a
 // file of a layout that is not known is not touched.
-const format = "2"
+const format = "3"
 
 var formatKey = []byte("format")
 

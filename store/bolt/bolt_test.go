@@ -250,8 +250,13 @@ func TestOpenRefuses(t *testing.T) {
 		{"NewerFormat", func(t *testing.T, path string) {
 			t.Helper()
 			write(whole)(t, path)
-			bucket(t, path, "meta", "format", "3")
-		}, `its format is "3"`},
+			bucket(t, path, "meta", "format", "4")
+		}, `its format is "4"`},
+		{"OlderFormat", func(t *testing.T, path string) {
+			t.Helper()
+			write(whole)(t, path)
+			bucket(t, path, "meta", "format", "2")
+		}, `its format is "2"; choose another path, or run the version that made it`},
 		{"AFolder", func(t *testing.T, path string) {
 			t.Helper()
 			if err := os.Mkdir(path, 0o700); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,9 +34,9 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 			return err
 		}
 		update(&order)
-		text, err := json.Marshal(order)
+		value, err := encodeOrder(&order)
 		if err != nil {
-			return fmt.Errorf("encoding order %s: %w", id.ID, err)
+			return err
 		}
 		if order.Checkout != nil {
 			for _, g := range order.Checkout.Generations {
@@ -46,7 +45,7 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 				}
 			}
 		}
-		return tx.Bucket(ordersBucket).Put(key, text)
+		return tx.Bucket(ordersBucket).Put(key, value)
 	})
 }
 
@@ -79,9 +78,9 @@ func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.Order
 		}
 		var last []byte
 		for ; k != nil; k, v = cursor.Next() {
-			var order ledger.Order
-			if err := json.Unmarshal(v, &order); err != nil {
-				return fmt.Errorf("%w: an order cannot be read: %v", errDamaged, err)
+			order, err := decodeOrder(v)
+			if err != nil {
+				return err
 			}
 			if !query.Matches(order) {
 				continue
@@ -163,7 +162,7 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 				break
 			}
 			if query.State != ledger.None {
-				summary, err := readHeader(tx.Bucket(eventsBucket).Get(k[timeSize:]))
+				summary, _, err := readHeader(tx.Bucket(eventsBucket).Get(k[timeSize:]))
 				if err != nil {
 					return err
 				}

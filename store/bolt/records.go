@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,13 +13,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
-)
-
-// A value in the events bucket is a header of fixed length, which is all that
-// most deliveries need, and the event as JSON.
-const (
-	headerVersion = 1
-	headerSize    = 1 + 1 + 4 + 8 + 8 // version, state, attempts, seq, received at
 )
 
 // longest is how many bytes of a key's part are kept as they are. CCPayment's
@@ -79,7 +71,7 @@ func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
 	prefix := recordKey(record)
 	cursor := tx.Bucket(eventsBucket).Cursor()
 	for k, v := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
-		summary, err := readHeader(v)
+		summary, fields, err := readHeader(v)
 		if err != nil {
 			return nil, err
 		}
@@ -87,11 +79,8 @@ func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
 		if !ok || len(parts) != 2 {
 			return nil, fmt.Errorf("%w: a key of record %s cannot be read", errDamaged, record.ID)
 		}
-		status, err := statusOf(parts[1], v)
-		if err != nil {
-			return nil, err
-		}
-		summary.Key = ledger.Key{Record: record, Status: status, Risk: ledger.Risk(parts[0].text)}
+		summary.Key = ledger.Key{Record: record, Risk: ledger.Risk(parts[0].text), Status: parts[1].text}
+		longKey(newReader(fields), &summary.Key)
 		events = append(events, summary)
 	}
 	return events, nil
@@ -126,59 +115,26 @@ func splitKey(key []byte) ([]part, bool) {
 	return parts, len(text) == 0
 }
 
-func readHeader(value []byte) (ledger.Summary, error) {
-	if len(value) < headerSize || value[0] != headerVersion {
-		return ledger.Summary{}, fmt.Errorf("%w: an event cannot be read", errDamaged)
-	}
-	return ledger.Summary{
-		State:    ledger.State(value[1]),
-		Attempts: int(binary.BigEndian.Uint32(value[2:])),
-		Seq:      binary.BigEndian.Uint64(value[6:]),
-
-		ReceivedAt: time.Unix(0, int64(binary.BigEndian.Uint64(value[14:]))).UTC(),
-	}, nil
-}
-
-// statusOf returns the status of an event's key, whose last part is given.
-func statusOf(last part, value []byte) (string, error) {
-	if !last.digest {
-		return last.text, nil
-	}
-	var long longStatus
-	if err := json.Unmarshal(value[headerSize:], &long); err != nil {
-		return "", fmt.Errorf("%w: an event cannot be read: %v", errDamaged, err)
-	}
-	return long.KeyStatus, nil
-}
-
 // readEvent returns an event without its body.
 func readEvent(tx *bbolt.Tx, key ledger.Key) (ledger.Event, error) {
-	event, err := readEventAt(tx, eventKey(key))
-	event.Key = key
-	return event, err
+	value := tx.Bucket(eventsBucket).Get(eventKey(key))
+	if value == nil {
+		return ledger.Event{Key: key}, ledger.ErrNotFound
+	}
+	return decodeEvent(value, key)
 }
 
-// readEventAt returns the event of a key in the events bucket. The key's long
-// parts are digests, so that what they stand for is read from the value.
+// readEventAt returns the event of a key in the events bucket.
 func readEventAt(tx *bbolt.Tx, key []byte) (ledger.Event, error) {
-	var event ledger.Event
 	value := tx.Bucket(eventsBucket).Get(key)
 	if value == nil {
-		return event, ledger.ErrNotFound
-	}
-	if _, err := readHeader(value); err != nil {
-		return event, err
-	}
-	if err := json.Unmarshal(value[headerSize:], &event); err != nil {
-		return event, fmt.Errorf("%w: an event cannot be read: %v", errDamaged, err)
+		return ledger.Event{}, ledger.ErrNotFound
 	}
 	parts, ok := splitKey(key)
-	if !ok || len(parts) == 0 {
-		return event, fmt.Errorf("%w: an event's key cannot be read", errDamaged)
+	if !ok || len(parts) != 6 {
+		return ledger.Event{}, fmt.Errorf("%w: an event's key cannot be read", errDamaged)
 	}
-	var err error
-	event.Key.Status, err = statusOf(parts[len(parts)-1], value)
-	return event, err
+	return decodeEvent(value, keyOf(parts))
 }
 
 // readKey returns an event's key, from its bytes where it has no digest in it.
@@ -188,10 +144,14 @@ func readKey(tx *bbolt.Tx, key []byte) (ledger.Key, error) {
 		event, err := readEventAt(tx, key)
 		return event.Key, err
 	}
+	return keyOf(parts), nil
+}
+
+func keyOf(parts []part) ledger.Key {
 	return ledger.Key{
 		Record: ledger.Record{Route: parts[0].text, AppID: parts[1].text, Type: parts[2].text, ID: parts[3].text},
 		Risk:   ledger.Risk(parts[4].text), Status: parts[5].text,
-	}, nil
+	}
 }
 
 // findEvent returns an event without its body, or nil.
@@ -250,6 +210,6 @@ func deleteBodies(tx *bbolt.Tx, keys [][]byte) error {
 }
 
 func isFinished(tx *bbolt.Tx, eventKey []byte) (bool, error) {
-	summary, err := readHeader(tx.Bucket(eventsBucket).Get(eventKey))
+	summary, _, err := readHeader(tx.Bucket(eventsBucket).Get(eventKey))
 	return summary.State.Finished(), err
 }

@@ -2,9 +2,7 @@ package bolt
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,7 +17,7 @@ import (
 type write struct {
 	key, value    []byte
 	bodyKey, body []byte
-	id            [16]byte // of the event
+	id            uuid.UUID // of an event that is new
 
 	isNew          bool
 	route          string
@@ -39,12 +37,17 @@ func prepareChange(tx *bbolt.Tx, change ledger.Change) (write, error) {
 	if err != nil {
 		return write{}, err
 	}
-	w, err := encodeEvent(event)
+	value, err := encodeEvent(&event)
 	if err != nil {
 		return write{}, err
 	}
-	w.newDue = dueKey(event)
-	if w.isNew = known == nil; !w.isNew {
+	w := write{
+		key: eventKey(event.Key), value: value, bodyKey: bodyKey(event), body: event.Body,
+		route: event.Route, after: event.State, newDue: dueKey(event),
+	}
+	if w.isNew = known == nil; w.isNew {
+		w.id = event.UUID()
+	} else {
 		w.before, w.oldDue = known.State, dueKey(*known)
 		// A copy brings back the body of an event that was finished and pruned.
 		if w.body = nil; !event.State.Finished() && tx.Bucket(bodiesBucket).Get(w.bodyKey) == nil {
@@ -60,37 +63,6 @@ func prepareChange(tx *bbolt.Tx, change ledger.Change) (write, error) {
 		err = nil
 	}
 	return w, err
-}
-
-// longStatus is added to the JSON of an event whose key has but a digest of its
-// status.
-type longStatus struct {
-	KeyStatus string `json:"key_status,omitempty"`
-}
-
-func encodeEvent(event ledger.Event) (write, error) {
-	value := make([]byte, headerSize, 1024)
-	value[0] = headerVersion
-	value[1] = byte(event.State)
-	binary.BigEndian.PutUint32(value[2:], uint32(event.Attempts))
-	binary.BigEndian.PutUint64(value[6:], event.Seq)
-	binary.BigEndian.PutUint64(value[14:], uint64(event.ReceivedAt.UnixNano()))
-	var long longStatus
-	if len(event.Key.Status) > longest {
-		long.KeyStatus = event.Key.Status
-	}
-	text, err := json.Marshal(struct {
-		ledger.Event
-		longStatus
-	}{event, long})
-	if err != nil {
-		return write{}, fmt.Errorf("encoding event %s: %w", event.EventID(), err)
-	}
-	return write{
-		key: eventKey(event.Key), value: append(value, text...),
-		bodyKey: bodyKey(event), body: event.Body,
-		id: uuid.MustParse(event.EventID()), route: event.Route, after: event.State,
-	}, nil
 }
 
 func putAll(tx *bbolt.Tx, writes []write) error {
@@ -131,11 +103,11 @@ func (w write) put(tx *bbolt.Tx) error {
 		return err
 	}
 	order.Merge(*w.order)
-	text, err := json.Marshal(order)
+	value, err := encodeOrder(&order)
 	if err != nil {
-		return fmt.Errorf("encoding order %s: %w", order.ID, err)
+		return err
 	}
-	return tx.Bucket(ordersBucket).Put(w.orderKey, text)
+	return tx.Bucket(ordersBucket).Put(w.orderKey, value)
 }
 
 // putDue moves the event's place among those that are due.
@@ -194,15 +166,11 @@ func orderKey(id ledger.OrderID) []byte {
 }
 
 func readOrder(tx *bbolt.Tx, key []byte) (ledger.Order, error) {
-	var order ledger.Order
 	value := tx.Bucket(ordersBucket).Get(key)
 	if value == nil {
-		return order, ledger.ErrNotFound
+		return ledger.Order{}, ledger.ErrNotFound
 	}
-	if err := json.Unmarshal(value, &order); err != nil {
-		return order, fmt.Errorf("%w: an order cannot be read: %v", errDamaged, err)
-	}
-	return order, nil
+	return decodeOrder(value)
 }
 
 var timeSize = len(timeKey(time.Time{}))

@@ -1,0 +1,105 @@
+package bolt
+
+import (
+	"fmt"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// orderVersion begins a value in the orders bucket. Its fields follow, and a
+// checksum.
+const orderVersion = 1
+
+// encodeOrder returns the value of an order.
+func encodeOrder(o *ledger.Order) ([]byte, error) {
+	c := coder{value: make([]byte, 0, 512)}
+	c.value = append(c.value, orderVersion)
+	orderFields(&c, o)
+	value, err := c.seal()
+	if err != nil {
+		return nil, fmt.Errorf("encoding order %s: %w", o.ID, err)
+	}
+	return value, nil
+}
+
+// decodeOrder reads an order.
+func decodeOrder(value []byte) (ledger.Order, error) {
+	var o ledger.Order
+	whole, ok := unseal(value)
+	if !ok || len(whole) == 0 || whole[0] != orderVersion {
+		return o, fmt.Errorf("%w: an order cannot be read", errDamaged)
+	}
+	c := newReader(whole[1:])
+	orderFields(c, &o)
+	if err := c.end(); err != nil {
+		return o, fmt.Errorf("%w: an order cannot be read: %v", errDamaged, err)
+	}
+	return o, nil
+}
+
+// orderFields are an order's, in the order in which they stand in the file.
+func orderFields(c *coder, o *ledger.Order) {
+	c.text(&o.AppID)
+	c.text(&o.ID)
+	c.text(&o.Account)
+	c.text(&o.OwnID)
+	optional(c, &o.Checkout, checkoutFields)
+	c.text(&o.State)
+	c.text(&o.Due)
+	c.text(&o.Paid)
+	c.text(&o.Currency)
+	c.flag(&o.Late)
+	c.time(&o.ReadAt)
+	list(c, &o.Payments, paymentFields)
+	list(c, &o.Released, (*coder).text)
+	c.text(&o.FulfilledBy)
+	c.flag(&o.Abandoned)
+	list(c, &o.Events, orderEventFields)
+	list(c, &o.Steps, stepFields)
+}
+
+func checkoutFields(c *coder, f *ledger.Checkout) {
+	termsFields(c, &f.Terms)
+	c.text(&f.Symbol)
+	list(c, &f.Generations, generationFields)
+}
+
+func termsFields(c *coder, t *ledger.Terms) {
+	c.text(&t.Price)
+	c.text(&t.FiatID)
+	c.text(&t.CoinID)
+	c.text(&t.PayCoinID)
+	c.text(&t.Chain)
+}
+
+func generationFields(c *coder, g *ledger.Generation) {
+	c.text(&g.ID)
+	termsFields(c, &g.Terms)
+	c.time(&g.CreatedAt)
+	c.time(&g.ExpiresAt)
+	c.text(&g.CheckoutURL)
+	c.text(&g.Address)
+	c.text(&g.Memo)
+	c.text(&g.Amount)
+}
+
+func paymentFields(c *coder, p *ledger.OrderPayment) {
+	c.text(&p.RecordID)
+	c.text(&p.Verdict)
+	c.text(&p.Amount)
+}
+
+func orderEventFields(c *coder, e *ledger.OrderEvent) {
+	c.text(&e.Route)
+	c.text(&e.Type)
+	c.text(&e.RecordID)
+	c.text(&e.Status)
+	c.text((*string)(&e.Risk))
+}
+
+func stepFields(c *coder, s *ledger.OrderStep) {
+	c.time(&s.At)
+	c.text(&s.State)
+	c.text(&s.Paid)
+	c.text(&s.Cause)
+}
