@@ -52,7 +52,7 @@ var formatKey = []byte("format")
 // Store is a ledger in a bbolt file.
 type Store struct {
 	path string
-	db   *bbolt.DB
+	disk *disk
 	now  func() time.Time
 	// Created says that the ledger was made by opening it: a new, empty one
 	// recognises no copy of what came before.
@@ -96,30 +96,32 @@ func Open(path string, opts Options) (*Store, error) {
 		return nil, explain(path, err)
 	}
 
-	s := &Store{path: path, now: opts.Now, leases: make(map[ledger.Record]lease)}
-	var file *os.File
+	// What a process that was killed had not synced yet is shown all the same.
+	d := &disk{}
+	d.doubtful.Store(true)
 	err := guard(func() (err error) {
-		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		d.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 			Timeout:      opts.LockTimeout,
 			FreelistType: bbolt.FreelistMapType,
 			OpenFile: func(name string, flag int, perm os.FileMode) (_ *os.File, err error) {
-				file, err = os.OpenFile(name, flag, perm)
-				return file, err
+				d.file, err = os.OpenFile(name, flag, perm)
+				return d.file, err
 			},
 		})
 		return err
 	})
 	if err != nil {
-		if file != nil {
+		if d.file != nil {
 			// A damaged page can make bbolt panic before it lets go of these.
-			unlock(file)
-			_ = file.Close()
+			unlock(d.file)
+			_ = d.file.Close()
 		}
 		return nil, explain(path, err)
 	}
-	s.commits = committer{db: s.db, committed: opts.Committed}
+	s := &Store{path: path, disk: d, now: opts.Now, leases: make(map[ledger.Record]lease)}
+	s.commits = committer{disk: d, committed: opts.Committed, patience: defaultPatience}
 	if err := guard(s.prepare); err != nil {
-		return nil, errors.Join(explain(path, err), s.db.Close())
+		return nil, errors.Join(explain(path, err), d.db.Close())
 	}
 	return s, nil
 }
@@ -133,7 +135,7 @@ func (s *Store) prepare() error {
 	}
 	// A file shorter than its own account of itself would crash the process
 	// when the missing part is read through the memory map.
-	err = s.db.View(func(tx *bbolt.Tx) error {
+	err = s.disk.db.View(func(tx *bbolt.Tx) error {
 		if size := tx.Size(); size > info.Size() {
 			return fmt.Errorf("%w: it was cut off at %d of %d bytes", errDamaged, info.Size(), size)
 		}
@@ -158,7 +160,7 @@ func (s *Store) prepare() error {
 	if err != nil || !s.Created {
 		return err
 	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.disk.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range buckets {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
@@ -173,8 +175,28 @@ func (s *Store) prepare() error {
 }
 
 // Close closes the file. What is running ends first; what comes later gets
-// [ledger.ErrClosed].
-func (s *Store) Close() error { return s.db.Close() }
+// [ledger.ErrClosed]. A disk that does not answer is not waited for: the file is
+// closed with the process then.
+func (s *Store) Close() error {
+	if s.disk.broken.Load() { // bbolt would wait for ever
+		unlock(s.disk.file)
+		return s.disk.file.Close()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.disk.db.Close() }()
+	ticker := time.NewTicker(s.commits.patience)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-closed:
+			return err
+		case <-ticker.C:
+			if s.commits.stuck() {
+				return s.explain(s.commits.errStuck())
+			}
+		}
+	}
+}
 
 // Size returns the length of the file in bytes.
 func (s *Store) Size() (int64, error) {
@@ -264,22 +286,27 @@ func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.C
 // Accept implements [ledger.Store].
 func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Event) *ledger.Change) error {
 	var change *ledger.Change
+	var seen int64 // the commit that was looked at
 	look := func(tx *bbolt.Tx) error {
+		seen = int64(tx.ID())
 		known, err := findEvent(tx, key)
 		if err == nil {
 			change = decide(known)
 		}
 		return err
 	}
-	if err := s.view(look); err != nil || change == nil {
+	err := s.view(look)
+	// What is shown before it is synced must not be acknowledged yet: an update
+	// comes after the commit that still runs, and fails where that one does.
+	if err != nil || change == nil && seen <= s.disk.durable.Load() {
 		return err
 	}
-	err := s.update(func(tx *bbolt.Tx) error {
+	err = s.update(func(tx *bbolt.Tx) error {
 		if err := look(tx); err != nil {
 			return err
 		}
 		if change == nil {
-			return errNothing // another copy was quicker
+			return errNothing // another copy was quicker, and is durable
 		}
 		w, err := prepareChange(tx, *change)
 		if err != nil {
@@ -323,7 +350,18 @@ func (s *Store) Prune(_ context.Context, before time.Time, limit int) (int, erro
 }
 
 func (s *Store) view(fn func(*bbolt.Tx) error) error {
-	return s.explain(guard(func() error { return s.db.View(fn) }))
+	if s.disk.doubtful.Load() {
+		err := s.commits.update(func(*bbolt.Tx) error { return errNothing })
+		if !errors.Is(err, errNothing) {
+			return s.explain(err)
+		}
+	}
+	failures := s.disk.failures.Load()
+	err := guard(func() error { return s.disk.db.View(fn) })
+	if s.disk.failures.Load() != failures {
+		err = errOverrun // what was read may be of that commit, or of pages given up with it
+	}
+	return s.explain(err)
 }
 
 func (s *Store) update(fn func(*bbolt.Tx) error) error {
@@ -359,6 +397,7 @@ var (
 	errInUse   = errors.New("another process has it open")
 	errDamaged = errors.New("the file is damaged")
 	errForeign = errors.New("the file is not a ledger of this version")
+	errOverrun = errors.New("a commit failed while it was read: try again")
 )
 
 // explain says what is wrong with the file and what to do about it.
@@ -377,6 +416,10 @@ func explain(path string, err error) error {
 		advice = "there is no room to write it: free space on its disk; nothing that was acknowledged is lost, and it goes on by itself then"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		advice = "it cannot be written: give the user that runs Caddy write permission on the file and its folder, or choose another path"
+	case errors.Is(err, errStuck):
+		advice = "nothing that was acknowledged is lost, and it goes on by itself when the disk answers"
+	case errors.Is(err, syscall.EIO):
+		advice = "its disk fails: nothing that was acknowledged is lost, and it goes on by itself when the disk can be written again"
 	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR):
 		advice = "its path must be that of a file in a folder"
 	default:

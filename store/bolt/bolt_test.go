@@ -94,7 +94,7 @@ func fill(t *testing.T, n int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.db.Update(func(tx *bbolt.Tx) error {
+	if err := s.disk.db.Update(func(tx *bbolt.Tx) error {
 		for i := range n {
 			w, err := prepareChange(tx, delivered(fmt.Sprint(i)))
 			if err != nil {
@@ -109,7 +109,7 @@ func fill(t *testing.T, n int) string {
 		t.Fatal(err)
 	}
 	// A second commit finds free pages at the front for its list of free pages.
-	if err := s.db.Update(func(*bbolt.Tx) error { return nil }); err != nil {
+	if err := s.disk.db.Update(func(*bbolt.Tx) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -2,7 +2,9 @@ package bolt
 
 import (
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -13,60 +15,114 @@ import (
 // come by then. There is no delay to tune: a lone update commits at once, and
 // under load the disk's own pace makes the groups.
 type committer struct {
-	db        *bbolt.DB
+	disk      *disk
 	committed func(time.Duration)
+	// patience is how long an update waits for the disk.
+	patience time.Duration
 
-	running sync.Mutex // held by the group that commits
+	running sync.Mutex                // held by the group that commits
+	began   atomic.Pointer[time.Time] // when it began; nil: none does
 
 	mu   sync.Mutex
 	next *group // gathers while another commits
 }
 
-// errNothing rolls back a transaction in which every update failed.
-var errNothing = errors.New("nothing to commit")
+// defaultPatience is longer than a disk in order takes, and shorter than
+// CCPayment is ready to wait.
+const defaultPatience = 10 * time.Second
+
+var (
+	// errNothing rolls back a transaction in which every update failed.
+	errNothing = errors.New("nothing to commit")
+	errStuck   = errors.New("its disk does not answer")
+)
 
 type group struct {
-	updates []*update
-	done    chan struct{}
+	updates  []*update
+	done     chan struct{}
+	panicked any // what the one who was told of the commit panicked with
 }
 
 type update struct {
 	apply func(*bbolt.Tx) error
 	err   error
+	step  atomic.Int32
 }
 
+// The steps of an update. Its caller may leave while it waits or when it has
+// been applied, and not in between: what it applies is the caller's.
+const (
+	waiting = iota
+	applying
+	applied
+	left
+)
+
 // update runs apply in a transaction and returns when it is durable. apply
-// must either write all it means to and return nil, or write nothing.
+// must either write all it means to and return nil, or write nothing. When the
+// disk does not answer in time the error is errStuck; apply does not begin after
+// that, and what it has done may still become durable.
 func (c *committer) update(apply func(*bbolt.Tx) error) error {
+	if c.stuck() {
+		return c.errStuck()
+	}
 	u := &update{apply: apply}
 	c.mu.Lock()
 	g, leads := c.next, false
 	if g == nil {
 		g, leads = &group{done: make(chan struct{})}, true
 		c.next = g
+		go c.run(g)
 	}
 	g.updates = append(g.updates, u)
 	c.mu.Unlock()
 
-	if !leads {
+	timer := time.NewTimer(c.patience)
+	defer timer.Stop()
+	select {
+	case <-g.done:
+	case <-timer.C:
+		if u.step.CompareAndSwap(waiting, left) || u.step.Load() == applied {
+			return c.errStuck()
+		}
 		<-g.done
-		return u.err
 	}
+	if leads && g.panicked != nil {
+		panic(g.panicked)
+	}
+	return u.err
+}
+
+// stuck reports whether a commit has been running for too long. Nobody waits
+// for it then: they would only become more.
+func (c *committer) stuck() bool {
+	began := c.began.Load()
+	return began != nil && time.Since(*began) > c.patience
+}
+
+func (c *committer) errStuck() error {
+	return fmt.Errorf("%w: a commit has not ended within %s", errStuck, c.patience)
+}
+
+// run commits a group once those before it have ended.
+func (c *committer) run(g *group) {
 	c.running.Lock()
 	defer close(g.done)
 	defer c.running.Unlock()
+	defer func() { g.panicked = recover() }()
 	c.mu.Lock()
 	c.next = nil // the group is full: it is our turn
 	c.mu.Unlock()
 	c.commit(g)
-	return u.err
 }
 
 // commit runs a group's updates in one transaction. An update that fails has
 // written nothing and fails alone; when the transaction fails, all of them do.
 func (c *committer) commit(g *group) {
 	start := time.Now()
-	err := c.transact(g)
+	c.began.Store(&start)
+	err := c.disk.commit(g.apply)
+	c.began.Store(nil)
 	if errors.Is(err, errNothing) {
 		return
 	}
@@ -81,16 +137,17 @@ func (c *committer) commit(g *group) {
 	}
 }
 
-func (c *committer) transact(g *group) error {
-	return guard(func() error {
-		return c.db.Update(func(tx *bbolt.Tx) error {
-			result := errNothing
-			for _, u := range g.updates {
-				if u.err = u.apply(tx); u.err == nil {
-					result = nil
-				}
-			}
-			return result
-		})
-	})
+// apply runs the updates of those who still wait.
+func (g *group) apply(tx *bbolt.Tx) error {
+	result := errNothing
+	for _, u := range g.updates {
+		if !u.step.CompareAndSwap(waiting, applying) {
+			continue
+		}
+		if u.err = u.apply(tx); u.err == nil {
+			result = nil
+		}
+		u.step.Store(applied)
+	}
+	return result
 }
