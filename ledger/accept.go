@@ -13,9 +13,11 @@ import (
 func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdict, error) {
 	var place *listener
 	verdict, isNew, accepted := Duplicate, false, event
+	waits := false // the event is one that is handed over sooner or later
 	err := l.store.Accept(context.WithoutCancel(ctx), event.Key, func(known *Event) *Change {
 		var steps []Transition
 		verdict, steps = l.admit(event, known, ignore)
+		waits = verdict == Accepted || known != nil && known.State.Pending()
 		if steps == nil {
 			return nil
 		}
@@ -39,7 +41,9 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 	if err != nil {
 		return 0, fmt.Errorf("recording the event: %w", err)
 	}
-	if verdict == Accepted {
+	if waits {
+		// A copy wakes, too: of an earlier one, the commit may have become durable
+		// after it was reported as failed.
 		l.wake(event.Route)
 	}
 	return verdict, nil

@@ -32,6 +32,19 @@ type faulty struct {
 	commit  func(changes []ledger.Change) error
 	release func() error
 	bind    func()
+	// late holds the write of an Accept back, which is reported as failed.
+	late func(write func() error)
+}
+
+func (s *faulty) Accept(ctx context.Context, key ledger.Key, decide func(*ledger.Event) *ledger.Change) error {
+	if s.late == nil {
+		return s.Store.Accept(ctx, key, decide)
+	}
+	change := decide(nil)
+	s.late(func() error {
+		return s.Store.Accept(ctx, key, func(*ledger.Event) *ledger.Change { return change })
+	})
+	return errors.New("the disk did not answer")
 }
 
 func (s *faulty) Bind(ctx context.Context, c ledger.Claim, change ledger.Change, flags []ledger.Flag) ([]bool, error) {
