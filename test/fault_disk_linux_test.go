@@ -1,0 +1,223 @@
+package test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// inject makes system calls of the server on its ledger's file fail, in ways
+// that strace knows, until mend is called.
+func (s *server) inject(faults ...string) (mend func()) {
+	s.t.Helper()
+	args := []string{"-f", "-qq", "-o", "/dev/null", "-p", fmt.Sprint(s.cmd.Process.Pid), "-P", s.ledger}
+	for _, fault := range faults {
+		args = append(args, "-e", "inject="+fault)
+	}
+	strace := exec.Command("strace", args...)
+	var says output
+	strace.Stdout, strace.Stderr = &says, &says
+	if err := strace.Start(); err != nil {
+		s.t.Fatalf("this test needs strace, to make system calls fail: %v", err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = strace.Wait() // it is interrupted
+	}()
+	mend = func() {
+		if err := strace.Process.Signal(syscall.SIGTERM); err != nil {
+			s.t.Errorf("strace has ended: %s", says.String())
+		}
+		<-ended
+	}
+	until(s.t, "every thread is traced", func() bool {
+		select {
+		case <-ended:
+			s.t.Fatalf("strace cannot trace Caddy: is ptrace allowed here? %s", says.String())
+		default:
+		}
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.cmd.Process.Pid))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, file := range files {
+			status, err := os.ReadFile(file)
+			if err == nil && strings.Contains(string(status), "TracerPid:\t0\n") {
+				return false
+			}
+		}
+		return true
+	})
+	return mend
+}
+
+// brokenDisk says what breaks the disk of a server under load, what is known of
+// that fault, and how the log explains it.
+type brokenDisk struct {
+	breaks func(*server) (mends func())
+	// total: nothing can be written at all.
+	total bool
+	says  []string
+}
+
+// test breaks and mends it. Nothing is acknowledged that is not kept, the app is
+// called once for each event, and it all goes on without a restart.
+func (b brokenDisk) test(t *testing.T, config string, prepare func(*server)) {
+	app := newReceiver(t)
+	app.comes()
+	s := newServer(t, app.url)
+	if prepare != nil {
+		prepare(s)
+	}
+	s.start(globals + config)
+	tr := startTraffic(t, s.hook)
+	tr.flow(50)
+
+	mends := b.breaks(s)
+	ctx := t.Context()
+	var refused, taken []event
+	until(t, "an event is refused", func() bool {
+		e := newEvent()
+		a, err := deliver(ctx, once, s.hook, e, appSecret)
+		if err == nil && a.yes() {
+			taken = append(taken, e)
+			return false
+		}
+		refused = append(refused, e)
+		return err == nil && a.status == http.StatusServiceUnavailable && !strings.Contains(a.text, "Success")
+	})
+	for _, text := range b.says {
+		until(t, "the log says "+text, func() bool { return strings.Contains(s.output.String(), text) })
+	}
+	if b.total {
+		for range 5 {
+			refused = append(refused, newEvent())
+		}
+		for range 3 { // which are copies then
+			for _, e := range refused {
+				if a, err := deliver(ctx, once, s.hook, e, appSecret); err != nil || a.status != http.StatusServiceUnavailable {
+					t.Errorf("while nothing can be written the answer is %d %q, %v", a.status, a.text, err)
+				}
+			}
+		}
+	}
+
+	mends()
+	tr.flow(50)
+	tr.end()
+	for _, e := range refused {
+		if err := insist(ctx, once, s.hook, e); err != nil {
+			t.Error(err)
+		}
+	}
+	events := append(append(tr.events(), refused...), taken...)
+	arrived(t, app, events)
+	checkCalledOnce(t, app, events)
+	s.stop()
+	checkLedgerKnows(t, s, events)
+}
+
+// both runs the test for both ways of handing over.
+func (b brokenDisk) both(t *testing.T, prepare func(*server)) {
+	for name, config := range map[string]string{"pass-through": site, "store-and-forward": stored} {
+		t.Run(name, func(t *testing.T) { b.test(t, config, prepare) })
+	}
+}
+
+func injecting(faults ...string) func(*server) func() {
+	return func(s *server) func() { return s.inject(faults...) }
+}
+
+const unusable = "the ledger cannot be used"
+
+// TestSyncFails: every sync fails.
+func TestSyncFails(t *testing.T) {
+	brokenDisk{
+		breaks: injecting("fdatasync,fsync:error=EIO"), total: true,
+		says: []string{unusable, "its disk fails: nothing that was acknowledged is lost"},
+	}.both(t, nil)
+}
+
+// TestSecondSyncFails: what a commit has written can be synced, and not that it
+// is valid. It is to be seen in the file then, and must not be believed.
+func TestSecondSyncFails(t *testing.T) {
+	brokenDisk{
+		breaks: injecting("fdatasync:error=EIO:when=2+2", "fsync:error=EIO"), total: true,
+		says: []string{unusable, "its disk fails: nothing that was acknowledged is lost"},
+	}.both(t, nil)
+}
+
+// TestDiskReadOnly: the system has made the disk read-only, as it does after an
+// error. (By hand that cannot be done while a file is open for writing.)
+func TestDiskReadOnly(t *testing.T) {
+	brokenDisk{
+		breaks: injecting("pwrite64,ftruncate:error=EROFS", "fdatasync,fsync:error=EROFS"), total: true,
+		says: []string{unusable, "it cannot be written: give the user that runs Caddy write permission"},
+	}.both(t, nil)
+}
+
+// TestDiskHangs: a disk that takes its time keeps nobody waiting for longer than
+// ten seconds.
+func TestDiskHangs(t *testing.T) {
+	brokenDisk{
+		breaks: func(s *server) func() {
+			mend := s.inject(fmt.Sprintf("fdatasync,fsync:delay_enter=%d", patience.Microseconds()))
+			since := time.Now()
+			return func() {
+				if took := time.Since(since); took > patience/2 {
+					s.t.Errorf("it took %s until the answers came at once", took)
+				}
+				mend()
+			}
+		},
+		total: true,
+		says:  []string{unusable, "its disk does not answer: a commit has not ended within 10s"},
+	}.both(t, nil)
+}
+
+// TestDiskFull: the ledger's disk is full, and there is room again.
+func TestDiskFull(t *testing.T) {
+	var filler string
+	brokenDisk{
+		breaks: func(s *server) func() {
+			file, err := os.Create(filler)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			defer file.Close()
+			for err == nil {
+				_, err = file.Write(make([]byte, os.Getpagesize()))
+			}
+			return func() {
+				if err := os.Remove(filler); err != nil {
+					s.t.Error(err)
+				}
+			}
+		},
+		says: []string{unusable, "there is no room to write it: free space on its disk"},
+	}.both(t, func(s *server) {
+		disk := filepath.Dir(s.ledger)
+		if err := os.MkdirAll(disk, 0o700); err != nil {
+			s.t.Fatal(err)
+		}
+		if err := syscall.Mount("ccpayment-test", disk, "tmpfs", 0, "size=8m"); err != nil {
+			s.t.Fatalf("this test needs to mount a small disk: run it as root, in a container with CAP_SYS_ADMIN: %v", err)
+		}
+		s.t.Cleanup(func() {
+			if s.process != nil { // whose file is open
+				s.signal(s.t, syscall.SIGKILL)
+			}
+			if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
+				s.t.Error(err)
+			}
+		})
+		filler = filepath.Join(disk, "filler")
+	})
+}
