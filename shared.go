@@ -160,6 +160,10 @@ func (a *App) openLedger() (*sharedLedger, error) {
 		holders: make(map[*App]time.Duration),
 		isReady: make(map[*App]bool),
 	}
+	s.OnClockSet(func(by time.Duration) {
+		caddy.Log().Named("ccpayment").Warn("the machine's clock was set: no event waits longer for it or is given up earlier, "+
+			"but while it is wrong, webhooks seem to be signed at a wrong time and CCPayment refuses what we ask", zap.Duration("by", by))
+	})
 	go s.maintain(ctx)
 	return s, nil
 }
@@ -202,7 +206,7 @@ func (s *sharedLedger) retention() time.Duration {
 func (s *sharedLedger) prune(ctx context.Context) {
 	retention := s.retention()
 	for retention > 0 && ctx.Err() == nil {
-		pruned, err := s.store.Prune(ctx, s.now().Add(-retention), pruneBatch)
+		pruned, err := s.store.Prune(ctx, s.Before(retention), pruneBatch)
 		if err != nil {
 			// Not the logger of the configuration that opened the ledger, which may have ended.
 			caddy.Log().Named("ccpayment").Error("pruning bodies of finished events", zap.Error(err))

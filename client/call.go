@@ -146,10 +146,10 @@ func (c *Client) try(ctx context.Context, endpoint string, body []byte) (json.Ra
 	if err := ctx.Err(); err != nil {
 		return nil, refused, fmt.Errorf("ccpayment %s: not sent: %w", endpoint, context.Cause(ctx))
 	}
-	if until := c.blockedUntil.Load(); until > time.Now().UnixNano() {
+	if until := c.blockedUntil.Load(); until != nil && time.Now().Before(*until) {
 		return nil, refused, &Error{
 			Code: int(ErrMaliciousReq), Endpoint: endpoint,
-			Msg: "not sent: CCPayment blocked this IP address; calls go out again from " + time.Unix(0, until).UTC().Format(time.RFC3339),
+			Msg: "not sent: CCPayment blocked this IP address; calls go out again from " + until.UTC().Format(time.RFC3339),
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -168,7 +168,8 @@ func (c *Client) try(ctx context.Context, endpoint string, body []byte) (json.Ra
 		c.observe(Call{Endpoint: endpoint, Code: codeText(err), Took: time.Since(began)})
 	}
 	if errors.Is(err, ErrMaliciousReq) {
-		c.blockedUntil.Store(time.Now().Add(blockedFor).UnixNano())
+		until := time.Now().Add(blockedFor)
+		c.blockedUntil.Store(&until)
 	}
 	return data, happened, err
 }

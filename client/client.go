@@ -40,9 +40,9 @@ type Client struct {
 	timeout time.Duration
 	tries   int
 	observe func(Call) // nil: nobody does
-	// blockedUntil is when the breaker lets a call through again, in Unix
-	// nanoseconds; 0: it is closed.
-	blockedUntil atomic.Int64
+	// blockedUntil is when the breaker lets a call through again; nil: it is
+	// closed. Its monotonic reading keeps it right while the clock is set.
+	blockedUntil atomic.Pointer[time.Time]
 }
 
 // Option changes a [Client] while it is made.

@@ -111,7 +111,7 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 		return l.newAttempt(claim, *fresh, true, f, &c.Plan), nil
 	}
 	event, err := l.store.Load(ctx, key)
-	if err != nil || event.NextAttemptAt == nil || event.NextAttemptAt.After(l.now()) {
+	if err != nil || event.NextAttemptAt == nil || !c.Plan.due(*event.NextAttemptAt, l.now()) {
 		return nil, errors.Join(err, l.store.Release(ctx, claim))
 	}
 	return l.newAttempt(claim, event, true, f, &c.Plan), nil

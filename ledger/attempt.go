@@ -180,7 +180,7 @@ func (a *Attempt) again(failure error, again Again) Transition {
 		return t
 	}
 	t.Spared, t.Rejected = again.Spared, again.Rejected > 0
-	if t.Next = a.plan.next(a.Event, t.At, again); t.Next.IsZero() {
+	if t.Next = a.plan.next(a.Event, t.At, again, a.ledger.clock); t.Next.IsZero() {
 		t.State, t.Spared = Dead, false
 	}
 	return t

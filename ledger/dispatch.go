@@ -152,9 +152,11 @@ func (d *dispatch) fill(ctx context.Context) {
 	now := d.ledger.now()
 	d.next = time.Time{}
 	for _, e := range due {
-		if e.At.After(now) {
-			d.next = e.At
-			break
+		if !d.Plan.due(e.At, now) {
+			if d.next.IsZero() {
+				d.next = e.At
+			}
+			continue
 		}
 		if !d.running[e.Key] && !d.ledger.isExpected(d.listener, e.Key) {
 			d.queue = append(d.queue, e)

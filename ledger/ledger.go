@@ -49,7 +49,7 @@ type Options struct {
 // store. It is safe for concurrent use.
 type Ledger struct {
 	store Store
-	now   func() time.Time
+	clock *clock
 	// process names this one, among those that the store has served.
 	process string
 
@@ -86,11 +86,13 @@ type flight struct {
 // New returns the ledger over a store; now is the clock.
 func New(store Store, now func() time.Time) *Ledger {
 	return &Ledger{
-		store: store, now: now, process: rand.Text()[:8],
+		store: store, clock: &clock{now: now}, process: rand.Text()[:8],
 		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), listeners: make(map[string][]*listener),
 		watchers: make(map[OrderID][]chan struct{}),
 	}
 }
+
+func (l *Ledger) now() time.Time { return l.clock.read() }
 
 // Begin decides what a delivery of the event comes to. On [Deliver], and only
 // then, it returns an attempt, which the caller must end.

@@ -98,7 +98,8 @@ func (o *Order) Merge(seen Order) {
 		o.FulfilledBy = seen.FulfilledBy
 	}
 	o.Abandoned = o.Abandoned || seen.Abandoned
-	if seen.State == "" || seen.ReadAt.Before(o.ReadAt) {
+	age := o.ReadAt.Sub(seen.ReadAt)
+	if seen.State == "" || age > 0 && age < longestRead {
 		return
 	}
 	if seen.State != o.State || seen.Paid != o.Paid {
@@ -110,5 +111,10 @@ func (o *Order) Merge(seen Order) {
 
 // Fulfilled reports whether an event told the app to fulfil the order.
 func (o Order) Fulfilled() bool { return o.FulfilledBy != "" && !o.Abandoned }
+
+// longestRead is longer than a read and its commit take: what was read so long
+// before something that is written already was read after it, by a clock that
+// has been set back.
+const longestRead = 10 * time.Minute
 
 func latest[T any](list []T) []T { return list[max(0, len(list)-longestOrder):] }

@@ -9,7 +9,8 @@ import (
 type Plan struct {
 	// First is the longest wait after the first failure. It doubles with each
 	// further one, up to Max. The wait is random below that, so that events which
-	// failed together do not come back together.
+	// failed together do not come back together. Nothing waits for longer than Max,
+	// even where the clock is set back meanwhile.
 	First, Max time.Duration
 	// GiveUp is how long after its receipt, or after somebody made it due, the
 	// last try of an event is made.
@@ -31,13 +32,13 @@ type Again struct {
 }
 
 // next returns when an event that has failed now is due again; zero: never.
-func (p Plan) next(e Event, now time.Time, again Again) time.Time {
-	last := e.ReceivedAt.Add(p.GiveUp)
+func (p Plan) next(e Event, now time.Time, again Again, c *clock) time.Time {
+	last := c.after(e.ReceivedAt, p.GiveUp)
 	if e.DueSince != nil {
-		last = e.DueSince.Add(p.GiveUp)
+		last = c.after(*e.DueSince, p.GiveUp)
 	}
 	if again.Rejected > 0 && e.RejectedSince != nil {
-		if end := e.RejectedSince.Add(again.Rejected); end.Before(last) {
+		if end := c.after(*e.RejectedSince, again.Rejected); end.Before(last) {
 			last = end
 		}
 	}
@@ -50,6 +51,10 @@ func (p Plan) next(e Event, now time.Time, again Again) time.Time {
 	}
 	return next
 }
+
+// due reports whether an event's time has come. One that is farther away than
+// any wait was planned by a clock that has been set back since.
+func (p Plan) due(at, now time.Time) bool { return !at.After(now) || at.Sub(now) > p.Max }
 
 // wait is random, up to a bound that doubles with each failure.
 func (p Plan) wait(failures int) time.Duration {

@@ -1,0 +1,87 @@
+package ledger
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// clock tells the time, and notices when somebody sets it: then the time of day
+// has moved by another amount than a monotonic clock. What is timed within the
+// process is not affected. Times that were written down are: those of plans are
+// checked by [Plan.due], and of time spans what a clock set forward has added
+// is left out, so that nothing is given up because of it.
+type clock struct {
+	now func() time.Time
+	// told is told by how much the clock was set.
+	told func(by time.Duration)
+
+	mu    sync.Mutex
+	last  time.Time
+	leaps []leap
+}
+
+// leap is the clock's being set forward.
+type leap struct {
+	from time.Time // the last time that was told before
+	by   time.Duration
+}
+
+const (
+	// smallestLeap is more than a clock that is only adjusted ever deviates.
+	smallestLeap = time.Minute
+	// mostLeaps bounds the memory that a clock out of order can cost.
+	mostLeaps = 1000
+)
+
+// read returns the time.
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	now := c.now() // in here, so that times are told in their order
+	by := now.Round(0).Sub(c.last.Round(0)) - now.Sub(c.last)
+	first := c.last.IsZero()
+	from := c.last
+	c.last = now
+	told := c.told
+	isSet := !first && by.Abs() >= smallestLeap
+	if isSet && by > 0 && len(c.leaps) < mostLeaps {
+		c.leaps = append(c.leaps, leap{from, by})
+	}
+	c.mu.Unlock()
+	if isSet && told != nil {
+		told(by)
+	}
+	return now
+}
+
+// after returns when d has passed since t.
+func (c *clock) after(t time.Time, d time.Duration) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range slices.Backward(c.leaps) {
+		if l.from.Before(t) {
+			break
+		}
+		d += l.by
+	}
+	return t.Add(d)
+}
+
+// before returns the time since which d has passed at least.
+func (c *clock) before(d time.Duration) time.Time {
+	now := c.read()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.leaps {
+		d += l.by
+	}
+	return now.Add(-d)
+}
+
+// OnClockSet has f told by how much the machine's clock was set, whenever the
+// ledger notices: forward, or back where it is negative. Call it before use.
+func (l *Ledger) OnClockSet(f func(by time.Duration)) { l.clock.told = f }
+
+// Before returns the time since which d has passed, not counting what the clock
+// was set forward by: since then or longer.
+func (l *Ledger) Before(d time.Duration) time.Time { return l.clock.before(d) }
