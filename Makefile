@@ -34,10 +34,12 @@ test:
 lint:
 	go tool -modfile=.ci/lint/go.mod golangci-lint run ./...
 
-# Compares with plain reverse_proxy in one run; prints a table.
+# Compares with plain reverse_proxy and with what people use instead, in one run,
+# and writes docs/benchmarks.md. The peers need node, npm, redis-server, webhook,
+# curl and openssl; what is missing is told.
 bench: build
-	go test -tags $(TAGS) -run '^$$' -bench . -benchmem . ./store/bolt
-	go run ./test/bench --caddy bin/caddy
+	go test -tags $(TAGS) -run '^$$' -bench . -benchmem . ./store/bolt >bin/bench.txt
+	go run ./test/bench --caddy bin/caddy --in-process bin/bench.txt --docs docs
 
 # Uses Caddy for long, with reloads, stops, kills and faults; what it holds must
 # not grow.

@@ -1,28 +1,27 @@
 package main
 
 import (
-	"bytes"
 	"debug/buildinfo"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// printFacts says what the figures depend on.
-func (b *bench) printFacts() {
-	fmt.Println("| | |")
-	fmt.Println("| --- | --- |")
-	fact := func(name, value string) { fmt.Printf("| %s | %s |\n", name, value) }
-	fact("CPU", fmt.Sprintf("%s, %d cores", cpuModel(), runtime.NumCPU()))
-	fact("System", runtime.GOOS+"/"+runtime.GOARCH)
-	fact("Go", runtime.Version())
-	fact("Caddy", caddyVersion(b.caddy))
-	fact("Ledger", fmt.Sprintf("bolt on %s, every outcome synced to disk before its answer; concurrent ones share a commit", fileSystem(b.server.dir)))
-	fact("Load", fmt.Sprintf("%d connections from this process, %d pairs of %s; the app is in this process too", b.connections, b.rounds, b.duration))
+// facts are what the figures depend on.
+func (b *bench) facts() [][2]string {
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease") // "" elsewhere
+	return [][2]string{
+		{"Date", time.Now().UTC().Format(time.DateOnly)},
+		{"CPU", fmt.Sprintf("%s, %d cores, shared by load, app, Caddy and peers", cpuModel(), runtime.NumCPU())},
+		{"System", strings.TrimSpace(fmt.Sprintf("%s/%s %s", runtime.GOOS, runtime.GOARCH, kernel))},
+		{"Go, Caddy", fmt.Sprintf("%s; %s", runtime.Version(), caddyVersion(b.caddy))},
+		{"Ledger", fmt.Sprintf("bolt on %s, every outcome synced to disk before its answer; concurrent ones share a commit", fileSystem(b.ledgerDir))},
+		{"Peers", b.versions() + "; Redis appends to its file, on the same disk, and flushes it as said"},
+		{"Load", fmt.Sprintf("%d connections, %d pairs of %s; the app is in the process that sends", b.connections, b.rounds, b.duration)},
+	}
 }
 
 const unknown = "unknown"
@@ -83,23 +82,4 @@ func fileSystem(dir string) string {
 		typ += " (memory, not a disk: choose another --ledger-dir)"
 	}
 	return typ
-}
-
-// cpu returns the processor time that Caddy has used so far, where the system
-// tells it as Linux does.
-func (s *server) cpu() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	// After the name, which may contain anything, come the state and ten numbers
-	// before the two that count.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 13 {
-		return 0
-	}
-	const tick = 10 * time.Millisecond
-	user, _ := strconv.Atoi(fields[11]) // 0 if it is no number, like the time above
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * tick
 }

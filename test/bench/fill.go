@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,14 +12,15 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
 
-// fill makes a ledger of n delivered events.
-func fill(path string, n int) error {
+// fill adds delivered events to a ledger that has some, up to n of them.
+func fill(path string, some, n int) error {
 	store, err := bolt.Open(path, bolt.Options{})
 	if err != nil {
 		return err
 	}
 	const writers = 2000 // whose events share commits
 	var next atomic.Int64
+	next.Store(int64(some))
 	failures := make([]error, writers)
 	var all sync.WaitGroup
 	for w := range writers {
@@ -55,20 +53,4 @@ func put(store *bolt.Store, i int) error {
 			{At: at, State: ledger.Delivered, Attempt: 1},
 		}}
 	})
-}
-
-// anonymous is how much anonymous memory the process has, in bytes; 0 where the
-// system does not tell.
-func (s *server) anonymous() int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
-			kib, _ := strconv.Atoi(strings.Fields(rest)[0]) // the kernel writes a number
-			return kib << 10
-		}
-	}
-	return 0
 }

@@ -63,9 +63,10 @@ func startApp() (*app, error) {
 }
 
 // caddyfile has the sites that are compared, side by side in one process: plain,
-// pass-through, and store-and-forward with an app and without one. They keep as many connections to the app as there can be: Caddy's default is
-// 32, and what is not measured here is how fast it dials. Nor is CCPayment's
-// API, which confirming would ask about every event.
+// pass-through, and store-and-forward with an app and without one. They keep as
+// many connections to the app as there can be: Caddy's default is 32, and what
+// is not measured here is how fast it dials. Nor is CCPayment's API, which
+// confirming would ask about every event.
 const caddyfile = `{
 	admin {$BENCH_ADMIN}
 	auto_https off
@@ -147,22 +148,17 @@ type server struct {
 	respond, checkout, intercept string
 	cmd                          *exec.Cmd
 	ended                        chan struct{}
+	took                         time.Duration // to start
 }
 
-// startServer returns once the sites answer. full is how many delivered events its
-// ledger has before.
-func startServer(ctx context.Context, binary, ledgerDir, app, api string, full int) (s *server, err error) {
-	if binary, err = filepath.Abs(binary); err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp(ledgerDir, "bench-")
+// startServer returns once the sites answer. Where a ledger is named, it is
+// moved to be the server's.
+func (b *bench) startServer(ctx context.Context, ledger string) (s *server, err error) {
+	dir, err := os.MkdirTemp(b.ledgerDir, "bench-")
 	if err != nil {
 		return nil, err
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return nil, err
-	}
-	s = &server{binary: binary, dir: dir, ended: make(chan struct{})}
+	s = &server{binary: b.caddy, dir: dir, ended: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
@@ -170,9 +166,9 @@ func startServer(ctx context.Context, binary, ledgerDir, app, api string, full i
 			_ = s.stop() // what went wrong is known already
 		}
 	}()
-	if full > 0 {
-		if err := fill(filepath.Join(dir, "ledger.db"), full); err != nil {
-			return s, fmt.Errorf("filling the ledger: %w", err)
+	if ledger != "" {
+		if err := os.Rename(ledger, s.ledger()); err != nil {
+			return s, err
 		}
 	}
 	ports, err := freePorts(8)
@@ -191,11 +187,11 @@ func startServer(ctx context.Context, binary, ledgerDir, app, api string, full i
 		return s, err
 	}
 	defer log.Close() // the process has a handle of its own
-	cmd := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
+	cmd := exec.Command(b.caddy, "run", "--config", config, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(),
-		"BENCH_ADMIN="+s.admin, "BENCH_PLAIN="+ports[1], "BENCH_WEBHOOK="+ports[2], "BENCH_STORED="+ports[3], "BENCH_DOWN="+ports[4], "BENCH_APP="+app,
-		"BENCH_RESPOND="+ports[5], "BENCH_CHECKOUT="+ports[6], "BENCH_INTERCEPT="+ports[7], "BENCH_API="+api,
-		"BENCH_LEDGER="+filepath.Join(dir, "ledger.db"), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+		"BENCH_ADMIN="+s.admin, "BENCH_PLAIN="+ports[1], "BENCH_WEBHOOK="+ports[2], "BENCH_STORED="+ports[3], "BENCH_DOWN="+ports[4], "BENCH_APP="+b.app.Addr().String(),
+		"BENCH_RESPOND="+ports[5], "BENCH_CHECKOUT="+ports[6], "BENCH_INTERCEPT="+ports[7], "BENCH_API="+b.api,
+		"BENCH_LEDGER="+s.ledger(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return s, err
@@ -205,7 +201,21 @@ func startServer(ctx context.Context, binary, ledgerDir, app, api string, full i
 		_ = cmd.Wait() // why it ended is in its log
 		close(s.ended)
 	}()
-	return s, s.ready(ctx)
+	started := time.Now()
+	err = s.ready(ctx)
+	s.took = time.Since(started)
+	return s, err
+}
+
+func (s *server) ledger() string { return filepath.Join(s.dir, "ledger.db") }
+
+// target is one of its sites.
+func (s *server) target(name, addr string) *target {
+	t := &target{name: name, addr: addr, processes: processes{s.cmd.Process.Pid}, yes: yes, later: addr == s.stored}
+	if addr == s.plain {
+		t.yes = plainYes
+	}
+	return t
 }
 
 func (s *server) ready(ctx context.Context) error {

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+)
+
+// inProcess is one line of go test -bench.
+type inProcess struct {
+	name    string
+	figures []string // a number and its unit each
+}
+
+var benchLine = regexp.MustCompile(`(?m)^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+(.+)$`)
+
+func readInProcess(file string) (all []inProcess, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range benchLine.FindAllStringSubmatch(string(text), -1) {
+		one := inProcess{name: line[1]}
+		for figure := range strings.SplitSeq(line[2], "\t") {
+			one.figures = append(one.figures, strings.TrimSpace(figure))
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+func (p *page) inProcessTable() {
+	explained := map[string]string{
+		"VerifyAndRead":     "verifying and reading one 300-byte delivery",
+		"ClaimDelivered":    "deciding on a copy of a delivered event",
+		"Commit":            "one durable commit, 128 at once",
+		"Confirm/deposit":   "confirming a deposit: one call of 20 ms",
+		"Confirm/order":     "confirming a payment of an order: two calls",
+		"Confirm/invoice":   "confirming a payment of an invoice: two calls",
+		"Confirm/one-order": "confirming payments of one order, which share calls",
+	}
+	p.printf("\n### In the process\n\n| | of `go test -bench` |\n| --- | --- |\n")
+	for _, one := range p.inProcess {
+		name := one.name
+		if explained[name] != "" {
+			name = explained[name]
+		}
+		p.printf("| %s | %s |\n", name, strings.Join(one.figures, ", "))
+	}
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// page is what a run comes to: the part of docs/benchmarks.md between its
+// marks, and the plots.
+type page struct {
+	facts     [][2]string
+	missing   []string
+	kinds     []*kind
+	downloads []float64 // ratios to plain
+	paces     []pacedTarget
+	grown     []grown
+	inProcess []inProcess
+	text      bytes.Buffer
+}
+
+// pacedTarget is one target at all the rates.
+type pacedTarget struct {
+	*target
+	paces []paced
+}
+
+// at returns what was measured at a rate; not all bear all.
+func (t pacedTarget) at(perSecond int) (paced, bool) {
+	for _, one := range t.paces {
+		if one.perSecond == perSecond {
+			return one, true
+		}
+	}
+	return paced{}, false
+}
+
+var paceRates = []int{200, 1000, 2000}
+
+const (
+	plainName  = "plain reverse_proxy"
+	storedName = "ours, store-and-forward"
+	beginMark  = "<!-- made by make bench: begin -->\n"
+	endMark    = "<!-- made by make bench: end -->\n"
+)
+
+func (p *page) printf(format string, args ...any) { fmt.Fprintf(&p.text, format, args...) }
+
+// write prints the tables, and writes them and the plots where a directory is
+// named.
+func (p *page) write(out io.Writer, dir string) error {
+	p.tables()
+	if _, err := out.Write(p.text.Bytes()); err != nil {
+		return err
+	}
+	if dir == "" {
+		return nil
+	}
+	file := filepath.Join(dir, "benchmarks.md")
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := bytes.Cut(old, []byte(beginMark))
+	_, after, ok2 := bytes.Cut(rest, []byte(endMark))
+	if !ok || !ok2 {
+		return fmt.Errorf("%s lacks the marks of the part that is made", file)
+	}
+	for name, plot := range p.plots() {
+		if err := os.WriteFile(filepath.Join(dir, name), plot, 0o644); err != nil {
+			return err
+		}
+	}
+	made := slices.Concat(before, []byte(beginMark), p.text.Bytes(), []byte(endMark), after)
+	return os.WriteFile(file, made, 0o644)
+}
+
+func (p *page) tables() {
+	p.printf("## The latest run\n\n| | |\n| --- | --- |\n")
+	for _, fact := range p.facts {
+		p.printf("| %s | %s |\n", fact[0], fact[1])
+	}
+	for _, missing := range p.missing {
+		p.printf("\n**Not measured:** %s\n", missing)
+	}
+	p.aimTable()
+	if len(p.kinds) > 0 {
+		p.throughputTable()
+	}
+	if len(p.paces) > 0 {
+		p.paceTables()
+	}
+	if len(p.grown) > 0 {
+		p.grownTable()
+	}
+	if len(p.inProcess) > 0 {
+		p.inProcessTable()
+	}
+	p.printf("\n")
+}
+
+func (p *page) throughputTable() {
+	p.printf("\n### As much as it can\n\n![Requests a second](bench-throughput.svg)\n\n")
+	p.printf("| | requests/s | plain | ratio, median | min | max | CPU per request | plain |\n")
+	p.printf("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, k := range p.kinds {
+		if len(k.ratios) == 0 {
+			continue
+		}
+		p.printf("| %s | %s | %s | **%.2f** | %.2f | %.2f | %s µs | %s µs |\n",
+			k.name, thousands(median(rates(k.measured))), thousands(median(rates(k.plain))),
+			median(k.ratios), slices.Min(k.ratios), slices.Max(k.ratios),
+			thousands(median(cpus(k.measured))), thousands(median(cpus(k.plain))))
+	}
+	if len(p.downloads) > 0 {
+		p.printf("| downloads of 100 MiB through `intercept` | | | **%.2f** | %.2f | %.2f | | |\n",
+			median(p.downloads), slices.Min(p.downloads), slices.Max(p.downloads))
+	}
+}
+
+func (p *page) paceTables() {
+	p.printf("\n### At a fixed rate\n")
+	for _, perSecond := range paceRates {
+		p.printf("\n![Time to the answer at %d events a second](%s)\n\n", perSecond, latencyPlot(perSecond))
+		p.printf("| %s events a second | p50 | p95 | p99 | p99.9 | CPU per 1,000 | memory | of it anonymous |\n", thousands(float64(perSecond)))
+		p.printf("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+		for _, t := range p.paces {
+			one, ok := t.at(perSecond)
+			if !ok {
+				continue
+			}
+			cpu := one.cpu.Seconds() / float64(one.answered) * 1000
+			p.printf("| %s | %s | %.2f s | %s | %s |\n", t.name, percentiles(one.answers, one.behind()), cpu,
+				mebibytes(one.peak.resident), mebibytes(one.peak.anonymous))
+			if t.later {
+				p.printf("| – until the app has it | %s | | | |\n", percentiles(one.arrivals, one.behind()))
+			}
+		}
+		for _, t := range p.paces {
+			if one, ok := t.at(perSecond); ok && one.behind() {
+				p.printf("\n*%s* fell behind: of %s events, %s were answered by %s after the last was due. The others count with the time that they had waited.\n",
+					t.name, thousands(float64(one.sent)), thousands(float64(one.answered)), grace)
+			}
+		}
+	}
+}
+
+var shownPercentiles = []float64{0.5, 0.95, 0.99, 0.999}
+
+func percentiles(sorted []time.Duration, atLeast bool) string {
+	var cells []string
+	for _, p := range shownPercentiles {
+		cell := milliseconds(percentile(sorted, p))
+		if atLeast {
+			cell = "≥ " + cell
+		}
+		cells = append(cells, cell)
+	}
+	return strings.Join(cells, " | ")
+}
+
+func (p *page) grownTable() {
+	p.printf("\n### With events in the ledger\n\n![Time to the acknowledgement by events in the ledger](bench-ledger.svg)\n\n")
+	p.printf("| events | acknowledged/s | of an empty ledger's, in turn | p50 at 1,000/s | p99 | file | starts in | memory at the start | anonymous | anonymous after the load |\n")
+	p.printf("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, g := range p.grown {
+		ratio := ""
+		if len(g.ratios) > 0 {
+			ratio = fmt.Sprintf("**%.2f** (%.2f to %.2f)", median(g.ratios), slices.Min(g.ratios), slices.Max(g.ratios))
+		}
+		p.printf("| %s | %s | %s | %s | %s | %s | %.2f s | %s | %s | %s |\n", thousands(float64(g.events)), thousands(median(g.rates)), ratio,
+			milliseconds(percentile(g.paced.answers, 0.5)), milliseconds(percentile(g.paced.answers, 0.99)), mebibytes(int(g.file)), g.started.Seconds(),
+			mebibytes(g.fresh.resident), mebibytes(g.fresh.anonymous), mebibytes(g.loaded.anonymous))
+	}
+}
+
+func milliseconds(d time.Duration) string {
+	ms := float64(d.Microseconds()) / 1000
+	if ms >= 100 {
+		return thousands(ms) + " ms"
+	}
+	return fmt.Sprintf("%.2f ms", ms)
+}
+
+func mebibytes(n int) string { return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20)) }
+
+// thousands writes a whole number with its commas.
+func thousands(f float64) string {
+	text := strconv.FormatInt(int64(f+0.5), 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

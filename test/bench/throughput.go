@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// target is what is measured: an address, and the processes behind it.
+type target struct {
+	name string
+	addr string
+	processes
+	yes   answer // to a genuine event
+	later bool   // it answers before it hands over
+	peer  bool   // its failures are its own, and end no run
+}
+
+// kind is what is compared to plain.
+type kind struct {
+	name     string
+	aim      float64 // 0: none, it is somebody else's
+	to       *target
+	webhooks func(b *bench) (requests, error)
+	drain    bool // what was acknowledged must have arrived at the app
+
+	// What it is compared to; by default plain, with the app's answer.
+	base       *target
+	baseAnswer answer
+	ratios     []float64
+	plain      []figures
+	measured   []figures
+}
+
+// figures are what one measurement comes to.
+type figures struct {
+	rate float64 // requests per second that were answered as they should be
+	cpu  float64 // microseconds of processor time per request
+}
+
+// word is the first of the name.
+func (k *kind) word() string {
+	word, _, _ := strings.Cut(k.name, " ")
+	return word
+}
+
+// kinds are what is measured in the server.
+func (b *bench) kinds() []*kind {
+	at := func(addr string) *target { return b.server.target("", addr) }
+	return []*kind{
+		{name: "fresh events, passed through", aim: 0.95, webhooks: (*bench).fresh, to: at(b.server.webhook)},
+		{name: "copies of delivered events", aim: 4, webhooks: (*bench).copies, to: at(b.server.webhook)},
+		{name: "forged deliveries", aim: 4.5, webhooks: (*bench).forged, to: at(b.server.webhook)},
+		{name: "acknowledged while the app is down", aim: 2.5, webhooks: (*bench).fresh, to: at(b.server.down)},
+		{
+			name: "repeated checkouts, to a plain `respond`", aim: 0.7, webhooks: (*bench).checkouts, to: at(b.server.checkout),
+			base: at(b.server.respond), baseAnswer: answer{"200", respondBody},
+		},
+		{name: "intercepted answers that pass", aim: 0.97, webhooks: (*bench).pages, to: at(b.server.intercept)},
+		{name: "handed over too, stored and forwarded", aim: 0.95, webhooks: (*bench).fresh, to: at(b.server.stored), drain: true},
+	}
+}
+
+// compare measures the kinds in turn, round by round.
+func (b *bench) compare(ctx context.Context, kinds []*kind) error {
+	for round := range b.rounds {
+		for _, k := range kinds {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			err := b.pair(k)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", k.name, err)
+			}
+			if err != nil && k.to.peer {
+				b.miss(err)
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(os.Stderr, "round %d of %d, %s: %.0f/s, plain %.0f/s\n",
+				round+1, b.rounds, k.name, k.measured[len(k.measured)-1].rate, k.plain[len(k.plain)-1].rate)
+		}
+	}
+	return nil
+}
+
+// warmUp opens the files, fills the caches and learns how many requests a
+// measurement takes.
+func (b *bench) warmUp() error {
+	for range 2 {
+		r := b.signed(20_000)
+		if _, err := b.measure(b.server.target("", b.server.plain), r.want(plainYes), time.Second); err != nil {
+			return fmt.Errorf("warming up: %w", err)
+		}
+		if _, err := b.measure(b.server.target("", b.server.webhook), r.want(yes), time.Second); err != nil {
+			return fmt.Errorf("warming up: %w", err)
+		}
+	}
+	return nil
+}
+
+// pair measures plain and the kind, one after the other.
+func (b *bench) pair(k *kind) error {
+	webhooks, err := k.webhooks(b)
+	if err != nil {
+		return err
+	}
+	base, want := k.base, k.baseAnswer
+	if base == nil {
+		base, want = b.server.target("", b.server.plain), plainYes
+	}
+	plain, err := b.measure(base, webhooks.want(want), b.duration)
+	if err != nil {
+		return fmt.Errorf("plain: %w", err)
+	}
+	measured, err := b.measureKind(k, webhooks)
+	if err != nil {
+		return err
+	}
+	k.plain = append(k.plain, plain)
+	k.measured = append(k.measured, measured)
+	k.ratios = append(k.ratios, measured.rate/plain.rate)
+	return nil
+}
+
+// measureKind measures what is compared to plain, up to its arrival at the app
+// where that is asked for.
+func (b *bench) measureKind(k *kind, r requests) (figures, error) {
+	arrived, cpu, start := b.app.events.Load(), k.to.cpu(), time.Now()
+	f, err := b.measure(k.to, r, b.duration)
+	if err != nil || !k.drain {
+		return f, err
+	}
+	sent := int64(f.rate*b.duration.Seconds() + 0.5)
+	for b.app.events.Load()-arrived < sent {
+		if time.Since(start) > b.duration+time.Minute {
+			return f, fmt.Errorf("%d of %d events arrived", b.app.events.Load()-arrived, sent)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	took := time.Since(start)
+	return figures{
+		rate: float64(sent) / took.Seconds(),
+		cpu:  float64((k.to.cpu() - cpu).Microseconds()) / float64(sent),
+	}, nil
+}
+
+func (b *bench) measure(t *target, r requests, duration time.Duration) (figures, error) {
+	before := t.cpu()
+	answered, elapsed, err := load(t.addr, r, b.connections, duration)
+	if err != nil {
+		return figures{}, err
+	}
+	f := figures{
+		rate: float64(answered) / elapsed.Seconds(),
+		cpu:  float64((t.cpu() - before).Microseconds()) / float64(answered),
+	}
+	if !r.endless {
+		b.rate = max(b.rate, f.rate)
+	}
+	return f, nil
+}
+
+// downloads compares downloads through intercept to plain ones, in turn, and
+// returns the ratios.
+func (b *bench) downloads() (ratios []float64, err error) {
+	for range b.rounds {
+		var took [2]time.Duration
+		for i, addr := range []string{b.server.plain, b.server.intercept} {
+			start := time.Now()
+			for range 5 {
+				response, err := http.Get("http://" + addr + "/big")
+				if err != nil {
+					return nil, err
+				}
+				n, err := io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+				if err != nil || n != bigSize {
+					return nil, fmt.Errorf("a download ended after %d bytes: %w", n, err)
+				}
+			}
+			took[i] = time.Since(start)
+		}
+		ratios = append(ratios, float64(took[0])/float64(took[1]))
+	}
+	return ratios, nil
+}
+
+// writeProfiles measures the pair once more, for the profiles.
+func (b *bench) writeProfiles(k *kind) error {
+	webhooks, err := k.webhooks(b)
+	if err != nil {
+		return err
+	}
+	plain := b.server.target("", b.server.plain)
+	for _, m := range []struct {
+		name string
+		to   *target
+		requests
+	}{
+		{k.word() + "-plain", plain, webhooks.want(plainYes)},
+		{k.word(), k.to, webhooks},
+	} {
+		written := make(chan error, 1)
+		go func() { written <- b.server.profile(filepath.Join(b.profile, m.name+".pprof"), b.duration) }()
+		f, err := b.measure(m.to, m.requests, b.duration)
+		if err := errors.Join(err, <-written); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "profiled %s: %.0f requests\n", m.name, f.rate*b.duration.Seconds())
+	}
+	return nil
+}
+
+func rates(all []figures) (rates []float64) {
+	for _, f := range all {
+		rates = append(rates, f.rate)
+	}
+	return rates
+}
+
+func cpus(all []figures) (cpus []float64) {
+	for _, f := range all {
+		cpus = append(cpus, f.cpu)
+	}
+	return cpus
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
