@@ -35,7 +35,7 @@ func main() {
 	flag.StringVar(&b.inProcess, "in-process", "", "a `file` of what go test -bench printed, for its table")
 	flag.StringVar(&b.docs, "docs", "", "write the tables into benchmarks.md in this `directory`, and the plots beside it")
 	flag.IntVar(&b.rounds, "rounds", 5, "pairs of measurements of each kind")
-	flag.DurationVar(&b.duration, "duration", 3*time.Second, "length of one measurement")
+	flag.DurationVar(&b.duration, "duration", 2500*time.Millisecond, "length of one measurement")
 	flag.IntVar(&b.connections, "connections", 64, "connections that deliver at the same time")
 	flag.IntVar(&b.events, "events", 1_000_000, "the largest ledger")
 	flag.StringVar(&b.only, "only", "", "measure one part only: "+strings.Join(parts, ", ")+", or the first word of a kind of throughput")
@@ -83,6 +83,9 @@ type bench struct {
 func (b *bench) run(ctx context.Context) (err error) {
 	if b.rounds < 1 || b.duration < time.Second || b.connections < 1 || b.events < 1 {
 		return errors.New("there must be a round, a second, a connection and an event")
+	}
+	if b.docs != "" && b.only != "" {
+		return errors.New("the page is made by a whole run: without --only")
 	}
 	if b.ledgerDir == "" {
 		b.ledgerDir = filepath.Dir(b.caddy)
@@ -220,7 +223,7 @@ func (b *bench) paces(ctx context.Context) (all []pacedTarget, err error) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			p, err := b.pace(all[i].target, perSecond, 3*b.duration)
+			p, err := b.pace(all[i].target, perSecond, 4*b.duration)
 			if err != nil {
 				err = fmt.Errorf("%s at %d/s: %w", all[i].name, perSecond, err)
 			}

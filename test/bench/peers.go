@@ -85,7 +85,7 @@ func (r *running) begin(ctx context.Context, p peer) error {
 
 // ready waits until it takes a genuine event, and sees that it refuses a forged one.
 func (r *running) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	genuine := requests{bytes: build(1, appSecret), answer: r.yes}
 	for {

@@ -63,6 +63,6 @@ app.post("/hook", express.raw({ type: () => true, limit: "64kb" }), async (req, 
 });
 app.use((err, _req, res, _next) => {
   console.error(err.message);
-  res.status(err.status ?? 503).end();
+  res.status(err.status ?? (err instanceof SyntaxError ? 400 : 503)).end();
 });
 app.listen(Number(PORT), "127.0.0.1");
