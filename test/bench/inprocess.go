@@ -34,10 +34,10 @@ func (p *page) inProcessTable() {
 		"VerifyAndRead":     "verifying and reading one 300-byte delivery",
 		"ClaimDelivered":    "deciding on a copy of a delivered event",
 		"Commit":            "one durable commit, 128 at once",
-		"Confirm/deposit":   "confirming a deposit: one call of 20 ms",
-		"Confirm/order":     "confirming a payment of an order: two calls",
-		"Confirm/invoice":   "confirming a payment of an invoice: two calls",
-		"Confirm/one-order": "confirming payments of one order, which share calls",
+		"Confirm/deposit":   "confirming 64 deposits at once, one call of 20 ms each",
+		"Confirm/order":     "confirming payments of 64 orders at once, two calls each",
+		"Confirm/invoice":   "confirming payments of 64 invoices at once, two calls each",
+		"Confirm/one-order": "confirming 64 payments of one order at once, which share calls",
 	}
 	p.printf("\n### In the process\n\n| | of `go test -bench` |\n| --- | --- |\n")
 	for _, one := range p.inProcess {

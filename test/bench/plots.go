@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 )
 
@@ -75,4 +77,12 @@ func inMilliseconds(answers []time.Duration) (values []float64) {
 		values = append(values, percentile(answers, p).Seconds()*1000)
 	}
 	return values
+}
+
+// decade writes ten to the power of e.
+func decade(e float64) string {
+	if e < 0 {
+		return strconv.FormatFloat(math.Pow(10, e), 'f', -1, 64)
+	}
+	return thousands(math.Pow(10, e))
 }

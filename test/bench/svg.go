@@ -7,7 +7,6 @@ import (
 	"html"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -95,13 +94,6 @@ func lines(title, across, unit string, places []string, all []series) []byte {
 	}
 	svg.WriteString("</svg>\n")
 	return svg.Bytes()
-}
-
-func decade(e float64) string {
-	if e < 0 {
-		return strconv.FormatFloat(math.Pow(10, e), 'f', -1, 64)
-	}
-	return thousands(math.Pow(10, e))
 }
 
 // bars plots one value of each series, with the value at the bar's end.
