@@ -113,7 +113,7 @@ func answerTimes(addr string, r requests, due <-chan int, dueAt func(int) time.T
 
 // arrivalTimes waits for what was acknowledged to arrive at the app.
 func (b *bench) arrivalTimes(p *paced, r requests, dueAt func(int) time.Time) error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for i, took := range p.answers {
 		if took == 0 {
 			continue
