@@ -23,12 +23,14 @@ func ParseAmount(text string) (decimal.Decimal, error) {
 	}
 	mantissa, exponent, hasExponent := strings.Cut(strings.ToLower(text), "e")
 	digits := 0
-	for _, r := range mantissa {
+	sign := false // behind the front: decimal takes .-5 for -0.05
+	for i, r := range mantissa {
 		if r >= '0' && r <= '9' {
 			digits++
 		}
+		sign = sign || i > 0 && (r == '+' || r == '-')
 	}
-	if digits == 0 || digits > maxDigits {
+	if digits == 0 || digits > maxDigits || sign {
 		return decimal.Decimal{}, fmt.Errorf("%.60q is not a number of 1 to %d digits", text, maxDigits)
 	}
 	if hasExponent {
