@@ -105,6 +105,14 @@ func (s *Store) Backup(w io.Writer) error {
 	})
 }
 
+// afterTime returns the event's key of an entry that is ordered by time.
+func afterTime(entry []byte) ([]byte, error) {
+	if len(entry) <= timeSize {
+		return nil, fmt.Errorf("%w: an entry in a list of events cannot be read", errDamaged)
+	}
+	return entry[timeSize:], nil
+}
+
 // Find implements [ledger.Store]. It looks through what was received, newest
 // first, because an index by id would cost every commit a page of its own.
 func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
@@ -120,7 +128,11 @@ func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 			if !bytes.Equal(v, id[:]) {
 				continue
 			}
-			event, err := readEventAt(tx, k[timeSize:])
+			key, err := afterTime(k)
+			if err != nil {
+				return err
+			}
+			event, err := readEventAt(tx, key)
 			if err != nil {
 				return err
 			}
@@ -158,11 +170,15 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 		}
 		var last []byte
 		for ; k != nil; k, _ = cursor.Prev() {
-			if !query.Since.IsZero() && bytes.Compare(k[:timeSize], timeKey(query.Since)) < 0 {
+			if !query.Since.IsZero() && bytes.Compare(k, timeKey(query.Since)) < 0 {
 				break
 			}
+			key, err := afterTime(k)
+			if err != nil {
+				return err
+			}
 			if query.State != ledger.None {
-				summary, _, err := readHeader(tx.Bucket(eventsBucket).Get(k[timeSize:]))
+				summary, _, err := readHeader(tx.Bucket(eventsBucket).Get(key))
 				if err != nil {
 					return err
 				}
@@ -170,7 +186,7 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 					continue
 				}
 			}
-			event, err := readEventAt(tx, k[timeSize:])
+			event, err := readEventAt(tx, key)
 			if err != nil {
 				return err
 			}
@@ -197,10 +213,11 @@ func (s *Store) Due(_ context.Context, route string, limit int) ([]ledger.Due, e
 		cursor := tx.Bucket(dueBucket).Cursor()
 		for k, _ := cursor.Seek(prefix); bytes.HasPrefix(k, prefix) && len(due) < limit; k, _ = cursor.Next() {
 			rest := k[len(prefix):]
-			if len(rest) <= timeSize {
-				return fmt.Errorf("%w: a due event cannot be read", errDamaged)
+			eventKey, err := afterTime(rest)
+			if err != nil {
+				return err
 			}
-			key, err := readKey(tx, rest[timeSize:])
+			key, err := readKey(tx, eventKey)
 			if err != nil {
 				return err
 			}

@@ -177,8 +177,12 @@ func finishedBodies(tx *bbolt.Tx, before time.Time, limit int) ([][]byte, error)
 	end := timeKey(before)
 	var finished [][]byte
 	cursor := tx.Bucket(bodiesBucket).Cursor()
-	for k, _ := cursor.First(); k != nil && bytes.Compare(k[:len(end)], end) < 0 && len(finished) < limit; k, _ = cursor.Next() {
-		done, err := isFinished(tx, k[len(end):])
+	for k, _ := cursor.First(); k != nil && bytes.Compare(k, end) < 0 && len(finished) < limit; k, _ = cursor.Next() {
+		key, err := afterTime(k)
+		if err != nil {
+			return nil, err
+		}
+		done, err := isFinished(tx, key)
 		if err != nil {
 			return nil, err
 		}
