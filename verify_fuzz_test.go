@@ -1,0 +1,152 @@
+package ccpayment
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+)
+
+const (
+	fuzzAppID   = "app-123"
+	fuzzWebhook = `{"type":"ApiDeposit","msg":{"recordId":"20240312000000000000000000000001","status":"Success","isFlaggedAsRisky":false}}`
+)
+
+var timestamps = regexp.MustCompile(`^([0-9]{10}|[0-9]{13})$`)
+
+func fuzzHMAC(f *testing.F, secret string) *client.HMAC {
+	f.Helper()
+	key, err := client.NewHMAC(client.Credentials{AppID: fuzzAppID, AppSecret: secret})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return key
+}
+
+// signedBy is the signature that the contract describes, by crypto/hmac.
+func signedBy(secret, appID, timestamp string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(appID + timestamp))
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// FuzzVerify: a delivery verifies if, and only if, a live secret signed exactly
+// its app id, timestamp and body. The signer signs signed, and body arrives.
+func FuzzVerify(f *testing.F) {
+	for signer := range byte(5) {
+		f.Add(fuzzAppID, "1710232720", "", signer, []byte(fuzzWebhook), []byte(fuzzWebhook))
+	}
+	f.Add(fuzzAppID, "1710232720123", "", byte(0), []byte(fuzzWebhook), []byte(fuzzWebhook+" "))
+	f.Add("app-12", "31710232720", "", byte(0), []byte("{}"), []byte("{}"))
+	f.Add(fuzzAppID, "+171023272", "", byte(0), []byte("{}"), []byte("{}"))
+	f.Add(fuzzAppID, "1710232720", strings.Repeat("0", 64), byte(4), []byte("{}"), []byte("{}"))
+	f.Add("", "", "", byte(4), []byte(""), []byte(""))
+	now := time.Unix(1_710_232_720, 0)
+	g := &gatewayV2{credentials: &credentials{
+		appID: fuzzAppID, current: fuzzHMAC(f, "current"),
+		previous: []previousHMAC{
+			{key: fuzzHMAC(f, "previous")},
+			{key: fuzzHMAC(f, "ended"), until: now.Add(-time.Second)},
+		},
+	}}
+	secrets := []string{"current", "previous", "ended", "a stranger's"}
+	f.Fuzz(func(t *testing.T, appID, timestamp, sign string, signer byte, signed, body []byte) {
+		if int(signer) < len(secrets) {
+			sign = signedBy(secrets[signer], appID, timestamp, signed)
+		}
+		live := slices.ContainsFunc(secrets[:2], func(secret string) bool {
+			return sign == signedBy(secret, fuzzAppID, timestamp, body)
+		})
+		want := live && appID == fuzzAppID && timestamps.MatchString(timestamp)
+		header := http.Header{"Appid": {appID}, "Timestamp": {timestamp}, "Sign": {sign}}
+		at, err := g.verify(header, body, now)
+		if (err == nil) != want {
+			t.Fatalf("%q over %q: %v, want a yes to be %t", header, body, err, want)
+		}
+		if err == nil && (at.Year() < 1970 || at.Year() > 2290) {
+			t.Fatalf("%q was signed at %s", timestamp, at)
+		}
+		if err != nil && !errors.Is(err, client.ErrHeaders) && !errors.Is(err, client.ErrSignature) {
+			t.Fatalf("%q: %v is neither 400 nor 401", header, err)
+		}
+		for name := range header {
+			twice := header.Clone()
+			twice.Add(name, "x")
+			if _, err := g.verify(twice, body, now); !errors.Is(err, client.ErrHeaders) {
+				t.Fatalf("with %s twice: %v", name, err)
+			}
+		}
+	})
+}
+
+// FuzzVerifyRSA: of one genuine delivery nothing can be changed, the spelling
+// of the signature aside.
+func FuzzVerifyRSA(f *testing.F) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		f.Fatal(err)
+	}
+	digest := sha256.Sum256([]byte(fuzzAppID + "1710232720" + fuzzWebhook))
+	genuine, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+	if err != nil {
+		f.Fatal(err)
+	}
+	g := &gatewayV2{credentials: &credentials{appID: fuzzAppID, webhookKey: &key.PublicKey}, rsa: true}
+	f.Add(fuzzAppID, "1710232720", "genuine", []byte(fuzzWebhook))
+	f.Add(fuzzAppID, "1710232720", "", []byte(fuzzWebhook))
+	f.Add(fuzzAppID, "1710232720", "AAAA", []byte(fuzzWebhook))
+	f.Add(fuzzAppID, "1710232720", "not base64", []byte(fuzzWebhook))
+	f.Add(fuzzAppID+"1", "710232720", "genuine", []byte(fuzzWebhook))
+	f.Add(fuzzAppID, "1710232721", "genuine", []byte("{}"))
+	f.Fuzz(func(t *testing.T, appID, timestamp, sign string, body []byte) {
+		if sign == "genuine" {
+			sign = base64.StdEncoding.EncodeToString(genuine)
+		}
+		raw, decodeErr := base64.StdEncoding.DecodeString(sign)
+		want := appID == fuzzAppID && timestamp == "1710232720" && string(body) == fuzzWebhook && bytes.Equal(raw, genuine)
+		_, err := g.verify(http.Header{"Appid": {appID}, "Timestamp": {timestamp}, "Sign": {sign}}, body, time.Now())
+		if (err == nil) != want {
+			t.Fatalf("%q %q %q over %q: %v", appID, timestamp, sign, body, err)
+		}
+		if decodeErr != nil && !errors.Is(err, client.ErrHeaders) {
+			t.Fatalf("%q is malformed: %v", sign, err)
+		}
+	})
+}
+
+// FuzzHeaderText: any value can stand in a header, ends no line, and is read
+// back as it was.
+func FuzzHeaderText(f *testing.F) {
+	for _, value := range []string{"", "order-1", " 100 % ", "a\r\nCcpayment-Fulfill: true", "Бельё 👕", "%41", "\x00\xff", "two  spaces", "\t"} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		text := headerText(value)
+		for i := range len(text) {
+			if text[i] < 0x20 || text[i] > 0x7e {
+				t.Fatalf("%q has a byte that is no header text", text)
+			}
+		}
+		if text != strings.TrimSpace(text) {
+			t.Fatalf("%q loses a space at its end", text)
+		}
+		if back, err := url.PathUnescape(text); err != nil || back != value {
+			t.Fatalf("%q is read back as %q: %v", value, back, err)
+		}
+	})
+}
