@@ -1,0 +1,99 @@
+package ccpayment
+
+import (
+	"encoding/json"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// FuzzOffer: what is read of an app's answer under the fields' own names is
+// what encoding/json reads, of a text in which no key stands twice; and no map
+// of paths that an operator writes makes reading it fail in another way.
+func FuzzOffer(f *testing.F) {
+	for _, seed := range []struct{ body, path string }{
+		{`{"order_id":"order-1","price":"49.90","currency":"USD"}`, "price"},
+		{`{"order":{"id":7,"lines":[{"sum":1.5},{"sum":2}]},"order_id":7}`, "order.lines.#(sum>1).sum"},
+		{`{"order_id":"a","price":12.50,"expires_in":900,"product":"Tea & cups","coin":"USDT","chain":"TRX"}`, "@this"},
+		{`{"order_id":"a","price":1,"price":2}`, "price"},
+		{`{"order_id":"a","pr\u0069ce":"1","nested":{"a":1,"\u0061":2}}`, "nested.a"},
+		{`{"order_id":"\ud800","price":1e99}`, "@reverse|@ugly"},
+		{`{"order_id":"a","expires_in":"-1"}`, "@join:{\"preserve\":true}"},
+		{`{"order_id":"a","expires_in":2147483648}`, "{a:price,b}"},
+		{`[{"order_id":"a"}]`, "0.order_id"},
+		{`{"order_id":"a","price":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}`, "price.0.0.0"},
+		{`{"order_id":""}`, `price\.net`},
+		{`"a"`, "#"},
+		{``, ""},
+		{`{"a":1}{"b":2}`, "..1.b"},
+	} {
+		f.Add([]byte(seed.body), seed.path)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, path string) {
+		mapped := map[string]string{}
+		for name := range ownPaths {
+			mapped[name] = path
+		}
+		if o, err := readOffer(body, mapped); err == nil && o.orderID == "" {
+			t.Fatalf("an offer without an order of %q at %q", body, path)
+		}
+		o, err := readOffer(body, ownPaths)
+		if err != nil {
+			return
+		}
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(body, &object); err != nil {
+			t.Fatalf("%q is no object to encoding/json: %v", body, err)
+		}
+		if !utf8.Valid(body) {
+			return // encoding/json replaces what is no UTF-8
+		}
+		for name, have := range map[string]string{
+			"order_id": o.orderID, "price": o.price, "currency": o.currency, "coin": o.coin, "chain": o.chain, "product": o.product,
+			"buyer_email": o.buyerEmail, "return_url": o.returnURL, "close_url": o.closeURL,
+		} {
+			if want := jsonText(object[name]); have != want {
+				t.Fatalf("%s is %q, want %q, in %q", name, have, want, body)
+			}
+			if countMembers(body, name) > 1 {
+				t.Fatalf("%s stands twice in %q", name, body)
+			}
+		}
+		in := jsonText(object["expires_in"])
+		if o.expires < 0 || o.expires%time.Second != 0 || (in == "") != (o.expires == 0) {
+			t.Fatalf("expires_in %q is %s", in, o.expires)
+		}
+	})
+}
+
+// FuzzPrice: a price that is taken is exactly the number that was written, more
+// than zero, and of no more decimals than its unit has.
+func FuzzPrice(f *testing.F) {
+	for _, text := range []string{
+		"49.90", "0", "-1", "1e5", "+1", "0.001", "0.01", " 1", "1_000", "1,5", ".5", "5.", "NaN", "Inf", "0x10", "١", "",
+		"0.000000000000000001", strings.Repeat("9", 40), strings.Repeat("9", 41), "1" + strings.Repeat("0", 50), "0." + strings.Repeat("0", 50),
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, in := range []unit{{fiatID: "1033"}, {coinID: "1280"}} {
+			price, err := readPrice(text, in)
+			if err != nil {
+				continue
+			}
+			want, ok := new(big.Rat).SetString(text)
+			if !ok || price.Rat().Cmp(want) != 0 || want.Sign() <= 0 {
+				t.Fatalf("%q is the price %s", text, price)
+			}
+			scale := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(map[bool]int64{true: fiatDecimals, false: coinDecimals}[in.fiatID != ""]), nil))
+			if !want.Mul(want, scale).IsInt() {
+				t.Fatalf("%q has more decimals than its unit", text)
+			}
+			if len(price.String()) > 45 {
+				t.Fatalf("%q becomes %s", text, price)
+			}
+		}
+	})
+}
