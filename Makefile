@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo test lint bench soak release xcaddy
+.PHONY: build demo test fuzz lint bench soak release xcaddy
 
 build:
 	go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/caddy ./cmd/caddy
@@ -30,6 +30,14 @@ demo: build
 
 test:
 	go test -race -tags $(TAGS) ./...
+
+# Runs every fuzz target for FUZZTIME with FUZZPARALLEL workers; FUZZ picks
+# targets by a pattern of their names. The seeds alone are part of `make test`.
+FUZZ := .
+FUZZTIME := 1m
+FUZZPARALLEL := $(shell nproc)
+fuzz:
+	TAGS=$(TAGS) FUZZTIME=$(FUZZTIME) FUZZPARALLEL=$(FUZZPARALLEL) .ci/fuzz '$(FUZZ)'
 
 lint:
 	go tool -modfile=.ci/lint/go.mod golangci-lint run ./...

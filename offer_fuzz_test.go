@@ -78,8 +78,8 @@ func FuzzPrice(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, in := range []unit{{fiatID: "1033"}, {coinID: "1280"}} {
-			price, err := readPrice(text, in)
+		for decimals, fiat := range map[int64]bool{fiatDecimals: true, coinDecimals: false} {
+			price, err := readPrice(text, fiat)
 			if err != nil {
 				continue
 			}
@@ -87,7 +87,7 @@ func FuzzPrice(f *testing.F) {
 			if !ok || price.Rat().Cmp(want) != 0 || want.Sign() <= 0 {
 				t.Fatalf("%q is the price %s", text, price)
 			}
-			scale := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(map[bool]int64{true: fiatDecimals, false: coinDecimals}[in.fiatID != ""]), nil))
+			scale := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(decimals), nil))
 			if !want.Mul(want, scale).IsInt() {
 				t.Fatalf("%q has more decimals than its unit", text)
 			}

@@ -113,7 +113,7 @@ func (b brokenDisk) test(t *testing.T, config string, prepare func(*server)) {
 	tr.flow(50)
 	tr.end()
 	for _, e := range refused {
-		if err := insist(ctx, once, s.hook, e); err != nil {
+		if err := tr.insist(ctx, e); err != nil {
 			t.Error(err)
 		}
 	}
