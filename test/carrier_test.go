@@ -32,6 +32,12 @@ type shop struct {
 // newShop starts one that hands over in the background, or passes through.
 func newShop(t *testing.T, stores bool) *shop {
 	t.Helper()
+	return newShopAt(t, stores, newServer)
+}
+
+// newShopAt starts one at a place that is found for the app.
+func newShopAt(t *testing.T, stores bool, place func(t *testing.T, app string) *server) *shop {
+	t.Helper()
 	box, err := sandbox.New(sandbox.Options{AppID: appID, AppSecret: appSecret, Speed: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +54,7 @@ func newShop(t *testing.T, stores bool) *shop {
 
 	s := &shop{app: newReceiver(t), box: box, client: c, config: site}
 	s.app.comes()
-	s.server = newServer(t, s.app.url)
+	s.server = place(t, s.app.url)
 	if stores {
 		s.config = stored
 	}

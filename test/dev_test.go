@@ -32,7 +32,7 @@ func TestDevCommand(t *testing.T) {
 	}))
 	defer app.Close()
 	port := freePorts(t, 1)[0]
-	p := startProcess(t, withoutShopToken(), "ccpayment", "dev", "--to", app.Listener.Addr().String(), "--listen", ":"+port)
+	p := startProcess(t, binary, withoutShopToken(), "ccpayment", "dev", "--to", app.Listener.Addr().String(), "--listen", ":"+port)
 	sandbox := regexp.MustCompile(`the sandbox +(http://[0-9.:]+)`)
 	until(t, "dev says where the sandbox is", func() bool { return sandbox.MatchString(p.output.String()) })
 	site := "http://127.0.0.1:" + port

@@ -77,6 +77,8 @@ type server struct {
 	port   string
 	hook   string
 	env    []string
+	// program is the Caddy that is started here.
+	program string
 	// attributes are those of the commands, not of the server itself.
 	attributes *syscall.SysProcAttr
 	*process
@@ -86,7 +88,7 @@ type server struct {
 func newServer(t *testing.T, app string) *server {
 	t.Helper()
 	ports := freePorts(t, 2)
-	s := &server{t: t, dir: t.TempDir(), admin: net.JoinHostPort(loopback, ports[0]), port: ports[1]}
+	s := &server{t: t, dir: t.TempDir(), admin: net.JoinHostPort(loopback, ports[0]), port: ports[1], program: binary}
 	s.ledger = filepath.Join(s.dir, "data", "ledger.db")
 	s.hook = "http://" + net.JoinHostPort(loopback, s.port) + "/hook"
 	s.env = append(os.Environ(),
@@ -112,7 +114,7 @@ func (s *server) file(caddyfile string) string {
 // start runs Caddy and returns once the site answers.
 func (s *server) start(caddyfile string) {
 	s.t.Helper()
-	s.process = startProcess(s.t, s.env, "run", "--config", s.file(caddyfile), "--adapter", "caddyfile")
+	s.process = startProcess(s.t, s.program, s.env, "run", "--config", s.file(caddyfile), "--adapter", "caddyfile")
 	until(s.t, "the site answers", func() bool {
 		select {
 		case <-s.ended:
@@ -194,9 +196,9 @@ type process struct {
 
 const dataRace = "DATA RACE"
 
-func startProcess(t *testing.T, env []string, args ...string) *process {
+func startProcess(t *testing.T, program string, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary, args...), ended: make(chan struct{})}
+	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
 	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	if err := p.cmd.Start(); err != nil {

@@ -1,0 +1,204 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// clockBinary is a Caddy of which the clock can be set while it runs: the time
+// of day is changed where the program reads it, the machine's own is left alone.
+// It has no race detector, to be built in half the time.
+var clockBinary = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(filepath.Dir(binary), "clock")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", err
+	}
+	original := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
+	source, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	text := string(source)
+	for _, change := range [][2]string{
+		{"import (", "import (\n\t\"sync/atomic\""},
+		{"func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n", "var Ahead atomic.Int64\n\nfunc Now() Time {\n\tsec, nsec, mono := runtimeNow()\n\tsec += Ahead.Load()\n"},
+	} {
+		if strings.Count(text, change[0]) != 1 {
+			return "", fmt.Errorf("Go's time.go is another than this test knows: %q", change[0])
+		}
+		text = strings.Replace(text, change[0], change[1], 1)
+	}
+	replaced := filepath.Join(dir, "time.go")
+	if err := os.WriteFile(replaced, []byte(text), 0o644); err != nil {
+		return "", err
+	}
+	reader, err := filepath.Abs(filepath.Join("testdata", "clock", "ahead.go"))
+	if err != nil {
+		return "", err
+	}
+	command, err := filepath.Abs(filepath.Join("..", "cmd", "caddy", "ahead.go"))
+	if err != nil {
+		return "", err
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: replaced, command: reader}})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, overlay, 0o644); err != nil {
+		return "", err
+	}
+	out := filepath.Join(dir, "caddy")
+	build := exec.Command("go", "build", "-overlay", file, "-tags", tags, "-o", out, "../cmd/caddy")
+	if text, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building Caddy: %w\n%s", err, text)
+	}
+	return out, nil
+})
+
+// newTimed finds a place for a server of which the clock can be set.
+func newTimed(t *testing.T, app string) *server {
+	t.Helper()
+	program, err := clockBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, app)
+	s.program = program
+	s.env = append(s.env, "CLOCK_AHEAD="+s.clock())
+	return s
+}
+
+// clock is the file that its clock is set with.
+func (s *server) clock() string { return filepath.Join(s.dir, "clock") }
+
+// setClock sets the clock of a server from newTimed to be so much ahead of ours.
+func (s *server) setClock(ahead time.Duration) {
+	s.t.Helper()
+	seconds := fmt.Sprint(int(ahead.Seconds()))
+	name := s.clock() + ".new"
+	if err := os.WriteFile(name, []byte(seconds), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(name, s.clock()); err != nil {
+		s.t.Fatal(err)
+	}
+	until(s.t, "the clock is set", func() bool {
+		return strings.Contains(s.output.String(), "the clock is ahead by "+seconds+"\n")
+	})
+}
+
+// jumps are how the clock is set.
+var jumps = map[string]time.Duration{"forward": time.Hour, "back": -time.Hour}
+
+const clockWasSet = "the machine's clock was set"
+
+// TestClockSet: a webhook that seems to be signed an hour off is not believed
+// unasked, and CCPayment refuses what is asked an hour off. Nothing is handed
+// over as money meanwhile, and all of it, once, when the clock is right again.
+func TestClockSet(t *testing.T) {
+	for way, stores := range ways {
+		for name, ahead := range jumps {
+			t.Run(way+"/"+name, func(t *testing.T) {
+				s := newShopAt(t, stores, newTimed)
+				s.order("before")
+				before := s.pay("before")
+				s.succeeded(before)
+
+				s.setClock(ahead)
+				s.order("meanwhile")
+				record := s.pay("meanwhile")
+				for _, text := range []string{clockWasSet, "an event cannot be confirmed now"} {
+					until(t, "the log says "+text, func() bool { return strings.Contains(s.output.String(), text) })
+				}
+				for _, c := range s.app.received() {
+					if c.record == record {
+						t.Errorf("while the clock is wrong, %+v is handed over", c)
+					}
+				}
+
+				s.setClock(0)
+				for _, record := range []string{before, record} {
+					calls := s.succeeded(record)
+					if len(calls) != 1 || !calls[0].fulfill {
+						t.Errorf("the app was called %+v", calls)
+					}
+				}
+				s.stop()
+			})
+		}
+	}
+}
+
+// TestClockSetWhileEventsWait: what waits for its next attempt does not wait an
+// hour longer, and nothing is given up an hour earlier.
+func TestClockSetWhileEventsWait(t *testing.T) {
+	for name, ahead := range jumps {
+		t.Run(name, func(t *testing.T) {
+			app := newReceiver(t)
+			var answers atomic.Int64
+			answers.Store(http.StatusInternalServerError)
+			var taken sync.Map
+			app.meets = func(w http.ResponseWriter, c call) {
+				status := int(answers.Load())
+				if status == http.StatusOK {
+					taken.Store(c.key, true)
+				}
+				w.WriteHeader(status)
+			}
+			app.comes()
+			s := newTimed(t, app.url)
+			// Less than an hour: a clock that is set forward goes beyond it.
+			s.start(globals + strings.Replace(stored, "max 1s", "max 1s\n\t\t\tgive_up 30m", 1))
+			events := newEvents(20)
+			send(t, s.hook, events)
+			tried := func(n int) func() bool {
+				return func() bool {
+					keys := app.keys()
+					for _, e := range events {
+						if len(keys[e.key.EventID()]) < n {
+							return false
+						}
+					}
+					return true
+				}
+			}
+			until(t, "each was tried twice", tried(2))
+			answers.Store(http.StatusUnauthorized) // which is given up after an hour of it
+			until(t, "each was tried four times", tried(4))
+			s.setClock(ahead)
+			most := 0
+			for _, calls := range app.keys() {
+				most = max(most, len(calls))
+			}
+			until(t, "each was tried since", tried(most+2))
+			answers.Store(http.StatusOK)
+			until(t, "the app takes all", func() bool {
+				for _, e := range events {
+					if _, is := taken.Load(e.key.EventID()); !is {
+						return false
+					}
+				}
+				return true
+			})
+			if text := s.output.String(); !strings.Contains(text, clockWasSet) {
+				t.Error("the log does not say that the clock was set")
+			}
+			s.stop()
+			checkLedgerKnows(t, s, events)
+		})
+	}
+}
