@@ -208,35 +208,48 @@ func (b *rewindingBody) Close() error {
 	return err
 }
 
+// What the event is, is told in variables that begin with varPrefix. The
+// placeholders that begin with placeholderPrefix are the same.
+const (
+	varPrefix         = "ccpayment_"
+	placeholderPrefix = "http.ccpayment."
+)
+
 // setPlaceholders tells the handlers that follow what the event is.
 func setPlaceholders(ctx context.Context, id string, event ledger.Event, attempt *ledger.Attempt, confirmed []headerField) {
-	repl, _ := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	set := func(name, value string) {
-		if value == "" {
-			return
+		if value != "" {
+			caddyhttp.SetVar(ctx, name, value)
 		}
-		if repl != nil {
-			repl.Set("http.ccpayment."+name, value)
-		}
-		caddyhttp.SetVar(ctx, "ccpayment_"+name, value)
 	}
-	set("type", event.Type)
-	set("status", event.Status)
+	set(varPrefix+"type", event.Type)
+	set(varPrefix+"status", event.Status)
 	if event.HasID() {
-		set("record_id", event.Record.ID)
+		set(varPrefix+"record_id", event.Record.ID)
 	}
-	set("order_id", event.OrderID)
-	set("reference_id", event.ReferenceID)
-	set("user_id", event.UserID)
-	set("risky", string(event.Risk))
+	set(varPrefix+"order_id", event.OrderID)
+	set(varPrefix+"reference_id", event.ReferenceID)
+	set(varPrefix+"user_id", event.UserID)
+	set(varPrefix+"risky", string(event.Risk))
 	for _, field := range confirmed {
 		name := strings.TrimPrefix(field.name, "Ccpayment-")
-		set(strings.ReplaceAll(strings.ToLower(name), "-", "_"), field.value)
+		set(varPrefix+strings.ReplaceAll(strings.ToLower(name), "-", "_"), field.value)
 	}
-	set("event_id", id)
-	set("seq", strconv.FormatUint(attempt.Seq, 10))
-	set("attempt", strconv.Itoa(attempt.Number))
-	set("attempt_reason", string(attempt.Reason))
+	set(varPrefix+"event_id", id)
+	set(varPrefix+"seq", strconv.FormatUint(attempt.Seq, 10))
+	set(varPrefix+"attempt", strconv.Itoa(attempt.Number))
+	set(varPrefix+"attempt_reason", string(attempt.Reason))
+
+	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Map(func(key string) (any, bool) {
+			name, ok := strings.CutPrefix(key, placeholderPrefix)
+			if !ok {
+				return nil, false
+			}
+			value := caddyhttp.GetVar(ctx, varPrefix+name)
+			return value, value != nil
+		})
+	}
 }
 
 // callApp runs the next handler. An upstream that dies in the middle of its
