@@ -285,12 +285,12 @@ func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.C
 
 // Accept implements [ledger.Store].
 func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Event) *ledger.Change) error {
+	var known *ledger.Event
 	var change *ledger.Change
 	var seen int64 // the commit that was looked at
-	look := func(tx *bbolt.Tx) error {
+	look := func(tx *bbolt.Tx) (err error) {
 		seen = int64(tx.ID())
-		known, err := findEvent(tx, key)
-		if err == nil {
+		if known, err = findEvent(tx, key); err == nil {
 			change = decide(known)
 		}
 		return err
@@ -308,7 +308,7 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 		if change == nil {
 			return errNothing // another copy was quicker, and is durable
 		}
-		w, err := prepareChange(tx, *change)
+		w, err := prepareChangeOf(tx, *change, known)
 		if err != nil {
 			return err
 		}

@@ -171,7 +171,7 @@ func FuzzEventOnDisk(f *testing.F) {
 			if parts, ok := splitKey(key); !ok || len(parts) != 6 {
 				t.Fatalf("the key %q has the parts %v", key, parts)
 			}
-			if due := dueKey(event); (due == nil) != (event.NextAttemptAt == nil) {
+			if due := dueKey(&event, key); (due == nil) != (event.NextAttemptAt == nil) {
 				t.Fatalf("%q is where it is due", due)
 			}
 		})
@@ -247,7 +247,8 @@ func checkDamaged(t *testing.T, tx *bbolt.Tx, key, value []byte) {
 // store panic, and what it then answers is an error that says so.
 func FuzzDamagedList(f *testing.F) {
 	event := delivered("20240312").Event
-	key, body, id := eventKey(event.Key), bodyKey(event), uuid.MustParse(event.EventID())
+	key, id := eventKey(event.Key), uuid.MustParse(event.EventID())
+	body := bodyKey(event.ReceivedAt, key)
 	value, err := encodeEvent(&event)
 	if err != nil {
 		f.Fatal(err)
@@ -309,11 +310,12 @@ func FuzzDamagedList(f *testing.F) {
 // FuzzCursor: a cursor is refused or continues the list, and pages together are
 // the list, each event once.
 func FuzzCursor(f *testing.F) {
+	event := delivered("3").Event
 	f.Add("", byte(1))
 	f.Add("00", byte(3))
 	f.Add("zz", byte(2))
 	f.Add(strings.Repeat("ff", 20), byte(7))
-	f.Add(fmt.Sprintf("%x", bodyKey(delivered("3").Event)), byte(1))
+	f.Add(fmt.Sprintf("%x", bodyKey(event.ReceivedAt, eventKey(event.Key))), byte(1))
 	f.Add(fmt.Sprintf("%x", orderKey(ledger.OrderID{AppID: "a", ID: "2"})), byte(1))
 	s := fuzzStore(f)
 	const all = 7

@@ -57,13 +57,18 @@ func eventKey(k ledger.Key) []byte {
 }
 
 // bodyKey orders bodies by when they were received, so that old ones stand first.
-func bodyKey(e ledger.Event) []byte {
-	return append(timeKey(e.ReceivedAt), eventKey(e.Key)...)
+func bodyKey(receivedAt time.Time, eventKey []byte) []byte {
+	return append(appendTime(make([]byte, 0, timeSize+len(eventKey)), receivedAt), eventKey...)
 }
 
-func timeKey(t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(nil, uint64(max(t.UnixNano(), 0)))
+// timeSize is the length of a time in a key.
+const timeSize = 8
+
+func appendTime(key []byte, t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(key, uint64(max(t.UnixNano(), 0)))
 }
+
+func timeKey(t time.Time) []byte { return appendTime(nil, t) }
 
 // readRecord returns the summaries of a record's events.
 func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
@@ -164,7 +169,7 @@ func findEvent(tx *bbolt.Tx, key ledger.Key) (*ledger.Event, error) {
 }
 
 func readBody(tx *bbolt.Tx, event ledger.Event) ([]byte, error) {
-	body := tx.Bucket(bodiesBucket).Get(bodyKey(event))
+	body := tx.Bucket(bodiesBucket).Get(bodyKey(event.ReceivedAt, eventKey(event.Key)))
 	if int64(len(body)) > tx.Size() { // as a damaged page may have it: gigabytes
 		return nil, fmt.Errorf("%w: the body of event %s cannot be read", errDamaged, event.EventID())
 	}

@@ -3,7 +3,6 @@ package bolt
 import (
 	"encoding/binary"
 	"errors"
-	"time"
 
 	"github.com/google/uuid"
 	"go.etcd.io/bbolt"
@@ -33,6 +32,12 @@ func prepareChange(tx *bbolt.Tx, change ledger.Change) (write, error) {
 	if err != nil {
 		return write{}, err
 	}
+	return prepareChangeOf(tx, change, known)
+}
+
+// prepareChangeOf is prepareChange where the event has been read already; nil:
+// there is none.
+func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (write, error) {
 	event, err := change.Apply(known)
 	if err != nil {
 		return write{}, err
@@ -41,14 +46,15 @@ func prepareChange(tx *bbolt.Tx, change ledger.Change) (write, error) {
 	if err != nil {
 		return write{}, err
 	}
+	key := eventKey(event.Key)
 	w := write{
-		key: eventKey(event.Key), value: value, bodyKey: bodyKey(event), body: event.Body,
-		route: event.Route, after: event.State, newDue: dueKey(event),
+		key: key, value: value, bodyKey: bodyKey(event.ReceivedAt, key), body: event.Body,
+		route: event.Route, after: event.State, newDue: dueKey(&event, key),
 	}
 	if w.isNew = known == nil; w.isNew {
 		w.id = event.UUID()
 	} else {
-		w.before, w.oldDue = known.State, dueKey(*known)
+		w.before, w.oldDue = known.State, dueKey(known, key)
 		// A copy brings back the body of an event that was finished and pruned.
 		if w.body = nil; !event.State.Finished() && tx.Bucket(bodiesBucket).Get(w.bodyKey) == nil {
 			w.body = change.Event.Body
@@ -79,12 +85,12 @@ func (w write) put(tx *bbolt.Tx) error {
 		return err
 	}
 	if w.body != nil {
-		if err := tx.Bucket(bodiesBucket).Put(w.bodyKey, w.body); err != nil {
+		if err := growing(tx, bodiesBucket).Put(w.bodyKey, w.body); err != nil {
 			return err
 		}
 	}
 	if w.isNew {
-		if err := tx.Bucket(receivedBucket).Put(w.bodyKey, w.id[:]); err != nil {
+		if err := growing(tx, receivedBucket).Put(w.bodyKey, w.id[:]); err != nil {
 			return err
 		}
 	}
@@ -108,6 +114,15 @@ func (w write) put(tx *bbolt.Tx) error {
 		return err
 	}
 	return tx.Bucket(ordersBucket).Put(w.orderKey, value)
+}
+
+// growing returns a bucket that grows at one end. Its pages are filled before a
+// new one is begun: bbolt leaves them half empty otherwise, for what comes in
+// between.
+func growing(tx *bbolt.Tx, name []byte) *bbolt.Bucket {
+	bucket := tx.Bucket(name)
+	bucket.FillPercent = 0.9
+	return bucket
 }
 
 // putDue moves the event's place among those that are due.
@@ -153,12 +168,13 @@ func countAt(bucket *bbolt.Bucket, key []byte) uint64 {
 
 // dueKey orders the due events of a route by when they are due; nil where the
 // event is not due.
-func dueKey(e ledger.Event) []byte {
+func dueKey(e *ledger.Event, eventKey []byte) []byte {
 	if e.NextAttemptAt == nil {
 		return nil
 	}
-	key := append(appendPart(nil, e.Route), timeKey(*e.NextAttemptAt)...)
-	return append(key, eventKey(e.Key)...)
+	key := make([]byte, 0, 192)
+	key = appendTime(appendPart(key, e.Route), *e.NextAttemptAt)
+	return append(key, eventKey...)
 }
 
 func orderKey(id ledger.OrderID) []byte {
@@ -172,5 +188,3 @@ func readOrder(tx *bbolt.Tx, key []byte) (ledger.Order, error) {
 	}
 	return decodeOrder(value)
 }
-
-var timeSize = len(timeKey(time.Time{}))
