@@ -85,7 +85,12 @@ func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
 			return nil, fmt.Errorf("%w: a key of record %s cannot be read", errDamaged, record.ID)
 		}
 		summary.Key = ledger.Key{Record: record, Risk: ledger.Risk(parts[0].text), Status: parts[1].text}
-		longKey(newReader(fields), &summary.Key)
+		if parts[0].digest || parts[1].digest {
+			c := newReader(fields)
+			if longKey(c, &summary.Key); c.err != nil {
+				return nil, fmt.Errorf("%w: an event cannot be read: %v", errDamaged, c.err)
+			}
+		}
 		events = append(events, summary)
 	}
 	return events, nil
