@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/shopspring/decimal"
 	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
 )
 
 const (
@@ -141,7 +143,7 @@ func (h *Webhook) newPolicy() (policy, error) {
 		return p, fmt.Errorf("unknown late %q: use fulfill or hold", h.Late)
 	}
 	percent, ok := strings.CutSuffix(h.AcceptUnderpaid, "%")
-	share, err := decimal.NewFromString(percent)
+	share, err := client.ParseAmount(percent)
 	if !ok || err != nil || share.Exponent() < -6 || share.Exponent() > 0 || share.IsNegative() || share.GreaterThan(decimal.New(50, 0)) {
 		return p, fmt.Errorf("accept_underpaid %q is not a share from 0%% to 50%%", h.AcceptUnderpaid)
 	}
