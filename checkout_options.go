@@ -130,8 +130,11 @@ func (h *Checkout) checkBuyerPrice(text string) error {
 	price, err := readPrice(text, h.Coin == "")
 	least, _ := readPrice(h.min, h.Coin == "")
 	most, _ := readPrice(h.max, h.Coin == "")
-	if err != nil || price.LessThan(least) || price.GreaterThan(most) {
-		return fmt.Errorf("name an amount from %s to %s", h.min, h.max)
+	if err == nil && (price.LessThan(least) || price.GreaterThan(most)) {
+		err = fmt.Errorf("%s is not", price)
+	}
+	if err != nil {
+		return fmt.Errorf("name an amount from %s to %s: %w", h.min, h.max, err)
 	}
 	return nil
 }

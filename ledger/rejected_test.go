@@ -58,13 +58,13 @@ func TestDeadOvertakesNothing(t *testing.T) {
 		app.answers(func(a *ledger.Attempt) refusal {
 			return refusal{err: errRefused, again: ledger.Again{Never: a.Event.Key.Status == "success"}}
 		})
-		b.accept(event("Processing"), ledger.Accepted)
 		b.accept(event("Success"), ledger.Accepted)
 		time.Sleep(time.Hour)
 		if got := b.load(event("Success")).State; got != ledger.Dead {
 			t.Errorf("Success is %s", got)
 		}
 		app.answers(nil)
+		b.accept(event("Processing"), ledger.Accepted)
 		time.Sleep(2 * plan.Max)
 		if got := b.load(event("Processing")).State; got != ledger.Delivered {
 			t.Errorf("Processing is %s", got)
