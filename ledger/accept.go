@@ -104,6 +104,9 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 	if known, ok := find(claim.Events, key); fresh != nil && (!ok || known.State != Received && known.State != Delivering || known.Attempts > 1) {
 		return nil, l.store.Release(ctx, claim) // somebody was quicker
 	}
+	if known, _ := find(claim.Events, key); known.State == Superseded {
+		return nil, l.store.Release(ctx, claim) // since it was read as due
+	}
 	if judge(claim.Events, key, false) == Overtaken {
 		return nil, l.record(ctx, claim, overtaken(key, l.now()))
 	}
