@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -123,6 +124,7 @@ func (h *Webhook) lease() time.Duration {
 // attempt confirms the event, makes one attempt at the app and records its
 // outcome.
 func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, attempt *ledger.Attempt, shared *sharedLedger) answer {
+	failpoint.Reach("claimed")
 	ctx, event := r.Context(), d.event
 	if h.delivery == nil { // in the background, carry ends what panics
 		defer attempt.End(ctx, &appError{cause: errors.New("handing over panicked")})
@@ -138,11 +140,14 @@ func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, a
 		attempt.End(ctx, err)
 		return h.unavailable(err)
 	}
+	failpoint.Reach("bound")
 	failure := h.handOver(r, next, attempt, money)
 	if failure == nil {
+		failpoint.Reach("answered")
 		if err := attempt.Delivered(ctx); err != nil {
 			return h.unavailable(err)
 		}
+		failpoint.Reach("delivered")
 		h.tellDelivered(event, money)
 		h.settleAgain(ctx, event, money, shared)
 		return success(delivered)

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -67,6 +68,7 @@ func (h *Webhook) accept(ctx context.Context, d delivery, ignore string, shared 
 	if err != nil {
 		return h.unavailable(err)
 	}
+	failpoint.Reach("accepted")
 	return answerOf(verdict)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -58,6 +59,7 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	if money.asked {
 		h.app.confirmedAt.Store(&asked)
 	}
+	failpoint.Reach("confirmed")
 	if h.Confirm == "off" { // it was asked about because it came late
 		money.flag, money.earned = nil, false
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -325,6 +326,7 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	h.complete(&d.event, r, body, now)
 	d.event.Request.Stale = stale
+	failpoint.Reach("read")
 	return d.event.Type, h.handle(r, next, d)
 }
 

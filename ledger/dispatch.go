@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
 )
 
 // Courier hands the due events of one route over.
@@ -231,6 +233,7 @@ func (d *dispatch) fail(err error) {
 // carry takes one event to the app.
 func (d *dispatch) carry(ctx context.Context, key Key, fresh *Event) carried {
 	c := carried{key: key, began: d.ledger.now()}
+	failpoint.Reach("due")
 	attempt, err := d.ledger.take(context.WithoutCancel(ctx), key, fresh, &d.Courier)
 	if err != nil || attempt == nil {
 		c.err = err

@@ -1,0 +1,54 @@
+//go:build failpoint
+
+// Package failpoint names the places in the code at which a crash differs from
+// one a moment earlier or later. The tests of crashes end the process there. In
+// a normal build nothing of it remains.
+package failpoint
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// Variable names the environment variable that says what happens where, such as
+// kill:answered:2.
+const Variable = "CCPAYMENT_FAILPOINT"
+
+var (
+	action, place, times = parse(os.Getenv(Variable))
+	reached              atomic.Int64
+)
+
+func parse(text string) (action, place string, times int64) {
+	action, rest, _ := strings.Cut(text, ":")
+	place, number, _ := strings.Cut(rest, ":")
+	if action == "" {
+		return "", "", 0
+	}
+	times, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || action != "kill" && action != "hold" {
+		panic(Variable + " is not kill or hold, a place and a number: " + text)
+	}
+	return action, place, times
+}
+
+// Reach is called where the code has come to the place. At the n-th time the
+// process dies as from SIGKILL (kill), or whoever came there goes no further
+// until somebody else kills it (hold).
+func Reach(name string) {
+	if place != name || reached.Add(1) != times {
+		return
+	}
+	if action == "kill" {
+		self, err := os.FindProcess(os.Getpid())
+		if err == nil {
+			err = self.Kill()
+		}
+		if err != nil {
+			panic("ending the process: " + err.Error())
+		}
+	}
+	select {}
+}
