@@ -26,8 +26,8 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 		}
 		change := &Change{Event: event, Transitions: steps}
 		if isNew && verdict == Accepted && l.countsFirst(event) {
-			change.Event.CountedBy = l.process
-			change.Transitions = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1})
+			change.Event.CountedBy, change.Event.Seq = l.process, firstSeq(event)
+			change.Transitions = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1, Seq: change.Event.Seq})
 		}
 		accepted = change.Event
 		return change

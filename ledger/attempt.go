@@ -61,20 +61,27 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	switch {
 	case event.NextReason != "":
 		a.Reason = event.NextReason
-	case event.Seq > 0: // it was handed over before
+	case event.Seq > 0 && !a.counted: // it was handed over before
 		a.Reason = Retry
 	}
 	if !known {
 		a.steps = append(a.steps, Transition{At: event.ReceivedAt, State: Received})
 	}
-	if a.Seq == 0 {
-		a.Seq = uint64(max(event.ReceivedAt.UnixMilli(), 1))
+	if a.Seq == 0 || a.counted {
+		a.Seq = firstSeq(event)
 		for _, other := range claim.Events {
-			a.Seq = max(a.Seq, other.Seq+1)
+			if other.Key != event.Key {
+				a.Seq = max(a.Seq, other.Seq+1)
+			}
 		}
 	}
+	// Another event of the record may have the place that it was given.
+	a.counted = a.counted && a.Seq == event.Seq
 	return a
 }
+
+// firstSeq is the place of an event that is the first of its record.
+func firstSeq(event Event) uint64 { return uint64(max(event.ReceivedAt.UnixMilli(), 1)) }
 
 // Confirming records, with the outcome, that CCPayment was asked first.
 func (a *Attempt) Confirming() {

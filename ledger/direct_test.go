@@ -52,3 +52,29 @@ func TestDirect(t *testing.T) {
 		}
 	})
 }
+
+// TestDirectPlace: an event's place in its record is on disk before it is handed
+// over, so that what comes after a crash has a later one; also where the clock
+// gives two events the same.
+func TestDirectPlace(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		app, stop := b.dispatchDirect()
+		defer stop()
+		places := make(map[string]uint64)
+		app.answers(func(a *ledger.Attempt) refusal {
+			if got := b.load(a.Event); got.Seq != a.Seq || got.Attempts != a.Number {
+				t.Errorf("%s is handed over with place %d, and the ledger has %d", a.Event.Status, a.Seq, got.Seq)
+			}
+			places[a.Event.Status] = a.Seq
+			return refusal{}
+		})
+		synctest.Wait()
+		for _, status := range []string{"Processing", "Success"} {
+			b.accept(event(status), ledger.Accepted)
+			synctest.Wait()
+		}
+		if places["Processing"] == 0 || places["Success"] <= places["Processing"] {
+			t.Errorf("the places are %v", places)
+		}
+	})
+}
