@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
 // unconfirmedError is why an event could not be confirmed now.
@@ -66,7 +67,7 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	if d.event.Accepted && money.risk != ledger.NotRisky {
 		money.flag, money.earned = nil, false // it is handed over, and never fulfils
 	}
-	if err := sending(ctx, attempt, &money); err != nil {
+	if err := sending(ctx, attempt, &money, shared); err != nil {
 		attempt.End(ctx, err)
 		return nil, h.unavailable(err)
 	}
@@ -115,19 +116,32 @@ func (h *Webhook) policyFor(ctx context.Context, e ledger.Event, shared *sharedL
 }
 
 // sending leaves the event its flag where it is the one that carries it: the
-// first that earns it, or one that an earlier attempt has bound it to.
-func sending(ctx context.Context, attempt *ledger.Attempt, money *confirmation) error {
-	if money.flag == nil || !money.earned {
-		if money.flag != nil {
-			holds, err := attempt.Holds(ctx, *money.flag)
-			if err != nil {
-				return err
-			}
-			if !holds[0] {
-				money.flag = nil
-			}
-		}
+// first that earns it, or one that an earlier attempt has bound it to. Of a
+// payment that goes out without, the ledger keeps a trace before it does.
+func sending(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) error {
+	if money.flag == nil {
 		_, err := attempt.Send(ctx)
+		return err
+	}
+	if money.earned {
+		isLeft, err := isLeftToAnother(ctx, attempt, money, shared)
+		if err != nil {
+			return err
+		}
+		if isLeft {
+			money.earned, money.reason = false, string(settle.Partial)
+		}
+	}
+	if !money.earned {
+		holds, err := attempt.Holds(ctx, *money.flag)
+		if err != nil {
+			return err
+		}
+		if !holds[0] {
+			money.flag = nil
+			attempt.Trace()
+		}
+		_, err = attempt.Send(ctx)
 		return err
 	}
 	carries, err := attempt.Send(ctx, *money.flag)
@@ -141,6 +155,45 @@ func sending(ctx context.Context, attempt *ledger.Attempt, money *confirmation) 
 		money.flag = nil
 	}
 	return nil
+}
+
+// isLeftToAnother reports whether another payment is to fulfil the order, because
+// this one may have been handed over before without saying so: an app that has
+// taken it then, and whose yes was lost, ignores what it is told a second time.
+// Where no other is still to come, it is this one all the same.
+func isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) (bool, error) {
+	if attempt.Event.Seq == 0 || money.order == nil {
+		return false, nil
+	}
+	holds, err := attempt.Holds(ctx, *money.flag)
+	if err != nil || holds[0] {
+		return false, err
+	}
+	for _, payment := range money.order.payments {
+		if payment.Verdict != string(settle.Counts) || payment.RecordID == attempt.Event.ID {
+			continue
+		}
+		isToCome, err := shared.isToCome(ctx, attempt.Event.Key, payment.RecordID)
+		if err != nil || isToCome {
+			return isToCome, err
+		}
+	}
+	return false, nil
+}
+
+// isToCome reports whether the same status of another record has still to be
+// handed over for the first time.
+func (s *sharedLedger) isToCome(ctx context.Context, key ledger.Key, recordID string) (bool, error) {
+	key.ID = recordID
+	for _, key.Risk = range []ledger.Risk{ledger.NotRisky, ledger.RiskUnknown, ledger.Risky} {
+		e, err := s.store.Load(ctx, key)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+		case err != nil || e.Seq > 0 || !e.State.Pending():
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // facts are what was confirmed, as the ledger keeps it and the app is told; nil

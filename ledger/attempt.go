@@ -39,6 +39,7 @@ type Attempt struct {
 	// counted: the commit that accepted the event counts this attempt.
 	counted bool
 	steps   []Transition // on the way to the attempt
+	traced  bool         // see Trace
 	begun   time.Time
 	ended   bool
 	became  State
@@ -94,6 +95,10 @@ func (a *Attempt) Confirmed(c *Confirmation, order *Order) {
 	a.confirmation, a.order = c, order
 }
 
+// Trace has Send record the event even where it binds no flag to it, so that the
+// next attempt knows that this one may have reached the app.
+func (a *Attempt) Trace() { a.traced = true }
+
 // Send is called right before the event is handed over. It binds the flags that
 // the event has earned, durably, and reports of each whether the event may carry
 // it. In the same commit the event itself is recorded, so that one which a crash
@@ -106,7 +111,7 @@ func (a *Attempt) Send(ctx context.Context, flags ...Flag) ([]bool, error) {
 		return nil, nil
 	case a.plan != nil:
 		steps = append(a.steps, a.handed())
-	case len(flags) > 0:
+	case len(flags) > 0 || a.traced:
 		if steps = a.steps; len(steps) == 0 || steps[len(steps)-1].State != Confirming {
 			steps = append(steps, Transition{At: a.begun, State: Confirming})
 		}
