@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo test fuzz lint bench soak release xcaddy
+.PHONY: build demo test crash fuzz lint bench soak release xcaddy
 
 build:
 	go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/caddy ./cmd/caddy
@@ -38,6 +38,10 @@ FUZZTIME := 1m
 FUZZPARALLEL := $(shell nproc)
 fuzz:
 	TAGS=$(TAGS) FUZZTIME=$(FUZZTIME) FUZZPARALLEL=$(FUZZPARALLEL) .ci/fuzz '$(FUZZ)'
+
+# Kills Caddy a thousand times under load, in each of its two modes.
+crash:
+	go test -tags $(TAGS) -timeout 90m -v -run TestKillsUnderLoad ./test/crash -kills 1000
 
 lint:
 	go tool -modfile=.ci/lint/go.mod golangci-lint run ./...

@@ -1,8 +1,5 @@
 //go:build failpoint
 
-// Package failpoint names the places in the code at which a crash differs from
-// one a moment earlier or later. The tests of crashes end the process there. In
-// a normal build nothing of it remains.
 package failpoint
 
 import (
@@ -11,10 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 )
-
-// Variable names the environment variable that says what happens where, such as
-// kill:answered:2.
-const Variable = "CCPAYMENT_FAILPOINT"
 
 var (
 	action, place, times = parse(os.Getenv(Variable))

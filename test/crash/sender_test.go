@@ -1,0 +1,178 @@
+package crash
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/test/history"
+)
+
+// outbox is the way of all deliveries: the sandbox's and our own copies of them.
+// It writes each down.
+type outbox struct {
+	transport http.Transport
+
+	mu   sync.Mutex
+	sent []history.Sent
+	// known are the events that were sent, by id, and open those of them that
+	// were not acknowledged, in the order in which they were first sent.
+	known map[string]bool
+	open  map[string][]byte
+	// recent are the bodies that were sent last.
+	recent [][]byte
+	yes    int // how many events were acknowledged
+}
+
+// mostRecent is how many bodies are remembered to be sent once more.
+const mostRecent = 100
+
+func newOutbox() *outbox {
+	return &outbox{known: make(map[string]bool), open: make(map[string][]byte)}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (o *outbox) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	delivery, err := read(body)
+	if err != nil {
+		return nil, err
+	}
+	o.begun(delivery, body)
+	response, err := o.transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(text))
+	if response.StatusCode == http.StatusOK && string(text) == "Success" {
+		delivery.Acknowledged, err = strconv.Atoi(response.Header.Get(runHeader))
+		o.acknowledged(delivery)
+	}
+	return response, err
+}
+
+// read reads a webhook as CCPayment describes it.
+func read(body []byte) (history.Sent, error) {
+	var webhook struct {
+		Type string
+		Msg  struct {
+			RecordID, OrderID, Status string
+			IsFlaggedAsRisky          *bool
+		}
+	}
+	if err := json.Unmarshal(body, &webhook); err != nil {
+		return history.Sent{}, fmt.Errorf("reading %s: %w", body, err)
+	}
+	risk := ledger.RiskUnknown
+	if flag := webhook.Msg.IsFlaggedAsRisky; flag != nil {
+		risk = ledger.Risk(strconv.FormatBool(*flag))
+	}
+	return history.Sent{
+		Key: ledger.Key{
+			Record: ledger.Record{AppID: appID, Type: webhook.Type, ID: webhook.Msg.RecordID},
+			Status: strings.ToLower(webhook.Msg.Status), Risk: risk,
+		},
+		Order: webhook.Msg.OrderID, Digest: digest(body),
+	}, nil
+}
+
+func (o *outbox) begun(s history.Sent, body []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sent = append(o.sent, s)
+	if id := s.Key.EventID(); !o.known[id] {
+		o.known[id], o.open[id] = true, body
+	}
+	o.recent = append(o.recent, body)
+	o.recent = o.recent[max(0, len(o.recent)-mostRecent):]
+}
+
+func (o *outbox) acknowledged(s history.Sent) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sent = append(o.sent, s)
+	id := s.Key.EventID()
+	if _, is := o.open[id]; is {
+		delete(o.open, id)
+		o.yes++
+	}
+}
+
+// count returns how many events were acknowledged, and how many were sent and
+// not acknowledged yet.
+func (o *outbox) count() (yes, open int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.yes, len(o.open)
+}
+
+func (o *outbox) isSent(key ledger.Key) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.known[key.EventID()]
+}
+
+func (o *outbox) log() []history.Sent {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sent
+}
+
+// unacknowledged returns the bodies of events that were not acknowledged.
+func (o *outbox) unacknowledged() (bodies [][]byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, body := range o.open {
+		bodies = append(bodies, body)
+	}
+	return bodies
+}
+
+// any returns one of the bodies that were sent last.
+func (o *outbox) any() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.recent) == 0 {
+		return nil
+	}
+	return o.recent[rand.IntN(len(o.recent))]
+}
+
+// copy sends a body once, signed afresh.
+func (o *outbox) copy(url string, body []byte) error {
+	request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
+	request.Header = http.Header{
+		"Content-Type": {"application/json"},
+		"Appid":        {appID},
+		"Timestamp":    {timestamp},
+		"Sign":         {client.Sign(credentials, timestamp, body)},
+	}
+	response, err := (&http.Client{Transport: o, Timeout: patience}).Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}

@@ -1,0 +1,254 @@
+package history
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Report is what a history shows.
+type Report struct {
+	Violations []Violation
+	// Again is how many attempts repeat an event after a crash.
+	Again int
+	// Untraced is how often a lower status came after a higher one in the one way
+	// that is known and described: in pass-through an attempt at the higher one
+	// that a crash cut off, even after the app's yes, leaves no trace.
+	Untraced int
+}
+
+// Check judges a history.
+func Check(h History) Report {
+	c := &check{
+		History: h, sent: make(map[string][]Sent), events: make(map[string]ledger.Event),
+		attempts: make(map[string][]Attempt), applied: make(map[string]int),
+	}
+	for _, s := range h.Sent {
+		id := s.Key.EventID()
+		c.sent[id] = append(c.sent[id], s)
+	}
+	for _, e := range h.Events {
+		c.events[e.EventID()] = e
+	}
+	// What the app got late from a run of Caddy that had ended was sent before
+	// what the next run sent.
+	c.Attempts = slices.Clone(h.Attempts)
+	slices.SortStableFunc(c.Attempts, func(a, b Attempt) int { return cmp.Compare(a.Caddy, b.Caddy) })
+	for _, a := range c.Attempts {
+		c.attempts[a.EventID] = append(c.attempts[a.EventID], a)
+	}
+	for _, id := range h.Applied {
+		c.applied[id]++
+	}
+	c.invented()
+	c.arrival()
+	for _, id := range sorted(c.attempts) {
+		c.repeats(id, c.attempts[id])
+	}
+	c.order()
+	c.fulfilment()
+	return c.report
+}
+
+type check struct {
+	History
+	sent     map[string][]Sent // by event id, as are the following
+	events   map[string]ledger.Event
+	attempts map[string][]Attempt
+	applied  map[string]int
+	report   Report
+}
+
+func (c *check) broken(p Promise, format string, args ...any) {
+	c.report.Violations = append(c.report.Violations, Violation{p, fmt.Sprintf(format, args...)})
+}
+
+// invented looks for events that nobody sent.
+func (c *check) invented() {
+	for _, id := range sorted(c.events) {
+		if len(c.sent[id]) == 0 {
+			c.broken(Nothing, "the ledger has %s, which nobody sent", c.name(id))
+		}
+	}
+	for _, a := range c.Attempts {
+		if !slices.ContainsFunc(c.sent[a.EventID], func(s Sent) bool {
+			return s.Key.ID == a.Record && s.Key.Status == strings.ToLower(a.Status) && s.Order == a.Order && s.Digest == a.Digest
+		}) {
+			c.broken(Nothing, "the app was handed %+v, which nobody sent so", a)
+		}
+	}
+	for _, id := range sorted(c.applied) {
+		if len(c.attempts[id]) == 0 {
+			c.broken(Nothing, "the app applied %s, which it was not handed", c.name(id))
+		}
+	}
+}
+
+// arrival looks at what became of each event.
+func (c *check) arrival() {
+	for _, id := range sorted(c.applied) {
+		if n := c.applied[id]; n > 1 {
+			c.broken(Once, "%s was applied %d times", c.name(id), n)
+		}
+	}
+	for _, id := range sorted(c.sent) {
+		run := acknowledged(c.sent[id])
+		e, known := c.events[id]
+		if run > 0 && !known {
+			c.broken(Kept, "%s was acknowledged by run %d, and the ledger does not have it", c.name(id), run)
+		}
+		if run > 0 && c.applied[id] == 0 && !c.mayBeUnapplied(e) {
+			c.broken(Arrives, "%s was acknowledged by run %d, and not applied: it is %s", c.name(id), run, e.State)
+		}
+	}
+	for _, id := range sorted(c.events) {
+		e := c.events[id]
+		if !e.State.Finished() && !isHeld(e) {
+			c.broken(Settles, "%s is %s: %s", c.name(id), e.State, e.LastError)
+		}
+		if e.State == ledger.Delivered && c.applied[id] == 0 {
+			c.broken(Arrives, "the ledger calls %s delivered, and the app has not applied it", c.name(id))
+		}
+	}
+}
+
+// mayBeUnapplied reports whether the app need not have heard of the event.
+func (c *check) mayBeUnapplied(e ledger.Event) bool {
+	switch e.State {
+	case ledger.Held:
+		return isHeld(e)
+	case ledger.Superseded:
+		for id, other := range c.events {
+			if other.Record == e.Record && rank(other) > rank(e) && (c.applied[id] > 0 || isHeld(other)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isHeld: it waits for an operator, as it should.
+func isHeld(e ledger.Event) bool { return e.State == ledger.Held && e.Risk != ledger.NotRisky }
+
+// repeats looks at the attempts of one event, in their order.
+func (c *check) repeats(id string, attempts []Attempt) {
+	e := c.events[id]
+	for i, a := range attempts {
+		if !c.PassesThrough && !inHistory(e, a) {
+			c.broken(Counted, "the ledger does not have attempt %d of %s, with sequence %d", a.Number, c.name(id), a.Seq)
+		}
+		if i == 0 {
+			continue
+		}
+		before := attempts[i-1]
+		c.report.Again++
+		if before.Caddy == a.Caddy && before.App == a.App {
+			c.broken(Spared, "%s was handed over twice in run %d", c.name(id), a.Caddy)
+		}
+		// A request that met a dead app may be sent again as the same attempt.
+		same := c.PassesThrough || before.Caddy == a.Caddy && before.App != a.App
+		if a.Number < before.Number || a.Number == before.Number && !same {
+			c.broken(Counted, "attempt %d of %s came after attempt %d", a.Number, c.name(id), before.Number)
+		}
+		if a.Seq < before.Seq || a.Seq > before.Seq && !c.PassesThrough {
+			c.broken(Counted, "%s had sequence %d, and then %d", c.name(id), before.Seq, a.Seq)
+		}
+	}
+	last := attempts[len(attempts)-1]
+	if run := acknowledged(c.sent[id]); c.PassesThrough && run > 0 && last.Caddy > run {
+		c.broken(Spared, "%s was acknowledged by run %d, and handed over by run %d", c.name(id), run, last.Caddy)
+	}
+	if e.State == ledger.Delivered && !last.Yes {
+		c.broken(Nothing, "the ledger calls %s delivered, and the app did not say yes", c.name(id))
+	}
+	if e.State == ledger.Delivered && (last.Number != e.Attempts || last.Seq != e.Seq) {
+		c.broken(Counted, "%s was delivered by attempt %d with sequence %d, and the app last got attempt %d with %d",
+			c.name(id), e.Attempts, e.Seq, last.Number, last.Seq)
+	}
+}
+
+// inHistory reports whether the ledger wrote the attempt down.
+func inHistory(e ledger.Event, a Attempt) bool {
+	return e.Seq == a.Seq && slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool {
+		return t.State == ledger.Delivering && t.Attempt == a.Number
+	})
+}
+
+// order looks at the attempts of each record.
+func (c *check) order() {
+	records := make(map[string][]Attempt)
+	for _, a := range c.Attempts {
+		records[a.Record] = append(records[a.Record], a)
+	}
+	for _, record := range sorted(records) {
+		attempts := records[record]
+		for i, later := range attempts {
+			for _, before := range attempts[:i] {
+				c.pair(before, later)
+			}
+		}
+	}
+}
+
+// pair looks at two attempts of a record, in their order.
+func (c *check) pair(before, later Attempt) {
+	if before.EventID == later.EventID {
+		return
+	}
+	if before.Seq == later.Seq {
+		c.broken(InOrder, "%s and %s of %s have the same sequence", before.Status, later.Status, before.Record)
+	}
+	switch a, b := rankOf(before.Status), rankOf(later.Status); {
+	case a == 0 || b == 0 || a == b:
+	case a > b && c.leftNoTrace(before, later):
+		c.report.Untraced++
+	case a > b:
+		c.broken(InOrder, "%s of %s was handed over by run %d after %s by run %d",
+			later.Status, later.Record, later.Caddy, before.Status, before.Caddy)
+	case a < b && before.Seq > later.Seq:
+		c.broken(InOrder, "%s of %s has sequence %d, and %s after it has %d",
+			before.Status, before.Record, before.Seq, later.Status, later.Seq)
+	}
+}
+
+// leftNoTrace is the known exception: a crash cut the attempt at the higher
+// status off, nothing of it was written down or acknowledged, and the lower one
+// comes from a later run, with a higher sequence. The higher one has then
+// followed with a sequence of its own.
+func (c *check) leftNoTrace(higher, lower Attempt) bool {
+	run := acknowledged(c.sent[higher.EventID])
+	return c.PassesThrough && lower.Caddy > higher.Caddy && lower.Seq > higher.Seq &&
+		c.events[higher.EventID].Seq > lower.Seq && (run == 0 || run > higher.Caddy)
+}
+
+func rank(e ledger.Event) int  { return ledger.Rank(e.Key.Status) }
+func rankOf(status string) int { return ledger.Rank(strings.ToLower(status)) }
+func (c *check) name(id string) string {
+	if sent := c.sent[id]; len(sent) > 0 {
+		return fmt.Sprintf("%s of %s (%s)", sent[0].Key.Status, sent[0].Key.ID, id)
+	}
+	return id
+}
+
+// acknowledged is the first run that acknowledged the event; 0: none.
+func acknowledged(sent []Sent) int {
+	first := 0
+	for _, s := range sent {
+		if s.Acknowledged > 0 && (first == 0 || s.Acknowledged < first) {
+			first = s.Acknowledged
+		}
+	}
+	return first
+}
+
+func sorted[T any](m map[string]T) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

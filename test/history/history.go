@@ -1,0 +1,88 @@
+// Package history judges what happened to webhooks between a sender, Caddy's
+// ledger and an app, from the logs of the three. It runs nothing and knows no
+// clock: what is compared is told by which process of Caddy did it.
+package history
+
+import "github.com/seed-338f6760/caddy-ccpayment/ledger"
+
+// History is what the three have written down, once all has settled.
+type History struct {
+	// PassesThrough tells which of the two ways to hand over it was.
+	PassesThrough bool
+	// Sent are the deliveries that senders made.
+	Sent []Sent
+	// Events and Orders are those of the ledger.
+	Events []ledger.Event
+	Orders []ledger.Order
+	// Attempts are what the app was handed, in the order in which they came to it.
+	Attempts []Attempt
+	// Applied are the ids of the events that the app applied, one for each time.
+	Applied []string
+	// Paid are the app's ids of the orders that buyers have paid in full.
+	Paid []string
+}
+
+// Sent is one delivery to Caddy.
+type Sent struct {
+	Key   ledger.Key // without a route
+	Order string
+	// Digest is that of the body.
+	Digest string
+	// Acknowledged is the run of Caddy that answered Success, from 1; 0: none did.
+	Acknowledged int
+}
+
+// Attempt is one request that the app got.
+type Attempt struct {
+	// Caddy and App count the runs of the two programs, from 1: a kill ends one.
+	Caddy int
+	App   int
+
+	EventID string
+	Record  string
+	Status  string // as CCPayment writes it
+	Order   string
+	Digest  string // that of the body
+	Seq     uint64
+	Number  int
+	Reason  string // of the attempt
+	Fulfill bool
+	// Yes: the app was about to answer yes.
+	Yes bool
+}
+
+// Violation is a promise that was broken.
+type Violation struct {
+	Promise Promise
+	Text    string
+}
+
+// Promise is one of those that are checked.
+type Promise string
+
+// The promises.
+const (
+	// Kept: what was acknowledged is in the ledger.
+	Kept Promise = "what is acknowledged is in the ledger"
+	// Settles: no event is left on its way.
+	Settles Promise = "every event settles"
+	// Arrives: what was acknowledged was applied by the app, unless a later status
+	// of its record was, or it waits for an operator.
+	Arrives Promise = "what is acknowledged is applied"
+	// Once: the app applies an event once.
+	Once Promise = "an event is applied once"
+	// Spared: the app is handed an event again only if a crash cut the attempt
+	// before off.
+	Spared Promise = "an event is handed over again only after a crash"
+	// Counted: the ledger has what the app was told of attempts and sequence.
+	Counted Promise = "attempts and their sequence are as the ledger says"
+	// InOrder: of a record nothing follows a later status.
+	InOrder Promise = "a record's events come in their order"
+	// FulfilsOnce: an order has at most one event that fulfils it, which says so
+	// on every attempt.
+	FulfilsOnce Promise = "one event fulfils an order, on all its attempts"
+	// Fulfils: a paid order has one, and no other order has any.
+	Fulfils Promise = "a paid order is fulfilled, and no other"
+	// Nothing: nobody hears of what was not sent.
+	Nothing Promise = "nothing is invented"
+)

@@ -1,0 +1,214 @@
+package history
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+func key(record, status string) ledger.Key {
+	return ledger.Key{
+		Record: ledger.Record{AppID: "app", Type: "ApiDeposit", ID: record},
+		Status: strings.ToLower(status), Risk: ledger.NotRisky,
+	}
+}
+
+// sound is what a payment in two steps leaves behind, of which a crash cut off
+// the app's yes to the second.
+func sound(passesThrough bool) History {
+	h := History{PassesThrough: passesThrough, Paid: []string{"order-1"}}
+	processing, success := key("1", "Processing"), key("1", "Success")
+	for _, k := range []ledger.Key{processing, success} {
+		h.Sent = append(
+			h.Sent,
+			Sent{Key: k, Order: "order-1", Digest: k.Status},
+			Sent{Key: k, Order: "order-1", Digest: k.Status, Acknowledged: 2},
+		)
+		h.Applied = append(h.Applied, k.EventID())
+	}
+	again := 2
+	if passesThrough {
+		again = 1 // an attempt that was cut off is not counted
+	}
+	h.Attempts = []Attempt{
+		attempt(processing, 1, 1, 10), attempt(success, 1, 1, 11), attempt(success, 2, again, 11),
+	}
+	h.Events = []ledger.Event{event(processing, 1, 10), event(success, again, 11)}
+	h.Orders = []ledger.Order{{OwnID: "order-1", FulfilledBy: success.EventID()}}
+	return h
+}
+
+func attempt(k ledger.Key, caddy, number int, seq uint64) Attempt {
+	return Attempt{
+		Caddy: caddy, App: 1, EventID: k.EventID(), Record: k.ID, Status: k.Status, Order: "order-1", Digest: k.Status,
+		Seq: seq, Number: number, Fulfill: k.Status == "success", Yes: true,
+	}
+}
+
+// event is one that was delivered by the last of its attempts.
+func event(k ledger.Key, attempts int, seq uint64) ledger.Event {
+	e := ledger.Event{Key: k, OrderID: "order-1", State: ledger.Delivered, Attempts: attempts, Seq: seq}
+	for n := range attempts {
+		e.Transitions = append(e.Transitions, ledger.Transition{State: ledger.Delivering, Attempt: n + 1, Seq: seq})
+	}
+	e.Transitions = append(e.Transitions, ledger.Transition{State: ledger.Delivered, Attempt: attempts, Seq: seq})
+	return e
+}
+
+func TestSound(t *testing.T) {
+	for _, passesThrough := range []bool{true, false} {
+		if report := Check(sound(passesThrough)); len(report.Violations) > 0 || report.Again != 1 || report.Untraced != 0 {
+			t.Errorf("of a sound history (pass-through: %t) it says %+v", passesThrough, report)
+		}
+	}
+}
+
+// TestPlanted: the checker finds each violation that is put into a sound history.
+func TestPlanted(t *testing.T) {
+	processing, success := key("1", "Processing").EventID(), key("1", "Success").EventID()
+	for name, planted := range map[string]struct {
+		promise Promise
+		plant   func(*History)
+		// in is the mode that it is a violation in; empty: both.
+		in string
+	}{
+		"lost from the ledger": {Kept, func(h *History) { h.Events = h.Events[:1] }, ""},
+		"still on its way":     {Settles, func(h *History) { h.Events[1].State = ledger.Retrying }, ""},
+		"dead":                 {Settles, func(h *History) { h.Events[1].State = ledger.Dead }, ""},
+		"held without a reason": {Settles, func(h *History) {
+			h.Events[1].State, h.Applied = ledger.Held, h.Applied[:1]
+		}, ""},
+		"never applied": {Arrives, func(h *History) { h.Applied = h.Applied[:1] }, ""},
+		"acknowledged and never handed over": {Arrives, func(h *History) {
+			h.Events[1].State, h.Applied, h.Attempts = ledger.Retrying, h.Applied[:1], h.Attempts[:1]
+		}, ""},
+		"superseded by nothing": {Arrives, func(h *History) {
+			h.Events[1].State, h.Applied = ledger.Superseded, h.Applied[:1]
+		}, ""},
+		"applied twice": {Once, func(h *History) { h.Applied = append(h.Applied, success) }, ""},
+		"handed over twice in one run": {Spared, func(h *History) {
+			h.Attempts[2].Caddy = 1
+		}, ""},
+		"handed over after it was acknowledged": {Spared, func(h *History) { h.Sent[3].Acknowledged = 1 }, "pass-through"},
+		"an attempt that the ledger does not know": {Counted, func(h *History) {
+			h.Events[1].Transitions = h.Events[1].Transitions[1:]
+		}, "store-and-forward"},
+		"an attempt after the last": {Counted, func(h *History) {
+			h.Attempts = append(h.Attempts, attempt(key("1", "Success"), 3, 3, 11))
+		}, ""},
+		"attempts that count down": {Counted, func(h *History) { h.Attempts[1].Number = 3 }, ""},
+		"the same number twice":    {Counted, func(h *History) { h.Attempts[2].Number = 1 }, "store-and-forward"},
+		"a sequence that falls":    {Counted, func(h *History) { h.Attempts[1].Seq = 12 }, ""},
+		"a sequence that changes":  {Counted, func(h *History) { h.Attempts[2].Seq, h.Events[1].Seq = 12, 12 }, "store-and-forward"},
+		"Processing after Success": {InOrder, func(h *History) {
+			h.Attempts = []Attempt{h.Attempts[1], h.Attempts[2], h.Attempts[0]}
+			h.Attempts[2].Caddy = 2
+		}, ""},
+		"Success with a lower sequence": {InOrder, func(h *History) { h.Attempts[0].Seq, h.Events[0].Seq = 12, 12 }, ""},
+		"two of one sequence":           {InOrder, func(h *History) { h.Attempts[0].Seq, h.Events[0].Seq = 11, 11 }, ""},
+		"two carriers":                  {FulfilsOnce, func(h *History) { h.Attempts[0].Fulfill = true }, ""},
+		"Fulfill on the first attempt only": {FulfilsOnce, func(h *History) {
+			h.Attempts[2].Fulfill = false
+		}, ""},
+		"Fulfill on the second attempt only": {FulfilsOnce, func(h *History) { h.Attempts[1].Fulfill = false }, ""},
+		"paid and not fulfilled": {Fulfils, func(h *History) {
+			h.Attempts[1].Fulfill, h.Attempts[2].Fulfill = false, false
+		}, ""},
+		"fulfilled and not paid": {Fulfils, func(h *History) { h.Paid = nil }, ""},
+		"fulfilled by another than the ledger says": {Fulfils, func(h *History) {
+			h.Orders[0].FulfilledBy = processing
+		}, ""},
+		"the carrier was not applied": {Fulfils, func(h *History) { h.Applied = h.Applied[:1] }, ""},
+		"an event of nobody in the ledger": {Nothing, func(h *History) {
+			h.Events = append(h.Events, event(key("2", "Success"), 1, 1))
+		}, ""},
+		"an event of nobody at the app": {Nothing, func(h *History) {
+			h.Attempts = append(h.Attempts, attempt(key("2", "Success"), 1, 1, 1))
+		}, ""},
+		"another body":    {Nothing, func(h *History) { h.Attempts[0].Digest = "else" }, ""},
+		"another order":   {Nothing, func(h *History) { h.Attempts[0].Order = "order-2" }, ""},
+		"another status":  {Nothing, func(h *History) { h.Attempts[0].Status = "Failed" }, ""},
+		"a yes of nobody": {Nothing, func(h *History) { h.Attempts[0].Yes = false }, ""},
+		"applied from nowhere": {Nothing, func(h *History) {
+			h.Applied = append(h.Applied, key("2", "Success").EventID())
+		}, ""},
+	} {
+		for mode, passesThrough := range map[string]bool{"pass-through": true, "store-and-forward": false} {
+			if planted.in != "" && planted.in != mode {
+				continue
+			}
+			h := sound(passesThrough)
+			planted.plant(&h)
+			report := Check(h)
+			if !slices.ContainsFunc(report.Violations, func(v Violation) bool { return v.Promise == planted.promise }) {
+				t.Errorf("%s, %s: found is %+v, and not %q", mode, name, report.Violations, planted.promise)
+			}
+		}
+	}
+}
+
+// untraced is the known exception: in pass-through a crash cut the app's yes to
+// a Success off, which does not fulfil, and the Processing came first afterwards.
+func untraced() History {
+	h := sound(true)
+	processing, success := key("1", "Processing"), key("1", "Success")
+	h.Paid, h.Orders = nil, nil
+	h.Attempts = []Attempt{attempt(success, 1, 1, 10), attempt(processing, 2, 1, 11), attempt(success, 2, 1, 12)}
+	h.Events = []ledger.Event{event(processing, 1, 11), event(success, 1, 12)}
+	for i := range h.Attempts {
+		h.Attempts[i].Fulfill = false
+	}
+	return h
+}
+
+// TestUntraced: the exception is allowed, and nothing that is only like it.
+func TestUntraced(t *testing.T) {
+	if report := Check(untraced()); len(report.Violations) > 0 || report.Untraced != 1 {
+		t.Errorf("of the exception it says %+v", report)
+	}
+	for name, change := range map[string]func(*History){
+		"in store-and-forward": func(h *History) { h.PassesThrough = false },
+		"without a crash":      func(h *History) { h.Attempts[1].Caddy = 1 },
+		"acknowledged before": func(h *History) {
+			h.Sent[3].Acknowledged = 1
+		},
+		"with a trace": func(h *History) {
+			h.Attempts[2].Seq, h.Events[1].Seq = 10, 10
+		},
+		"with a lower sequence": func(h *History) { h.Attempts[1].Seq, h.Events[0].Seq = 9, 9 },
+	} {
+		h := untraced()
+		change(&h)
+		report := Check(h)
+		if !slices.ContainsFunc(report.Violations, func(v Violation) bool { return v.Promise == InOrder }) {
+			t.Errorf("%s: found is %+v", name, report.Violations)
+		}
+	}
+}
+
+// TestExplained: what is no violation, although it looks like one.
+func TestExplained(t *testing.T) {
+	overtaken := func(h *History) { // a Processing that its Success has overtaken
+		h.Events[0] = ledger.Event{Key: key("1", "Processing"), State: ledger.Superseded}
+		h.Attempts, h.Applied = h.Attempts[1:], h.Applied[1:]
+	}
+	for name, change := range map[string]func(*History){
+		"overtaken": overtaken,
+		"a request of the first run that the app read last": func(h *History) {
+			h.Attempts = []Attempt{h.Attempts[0], h.Attempts[2], h.Attempts[1]}
+		},
+		"repeated to an app that was killed": func(h *History) {
+			h.Attempts[2].Caddy, h.Attempts[2].App = 1, 2
+		},
+	} {
+		for _, passesThrough := range []bool{true, false} {
+			h := sound(passesThrough)
+			change(&h)
+			if report := Check(h); len(report.Violations) > 0 {
+				t.Errorf("%s (pass-through: %t): found is %+v", name, passesThrough, report.Violations)
+			}
+		}
+	}
+}
