@@ -25,6 +25,8 @@ type shop struct {
 	box    *sandbox.Sandbox
 	client *client.Client
 	config string
+	// lies, if set, answers in place of CCPayment what Caddy asks it.
+	lies atomic.Pointer[lie]
 	// doomed is the Caddy that the app kills next, if any.
 	doomed atomic.Pointer[process]
 }
@@ -42,7 +44,8 @@ func newShopAt(t *testing.T, stores bool, place func(t *testing.T, app string) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := httptest.NewServer(box)
+	s := &shop{app: newReceiver(t), box: box, config: site}
+	api := httptest.NewServer(s)
 	t.Cleanup(func() { api.Close(); box.Close() })
 	base := api.URL + "/ccpayment/v2"
 	connections := client.NewHTTPClient()
@@ -52,7 +55,7 @@ func newShopAt(t *testing.T, stores bool, place func(t *testing.T, app string) *
 		t.Fatal(err)
 	}
 
-	s := &shop{app: newReceiver(t), box: box, client: c, config: site}
+	s.client = c
 	s.app.comes()
 	s.server = place(t, s.app.url)
 	if stores {
@@ -64,6 +67,18 @@ func newShopAt(t *testing.T, stores bool, place func(t *testing.T, app string) *
 	}
 	s.start(s.config)
 	return s
+}
+
+// lie is what somebody says in place of CCPayment.
+type lie func(w http.ResponseWriter, r *http.Request)
+
+// ServeHTTP is CCPayment's API, unless something is wrong with it.
+func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if lies := s.lies.Load(); lies != nil && strings.Contains(r.URL.Path, "/ccpayment/v2/get") {
+		(*lies)(w, r)
+		return
+	}
+	s.box.ServeHTTP(w, r)
 }
 
 // pay makes a payment of the order's whole price arrive, whatever was paid
