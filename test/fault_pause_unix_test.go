@@ -16,7 +16,7 @@ import (
 // is tried again, with the same key, and in order.
 func TestStopped(t *testing.T) {
 	const n = 20
-	// One second for the app, one for CCPayment and its tries, and half a minute.
+	// Longer than a second for the app, four for CCPayment, and half a minute.
 	const lease = 45 * time.Second
 	settings := strings.NewReplacer("confirm off", "confirm off\n\t\ttimeout 1s", "ccpayment {", "ccpayment {\n\t\tapi_timeout 1s")
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // disk is bbolt's file and how much of what it shows is on the disk. bbolt
@@ -50,7 +51,8 @@ func (d *disk) commit(apply func(*bbolt.Tx) error) error {
 	switch {
 	case err == nil:
 		d.durable.Store(int64(id))
-	case !errors.Is(err, errNothing):
+	case errors.Is(err, errNothing), errors.Is(err, bolterrors.ErrDatabaseNotOpen):
+	default:
 		d.doubtful.Store(true)
 		d.failures.Add(1)
 		// A transaction that ends lets go of its file. One that panics while it is
