@@ -132,11 +132,7 @@ func newSoak(t *testing.T) *soak {
 	}
 	pace := time.NewTicker(10 * time.Millisecond)
 	t.Cleanup(pace.Stop)
-	paced := func(e event) event {
-		<-pace.C
-		return e
-	}
-	k.stored, k.direct = startTrafficOf(t, k.hook, paced), startTrafficOf(t, site+"/direct", paced)
+	k.stored, k.direct = startPacedTraffic(t, k.hook, pace.C), startPacedTraffic(t, site+"/direct", pace.C)
 	k.direct.appMayBeAway.Store(true)
 	return k
 }

@@ -206,8 +206,9 @@ func (c *check) pair(before, later Attempt) {
 	case a > b && c.leftNoTrace(before, later):
 		c.report.Untraced++
 	case a > b:
-		c.broken(InOrder, "%s of %s was handed over by run %d after %s by run %d",
-			later.Status, later.Record, later.Caddy, before.Status, before.Caddy)
+		c.broken(InOrder, "%s of %s was handed over by run %d with sequence %d, after %s by run %d with %d, which the ledger has with %d "+
+			"and which run %d acknowledged", later.Status, later.Record, later.Caddy, later.Seq,
+			before.Status, before.Caddy, before.Seq, c.events[before.EventID].Seq, acknowledged(c.sent[before.EventID]))
 	case a < b && before.Seq > later.Seq:
 		c.broken(InOrder, "%s of %s has sequence %d, and %s after it has %d",
 			before.Status, before.Record, before.Seq, later.Status, later.Seq)
@@ -216,12 +217,15 @@ func (c *check) pair(before, later Attempt) {
 
 // leftNoTrace is the known exception: a crash cut the attempt at the higher
 // status off, nothing of it was written down or acknowledged, and the lower one
-// comes from a later run, with a higher sequence. The higher one has then
-// followed with a sequence of its own.
+// comes from a later run. The lower one has a higher sequence, or that of an
+// attempt before. The higher one has then followed with a sequence above both.
 func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	run := acknowledged(c.sent[higher.EventID])
-	return c.PassesThrough && lower.Caddy > higher.Caddy && lower.Seq > higher.Seq &&
-		c.events[higher.EventID].Seq > lower.Seq && (run == 0 || run > higher.Caddy)
+	hadItsPlace := slices.ContainsFunc(c.attempts[lower.EventID], func(a Attempt) bool {
+		return a.Seq == lower.Seq && a.Caddy <= higher.Caddy
+	})
+	return c.PassesThrough && lower.Caddy > higher.Caddy && (lower.Seq > higher.Seq || hadItsPlace) &&
+		c.events[higher.EventID].Seq > max(higher.Seq, lower.Seq) && (run == 0 || run > higher.Caddy)
 }
 
 func rank(e ledger.Event) int  { return ledger.Rank(e.Key.Status) }

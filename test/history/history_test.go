@@ -168,6 +168,13 @@ func TestUntraced(t *testing.T) {
 	if report := Check(untraced()); len(report.Violations) > 0 || report.Untraced != 1 {
 		t.Errorf("of the exception it says %+v", report)
 	}
+	before := untraced() // it was handed over before both, to an app that was killed
+	before.Attempts[1].Seq, before.Events[0].Seq = 9, 9
+	before.Attempts = slices.Insert(before.Attempts, 0, before.Attempts[1])
+	before.Attempts[0].Caddy = 1
+	if report := Check(before); len(report.Violations) > 0 || report.Untraced != 1 {
+		t.Errorf("of the exception with a place of before it says %+v", report)
+	}
 	for name, change := range map[string]func(*History){
 		"in store-and-forward": func(h *History) { h.PassesThrough = false },
 		"without a crash":      func(h *History) { h.Attempts[1].Caddy = 1 },
@@ -177,7 +184,7 @@ func TestUntraced(t *testing.T) {
 		"with a trace": func(h *History) {
 			h.Attempts[2].Seq, h.Events[1].Seq = 10, 10
 		},
-		"with a lower sequence": func(h *History) { h.Attempts[1].Seq, h.Events[0].Seq = 9, 9 },
+		"with a lower sequence, that it did not have before": func(h *History) { h.Attempts[1].Seq, h.Events[0].Seq = 9, 9 },
 	} {
 		h := untraced()
 		change(&h)
