@@ -217,12 +217,12 @@ func (c *check) pair(before, later Attempt) {
 
 // leftNoTrace is the known exception: a crash cut the attempt at the higher
 // status off, nothing of it was written down or acknowledged, and the lower one
-// comes from a later run. The lower one has a higher sequence, or that of an
-// attempt before. The higher one has then followed with a sequence above both.
+// comes from a later run. The lower one has a higher sequence, or the one of an
+// attempt before that failed. The higher one has then followed with a sequence above both.
 func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	run := acknowledged(c.sent[higher.EventID])
-	hadItsPlace := slices.ContainsFunc(c.attempts[lower.EventID], func(a Attempt) bool {
-		return a.Seq == lower.Seq && a.Caddy <= higher.Caddy
+	hadItsPlace := slices.ContainsFunc(c.events[lower.EventID].Transitions, func(t ledger.Transition) bool {
+		return t.Seq == lower.Seq && t.Attempt < lower.Number
 	})
 	return c.PassesThrough && lower.Caddy > higher.Caddy && (lower.Seq > higher.Seq || hadItsPlace) &&
 		c.events[higher.EventID].Seq > max(higher.Seq, lower.Seq) && (run == 0 || run > higher.Caddy)

@@ -168,11 +168,10 @@ func TestUntraced(t *testing.T) {
 	if report := Check(untraced()); len(report.Violations) > 0 || report.Untraced != 1 {
 		t.Errorf("of the exception it says %+v", report)
 	}
-	before := untraced() // it was handed over before both, to an app that was killed
-	before.Attempts[1].Seq, before.Events[0].Seq = 9, 9
-	before.Attempts = slices.Insert(before.Attempts, 0, before.Attempts[1])
-	before.Attempts[0].Caddy = 1
-	if report := Check(before); len(report.Violations) > 0 || report.Untraced != 1 {
+	failed := untraced() // an attempt that the app did not get was before both
+	failed.Attempts[1].Seq, failed.Attempts[1].Number = 9, 2
+	failed.Events[0] = event(key("1", "Processing"), 2, 9)
+	if report := Check(failed); len(report.Violations) > 0 || report.Untraced != 1 {
 		t.Errorf("of the exception with a place of before it says %+v", report)
 	}
 	for name, change := range map[string]func(*History){
