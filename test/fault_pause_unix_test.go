@@ -33,7 +33,14 @@ func TestStopped(t *testing.T) {
 		held := make(chan struct{})
 		goOn := sync.OnceFunc(func() { close(held) })
 		t.Cleanup(goOn)
-		app.meets = func(http.ResponseWriter, call) { <-held }
+		app.meets = func(http.ResponseWriter, call) {
+			select {
+			case <-held:
+			default:
+				<-held
+				panic(http.ErrAbortHandler) // Caddy has left: that is no yes
+			}
+		}
 		app.comes()
 		t.Cleanup(goOn) // before the app is closed, which waits for its calls
 		s := newServer(t, app.url)
