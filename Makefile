@@ -39,9 +39,11 @@ FUZZPARALLEL := $(shell nproc)
 fuzz:
 	TAGS=$(TAGS) FUZZTIME=$(FUZZTIME) FUZZPARALLEL=$(FUZZPARALLEL) .ci/fuzz '$(FUZZ)'
 
-# Kills Caddy a thousand times under load, in each of its two modes.
+# Kills Caddy a thousand times under load, in each way of handing over, with
+# confirming and without.
+KILLS := 1000
 crash:
-	go test -tags $(TAGS) -timeout 90m -v -run TestKillsUnderLoad ./test/crash -kills 1000
+	go test -tags $(TAGS) -timeout 90m -v -run TestKillsUnderLoad ./test/crash -kills $(KILLS)
 
 lint:
 	go tool -modfile=.ci/lint/go.mod golangci-lint run ./...

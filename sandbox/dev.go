@@ -164,11 +164,11 @@ func (d *dev) runCaddy(ctx context.Context, box *Sandbox, out io.Writer, told *s
 		d.introduce(out)
 	}
 	<-read // before Wait, which closes the pipe
-	err = caddy.Wait()
+	_ = caddy.Wait() // its state says more
 	if ctx.Err() != nil {
 		return nil
 	}
-	return subcommand.Fail(subcommand.ExitUnreachable, "Caddy ended (%w):\n%s", err, problems)
+	return subcommand.Fail(subcommand.ExitUnreachable, "Caddy ended (%s):\n%s", caddy.ProcessState, problems)
 }
 
 // freeAddress returns an address for the admin endpoint, if the given one is
