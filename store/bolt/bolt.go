@@ -178,9 +178,8 @@ func (s *Store) prepare() error {
 // [ledger.ErrClosed]. A disk that does not answer is not waited for: the file is
 // closed with the process then.
 func (s *Store) Close() error {
-	if s.disk.broken.Load() { // bbolt would wait for ever
-		unlock(s.disk.file)
-		return s.disk.file.Close()
+	if s.disk.broken.Load() {
+		return s.disk.abandon()
 	}
 	closed := make(chan error, 1)
 	go func() { closed <- s.disk.db.Close() }()
@@ -191,6 +190,9 @@ func (s *Store) Close() error {
 		case err := <-closed:
 			return err
 		case <-ticker.C:
+			if s.disk.broken.Load() { // by the commit that ran
+				return s.disk.abandon()
+			}
 			if s.commits.stuck() {
 				return s.explain(s.commits.errStuck())
 			}

@@ -89,3 +89,10 @@ func (d *disk) settle() error {
 	}
 	return err
 }
+
+// abandon closes the file of a broken disk, for whose lock bbolt would wait for
+// ever.
+func (d *disk) abandon() error {
+	unlock(d.file)
+	return d.file.Close()
+}

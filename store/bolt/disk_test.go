@@ -1,9 +1,11 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -179,5 +181,31 @@ func TestPanicInRollback(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Errorf("closing: %v", err)
+	}
+}
+
+// A commit that breaks bbolt while the file is closed does not keep Close.
+func TestBrokenWhileClosing(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "ledger.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.commits.patience = 50 * time.Millisecond
+	tx, err := s.disk.db.Begin(true) // as if it were the commit's, which never ends
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	eventually(t, func() bool { // bbolt waits for its lock
+		stacks := make([]byte, 1<<20)
+		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("bbolt.(*DB).Close"))
+	})
+	s.disk.broken.Store(true)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if err := tx.Rollback(); err != nil { // so that the rest of Close ends, too
+		t.Error(err)
 	}
 }
