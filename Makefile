@@ -35,7 +35,7 @@ test:
 # targets by a pattern of their names. The seeds alone are part of `make test`.
 FUZZ := .
 FUZZTIME := 1m
-FUZZPARALLEL := $(shell nproc)
+FUZZPARALLEL := $(shell getconf _NPROCESSORS_ONLN)
 fuzz:
 	TAGS=$(TAGS) FUZZTIME=$(FUZZTIME) FUZZPARALLEL=$(FUZZPARALLEL) .ci/fuzz '$(FUZZ)'
 
