@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -150,8 +149,4 @@ func (s *shop) buy(id string) error {
 		}
 	}
 	return nil
-}
-
-func httpClient(transport http.RoundTripper) *http.Client {
-	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
 }

@@ -151,9 +151,10 @@ func newShop(t *testing.T, m mode) *shop {
 // startSandbox plays CCPayment.
 func (s *shop) startSandbox() {
 	s.t.Helper()
-	senders := sandbox.Options{AppID: appID, AppSecret: appSecret, WebhookURL: s.hook, Speed: 200}
-	senders.HTTPClient = httpClient(s.outbox)
-	box, err := sandbox.New(senders)
+	box, err := sandbox.New(sandbox.Options{
+		AppID: appID, AppSecret: appSecret, WebhookURL: s.hook, Speed: 200,
+		HTTPClient: &http.Client{Transport: s.outbox, Timeout: 10 * time.Second},
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -230,6 +230,7 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 
 func rank(e ledger.Event) int  { return ledger.Rank(e.Key.Status) }
 func rankOf(status string) int { return ledger.Rank(strings.ToLower(status)) }
+
 func (c *check) name(id string) string {
 	if sent := c.sent[id]; len(sent) > 0 {
 		return fmt.Sprintf("%s of %s (%s)", sent[0].Key.Status, sent[0].Key.ID, id)
