@@ -159,8 +159,12 @@ func TestCheckoutValidate(t *testing.T) {
 		{checkout, "price {env.CCPAYMENT_TEST_PRICE}", ""},
 		{checkout, "price {env.CCPAYMENT_TEST_BRACES}", "price: "},
 		{checkout, "price 4.505", "more than 2 decimals"},
-		{checkout, "price 4.505\ncoin USDT TRX", ""},
+		{checkout, "price 4.505\ncoin USDT TRX", "more than 2 decimals"}, // it is in USD all the same
+		{checkout, "price 4.505\ncurrency fiat:1033", "more than 2 decimals"},
+		{checkout, "price 0.0005\ncurrency BTC", ""},
+		{checkout, "price 0.0005\ncurrency coin:1", ""},
 		{checkout, "buyer_price amount 0.001 10", "more than 2 decimals"},
+		{checkout, "buyer_price amount 0.001 10\ncurrency BTC", ""},
 		{checkout, "price 1\norder_id tea-{http.request.uuid}\nreturn_url {scheme}://{host}/thanks?from={query.x}\nclose_url https://shop.example/{query.x}\nproduct {query.x}", ""},
 		{checkout, "price 1\nreturn_url https://{env.CCPAYMENT_TEST_HOST}/thanks", ""},
 		{checkout, "price 1\nreturn_url https://{env.CCPAYMENT_TEST_BRACES}/thanks", "return_url: "},

@@ -114,24 +114,18 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 	if h.min, err = known(repl, "buyer_price", h.BuyerPrice.Min); err != nil {
 		return err
 	}
-	if h.max, err = known(repl, "buyer_price", h.BuyerPrice.Max); err != nil {
-		return err
-	}
-	least, errMin := readPrice(h.min, h.Coin == "")
-	most, errMax := readPrice(h.max, h.Coin == "")
-	if h.BuyerPrice.Field == "" || errMin != nil || errMax != nil || most.LessThan(least) {
-		return errors.Join(errors.New("buyer_price takes a field's name, a smallest and a largest amount, both more than zero"), errMin, errMax)
-	}
-	return nil
+	h.max, err = known(repl, "buyer_price", h.BuyerPrice.Max)
+	return err
 }
 
 // checkBuyerPrice checks what a buyer wants to pay.
 func (h *Checkout) checkBuyerPrice(text string) error {
-	price, err := readPrice(text, h.Coin == "")
-	least, _ := readPrice(h.min, h.Coin == "")
-	most, _ := readPrice(h.max, h.Coin == "")
+	fiat := isFiat(h.fixed.currency)
+	price, err := readPrice(text, fiat)
+	least, _ := readPrice(h.min, fiat)
+	most, _ := readPrice(h.max, fiat)
 	if err == nil && (price.LessThan(least) || price.GreaterThan(most)) {
-		err = fmt.Errorf("%s is not", price)
+		err = fmt.Errorf("%s is out of these bounds", price)
 	}
 	if err != nil {
 		return fmt.Errorf("name an amount from %s to %s: %w", h.min, h.max, err)
@@ -141,9 +135,17 @@ func (h *Checkout) checkBuyerPrice(text string) error {
 
 // checkFixed checks what the configuration says of the order.
 func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
+	fiat := isFiat(h.fixed.currency)
 	if h.fixed.price != "" {
-		if _, err := readPrice(h.fixed.price, h.fixed.coin == ""); err != nil {
+		if _, err := readPrice(h.fixed.price, fiat); err != nil {
 			return err
+		}
+	}
+	if h.BuyerPrice != nil {
+		least, errMin := readPrice(h.min, fiat)
+		most, errMax := readPrice(h.max, fiat)
+		if h.BuyerPrice.Field == "" || errMin != nil || errMax != nil || most.LessThan(least) {
+			return errors.Join(errors.New("buyer_price takes a field's name, a smallest and a largest amount, both more than zero"), errMin, errMax)
 		}
 	}
 	if h.fixed.chain == "" && h.fixed.coin != "" || h.fixed.chain != "" && h.fixed.coin == "" {

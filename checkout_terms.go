@@ -123,6 +123,12 @@ func (s *symbols) resolve(ctx context.Context, o offer, prefix string) (terms, e
 	return t, nil
 }
 
+// isFiat reports whether a currency is fiat for sure. Of another symbol only
+// CCPayment can tell whether it is a coin's.
+func isFiat(currency string) bool {
+	return strings.EqualFold(currency, "USD") || strings.HasPrefix(currency, "fiat:")
+}
+
 // readPrice reads a positive decimal number of as many decimals as fiat has, or
 // a coin.
 func readPrice(text string, fiat bool) (decimal.Decimal, error) {

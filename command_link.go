@@ -112,7 +112,7 @@ func linkValues(fl caddycmd.Flags, now time.Time) (url.Values, error) {
 	if err := checkOrderID(fields.Get("order_id"), ""); err != nil {
 		return nil, fmt.Errorf("--order-id: %w", err)
 	}
-	if _, err := readPrice(fields.Get("price"), !fields.Has("coin")); err != nil {
+	if _, err := readPrice(fields.Get("price"), isFiat(fields.Get("currency"))); err != nil {
 		return nil, fmt.Errorf("--%w", err)
 	}
 	if fields.Get("currency") == "" {
