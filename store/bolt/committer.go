@@ -128,6 +128,10 @@ func (c *committer) commit(g *group) {
 	}
 	if err != nil {
 		for _, u := range g.updates {
+			// Whoever writes nothing relies on what the others write.
+			if errors.Is(u.err, errNothing) {
+				u.err = nil
+			}
 			u.err = errors.Join(u.err, err)
 		}
 		return
