@@ -213,10 +213,17 @@ func (s *Store) Claim(_ context.Context, record ledger.Record, ttl time.Duration
 	if claim.Epoch == 0 {
 		return ledger.Claim{}, ledger.ErrLeased
 	}
+	var seen int64
 	err := s.view(func(tx *bbolt.Tx) (err error) {
+		seen = int64(tx.ID())
 		claim.Events, err = readRecord(tx, record)
 		return err
 	})
+	// A copy of what is held is acknowledged as it is.
+	isHeld := func(e ledger.Summary) bool { return e.State == ledger.Held }
+	if err == nil && slices.ContainsFunc(claim.Events, isHeld) {
+		err = s.waitFor(seen)
+	}
 	if err != nil {
 		s.free(claim)
 		return ledger.Claim{}, err
@@ -364,6 +371,18 @@ func (s *Store) view(fn func(*bbolt.Tx) error) error {
 		err = errOverrun // what was read may be of that commit, or of pages given up with it
 	}
 	return s.explain(err)
+}
+
+// waitFor returns when the transaction that was seen is durable.
+func (s *Store) waitFor(seen int64) error {
+	if seen <= s.disk.durable.Load() {
+		return nil
+	}
+	err := s.update(func(*bbolt.Tx) error { return errNothing })
+	if errors.Is(err, errNothing) {
+		return nil
+	}
+	return err
 }
 
 func (s *Store) update(fn func(*bbolt.Tx) error) error {

@@ -16,12 +16,18 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// LoadOrder implements [ledger.Store].
+// LoadOrder implements [ledger.Store]. A buyer is sent to pay what it returns,
+// so that must be durable.
 func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (order ledger.Order, err error) {
+	var seen int64
 	err = s.view(func(tx *bbolt.Tx) error {
+		seen = int64(tx.ID())
 		order, err = readOrder(tx, orderKey(id))
 		return err
 	})
+	if err == nil {
+		err = s.waitFor(seen)
+	}
 	return order, err
 }
 
