@@ -54,9 +54,9 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 		ledger: l, claim: claim, flight: f, plan: plan, begun: l.now(),
 	}
 	// Its first attempt is counted and was not made: else there would be an
-	// outcome, as long as the process that counted it lives.
+	// outcome, or a note of its loss, as long as the process that counted it lives.
 	untouched := event.State == None || event.State == Delivering && event.Attempts == 1
-	if a.counted = untouched && event.CountedBy == l.process; a.counted {
+	if a.counted = untouched && event.CountedBy == l.process && !l.isLost(event.Key); a.counted {
 		a.Number = 1
 	}
 	switch {
@@ -233,10 +233,14 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 		if outcome.State == Delivered {
 			a.ledger.keepUnsaved(a.claim.Record, changes[0])
 		}
+		if a.counted {
+			a.ledger.noteLost(a.Event.Key)
+		}
 		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}
 	a.became = outcome.State
+	a.ledger.forgetLost(a.Event.Key)
 	return nil
 }
 

@@ -59,6 +59,9 @@ type Ledger struct {
 	// Until it is written nothing else of the record is decided: a Processing
 	// must not follow a Success that only this process knows of.
 	unsaved map[Record]Change
+	// lost are the events of which the first attempt was counted in advance, was
+	// made, and came to something that the store could not write.
+	lost map[Key]bool
 	// listeners are woken when an event of their route may have become due.
 	listeners map[string][]*listener
 	// watchers are told when their order has changed.
@@ -87,7 +90,7 @@ type flight struct {
 func New(store Store, now func() time.Time) *Ledger {
 	return &Ledger{
 		store: store, clock: &clock{now: now}, process: rand.Text()[:8],
-		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), listeners: make(map[string][]*listener),
+		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), lost: make(map[Key]bool), listeners: make(map[string][]*listener),
 		watchers: make(map[OrderID][]chan struct{}),
 	}
 }
@@ -260,6 +263,26 @@ func (l *Ledger) keepUnsaved(record Record, change Change) {
 	if len(l.unsaved) < largestUnsaved {
 		l.unsaved[record] = change
 	}
+}
+
+func (l *Ledger) noteLost(key Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.lost) < largestUnsaved {
+		l.lost[key] = true
+	}
+}
+
+func (l *Ledger) forgetLost(key Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.lost, key)
+}
+
+func (l *Ledger) isLost(key Key) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost[key]
 }
 
 // record commits a change of one event that is not handed over.
