@@ -2,6 +2,7 @@ package ccpayment
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -115,8 +116,9 @@ func backup(w http.ResponseWriter, app *App, shared *sharedLedger) error {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="ledger.db"`)
-	begun := &begunWriter{Writer: w}
+	begun := &begunWriter{Writer: w, control: http.NewResponseController(w)}
 	err := store.Backup(begun)
+	_ = begun.control.SetWriteDeadline(time.Time{}) // the connection may serve others
 	if err != nil && begun.begun {
 		app.logger.Error("the copy of the ledger broke off", zap.Error(err))
 		panic(http.ErrAbortHandler)
@@ -124,13 +126,22 @@ func backup(w http.ResponseWriter, app *App, shared *sharedLedger) error {
 	return explainLedger(err)
 }
 
-// begunWriter remembers whether anything was written.
+// longestStall is how long who takes a backup may take nothing: meanwhile the
+// ledger cannot grow, and who waits for that holds up all others.
+const longestStall = 5 * time.Second
+
+// begunWriter remembers whether anything was written, and does not wait for
+// long for who reads it.
 type begunWriter struct {
 	io.Writer
-	begun bool
+	control *http.ResponseController
+	begun   bool
 }
 
 func (w *begunWriter) Write(p []byte) (int, error) {
 	w.begun = true
+	if err := w.control.SetWriteDeadline(time.Now().Add(longestStall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
 	return w.Writer.Write(p)
 }
