@@ -182,18 +182,22 @@ func isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, money *confir
 }
 
 // isToCome reports whether the same status of another record has still to be
-// handed over for the first time.
+// handed over for the first time. One that is known as risky only is held, and
+// comes when a person says so.
 func (s *sharedLedger) isToCome(ctx context.Context, key ledger.Key, recordID string) (bool, error) {
 	key.ID = recordID
-	for _, key.Risk = range []ledger.Risk{ledger.NotRisky, ledger.RiskUnknown, ledger.Risky} {
+	isToCome := true // where it is not known yet
+	for _, key.Risk = range []ledger.Risk{ledger.Risky, ledger.RiskUnknown, ledger.NotRisky} {
 		e, err := s.store.Load(ctx, key)
 		switch {
 		case errors.Is(err, ledger.ErrNotFound):
 		case err != nil || e.Seq > 0 || !e.State.Pending():
 			return false, err
+		default:
+			isToCome = key.Risk != ledger.Risky
 		}
 	}
-	return true, nil
+	return isToCome, nil
 }
 
 // facts are what was confirmed, as the ledger keeps it and the app is told; nil

@@ -13,7 +13,8 @@ import (
 func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdict, error) {
 	var place *listener
 	verdict, isNew, accepted := Duplicate, false, event
-	waits := false // the event is one that is handed over sooner or later
+	waits := false    // the event is one that is handed over sooner or later
+	var inLine uint64 // its place, where its first attempt is counted here
 	err := l.store.Accept(context.WithoutCancel(ctx), event.Key, func(known *Event) *Change {
 		var steps []Transition
 		verdict, steps = l.admit(event, known, ignore)
@@ -26,8 +27,11 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 		}
 		change := &Change{Event: event, Transitions: steps}
 		if isNew && verdict == Accepted && l.countsFirst(event) {
-			change.Event.CountedBy, change.Event.Seq = l.process, firstSeq(event)
-			change.Transitions = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1, Seq: change.Event.Seq})
+			if inLine == 0 {
+				inLine = l.places.next(event)
+			}
+			change.Event.CountedBy, change.Event.Seq = l.process, inLine
+			change.Transitions = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1, Seq: inLine})
 		}
 		accepted = change.Event
 		return change

@@ -69,7 +69,7 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 		a.steps = append(a.steps, Transition{At: event.ReceivedAt, State: Received})
 	}
 	if a.Seq == 0 || a.counted {
-		a.Seq = firstSeq(event)
+		a.Seq = max(event.Seq, firstSeq(event))
 		for _, other := range claim.Events {
 			if other.Key != event.Key {
 				a.Seq = max(a.Seq, other.Seq+1)

@@ -78,3 +78,27 @@ func TestDirectPlace(t *testing.T) {
 		}
 	})
 }
+
+// TestDirectPlacesDiffer: two events of a record that come at the same instant
+// have two places on disk, whatever becomes of their first attempts.
+func TestDirectPlacesDiffer(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		app, stop := b.dispatchDirect()
+		defer stop()
+		hold := make(chan struct{})
+		defer close(hold)
+		app.answers(func(*ledger.Attempt) refusal {
+			<-hold
+			return refusal{}
+		})
+		synctest.Wait()
+		for _, status := range []string{"Processing", "Success"} {
+			b.accept(event(status), ledger.Accepted)
+			synctest.Wait()
+		}
+		processing, success := b.load(event("Processing")), b.load(event("Success"))
+		if processing.Seq == 0 || success.Seq <= processing.Seq || success.Attempts != 1 {
+			t.Errorf("the places are %d and %d, after %d attempts of the second", processing.Seq, success.Seq, success.Attempts)
+		}
+	})
+}

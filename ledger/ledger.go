@@ -48,8 +48,9 @@ type Options struct {
 // an event join the attempt that is in flight. One process has one Ledger per
 // store. It is safe for concurrent use.
 type Ledger struct {
-	store Store
-	clock *clock
+	store  Store
+	clock  *clock
+	places places
 	// process names this one, among those that the store has served.
 	process string
 

@@ -201,8 +201,10 @@ func TestRules(t *testing.T) {
 	}
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
-		t.Log("promtool is not here (Debian's package prometheus): the rules were only read")
-		return
+		if os.Getenv("CI") == "true" {
+			t.Fatal("promtool is not here (Debian's package prometheus), and CI has to have it")
+		}
+		t.Skip("promtool is not here (Debian's package prometheus): the rules were only read")
 	}
 	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"test", "rules", "alerts_test.yml"}} {
 		if out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil {

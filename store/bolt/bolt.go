@@ -368,7 +368,7 @@ func (s *Store) view(fn func(*bbolt.Tx) error) error {
 	failures := s.disk.failures.Load()
 	err := guard(func() error { return s.disk.db.View(fn) })
 	if s.disk.failures.Load() != failures {
-		err = errOverrun // what was read may be of that commit, or of pages given up with it
+		err = errCommitFailed // what was read may be of that commit, or of pages given up with it
 	}
 	return s.explain(err)
 }
@@ -418,7 +418,7 @@ var (
 	errInUse   = errors.New("another process has it open")
 	errDamaged = errors.New("the file is damaged")
 	errForeign = errors.New("the file is not a ledger of this version")
-	errOverrun = errors.New("a commit failed while it was read: try again")
+	errCommitFailed = errors.New("a commit failed while it was read: try again")
 )
 
 // explain says what is wrong with the file and what to do about it.

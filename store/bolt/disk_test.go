@@ -105,7 +105,7 @@ func TestReadDuringFailure(t *testing.T) {
 	err := s.view(func(*bbolt.Tx) error {
 		return errors.Join(ledger.ErrNotFound, s.disk.commit(func(*bbolt.Tx) error { return syscall.EIO }))
 	})
-	if !errors.Is(err, errOverrun) || errors.Is(err, ledger.ErrNotFound) {
+	if !errors.Is(err, errCommitFailed) || errors.Is(err, ledger.ErrNotFound) {
 		t.Error(err)
 	}
 }
