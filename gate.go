@@ -165,9 +165,9 @@ func isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, money *confir
 	if attempt.Event.Seq == 0 || money.order == nil {
 		return false, nil
 	}
-	holds, err := attempt.Holds(ctx, *money.flag)
-	if err != nil || holds[0] {
-		return false, err
+	bound, err := shared.store.Bound(ctx, []ledger.Flag{*money.flag})
+	if err != nil || bound[0] {
+		return false, err // it is settled already who fulfils it
 	}
 	for _, payment := range money.order.payments {
 		if payment.Verdict != string(settle.Counts) || payment.RecordID == attempt.Event.ID {

@@ -12,6 +12,7 @@ type oracle struct {
 	accept              *big.Rat // the share that may be missing
 
 	states  map[webhook]string
+	told    map[webhook]bool   // to the app, whatever it said
 	carrier map[string]webhook // of an order's Fulfill or a record's Credit
 }
 
@@ -35,6 +36,7 @@ func (o *oracle) deliver(w *world, e webhook, yes bool) outcome {
 		return answered
 	}
 	told := o.confirm(w, e)
+	o.told[e] = o.told[e] || told.money != nil
 	switch {
 	case told.status == http.StatusServiceUnavailable:
 		o.states[e] = "retrying"
@@ -99,6 +101,23 @@ func (o *oracle) confirm(w *world, e webhook) outcome {
 	return o.settle(e, clean, told)
 }
 
+// comes reports whether the app has still to be told of a payment's success.
+func (o *oracle) comes(p *worldPayment) bool {
+	comes := true // nobody has heard of it yet
+	for _, risk := range []string{"true", "", "false"} {
+		e := webhook{p, succeeded, risk}
+		state, known := o.states[e]
+		switch {
+		case !known:
+		case o.told[e] || state != "retrying":
+			return false
+		default:
+			comes = risk != "true" // which waits for a person
+		}
+	}
+	return comes
+}
+
 // carries reports whether the event carries the flag of this name.
 func (o *oracle) carries(flag string, e webhook, earned bool) bool {
 	carrier, bound := o.carrier[flag]
@@ -112,7 +131,7 @@ func (o *oracle) carries(flag string, e webhook, earned bool) bool {
 // settle says where the order stands, and what the payment is to it.
 func (o *oracle) settle(e webhook, clean bool, told outcome) outcome {
 	p := e.payment
-	sum, doubt, coming, anyLate, counted := new(big.Rat), false, false, false, false
+	sum, doubt, coming, anyLate, counted, another := new(big.Rat), false, false, false, false, false
 	for _, other := range p.order.payments {
 		isClean := !other.risky && (!other.listSilent || !other.silent)
 		if other == p {
@@ -128,6 +147,7 @@ func (o *oracle) settle(e webhook, clean bool, told outcome) outcome {
 			sum.Add(sum, other.worth())
 			anyLate = anyLate || other.late()
 			counted = counted || other == p
+			another = another || other != p && o.comes(other)
 		}
 	}
 	state := o.state(p.order, sum, doubt, coming)
@@ -140,6 +160,9 @@ func (o *oracle) settle(e webhook, clean bool, told outcome) outcome {
 		return told
 	}
 	earned := counted && (state == "paid" || state == "overpaid")
+	if _, bound := o.carrier[p.order.id]; earned && !bound && o.told[e] && another {
+		earned, state = false, "partial" // to the app it was a part, and it may have it
+	}
 	switch {
 	case p.wrongCoin():
 		told.money["Reason"] = "wrong_coin"

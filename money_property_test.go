@@ -157,7 +157,7 @@ func TestMoneyGate(t *testing.T) {
 			g := newGate(t, options)
 			rapid.Check(t, func(t *rapid.T) {
 				o := policy.oracle
-				o.states, o.carrier = map[webhook]string{}, map[string]webhook{}
+				o.states, o.told, o.carrier = map[webhook]string{}, map[webhook]bool{}, map[string]webhook{}
 				g.world = &world{orders: map[string]*worldOrder{}, payments: map[string]*worldPayment{}}
 				c := &moneyCase{T: t, gate: g, oracle: &o, flags: map[string]string{}}
 				c.play()

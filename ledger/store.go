@@ -58,6 +58,9 @@ type Store interface {
 	// nothing.
 	Holds(ctx context.Context, key Key, flags []Flag) ([]bool, error)
 
+	// Bound reports of each flag whether it is bound to any event. It binds nothing.
+	Bound(ctx context.Context, flags []Flag) ([]bool, error)
+
 	// Release ends the lease and changes nothing. Releasing a lease that is
 	// lost or ended is no error.
 	Release(ctx context.Context, claim Claim) error

@@ -35,6 +35,14 @@ func (s *store) wantHeld(t *testing.T, what string, key ledger.Key, flag ledger.
 	}
 }
 
+// wantTaken checks whether any event has the flag.
+func (s *store) wantTaken(t *testing.T, what string, flag ledger.Flag, want bool) {
+	t.Helper()
+	if got, err := s.Bound(bg, []ledger.Flag{flag}); err != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("%s: bound %v, %v, want %t", what, got, err, want)
+	}
+}
+
 // wantBound checks which of the flags are the event's.
 func (s *store) wantBound(t *testing.T, what string, key ledger.Key, flags []ledger.Flag, want ...bool) {
 	t.Helper()
@@ -48,9 +56,11 @@ func flagsAreBoundOnce(t *testing.T, s *store) {
 	first, second := event(record("1"), "Success"), event(record("2"), "Success")
 	order := []ledger.Flag{ledger.FulfillOf("app-123", "order-1")}
 	s.wantHeld(t, "before it is bound", first.Key, order[0], false)
+	s.wantTaken(t, "before it is bound", order[0], false)
 	s.wantBound(t, "the first event", first.Key, order, true)
 	s.wantHeld(t, "the first event", first.Key, order[0], true)
 	s.wantHeld(t, "another event", second.Key, order[0], false)
+	s.wantTaken(t, "by any event", order[0], true)
 	s.wantBound(t, "another record's", second.Key, order, false)
 	s.wantBound(t, "the first again", first.Key, order, true)
 

@@ -59,6 +59,18 @@ func (s *Store) Holds(_ context.Context, key ledger.Key, flags []ledger.Flag) ([
 	return isOwn(holders, eventKey(key)), err
 }
 
+// Bound implements [ledger.Store].
+func (s *Store) Bound(_ context.Context, flags []ledger.Flag) ([]bool, error) {
+	bound := make([]bool, len(flags))
+	err := s.view(func(tx *bbolt.Tx) error {
+		for i, holder := range holdersOf(tx, flags) {
+			bound[i] = !isFree(holder)
+		}
+		return nil
+	})
+	return bound, err
+}
+
 func isOwn(holders [][]byte, event []byte) []bool {
 	own := make([]bool, len(holders))
 	for i, holder := range holders {
