@@ -132,6 +132,9 @@ type Event struct {
 	// Body is the delivery's body as it was received. It is kept for the
 	// ledger's retention time only.
 	Body []byte `json:"-"`
+	// BodyDamaged: the store has a body that is not what was received any more, and
+	// gives none.
+	BodyDamaged bool `json:"-"`
 }
 
 // Request is what the ledger keeps of a delivery, so that it can be handed

@@ -235,13 +235,13 @@ func (l *Ledger) claim(ctx context.Context, record Record, lease time.Duration) 
 }
 
 // again returns the ledger's own account of an event of which a copy came. The
-// body and the request are the copy's: the ledger's may be pruned.
+// body and the request are the copy's: the ledger's may be pruned or damaged.
 func (l *Ledger) again(ctx context.Context, copied Event) (Event, error) {
 	event, err := l.store.Load(ctx, copied.Key)
 	if err != nil {
 		return event, fmt.Errorf("loading the event: %w", err)
 	}
-	event.Body, event.Request = copied.Body, copied.Request
+	event.Body, event.BodyDamaged, event.Request = copied.Body, false, copied.Request
 	return event, nil
 }
 

@@ -66,7 +66,7 @@ type Store interface {
 	Release(ctx context.Context, claim Claim) error
 
 	// Load returns one event with its body, or ErrNotFound. The body is nil
-	// once it was pruned.
+	// once it was pruned, and where it is damaged; see [Event.BodyDamaged].
 	Load(ctx context.Context, key Key) (Event, error)
 
 	// LoadOrder returns an order, or ErrNotFound.
@@ -129,7 +129,8 @@ type Summary struct {
 // Change takes one event through transitions, of which there is at least one.
 type Change struct {
 	// Event is the event; of one that the store has already, only its key counts,
-	// and its body where the store's was pruned and the event is not finished.
+	// and its body where the store's was pruned, or is damaged, and the event is
+	// not finished.
 	Event Event
 	// Transitions are applied in order.
 	Transitions []Transition

@@ -335,8 +335,8 @@ func (s *Store) Load(_ context.Context, key ledger.Key) (event ledger.Event, err
 		if event, err = readEvent(tx, key); err != nil {
 			return err
 		}
-		event.Body, err = readBody(tx, event)
-		return err
+		event.Body, event.BodyDamaged = readBody(tx, bodyKey(event.ReceivedAt, eventKey(key)))
+		return nil
 	})
 	return event, err
 }

@@ -20,24 +20,32 @@ type coder struct {
 	err   error  // the first
 }
 
-// sumSize is the length of the checksum that ends a value. bbolt checks no page
+// sumSize is the length of the checksum that ends each value that is not empty. bbolt checks no page
 // that it reads: a damaged one must not be taken for what was written.
 const sumSize = 4
 
 var sums = crc32.MakeTable(crc32.Castagnoli)
 
-// seal ends a value that was written.
-func (c *coder) seal() ([]byte, error) {
-	return binary.BigEndian.AppendUint32(c.value, crc32.Checksum(c.value, sums)), c.err
+// seal returns a copy of a value that ends in its checksum. That is of the key as
+// well: a value is not to be taken for what belongs under another key.
+func seal(key, value []byte) []byte {
+	sealed := append(make([]byte, 0, len(value)+sumSize), value...)
+	return binary.BigEndian.AppendUint32(sealed, checksum(key, value))
 }
 
-// unseal checks a value and returns it without its checksum.
-func unseal(value []byte) ([]byte, bool) {
-	n := len(value) - sumSize
-	if n < 0 || binary.BigEndian.Uint32(value[n:]) != crc32.Checksum(value[:n], sums) {
+// unseal checks what stands under a key and returns it without its checksum.
+func unseal(key, sealed []byte) ([]byte, bool) {
+	n := len(sealed) - sumSize
+	if n < 0 || binary.BigEndian.Uint32(sealed[n:]) != checksum(key, sealed[:n]) {
 		return nil, false
 	}
-	return value[:n], true
+	return sealed[:n], true
+}
+
+// checksum begins with the value. In a page the key stands in front of it: bytes
+// that a damaged page moves from one to the other must not give the same sum.
+func checksum(key, value []byte) uint32 {
+	return crc32.Update(crc32.Checksum(value, sums), sums, key)
 }
 
 func newReader(value []byte) *coder {

@@ -15,8 +15,8 @@ const (
 	headerSize    = 1 + 1 + 4 + 8 + 8 // version, state, attempts, seq, received at
 )
 
-// encodeEvent returns the value of an event.
-func encodeEvent(e *ledger.Event) ([]byte, error) {
+// encodeEvent returns the value of an event under its key in the bucket.
+func encodeEvent(key []byte, e *ledger.Event) ([]byte, error) {
 	c := coder{value: make([]byte, 0, 512)}
 	c.value = append(c.value, headerVersion, byte(e.State))
 	c.value = binary.BigEndian.AppendUint32(c.value, uint32(e.Attempts))
@@ -24,18 +24,17 @@ func encodeEvent(e *ledger.Event) ([]byte, error) {
 	c.time(&e.ReceivedAt)
 	longKey(&c, &e.Key)
 	eventFields(&c, e)
-	value, err := c.seal()
-	if err != nil {
-		return nil, fmt.Errorf("encoding event %s: %w", e.EventID(), err)
+	if c.err != nil {
+		return nil, fmt.Errorf("encoding event %s: %w", e.EventID(), c.err)
 	}
-	return value, nil
+	return seal(key, c.value), nil
 }
 
 // decodeEvent reads an event without its body. The key of an event is that of
 // the value, where it is too long to be kept in the bucket's.
-func decodeEvent(value []byte, key ledger.Key) (ledger.Event, error) {
+func decodeEvent(bucketKey, value []byte, key ledger.Key) (ledger.Event, error) {
 	e := ledger.Event{Key: key}
-	summary, fields, err := readHeader(value)
+	summary, fields, err := readHeader(bucketKey, value)
 	if err != nil {
 		return e, err
 	}
@@ -51,8 +50,8 @@ func decodeEvent(value []byte, key ledger.Key) (ledger.Event, error) {
 
 // readHeader checks a value, and returns what its header says and the fields
 // that follow it.
-func readHeader(value []byte) (ledger.Summary, []byte, error) {
-	whole, ok := unseal(value)
+func readHeader(key, value []byte) (ledger.Summary, []byte, error) {
+	whole, ok := unseal(key, value)
 	if !ok || len(whole) < headerSize || whole[0] != headerVersion {
 		return ledger.Summary{}, nil, fmt.Errorf("%w: an event cannot be read", errDamaged)
 	}

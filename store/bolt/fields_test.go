@@ -55,7 +55,7 @@ func everything(t testing.TB) ledger.Event {
 	var e ledger.Event
 	var n int64
 	fillIn(t, reflect.ValueOf(&e).Elem(), &n)
-	e.Body = nil // which is kept elsewhere
+	e.Body, e.BodyDamaged = nil, false // which is kept elsewhere
 	return e
 }
 
@@ -65,13 +65,14 @@ func TestEveryFieldIsKept(t *testing.T) {
 	long.Key.ID = strings.Repeat("long", longest)
 	for name, want := range map[string]ledger.Event{"Everything": everything(t), "Nothing": {}, "LongKey": long} {
 		t.Run(name, func(t *testing.T) {
-			value, err := encodeEvent(&want)
+			at := eventKey(want.Key)
+			value, err := encodeEvent(at, &want)
 			if err != nil {
 				t.Fatal(err)
 			}
 			key := want.Key
 			key.ID = key.ID[:min(len(key.ID), longest)]
-			got, err := decodeEvent(value, key)
+			got, err := decodeEvent(at, value, key)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,11 +89,11 @@ func TestEveryFieldOfAnOrderIsKept(t *testing.T) {
 	fillIn(t, reflect.ValueOf(&whole).Elem(), &n)
 	for name, want := range map[string]ledger.Order{"Everything": whole, "Nothing": {}} {
 		t.Run(name, func(t *testing.T) {
-			value, err := encodeOrder(&want)
+			value, err := encodeOrder(orderKey(want.OrderID), &want)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := decodeOrder(value)
+			got, err := decodeOrder(orderKey(want.OrderID), value)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +103,7 @@ func TestEveryFieldOfAnOrderIsKept(t *testing.T) {
 			for i := range value {
 				changed := bytes.Clone(value)
 				changed[i] ^= 0x81
-				if _, err := decodeOrder(changed); !errors.Is(err, errDamaged) {
+				if _, err := decodeOrder(orderKey(want.OrderID), changed); !errors.Is(err, errDamaged) {
 					t.Errorf("changed at %d: %v", i, err)
 				}
 			}
@@ -114,13 +115,14 @@ func TestEveryFieldOfAnOrderIsKept(t *testing.T) {
 // damaged: by its checksum, or where that happens to be right, by what is missing.
 func TestDamagedValues(t *testing.T) {
 	e := everything(t)
-	value, err := encodeEvent(&e)
+	key := eventKey(e.Key)
+	value, err := encodeEvent(key, &e)
 	if err != nil {
 		t.Fatal(err)
 	}
 	damaged := func(value []byte, what string, at int) {
 		t.Helper()
-		if _, err := decodeEvent(value, e.Key); !errors.Is(err, errDamaged) {
+		if _, err := decodeEvent(key, value, e.Key); !errors.Is(err, errDamaged) {
 			t.Errorf("%s at %d: %v", what, at, err)
 		}
 	}
@@ -130,27 +132,22 @@ func TestDamagedValues(t *testing.T) {
 		damaged(changed, "changed", i)
 		damaged(value[:i], "cut off", i)
 		if i < len(value)-sumSize {
-			shorter := coder{value: bytes.Clone(value[:i])}
-			resealed, _ := shorter.seal()
-			damaged(resealed, "cut off and sealed", i)
+			damaged(seal(key, value[:i]), "cut off and sealed", i)
 		}
 	}
-	whole, _ := unseal(value)
+	whole, _ := unseal(key, value)
 	for i := range whole {
 		for _, b := range []byte{0, 1, 0x7f, 0x80, 0xff} {
-			changed := coder{value: bytes.Clone(whole)}
-			changed.value[i] = b
-			resealed, _ := changed.seal()
-			if _, err := decodeEvent(resealed, e.Key); err != nil && !errors.Is(err, errDamaged) {
+			changed := bytes.Clone(whole)
+			changed[i] = b
+			if _, err := decodeEvent(key, seal(key, changed), e.Key); err != nil && !errors.Is(err, errDamaged) {
 				t.Errorf("changed to %#x at %d: %v", b, i, err)
 			}
 		}
 	}
-	huge := coder{value: bytes.Clone(whole[:headerSize])}
-	huge.value = append(huge.value, 0)
-	huge.value = binary.AppendUvarint(huge.value, 1<<62) // the length of the first text
-	resealed, _ := huge.seal()
-	damaged(resealed, "a text of 2^62 bytes", 0)
+	huge := append(bytes.Clone(whole[:headerSize]), 0)
+	huge = binary.AppendUvarint(huge, 1<<62) // the length of the first text
+	damaged(seal(key, huge), "a text of 2^62 bytes", 0)
 }
 
 func BenchmarkEvent(b *testing.B) {
@@ -158,7 +155,8 @@ func BenchmarkEvent(b *testing.B) {
 	if err := e.Apply(delivered("1").Transitions); err != nil {
 		b.Fatal(err)
 	}
-	value, err := encodeEvent(&e)
+	key := eventKey(e.Key)
+	value, err := encodeEvent(key, &e)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -166,7 +164,7 @@ func BenchmarkEvent(b *testing.B) {
 		b.ReportAllocs()
 		b.SetBytes(int64(len(value)))
 		for b.Loop() {
-			if _, err := encodeEvent(&e); err != nil {
+			if _, err := encodeEvent(key, &e); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -175,7 +173,7 @@ func BenchmarkEvent(b *testing.B) {
 		b.ReportAllocs()
 		b.SetBytes(int64(len(value)))
 		for b.Loop() {
-			if _, err := decodeEvent(value, e.Key); err != nil {
+			if _, err := decodeEvent(key, value, e.Key); err != nil {
 				b.Fatal(err)
 			}
 		}

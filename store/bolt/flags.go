@@ -20,12 +20,12 @@ func (s *Store) Bind(
 		return nil, fmt.Errorf("the claim is of record %s, not of %s", claim.Record.ID, key.Record.ID)
 	}
 	var holders [][]byte
-	look := func(tx *bbolt.Tx) error {
+	look := func(tx *bbolt.Tx) (err error) {
 		if !s.owns(claim) {
 			return ledger.ErrFenced
 		}
-		holders = holdersOf(tx, flags)
-		return nil
+		holders, err = holdersOf(tx, flags)
+		return err
 	}
 	own := eventKey(key)
 	if err := s.view(look); err != nil {
@@ -55,7 +55,7 @@ func (s *Store) Bind(
 // Holds implements [ledger.Store].
 func (s *Store) Holds(_ context.Context, key ledger.Key, flags []ledger.Flag) ([]bool, error) {
 	var holders [][]byte
-	err := s.view(func(tx *bbolt.Tx) error { holders = holdersOf(tx, flags); return nil })
+	err := s.view(func(tx *bbolt.Tx) (err error) { holders, err = holdersOf(tx, flags); return err })
 	return isOwn(holders, eventKey(key)), err
 }
 
@@ -81,13 +81,22 @@ func isOwn(holders [][]byte, event []byte) []bool {
 
 // holdersOf returns the keys of the events that the flags are bound to; nil
 // where there is none.
-func holdersOf(tx *bbolt.Tx, flags []ledger.Flag) [][]byte {
+func holdersOf(tx *bbolt.Tx, flags []ledger.Flag) ([][]byte, error) {
 	holders := make([][]byte, len(flags))
 	bucket := tx.Bucket(flagsBucket)
 	for i, flag := range flags {
-		holders[i] = bytes.Clone(bucket.Get(flagKey(flag)))
+		key := flagKey(flag)
+		sealed := bucket.Get(key)
+		if sealed == nil {
+			continue
+		}
+		holder, ok := unseal(key, sealed)
+		if !ok {
+			return nil, fmt.Errorf("%w: which event has %s of %s cannot be read", errDamaged, flag.Name, flag.ID)
+		}
+		holders[i] = bytes.Clone(holder)
 	}
-	return holders
+	return holders, nil
 }
 
 func isFree(holder []byte) bool { return holder == nil }
@@ -100,7 +109,8 @@ func bindFree(tx *bbolt.Tx, flags []ledger.Flag, holders [][]byte, event []byte)
 		if holders[i] != nil {
 			continue
 		}
-		if err := bucket.Put(flagKey(flag), event); err != nil {
+		key := flagKey(flag)
+		if err := bucket.Put(key, seal(key, event)); err != nil {
 			return err
 		}
 		holders[i] = event

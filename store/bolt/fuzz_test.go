@@ -145,7 +145,7 @@ func FuzzEventOnDisk(f *testing.F) {
 		in := texts(data)
 		event := in.event()
 		key := eventKey(event.Key)
-		value, err := encodeEvent(&event)
+		value, err := encodeEvent(key, &event)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,11 +186,12 @@ func FuzzDamagedEvent(f *testing.F) {
 	long := event
 	long.Key.Status, long.ID = strings.Repeat("s", 300), strings.Repeat("i", 300)
 	for _, e := range []ledger.Event{event, long} {
-		sealed, err := encodeEvent(&e)
+		key := eventKey(e.Key)
+		sealed, err := encodeEvent(key, &e)
 		if err != nil {
 			f.Fatal(err)
 		}
-		key, value := eventKey(e.Key), sealed[:len(sealed)-sumSize]
+		value := sealed[:len(sealed)-sumSize]
 		f.Add(key, value)
 		f.Add(key, value[:headerSize])
 		f.Add(key, value[:len(value)-1])
@@ -204,11 +205,7 @@ func FuzzDamagedEvent(f *testing.F) {
 		if len(key) == 0 || len(key) > bbolt.MaxKeySize {
 			return // bbolt has none such
 		}
-		sealed, err := (&coder{value: bytes.Clone(value)}).seal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, value := range [][]byte{value, sealed} {
+		for _, value := range [][]byte{value, seal(key, value)} {
 			inTx(t, s, func(tx *bbolt.Tx) { checkDamaged(t, tx, key, value) })
 		}
 	})
@@ -216,7 +213,7 @@ func FuzzDamagedEvent(f *testing.F) {
 
 func checkDamaged(t *testing.T, tx *bbolt.Tx, key, value []byte) {
 	put(t, tx, eventsBucket, key, value)
-	if _, _, err := readHeader(value); err != nil && !errors.Is(err, errDamaged) {
+	if _, _, err := readHeader(key, value); err != nil && !errors.Is(err, errDamaged) {
 		t.Fatalf("%q: %v", value, err)
 	}
 	if _, err := readKey(tx, key); err != nil && !errors.Is(err, errDamaged) {
@@ -232,12 +229,13 @@ func checkDamaged(t *testing.T, tx *bbolt.Tx, key, value []byte) {
 	if _, err := readRecord(tx, event.Record); err != nil && !errors.Is(err, errDamaged) {
 		t.Fatalf("%+v: %v", event.Record, err)
 	}
-	again, err := encodeEvent(&event)
+	at := eventKey(event.Key)
+	again, err := encodeEvent(at, &event)
 	if err != nil {
 		return // a time that only a damaged file has
 	}
-	put(t, tx, eventsBucket, eventKey(event.Key), again)
-	got, err := readEventAt(tx, eventKey(event.Key))
+	put(t, tx, eventsBucket, at, again)
+	got, err := readEventAt(tx, at)
 	if err != nil || !reflect.DeepEqual(got, event) {
 		t.Fatalf("%v\nread    %+v\nwritten %+v", err, got, event)
 	}
@@ -249,16 +247,18 @@ func FuzzDamagedList(f *testing.F) {
 	event := delivered("20240312").Event
 	key, id := eventKey(event.Key), uuid.MustParse(event.EventID())
 	body := bodyKey(event.ReceivedAt, key)
-	value, err := encodeEvent(&event)
+	sealed, err := encodeEvent(key, &event)
 	if err != nil {
 		f.Fatal(err)
 	}
 	orderID := ledger.OrderID{AppID: "app-123", ID: "order-1"}
 	order := orderKey(orderID)
-	whole, err := encodeOrder(&ledger.Order{OrderID: orderID, Checkout: &ledger.Checkout{}})
+	sealedOrder, err := encodeOrder(order, &ledger.Order{OrderID: orderID, Checkout: &ledger.Checkout{}})
 	if err != nil {
 		f.Fatal(err)
 	}
+	value, whole := sealed[:len(sealed)-sumSize], sealedOrder[:len(sealedOrder)-sumSize]
+	flag := ledger.FulfillOf(orderID.AppID, orderID.ID)
 	due := append(append(appendPart(nil, "webhook"), timeKey(time.Unix(1, 0))...), key...)
 	f.Add(byte(0), body, id[:])
 	f.Add(byte(0), []byte("short"), id[:])
@@ -272,6 +272,7 @@ func FuzzDamagedList(f *testing.F) {
 	f.Add(byte(5), body, []byte("{}"))
 	f.Add(byte(5), []byte("short"), []byte("{}"))
 	f.Add(byte(6), key, value)
+	f.Add(byte(7), flagKey(flag), key)
 	listed := [][]byte{receivedBucket, dueBucket, countsBucket, ordersBucket, generationsBucket, bodiesBucket, eventsBucket, flagsBucket}
 	s := fuzzStore(f)
 	f.Fuzz(func(t *testing.T, bucket byte, key, value []byte) {
@@ -279,32 +280,39 @@ func FuzzDamagedList(f *testing.F) {
 			return
 		}
 		name := listed[int(bucket)%len(listed)]
-		if err := s.disk.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(name).Put(key, value) }); err != nil {
+		for _, value := range [][]byte{value, seal(key, value)} {
+			if err := s.disk.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(name).Put(key, value) }); err != nil {
+				t.Fatal(err)
+			}
+			for door, err := range ask(s, event.Key, flag) {
+				// A panic that the store catches has the runtime's words in it.
+				if err != nil && (strings.Contains(err.Error(), "runtime error") || !errors.Is(err, errDamaged) && !errors.Is(err, ledger.ErrNotFound)) {
+					t.Errorf("%s, with %q: %q in %s: %v", door, key, value, name, err)
+				}
+			}
+		}
+		if err := s.disk.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(name).Delete(key) }); err != nil {
 			t.Fatal(err)
 		}
-		defer func() {
-			if err := s.disk.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(name).Delete(key) }); err != nil {
-				t.Error(err)
-			}
-		}()
-		_, listErr := s.List(bg, ledger.Query{Limit: 1})
-		_, stateErr := s.List(bg, ledger.Query{Limit: 1, State: ledger.Dead, Since: time.Unix(1, 0)})
-		_, findErr := s.Find(bg, "6ec7c2a6-55be-5c1e-9d5a-2f0c7c9a4b1e")
-		_, dueErr := s.Due(bg, "webhook", 1)
-		_, countErr := s.Counts(bg)
-		_, ordersErr := s.Orders(bg, ledger.OrderQuery{AnyAccount: true, Limit: 1})
-		_, orderErr := s.OrderOf(bg, ledger.OrderID{AppID: "app-123", ID: "order-1"})
-		_, bodiesErr := s.Prune(bg, time.Unix(1<<33, 0), 10)
-		for door, err := range map[string]error{
-			"List": listErr, "List of a state": stateErr, "Find": findErr, "Due": dueErr, "Counts": countErr,
-			"Orders": ordersErr, "OrderOf": orderErr, "Prune": bodiesErr,
-		} {
-			// A panic that the store catches has the runtime's words in it.
-			if err != nil && (strings.Contains(err.Error(), "runtime error") || !errors.Is(err, errDamaged) && !errors.Is(err, ledger.ErrNotFound)) {
-				t.Fatalf("%s, with %q: %q in %s: %v", door, key, value, name, err)
-			}
-		}
 	})
+}
+
+// ask asks at every door of the store that only reads, and at Prune.
+func ask(s *Store, key ledger.Key, flag ledger.Flag) map[string]error {
+	_, listErr := s.List(bg, ledger.Query{Limit: 1})
+	_, stateErr := s.List(bg, ledger.Query{Limit: 1, State: ledger.Dead, Since: time.Unix(1, 0)})
+	_, findErr := s.Find(bg, key.EventID())
+	_, dueErr := s.Due(bg, key.Route, 1)
+	_, countErr := s.Counts(bg)
+	_, ordersErr := s.Orders(bg, ledger.OrderQuery{AnyAccount: true, Limit: 1})
+	_, orderErr := s.OrderOf(bg, ledger.OrderID{AppID: flag.AppID, ID: flag.ID})
+	_, bodiesErr := s.Prune(bg, time.Unix(1<<33, 0), 10)
+	_, flagErr := s.Holds(bg, key, []ledger.Flag{flag})
+	_, loadErr := s.Load(bg, key)
+	return map[string]error{
+		"List": listErr, "List of a state": stateErr, "Find": findErr, "Due": dueErr, "Counts": countErr,
+		"Orders": ordersErr, "OrderOf": orderErr, "Prune": bodiesErr, "Holds": flagErr, "Load": loadErr,
+	}
 }
 
 // FuzzCursor: a cursor is refused or continues the list, and pages together are

@@ -40,13 +40,14 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 			return err
 		}
 		update(&order)
-		value, err := encodeOrder(&order)
+		value, err := encodeOrder(key, &order)
 		if err != nil {
 			return err
 		}
 		if order.Checkout != nil {
 			for _, g := range order.Checkout.Generations {
-				if err := tx.Bucket(generationsBucket).Put(orderKey(ledger.OrderID{AppID: id.AppID, ID: g.ID}), key); err != nil {
+				generation := orderKey(ledger.OrderID{AppID: id.AppID, ID: g.ID})
+				if err := tx.Bucket(generationsBucket).Put(generation, seal(generation, key)); err != nil {
 					return err
 				}
 			}
@@ -59,7 +60,11 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 func (s *Store) OrderOf(_ context.Context, id ledger.OrderID) (order ledger.Order, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		key := orderKey(id)
-		if of := tx.Bucket(generationsBucket).Get(key); of != nil {
+		if sealed := tx.Bucket(generationsBucket).Get(key); sealed != nil {
+			of, ok := unseal(key, sealed)
+			if !ok {
+				return fmt.Errorf("%w: which order %s belongs to cannot be read", errDamaged, id.ID)
+			}
 			key = of
 		}
 		order, err = readOrder(tx, key)
@@ -84,7 +89,7 @@ func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.Order
 		}
 		var last []byte
 		for ; k != nil; k, v = cursor.Next() {
-			order, err := decodeOrder(v)
+			order, err := decodeOrder(k, v)
 			if err != nil {
 				return err
 			}
@@ -129,9 +134,14 @@ func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 	var keys []ledger.Key
 	err = s.view(func(tx *bbolt.Tx) error {
 		keys = nil
+		damaged := false
 		cursor := tx.Bucket(receivedBucket).Cursor()
 		for k, v := cursor.Last(); k != nil; k, v = cursor.Prev() {
-			if !bytes.Equal(v, id[:]) {
+			kept, ok := unseal(k, v)
+			if !ok {
+				damaged = true // which hides one event, and not all others
+			}
+			if !bytes.Equal(kept, id[:]) {
 				continue
 			}
 			key, err := afterTime(k)
@@ -143,6 +153,9 @@ func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 				return err
 			}
 			keys = append(keys, event.Key)
+		}
+		if damaged && len(keys) == 0 {
+			return fmt.Errorf("%w: the id of an event cannot be read, which may be this one", errDamaged)
 		}
 		return nil
 	})
@@ -184,7 +197,7 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 				return err
 			}
 			if query.State != ledger.None {
-				summary, _, err := readHeader(tx.Bucket(eventsBucket).Get(key))
+				summary, _, err := readHeader(key, tx.Bucket(eventsBucket).Get(key))
 				if err != nil {
 					return err
 				}
@@ -242,10 +255,14 @@ func (s *Store) Counts(context.Context) ([]ledger.Count, error) {
 		counts = nil
 		return tx.Bucket(countsBucket).ForEach(func(k, v []byte) error {
 			parts, ok := splitKey(k[:len(k)-1])
-			if !ok || len(parts) != 1 || len(v) != 8 {
-				return fmt.Errorf("%w: a count cannot be read", errDamaged)
+			n, err := readCount(k, v)
+			if err == nil && (!ok || len(parts) != 1) {
+				err = fmt.Errorf("%w: the key of a count cannot be read", errDamaged)
 			}
-			if n := binary.BigEndian.Uint64(v); n > 0 {
+			if err != nil {
+				return err
+			}
+			if n > 0 {
 				counts = append(counts, ledger.Count{Route: parts[0].text, State: ledger.State(k[len(k)-1]), N: n})
 			}
 			return nil

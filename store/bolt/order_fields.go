@@ -10,22 +10,21 @@ import (
 // checksum.
 const orderVersion = 1
 
-// encodeOrder returns the value of an order.
-func encodeOrder(o *ledger.Order) ([]byte, error) {
+// encodeOrder returns the value of an order under its key in the bucket.
+func encodeOrder(key []byte, o *ledger.Order) ([]byte, error) {
 	c := coder{value: make([]byte, 0, 512)}
 	c.value = append(c.value, orderVersion)
 	orderFields(&c, o)
-	value, err := c.seal()
-	if err != nil {
-		return nil, fmt.Errorf("encoding order %s: %w", o.ID, err)
+	if c.err != nil {
+		return nil, fmt.Errorf("encoding order %s: %w", o.ID, c.err)
 	}
-	return value, nil
+	return seal(key, c.value), nil
 }
 
 // decodeOrder reads an order.
-func decodeOrder(value []byte) (ledger.Order, error) {
+func decodeOrder(key, value []byte) (ledger.Order, error) {
 	var o ledger.Order
-	whole, ok := unseal(value)
+	whole, ok := unseal(key, value)
 	if !ok || len(whole) == 0 || whole[0] != orderVersion {
 		return o, fmt.Errorf("%w: an order cannot be read", errDamaged)
 	}

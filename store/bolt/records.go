@@ -76,7 +76,7 @@ func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
 	prefix := recordKey(record)
 	cursor := tx.Bucket(eventsBucket).Cursor()
 	for k, v := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
-		summary, fields, err := readHeader(v)
+		summary, fields, err := readHeader(k, v)
 		if err != nil {
 			return nil, err
 		}
@@ -127,11 +127,12 @@ func splitKey(key []byte) ([]part, bool) {
 
 // readEvent returns an event without its body.
 func readEvent(tx *bbolt.Tx, key ledger.Key) (ledger.Event, error) {
-	value := tx.Bucket(eventsBucket).Get(eventKey(key))
+	at := eventKey(key)
+	value := tx.Bucket(eventsBucket).Get(at)
 	if value == nil {
 		return ledger.Event{Key: key}, ledger.ErrNotFound
 	}
-	return decodeEvent(value, key)
+	return decodeEvent(at, value, key)
 }
 
 // readEventAt returns the event of a key in the events bucket.
@@ -144,7 +145,7 @@ func readEventAt(tx *bbolt.Tx, key []byte) (ledger.Event, error) {
 	if !ok || len(parts) != 6 {
 		return ledger.Event{}, fmt.Errorf("%w: an event's key cannot be read", errDamaged)
 	}
-	return decodeEvent(value, keyOf(parts))
+	return decodeEvent(key, value, keyOf(parts))
 }
 
 // readKey returns an event's key, from its bytes where it has no digest in it.
@@ -173,12 +174,23 @@ func findEvent(tx *bbolt.Tx, key ledger.Key) (*ledger.Event, error) {
 	return &event, err
 }
 
-func readBody(tx *bbolt.Tx, event ledger.Event) ([]byte, error) {
-	body := tx.Bucket(bodiesBucket).Get(bodyKey(event.ReceivedAt, eventKey(event.Key)))
-	if int64(len(body)) > tx.Size() { // as a damaged page may have it: gigabytes
-		return nil, fmt.Errorf("%w: the body of event %s cannot be read", errDamaged, event.EventID())
-	}
-	return bytes.Clone(body), nil
+// readBody returns the body of a key in the bodies bucket, nil where there is
+// none, and whether it is damaged. That costs the body and not the event: a copy
+// of it brings another.
+func readBody(tx *bbolt.Tx, key []byte) (body []byte, damaged bool) {
+	err := guard(func() error {
+		sealed := tx.Bucket(bodiesBucket).Get(key)
+		if sealed == nil {
+			return nil
+		}
+		whole, ok := unseal(key, sealed)
+		if !ok {
+			return errDamaged
+		}
+		body = bytes.Clone(whole)
+		return nil
+	})
+	return body, err != nil
 }
 
 // finishedBodies returns the keys of bodies of finished events, oldest first.
@@ -224,6 +236,6 @@ func deleteBodies(tx *bbolt.Tx, keys [][]byte) error {
 }
 
 func isFinished(tx *bbolt.Tx, eventKey []byte) (bool, error) {
-	summary, _, err := readHeader(tx.Bucket(eventsBucket).Get(eventKey))
+	summary, _, err := readHeader(eventKey, tx.Bucket(eventsBucket).Get(eventKey))
 	return summary.State.Finished(), err
 }

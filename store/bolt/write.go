@@ -3,6 +3,7 @@ package bolt
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 	"go.etcd.io/bbolt"
@@ -42,11 +43,11 @@ func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (w
 	if err != nil {
 		return write{}, err
 	}
-	value, err := encodeEvent(&event)
+	key := eventKey(event.Key)
+	value, err := encodeEvent(key, &event)
 	if err != nil {
 		return write{}, err
 	}
-	key := eventKey(event.Key)
 	w := write{
 		key: key, value: value, bodyKey: bodyKey(event.ReceivedAt, key), body: event.Body,
 		route: event.Route, after: event.State, newDue: dueKey(&event, key),
@@ -55,9 +56,12 @@ func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (w
 		w.id = event.UUID()
 	} else {
 		w.before, w.oldDue = known.State, dueKey(known, key)
-		// A copy brings back the body of an event that was finished and pruned.
-		if w.body = nil; !event.State.Finished() && tx.Bucket(bodiesBucket).Get(w.bodyKey) == nil {
-			w.body = change.Event.Body
+		// A copy brings back the body of an event that was finished and pruned, or
+		// one that is damaged.
+		if w.body = nil; !event.State.Finished() && change.Event.Body != nil {
+			if kept, _ := readBody(tx, w.bodyKey); kept == nil {
+				w.body = change.Event.Body
+			}
 		}
 	}
 	if change.Order == nil {
@@ -85,12 +89,12 @@ func (w write) put(tx *bbolt.Tx) error {
 		return err
 	}
 	if w.body != nil {
-		if err := growing(tx, bodiesBucket).Put(w.bodyKey, w.body); err != nil {
+		if err := growing(tx, bodiesBucket).Put(w.bodyKey, seal(w.bodyKey, w.body)); err != nil {
 			return err
 		}
 	}
 	if w.isNew {
-		if err := growing(tx, receivedBucket).Put(w.bodyKey, w.id[:]); err != nil {
+		if err := growing(tx, receivedBucket).Put(w.bodyKey, seal(w.bodyKey, w.id[:])); err != nil {
 			return err
 		}
 	}
@@ -109,7 +113,7 @@ func (w write) put(tx *bbolt.Tx) error {
 		return err
 	}
 	order.Merge(*w.order)
-	value, err := encodeOrder(&order)
+	value, err := encodeOrder(w.orderKey, &order)
 	if err != nil {
 		return err
 	}
@@ -148,7 +152,11 @@ func (w write) count(bucket *bbolt.Bucket) error {
 	}
 	add := func(state ledger.State, n int64) error {
 		key := append(appendPart(nil, w.route), byte(state))
-		return bucket.Put(key, binary.BigEndian.AppendUint64(nil, countAt(bucket, key)+uint64(n)))
+		known, err := readCount(key, bucket.Get(key))
+		if err != nil {
+			return nil // it stays damaged, which Counts tells: events come in all the same
+		}
+		return bucket.Put(key, seal(key, binary.BigEndian.AppendUint64(nil, known+uint64(n))))
 	}
 	if !w.isNew {
 		if err := add(w.before, -1); err != nil {
@@ -158,12 +166,16 @@ func (w write) count(bucket *bbolt.Bucket) error {
 	return add(w.after, 1)
 }
 
-func countAt(bucket *bbolt.Bucket, key []byte) uint64 {
-	value := bucket.Get(key)
-	if len(value) != 8 {
-		return 0
+// readCount reads a count; nil: nothing was counted yet.
+func readCount(key, value []byte) (uint64, error) {
+	if value == nil {
+		return 0, nil
 	}
-	return binary.BigEndian.Uint64(value)
+	whole, ok := unseal(key, value)
+	if !ok || len(whole) != 8 {
+		return 0, fmt.Errorf("%w: a count cannot be read", errDamaged)
+	}
+	return binary.BigEndian.Uint64(whole), nil
 }
 
 // dueKey orders the due events of a route by when they are due; nil where the
@@ -186,5 +198,5 @@ func readOrder(tx *bbolt.Tx, key []byte) (ledger.Order, error) {
 	if value == nil {
 		return ledger.Order{}, ledger.ErrNotFound
 	}
-	return decodeOrder(value)
+	return decodeOrder(key, value)
 }

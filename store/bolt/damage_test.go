@@ -1,0 +1,187 @@
+package bolt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// damaged is a ledger with something in every bucket, of which one value is
+// changed at a time.
+type damaged struct {
+	*Store
+	event, other ledger.Change
+	flag         ledger.Flag
+	order        ledger.OrderID // of which the generation is one
+	generation   ledger.OrderID
+}
+
+func newDamaged(t *testing.T) *damaged {
+	t.Helper()
+	d := &damaged{
+		Store: open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{}),
+		event: delivered("1"), other: delivered("2"), flag: ledger.FulfillOf("app-123", "order-1"),
+		order:      ledger.OrderID{AppID: "app-123", ID: "order-1"},
+		generation: ledger.OrderID{AppID: "app-123", ID: "generation-2"},
+	}
+	d.disk.db.NoSync = true
+	for _, c := range []ledger.Change{d.event, d.other} {
+		if err := accept(d.Store, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bindTo(t, d.Store, d.event.Event.Key, d.flag) || !bindTo(t, d.Store, d.other.Event.Key, ledger.FulfillOf("app-123", "order-2")) {
+		t.Fatal("a flag is not bound")
+	}
+	for i, id := range []string{"order-1", "order-2"} {
+		id := ledger.OrderID{AppID: "app-123", ID: id}
+		if err := d.UpdateOrder(bg, id, func(o *ledger.Order) {
+			o.OrderID = id
+			o.Checkout = &ledger.Checkout{Generations: []ledger.Generation{{ID: fmt.Sprintf("generation-%d", 2+i)}}}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
+}
+
+// put writes a value past the store.
+func (d *damaged) put(t *testing.T, bucket, key, value []byte) {
+	t.Helper()
+	if err := d.disk.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Put(key, value) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever bit of a value is flipped, and wherever a value of the bucket turns up
+// that belongs under another key, nobody is told what was not written.
+func TestDamagedBits(t *testing.T) {
+	d := newDamaged(t)
+	same := func(got, want any) error {
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			return fmt.Errorf("got %v, want %v", got, want)
+		}
+		return nil
+	}
+	key := d.event.Event.Key
+	for _, test := range []struct {
+		bucket []byte
+		// ask returns whether the damage is told, and how the answer is wrong.
+		ask func() (told bool, wrong error)
+	}{
+		{eventsBucket, func() (bool, error) {
+			e, err := d.Load(bg, key)
+			return errors.Is(err, errDamaged), same(e.State, ledger.Delivered)
+		}},
+		{bodiesBucket, func() (bool, error) {
+			e, err := d.Load(bg, key)
+			return err == nil && e.BodyDamaged && e.Body == nil, same(string(e.Body), string(d.event.Event.Body))
+		}},
+		{flagsBucket, func() (bool, error) {
+			held, err := d.Holds(bg, key, []ledger.Flag{d.flag})
+			return errors.Is(err, errDamaged), same(held, []bool{true})
+		}},
+		{ordersBucket, func() (bool, error) {
+			o, err := d.LoadOrder(bg, d.order)
+			return errors.Is(err, errDamaged), same(o.OrderID, d.order)
+		}},
+		{generationsBucket, func() (bool, error) {
+			o, err := d.OrderOf(bg, d.generation)
+			return errors.Is(err, errDamaged), same(o.OrderID, d.order)
+		}},
+		{receivedBucket, func() (bool, error) {
+			found, err := d.Find(bg, key.EventID())
+			return errors.Is(err, errDamaged), same(found, []ledger.Key{key})
+		}},
+		{countsBucket, func() (bool, error) {
+			counts, err := d.Counts(bg)
+			return errors.Is(err, errDamaged), same(counts, []ledger.Count{{Route: key.Route, State: ledger.Delivered, N: 2}})
+		}},
+	} {
+		var at, value, others []byte
+		if err := d.disk.db.View(func(tx *bbolt.Tx) error {
+			cursor := tx.Bucket(test.bucket).Cursor()
+			k, v := cursor.First()
+			at, value = bytes.Clone(k), bytes.Clone(v)
+			_, v = cursor.Next()
+			others = bytes.Clone(v)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		changes := [][]byte{others, {}, make([]byte, sumSize)}
+		for bit := range 8 * len(value) {
+			flipped := bytes.Clone(value)
+			flipped[bit/8] ^= 1 << (bit % 8)
+			changes = append(changes, flipped)
+		}
+		for i, changed := range changes {
+			d.put(t, test.bucket, at, changed)
+			if told, wrong := test.ask(); !told {
+				t.Errorf("%s, change %d is not told: %v", test.bucket, i, wrong)
+				break
+			}
+		}
+		d.put(t, test.bucket, at, value)
+		if _, wrong := test.ask(); wrong != nil {
+			t.Errorf("%s, undamaged: %v", test.bucket, wrong)
+		}
+	}
+}
+
+// A flag whose holder cannot be read is bound to nobody else.
+func TestDamagedFlagIsNotFree(t *testing.T) {
+	d := newDamaged(t)
+	d.put(t, flagsBucket, flagKey(d.flag), []byte("damaged"))
+	claim, err := d.Claim(bg, d.other.Event.Record, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := ledger.Change{Event: ledger.Event{Key: d.other.Event.Key}}
+	if bound, err := d.Bind(bg, claim, change, []ledger.Flag{d.flag}); !errors.Is(err, errDamaged) || slices.Contains(bound, true) {
+		t.Errorf("bound: %v, %v", bound, err)
+	}
+}
+
+// A damaged body is replaced by that of a copy, where the event still needs one.
+func TestCopyMendsTheBody(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{})
+	c := delivered("1")
+	at := c.Event.ReceivedAt
+	body := bodyKey(at, eventKey(c.Event.Key))
+	for _, steps := range [][]ledger.Transition{
+		{{At: at, State: ledger.Received}, {At: at, State: ledger.Delivering, Attempt: 1, Seq: 1}, {At: at, State: ledger.Dead}},
+		{{At: at, State: ledger.Retrying, Next: at}}, // a copy came
+	} {
+		c.Transitions = steps
+		if err := s.Accept(bg, c.Event.Key, func(*ledger.Event) *ledger.Change { return &c }); err != nil {
+			t.Fatal(err)
+		}
+		if steps[0].State == ledger.Received {
+			(&damaged{Store: s}).put(t, bodiesBucket, body, []byte(`{"amount":"9999"}`))
+		}
+	}
+	if e, err := s.Load(bg, c.Event.Key); err != nil || e.BodyDamaged || !bytes.Equal(e.Body, c.Event.Body) {
+		t.Errorf("the body is %q, damaged: %v, %v", e.Body, e.BodyDamaged, err)
+	}
+}
+
+// A count that is damaged keeps no event out.
+func TestDamagedCount(t *testing.T) {
+	d := newDamaged(t)
+	d.put(t, countsBucket, append(appendPart(nil, "webhook"), byte(ledger.Delivered)), []byte("damaged"))
+	if err := accept(d.Store, delivered("3")); err != nil {
+		t.Error(err)
+	}
+	if counts, err := d.Counts(bg); !errors.Is(err, errDamaged) {
+		t.Errorf("%v, %v", counts, err)
+	}
+}
