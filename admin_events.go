@@ -58,8 +58,9 @@ type eventDetails struct {
 	eventView
 	Confirmation *ledger.Confirmation `json:"confirmation"`
 	Request      ledger.Request       `json:"request"`
-	// Body is null once it was pruned.
+	// Body is null once it was pruned, and where it is damaged.
 	Body        *string             `json:"body"`
+	BodyDamaged bool                `json:"body_damaged,omitempty"`
 	Transitions []ledger.Transition `json:"transitions"`
 }
 
@@ -210,7 +211,7 @@ func showEvent(r *http.Request, _ *App, shared *sharedLedger) (any, error) {
 	if err != nil {
 		return nil, explainLedger(err)
 	}
-	details := eventDetails{eventView: viewEvent(e), Confirmation: e.Confirmation, Request: e.Request, Transitions: e.Transitions}
+	details := eventDetails{eventView: viewEvent(e), Confirmation: e.Confirmation, Request: e.Request, BodyDamaged: e.BodyDamaged, Transitions: e.Transitions}
 	if e.Body != nil {
 		body := string(e.Body)
 		details.Body = &body

@@ -296,6 +296,10 @@ func printEvent(e eventDetails) {
 	}
 
 	fmt.Println("\nBody")
+	if e.BodyDamaged {
+		fmt.Println("  damaged in the ledger's file: ask CCPayment to send the event again")
+		return
+	}
 	if e.Body == nil {
 		fmt.Println("  pruned: it was kept for the ledger's retention time")
 		return

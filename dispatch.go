@@ -101,6 +101,10 @@ func (h *Webhook) carry(attempt *ledger.Attempt, shared *sharedLedger) (sign led
 		}
 	}()
 	ctx := context.Background()
+	if attempt.Event.BodyDamaged {
+		failure := errors.New("its body is damaged in the ledger: ask CCPayment to send it again")
+		return ledger.Untried, h.die(ctx, attempt, failure)
+	}
 	if attempt.Event.Body == nil {
 		failure := errors.New("its body was pruned after the retention time: ask CCPayment to send it again")
 		return ledger.Untried, h.die(ctx, attempt, failure)
