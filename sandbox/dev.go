@@ -163,7 +163,7 @@ func (d *dev) runCaddy(ctx context.Context, box *Sandbox, out io.Writer, told *s
 	if d.waitForCaddy(ctx, read) {
 		d.introduce(out)
 	}
-	<-read // before Wait, which closes the pipe
+	<-read           // before Wait, which closes the pipe
 	_ = caddy.Wait() // its state says more
 	if ctx.Err() != nil {
 		return nil

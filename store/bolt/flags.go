@@ -63,10 +63,11 @@ func (s *Store) Holds(_ context.Context, key ledger.Key, flags []ledger.Flag) ([
 func (s *Store) Bound(_ context.Context, flags []ledger.Flag) ([]bool, error) {
 	bound := make([]bool, len(flags))
 	err := s.view(func(tx *bbolt.Tx) error {
-		for i, holder := range holdersOf(tx, flags) {
+		holders, err := holdersOf(tx, flags)
+		for i, holder := range holders {
 			bound[i] = !isFree(holder)
 		}
-		return nil
+		return err
 	})
 	return bound, err
 }
