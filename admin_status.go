@@ -127,7 +127,7 @@ func backup(w http.ResponseWriter, app *App, shared *sharedLedger) error {
 }
 
 // longestStall is how long who takes a backup may take nothing: meanwhile the
-// ledger cannot grow, and who waits for that holds up all others.
+// ledger cannot use the space that becomes free in it.
 const longestStall = 5 * time.Second
 
 // begunWriter remembers whether anything was written, and does not wait for

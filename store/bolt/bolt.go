@@ -79,6 +79,10 @@ type Options struct {
 	Committed func(time.Duration)
 }
 
+// allocated is by how much the file grows, which costs a sync of its own: some
+// five hundred events. bbolt's 16 MiB would make every small ledger that large.
+const allocated = 1 << 20
+
 // Open opens the ledger in the file, which it makes if there is none, with its
 // folders. The error says what is wrong with the file and what to do.
 func Open(path string, opts Options) (*Store, error) {
@@ -97,8 +101,9 @@ func Open(path string, opts Options) (*Store, error) {
 	d.doubtful.Store(true)
 	err := guard(func() (err error) {
 		d.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-			Timeout:      opts.LockTimeout,
-			FreelistType: bbolt.FreelistMapType,
+			Timeout:         opts.LockTimeout,
+			FreelistType:    bbolt.FreelistMapType,
+			InitialMmapSize: mapped,
 			OpenFile: func(name string, flag int, perm os.FileMode) (_ *os.File, err error) {
 				d.file, err = os.OpenFile(name, flag, perm)
 				return d.file, err
@@ -114,6 +119,7 @@ func Open(path string, opts Options) (*Store, error) {
 		}
 		return nil, explain(path, err)
 	}
+	d.db.AllocSize = allocated
 	s := &Store{path: path, disk: d, now: opts.Now, leases: make(map[ledger.Record]lease)}
 	s.commits = committer{disk: d, committed: opts.Committed, patience: defaultPatience}
 	if err := guard(s.prepare); err != nil {

@@ -3,10 +3,17 @@
 package bolt
 
 import (
+	"math/bits"
 	"os"
 	"path/filepath"
 	"syscall"
 )
+
+// mapped is how much of the address space the file gets at once: 1 GiB where there
+// is plenty. A file that outgrows its map waits for those who read in it, and
+// everybody who commits waits with it: a copy that somebody takes slowly would
+// hold them all up.
+const mapped = 1 << (bits.UintSize/2 - 2)
 
 // unlock lets go of bbolt's lock on a file. Closing the file is not enough
 // here while a memory map of it is left.
