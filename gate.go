@@ -67,7 +67,7 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	if d.event.Accepted && money.risk != ledger.NotRisky {
 		money.flag, money.earned = nil, false // it is handed over, and never fulfils
 	}
-	if err := sending(ctx, attempt, &money, shared); err != nil {
+	if err := h.sending(ctx, attempt, &money, shared); err != nil {
 		attempt.End(ctx, err)
 		return nil, h.unavailable(err)
 	}
@@ -118,13 +118,13 @@ func (h *Webhook) policyFor(ctx context.Context, e ledger.Event, shared *sharedL
 // sending leaves the event its flag where it is the one that carries it: the
 // first that earns it, or one that an earlier attempt has bound it to. Of a
 // payment that goes out without, the ledger keeps a trace before it does.
-func sending(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) error {
+func (h *Webhook) sending(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) error {
 	if money.flag == nil {
 		_, err := attempt.Send(ctx)
 		return err
 	}
 	if money.earned {
-		isLeft, err := isLeftToAnother(ctx, attempt, money, shared)
+		isLeft, err := h.isLeftToAnother(ctx, attempt, money, shared)
 		if err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func sending(ctx context.Context, attempt *ledger.Attempt, money *confirmation, 
 // this one may have been handed over before without saying so: an app that has
 // taken it then, and whose yes was lost, ignores what it is told a second time.
 // Where no other is still to come, it is this one all the same.
-func isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) (bool, error) {
+func (h *Webhook) isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) (bool, error) {
 	if attempt.Event.Seq == 0 || money.order == nil {
 		return false, nil
 	}
@@ -173,7 +173,7 @@ func isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, money *confir
 		if payment.Verdict != string(settle.Counts) || payment.RecordID == attempt.Event.ID {
 			continue
 		}
-		isToCome, err := shared.isToCome(ctx, attempt.Event.Key, payment.RecordID)
+		isToCome, err := h.isToCome(ctx, attempt.Event.Key, payment.RecordID, shared)
 		if err != nil || isToCome {
 			return isToCome, err
 		}
@@ -182,22 +182,28 @@ func isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, money *confir
 }
 
 // isToCome reports whether the same status of another record has still to be
-// handed over for the first time. One that is known as risky only is held, and
-// comes when a person says so.
-func (s *sharedLedger) isToCome(ctx context.Context, key ledger.Key, recordID string) (bool, error) {
+// handed over for the first time. What came on this route tells; where nothing
+// did, what came on another that confirms, unless that one leaves it aside. One
+// that is known as risky only is held, and comes when a person says so.
+func (h *Webhook) isToCome(ctx context.Context, key ledger.Key, recordID string, shared *sharedLedger) (bool, error) {
 	key.ID = recordID
-	isToCome := true // where it is not known yet
-	for _, key.Risk = range []ledger.Risk{ledger.Risky, ledger.RiskUnknown, ledger.NotRisky} {
-		e, err := s.store.Load(ctx, key)
-		switch {
-		case errors.Is(err, ledger.ErrNotFound):
-		case err != nil || e.Seq > 0 || !e.State.Pending():
-			return false, err
-		default:
-			isToCome = key.Risk != ledger.Risky
+	for _, key.Route = range h.app.confirmingRoutes(h.routeName) {
+		isKnown, isToCome := false, false
+		for _, key.Risk = range []ledger.Risk{ledger.Risky, ledger.RiskUnknown, ledger.NotRisky} {
+			e, err := shared.store.Load(ctx, key)
+			switch {
+			case errors.Is(err, ledger.ErrNotFound), err == nil && e.State == ledger.Ignored && key.Route != h.routeName:
+			case err != nil || e.Seq > 0 || !e.State.Pending():
+				return false, err
+			default:
+				isKnown, isToCome = true, key.Risk != ledger.Risky
+			}
+		}
+		if isKnown {
+			return isToCome, nil
 		}
 	}
-	return isToCome, nil
+	return true, nil // nobody has told of it yet
 }
 
 // facts are what was confirmed, as the ledger keeps it and the app is told; nil

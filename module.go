@@ -293,6 +293,20 @@ func (a *App) addRoute(h *Webhook) {
 	a.handlers = append(a.handlers, h)
 }
 
+// confirmingRoutes are the routes that may tell to fulfil an order, the given
+// one first.
+func (a *App) confirmingRoutes(first string) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	routes := []string{first}
+	for _, h := range a.handlers {
+		if h.Confirm == "on" && h.routeName != first {
+			routes = append(routes, h.routeName)
+		}
+	}
+	return routes
+}
+
 // couriers are the handlers whose events are handed over in the background.
 func (a *App) couriers() []*Webhook {
 	a.mu.Lock()
