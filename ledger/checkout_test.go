@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -32,7 +33,7 @@ func TestGenerationsAreKept(t *testing.T) {
 // TestAnOrderStaysItsMakers: an event on another account does not take it over.
 func TestAnOrderStaysItsMakers(t *testing.T) {
 	made := ledger.Order{Account: "shop", OwnID: "1", Checkout: &ledger.Checkout{}}
-	made.Merge(ledger.Order{Account: "other", OwnID: "shop-1", State: "paid"})
+	made.Merge(ledger.Order{Account: "other", OwnID: "shop-1", State: "paid"}, time.Now())
 	if made.Account != "shop" || made.OwnID != "1" || made.State != "paid" {
 		t.Errorf("the order is %+v", made)
 	}

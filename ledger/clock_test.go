@@ -34,24 +34,29 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
-// TestOrderReadAfterClockSetBack: what is read of an order then is not taken
-// for older than what was read before.
-func TestOrderReadAfterClockSetBack(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+// TestOrderReadLater: of two views of an order the one that was read later
+// stands, whichever is committed last, and however much later: a process may be
+// stopped in between. Where the clock was set back, it is the one that is
+// committed last.
+func TestOrderReadLater(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var order ledger.Order
 	for _, step := range []struct {
-		after time.Duration
-		state string
-		want  string
+		read, committed time.Duration
+		state, want     string
 	}{
-		{0, "processing", "processing"},
-		{-time.Second, "unpaid", "processing"}, // one that was slower
-		{-time.Hour, "paid", "paid"},           // the clock was set back
-		{-time.Hour + time.Second, "overpaid", "overpaid"},
+		{0, time.Second, "processing", "processing"},
+		{-time.Second, 2 * time.Second, "unpaid", "processing"}, // one that was slower
+		{-time.Hour, 3 * time.Second, "unpaid", "processing"},   // one that was stopped amid its read
+		{4 * time.Second, 5 * time.Second, "partial", "partial"},
+		{3 * time.Second, 4*time.Second - 50*time.Millisecond, "unpaid", "partial"}, // the clock was adjusted
+		{-time.Hour, -time.Hour + time.Second, "paid", "paid"},                      // it was set back
+		{-time.Hour - time.Second, -time.Hour + 2*time.Second, "partial", "paid"},
+		{-time.Hour + 3*time.Second, -time.Hour + 4*time.Second, "overpaid", "overpaid"},
 	} {
-		order.Merge(ledger.Order{State: step.state, ReadAt: now.Add(step.after)})
+		order.Merge(ledger.Order{State: step.state, ReadAt: start.Add(step.read)}, start.Add(step.committed))
 		if order.State != step.want {
-			t.Errorf("%s, read at %s: it is %s", step.state, step.after, order.State)
+			t.Errorf("%s, read at %s and committed at %s: it is %s", step.state, step.read, step.committed, order.State)
 		}
 	}
 }

@@ -78,9 +78,11 @@ func (e OrderEvent) Key(appID string) Key {
 	return Key{Record: Record{Route: e.Route, AppID: appID, Type: e.Type, ID: e.RecordID}, Status: e.Status, Risk: e.Risk}
 }
 
-// Merge adds what an event's commit tells of the order. What was read before
-// never overwrites what was read later.
-func (o *Order) Merge(seen Order) {
+// Merge adds what an event's commit, which is made now, tells of the order. What
+// was read before never overwrites what was read later, however long its commit
+// took. Where the latter seems to be read in the future, the clock has been set
+// back since, and tells nothing of the two: then what is committed later stands.
+func (o *Order) Merge(seen Order, now time.Time) {
 	if o.Checkout == nil { // whoever made the order names it
 		o.OrderID, o.Account, o.OwnID = seen.OrderID, seen.Account, seen.OwnID
 	}
@@ -98,8 +100,8 @@ func (o *Order) Merge(seen Order) {
 		o.FulfilledBy = seen.FulfilledBy
 	}
 	o.Abandoned = o.Abandoned || seen.Abandoned
-	age := o.ReadAt.Sub(seen.ReadAt)
-	if seen.State == "" || age > 0 && age < longestRead {
+	isSetBack := o.ReadAt.Sub(now) >= smallestLeap
+	if seen.State == "" || seen.ReadAt.Before(o.ReadAt) && !isSetBack {
 		return
 	}
 	if seen.State != o.State || seen.Paid != o.Paid {
@@ -111,10 +113,5 @@ func (o *Order) Merge(seen Order) {
 
 // Fulfilled reports whether an event told the app to fulfil the order.
 func (o Order) Fulfilled() bool { return o.FulfilledBy != "" && !o.Abandoned }
-
-// longestRead is longer than a read and its commit take: what was read so long
-// before something that is written already was read after it, by a clock that
-// has been set back.
-const longestRead = 10 * time.Minute
 
 func latest[T any](list []T) []T { return list[max(0, len(list)-longestOrder):] }

@@ -133,7 +133,7 @@ func confirmations(t *testing.T, s *store) {
 }
 
 // orders: an order is merged with the events that tell of it, and what was read
-// before overwrites nothing.
+// before overwrites nothing unless the clock has been set back since.
 func orders(t *testing.T, s *store) {
 	id := ledger.OrderID{AppID: "app-123", ID: "shop-order-1"}
 	_, err := s.LoadOrder(bg, id)
@@ -148,6 +148,7 @@ func orders(t *testing.T, s *store) {
 		}
 		s.commit(t, s.claim(t, record), c)
 	}
+	s.clock.advance(time.Hour)
 	see(record("1"), start.Add(time.Minute), "partial", "5")
 	see(record("2"), start.Add(2*time.Minute), "paid", "10")
 	see(record("3"), start, "unpaid", "0")
@@ -165,6 +166,11 @@ func orders(t *testing.T, s *store) {
 	}
 	_, err = s.LoadOrder(bg, ledger.OrderID{AppID: "app-124", ID: id.ID})
 	wantErr(t, "loading another merchant's order", err, ledger.ErrNotFound)
+	s.clock.advance(-2 * time.Hour)
+	see(record("4"), start.Add(-time.Hour), "overpaid", "15")
+	if order, err = s.LoadOrder(bg, id); err != nil || order.State != "overpaid" {
+		t.Errorf("after the clock was set back the order is %+v, %v", order, err)
+	}
 }
 
 // orderPages: each order stands in the list once, and filters select.

@@ -286,7 +286,7 @@ func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.C
 		if len(writes) == 0 {
 			return ledger.ErrFenced
 		}
-		return putAll(tx, writes)
+		return putAll(tx, writes, s.now())
 	})
 	if err == nil {
 		s.free(claim)
@@ -323,7 +323,7 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 		if err != nil {
 			return err
 		}
-		return w.put(tx)
+		return w.put(tx, s.now())
 	})
 	if errors.Is(err, errNothing) {
 		return nil

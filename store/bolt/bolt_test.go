@@ -100,7 +100,7 @@ func fill(t *testing.T, n int) string {
 			if err != nil {
 				return err
 			}
-			if err := w.put(tx); err != nil {
+			if err := w.put(tx, time.Now()); err != nil {
 				return err
 			}
 		}

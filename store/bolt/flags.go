@@ -43,7 +43,7 @@ func (s *Store) Bind(
 			if err != nil {
 				return err
 			}
-			if err := w.put(tx); err != nil {
+			if err := w.put(tx, s.now()); err != nil {
 				return err
 			}
 		}

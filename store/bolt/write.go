@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"go.etcd.io/bbolt"
@@ -75,16 +76,16 @@ func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (w
 	return w, err
 }
 
-func putAll(tx *bbolt.Tx, writes []write) error {
+func putAll(tx *bbolt.Tx, writes []write, now time.Time) error {
 	for _, w := range writes {
-		if err := w.put(tx); err != nil {
+		if err := w.put(tx, now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w write) put(tx *bbolt.Tx) error {
+func (w write) put(tx *bbolt.Tx, now time.Time) error {
 	if err := tx.Bucket(eventsBucket).Put(w.key, w.value); err != nil {
 		return err
 	}
@@ -112,7 +113,7 @@ func (w write) put(tx *bbolt.Tx) error {
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err
 	}
-	order.Merge(*w.order)
+	order.Merge(*w.order, now)
 	value, err := encodeOrder(w.orderKey, &order)
 	if err != nil {
 		return err
