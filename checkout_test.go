@@ -392,13 +392,15 @@ func TestFixedPrice(t *testing.T) {
 
 // TestDonation: the buyer names the amount, within bounds.
 func TestDonation(t *testing.T) {
-	s := tillShop(t, "buyer_price amount 5 500\ncurrency USD\nlimit off", nil)
-	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	for amount, want := range map[string]int{
-		"5": 201, "12.50": 201, "500": 201, "4.99": 400, "500.01": 400, "-5": 400, "": 400, "1e3": 400, "5e0": 400, "12.505": 400, "0x10": 400,
-	} {
-		if v := s.visit(http.MethodPost, "/give", "amount="+url.QueryEscape(amount), form); v.status != want {
-			t.Errorf("%q: %d %s, want %d", amount, v.status, v.body, want)
+	for _, currency := range []string{"USD", "EUR"} {
+		s := tillShop(t, "buyer_price amount 5 500\ncurrency "+currency+"\nlimit off", nil)
+		form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+		for amount, want := range map[string]int{
+			"5": 201, "12.50": 201, "500": 201, "4.99": 400, "500.01": 400, "-5": 400, "": 400, "1e3": 400, "5e0": 400, "12.505": 400, "0x10": 400,
+		} {
+			if v := s.visit(http.MethodPost, "/give", "amount="+url.QueryEscape(amount), form); v.status != want {
+				t.Errorf("%q in %s: %d %s, want %d", amount, currency, v.status, v.body, want)
+			}
 		}
 	}
 }

@@ -227,11 +227,15 @@ func (h *Checkout) fromConfig(r *http.Request) (offer, error) {
 		r.Body = http.MaxBytesReader(nil, r.Body, largestOffer)
 		price := strings.TrimSpace(r.FormValue(h.BuyerPrice.Field))
 		if err := h.checkBuyerPrice(price); err != nil {
-			return o, &checkoutError{status: http.StatusBadRequest, code: "bad_amount", text: err.Error()}
+			return o, badAmount(err)
 		}
 		o.price = price
 	}
 	return o, nil
+}
+
+func badAmount(err error) error {
+	return &checkoutError{status: http.StatusBadRequest, code: "bad_amount", text: err.Error()}
 }
 
 // complete adds what only the request tells, and the configuration's for what
@@ -272,6 +276,10 @@ func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, o offer) err
 	done, err := h.till.openOnce(r.Context(), o)
 	if err == nil {
 		err = checkHost(done.CheckoutURL, h.CheckoutHosts)
+	}
+	var field *fieldError
+	if h.BuyerPrice != nil && errors.As(err, &field) && field.field == "price" {
+		err = badAmount(field) // only CCPayment knows how many decimals the currency has
 	}
 	if err != nil {
 		return h.fail(w, r, err, h.till.withToken(o.returnURL, o.orderID))

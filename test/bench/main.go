@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -94,6 +95,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err
 		}
+	}
+	if _, err := exec.LookPath(b.caddy); err != nil {
+		return fmt.Errorf("%w: build it with `make build`, or name another with --caddy", err)
 	}
 	if b.app, err = startApp(); err != nil {
 		return err
@@ -181,7 +185,11 @@ func (b *bench) throughput(ctx context.Context) ([]*kind, error) {
 	if b.only != "" && b.only != "throughput" {
 		kinds = slices.DeleteFunc(kinds, func(k *kind) bool { return k.word() != b.only })
 		if len(kinds) == 0 {
-			return nil, fmt.Errorf("nothing is called %q", b.only)
+			var words []string
+			for _, k := range b.kinds() {
+				words = append(words, k.word())
+			}
+			return nil, fmt.Errorf("--only %s: it is one of %s, %s", b.only, strings.Join(parts, ", "), strings.Join(words, ", "))
 		}
 	}
 	return kinds, b.compare(ctx, kinds)
