@@ -1,0 +1,197 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Another event of a record waits for the attempt in flight, and is decided on
+// by what came of it.
+func TestOtherEventWaits(t *testing.T) {
+	for _, test1 := range []struct {
+		name          string
+		first, second string
+		end           func(*ledger.Attempt) error
+		want          ledger.Verdict
+	}{
+		{"ProcessingAfterSuccess", "Success", "Processing", func(a *ledger.Attempt) error { return a.Delivered(bg) }, ledger.Overtaken},
+		{"ProcessingAfterFailure", "Success", "Processing", func(a *ledger.Attempt) error { return a.Failed(bg, errRefused, ledger.Again{}) }, ledger.Overtaken},
+		{"ProcessingAfterNothing", "Success", "Processing", func(a *ledger.Attempt) error { a.End(bg, errRefused); return nil }, ledger.Deliver},
+		{"SuccessAfterProcessing", "Processing", "Success", func(a *ledger.Attempt) error { return a.Delivered(bg) }, ledger.Deliver},
+		{"SuccessAfterItsFailure", "Processing", "Success", func(a *ledger.Attempt) error { return a.Failed(bg, errRefused, ledger.Again{}) }, ledger.Deliver},
+	} {
+		t.Run(test1.name, func(t *testing.T) {
+			test(t, func(t *testing.T, b *book) {
+				attempt := b.want(event(test1.first), ledger.Deliver)
+				outcomes := b.copies(1, event(test1.second))
+				if len(outcomes) != 0 {
+					t.Fatalf("it does not wait: %+v", <-outcomes)
+				}
+				if err := test1.end(attempt); err != nil {
+					t.Fatal(err)
+				}
+				o := <-outcomes
+				if o.verdict != test1.want || o.err != nil {
+					t.Errorf("the outcome is %+v, want %d", o, test1.want)
+				}
+				if o.attempt != nil {
+					if err := o.attempt.Delivered(bg); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestSuperseded(t *testing.T) {
+	for _, c := range []struct{ higher, lower string }{
+		{"Success", "Processing"}, {"Failed", "Pending"}, {"Rejected", "WaitingApproval"}, {"Processing", "WaitingApproval"},
+	} {
+		t.Run(c.lower, func(t *testing.T) {
+			test(t, func(t *testing.T, b *book) {
+				b.deliver(event(c.higher))
+				for range 2 {
+					b.want(event(c.lower), ledger.Overtaken)
+					got := b.wantState(event(c.lower), ledger.Superseded)
+					if len(got.Transitions) != 2 || got.Attempts != 0 || len(got.Body) == 0 {
+						t.Errorf("it is recorded as %+v", got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A success supersedes what waits for its retry in the commit of its outcome,
+// whichever that is.
+func TestSupersedesRetrying(t *testing.T) {
+	for name, end := range map[string]func(*book, ledger.Event) *ledger.Attempt{"Delivered": (*book).deliver, "Failed": (*book).fail} {
+		t.Run(name, func(t *testing.T) {
+			test(t, func(t *testing.T, b *book) {
+				b.fail(event("WaitingApproval"))
+				b.fail(event("Processing"))
+				b.wantState(event("WaitingApproval"), ledger.Superseded)
+				commits := 0
+				b.store.commit = func(changes []ledger.Change) error {
+					if commits++; len(changes) != 2 {
+						t.Errorf("the commit has the changes %+v", changes)
+					}
+					return nil
+				}
+				end(b, event("Success"))
+				if commits != 1 {
+					t.Errorf("%d commits", commits)
+				}
+				b.wantState(event("Processing"), ledger.Superseded)
+				b.want(event("Processing"), ledger.Overtaken)
+			})
+		})
+	}
+}
+
+func TestOvertakenByAFailedSuccess(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		b.fail(event("Success"))
+		b.want(event("Processing"), ledger.Overtaken)
+		b.wantState(event("Processing"), ledger.Superseded)
+		b.deliver(event("Success"))
+	})
+}
+
+// Statuses that are not known, and those of one rank, leave each other alone.
+func TestNotSuperseded(t *testing.T) {
+	for _, c := range []struct{ first, second string }{
+		{"Success", "Refunded"},
+		{"Refunded", "Processing"},
+		{"Success", ""},
+		{"", "Processing"},
+		{"Success", "Failed"},
+		{"Failed", "Success"},
+		{"Pending", "Processing"},
+		{"Processing", "Pending"},
+	} {
+		t.Run(c.first+"Then"+c.second, func(t *testing.T) {
+			test(t, func(t *testing.T, b *book) {
+				b.fail(event(c.first))
+				b.deliver(event(c.second))
+				b.wantState(event(c.first), ledger.Retrying)
+				b.deliver(event(c.first))
+				b.wantState(event(c.first), ledger.Delivered)
+				b.wantState(event(c.second), ledger.Delivered)
+			})
+		})
+	}
+}
+
+func TestRiskIsAnotherEvent(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		var last uint64
+		for _, risk := range []ledger.Risk{ledger.NotRisky, ledger.Risky, ledger.RiskUnknown} {
+			e := event("Success")
+			e.Risk = risk
+			if a := b.deliver(e); a.Seq <= last {
+				t.Errorf("seq %d follows %d", a.Seq, last)
+			} else {
+				last = a.Seq
+			}
+			b.want(e, ledger.Duplicate)
+		}
+	})
+}
+
+// What is held, given up, filtered or thrown away has not reached the app, and
+// silences nothing.
+func TestBlocksNothing(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		path []ledger.State
+		copy ledger.Verdict
+	}{
+		{"Held", []ledger.State{ledger.Received, ledger.Held}, ledger.OnHold},
+		{"Dead", []ledger.State{ledger.Received, ledger.Delivering, ledger.Dead}, ledger.Deliver},
+		{"Ignored", []ledger.State{ledger.Received, ledger.Ignored}, ledger.Deliver},
+		{"Discarded", []ledger.State{ledger.Received, ledger.Discarded}, ledger.Duplicate},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			test(t, func(t *testing.T, b *book) {
+				b.put(event("Success"), c.path...)
+				b.deliver(event("Processing"))
+				b.wantState(event("Success"), c.path[len(c.path)-1])
+				if attempt := b.want(event("Success"), c.copy); attempt != nil {
+					if err := attempt.Delivered(bg); err != nil {
+						t.Error(err)
+					}
+					b.wantState(event("Success"), ledger.Delivered)
+				}
+			})
+		})
+	}
+}
+
+func TestFiltered(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		ignore := opts
+		ignore.Ignore = "its type is not among types"
+		for range 2 {
+			verdict, attempt, err := b.Begin(bg, event("Success"), ignore)
+			if verdict != ledger.Filtered || attempt != nil || err != nil {
+				t.Errorf("the outcome is %d, %v, %v", verdict, attempt, err)
+			}
+			got := b.wantState(event("Success"), ledger.Ignored)
+			if len(got.Transitions) != 2 || got.Transitions[1].Cause != ignore.Ignore {
+				t.Errorf("the history is %+v", got.Transitions)
+			}
+		}
+		b.fail(event("Failed"))
+		if verdict, _, err := b.Begin(bg, event("Failed"), ignore); verdict != ledger.Filtered || err != nil {
+			t.Errorf("a failed event that is filtered now: %d, %v", verdict, err)
+		}
+		b.wantState(event("Failed"), ledger.Ignored)
+		b.deliver(event("Success")) // the filter was widened
+		if verdict, _, err := b.Begin(bg, event("Success"), ignore); verdict != ledger.Duplicate || err != nil {
+			t.Errorf("a delivered event that is filtered now: %d, %v", verdict, err)
+		}
+	})
+}
