@@ -132,7 +132,7 @@ const longestLook = 100
 // received, or last made due by somebody. It is false where there is none, and
 // where the ledger cannot be read.
 func (s *sharedLedger) oldestPending(ctx context.Context, route string) (oldest time.Time, ok bool) {
-	due, err := s.store.Due(ctx, route, longestLook)
+	due, err := s.store.Due(ctx, route, time.Time{}, longestLook)
 	if err != nil {
 		return oldest, false
 	}

@@ -34,6 +34,42 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
+// TestClockSetBackBehindOthers: what waits since the clock was set back does not
+// wait for others of its route to succeed, however many those are.
+func TestClockSetBackBehindOthers(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		var ahead time.Duration
+		b.Ledger = ledger.New(b.store, func() time.Time { return time.Now().Add(ahead) })
+		app, stop := b.dispatch("webhook")
+		app.answers(func(*ledger.Attempt) refusal { return refusal{err: errRefused} })
+		waiting := numbered(0, "Success")
+		b.accept(waiting, ledger.Accepted)
+		synctest.Wait()
+		stop()
+		ahead = -24 * time.Hour
+		const others = 300 // more than are read at once
+		for i := range others {
+			b.accept(numbered(1+i, "Success"), ledger.Accepted)
+		}
+		app.answers(func(a *ledger.Attempt) refusal {
+			if a.Event.Key == waiting.Key {
+				return refusal{}
+			}
+			return refusal{err: errRefused}
+		})
+		stop = b.dispatchTo(app, "webhook")
+		defer stop()
+		time.Sleep(2 * plan.First)
+		synctest.Wait()
+		if got := b.load(waiting).State; got != ledger.Delivered {
+			t.Errorf("it is %s, after %d calls for others", got, len(app.called())-1)
+		}
+		if got := len(app.called()); got < 2*others {
+			t.Errorf("the others wait for it: %d calls", got)
+		}
+	})
+}
+
 // TestOrderReadLater: of two views of an order the one that was read later
 // stands, whichever is committed last, and however much later: a process may be
 // stopped in between. Where the clock was set back, it is the one that is

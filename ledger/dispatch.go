@@ -146,12 +146,21 @@ func (d *dispatch) fill(ctx context.Context) {
 	if len(d.queue) > 0 || len(d.running) >= d.width() {
 		return
 	}
-	due, err := d.ledger.store.Due(ctx, d.Route, len(d.running)+batch)
+	limit := len(d.running) + batch
+	due, err := d.ledger.store.Due(ctx, d.Route, time.Time{}, limit)
+	now := d.ledger.now()
+	if horizon := now.Add(d.Plan.Max); err == nil && len(due) == limit && !due[limit-1].At.After(horizon) {
+		// What was planned by a clock that has been set back since stands behind all
+		// others, which may fail and come back for ever. It goes first: an attempt
+		// plans it anew, among them.
+		var behind []Due
+		behind, err = d.ledger.store.Due(ctx, d.Route, horizon.Add(1), limit)
+		due = append(behind, due...)
+	}
 	if err != nil {
 		d.fail(err)
 		return
 	}
-	now := d.ledger.now()
 	d.next = time.Time{}
 	for _, e := range due {
 		if !d.Plan.due(e.At, now) {

@@ -91,9 +91,9 @@ type Store interface {
 	// that the cursor is none.
 	List(ctx context.Context, query Query) (Page, error)
 
-	// Due returns at most limit of a route's events that are due at some time,
-	// the earliest first.
-	Due(ctx context.Context, route string, limit int) ([]Due, error)
+	// Due returns at most limit of a route's events that are due at some time from
+	// then on, or at any where from is zero; the earliest first.
+	Due(ctx context.Context, route string, from time.Time, limit int) ([]Due, error)
 
 	// Counts returns how many events each route has in each state.
 	Counts(ctx context.Context) ([]Count, error)

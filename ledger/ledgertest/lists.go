@@ -254,7 +254,7 @@ func acceptAtOnce(t *testing.T, s *store) {
 func dueEvents(t *testing.T, s *store) {
 	want := func(route string, limit int, ids ...string) {
 		t.Helper()
-		due, err := s.Due(bg, route, limit)
+		due, err := s.Due(bg, route, time.Time{}, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -277,7 +277,15 @@ func dueEvents(t *testing.T, s *store) {
 	want("webhook", 2, "1", "2")
 	want("webhook2", 10, "9")
 	want("web", 10)
-	due, err := s.Due(bg, "webhook", 1)
+	for from, ids := range map[time.Duration][]string{
+		-time.Hour: {"1", "2", "0"}, time.Minute: {"1", "2", "0"}, time.Minute + 1: {"2", "0"}, 3*time.Minute + 1: nil,
+	} {
+		due, err := s.Due(bg, "webhook", start.Add(from), 10)
+		if err != nil || !slices.EqualFunc(due, ids, func(d ledger.Due, id string) bool { return d.Key.ID == id }) {
+			t.Errorf("due from %s on are %+v, %v, want %v", from, due, err, ids)
+		}
+	}
+	due, err := s.Due(bg, "webhook", time.Time{}, 1)
 	if err != nil || due[0].Key != event(record("1"), "Success").Key || !due[0].At.Equal(start.Add(time.Minute)) {
 		t.Errorf("the first is %+v, %v", due, err)
 	}

@@ -77,7 +77,7 @@ func TestFailedCommit(t *testing.T) {
 
 	_, loadErr := s.Load(bg, c.Event.Key)
 	_, claimErr := s.Claim(bg, c.Event.Record, time.Minute)
-	_, dueErr := s.Due(bg, c.Event.Route, 10)
+	_, dueErr := s.Due(bg, c.Event.Route, time.Time{}, 10)
 	for name, err := range map[string]error{
 		"a copy": accept(s, c), "another": accept(s, delivered("2")), "Load": loadErr, "Claim": claimErr, "Due": dueErr,
 	} {

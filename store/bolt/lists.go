@@ -224,13 +224,17 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 }
 
 // Due implements [ledger.Store].
-func (s *Store) Due(_ context.Context, route string, limit int) ([]ledger.Due, error) {
+func (s *Store) Due(_ context.Context, route string, from time.Time, limit int) ([]ledger.Due, error) {
 	var due []ledger.Due
 	prefix := appendPart(nil, route)
+	start := prefix
+	if !from.IsZero() {
+		start = appendTime(bytes.Clone(prefix), from)
+	}
 	err := s.view(func(tx *bbolt.Tx) error {
 		due = nil
 		cursor := tx.Bucket(dueBucket).Cursor()
-		for k, _ := cursor.Seek(prefix); bytes.HasPrefix(k, prefix) && len(due) < limit; k, _ = cursor.Next() {
+		for k, _ := cursor.Seek(start); bytes.HasPrefix(k, prefix) && len(due) < limit; k, _ = cursor.Next() {
 			rest := k[len(prefix):]
 			eventKey, err := afterTime(rest)
 			if err != nil {
