@@ -86,6 +86,10 @@ func (h *Webhook) courier(shared *sharedLedger) ledger.Courier {
 				h.logger.Error("the ledger cannot be used: events wait", zap.String("route", h.routeName), zap.Error(err))
 			}
 		},
+		Damaged: func(eventID string, err error) {
+			h.logger.Error("an event waits because the ledger is damaged there: others go on",
+				zap.String("route", h.routeName), zap.String("event_id", eventID), zap.Error(err))
+		},
 	}
 }
 

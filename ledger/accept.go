@@ -118,6 +118,9 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 		return l.newAttempt(claim, *fresh, true, f, &c.Plan), nil
 	}
 	event, err := l.store.Load(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("%w: there is no such event, so one that waits stands wrongly in the list of what is due: replay those that wait", ErrDamaged)
+	}
 	if err != nil || event.NextAttemptAt == nil || !c.Plan.due(*event.NextAttemptAt, l.now()) {
 		return nil, errors.Join(err, l.store.Release(ctx, claim))
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -25,6 +26,10 @@ type Courier struct {
 	Carry func(attempt *Attempt) (Sign, error)
 	// Failed is told what the store could not do; the courier goes on.
 	Failed func(err error)
+	// Damaged is told of an event that cannot be handed over because the store
+	// cannot read it, or something that belongs to it; and again every hour. The id
+	// is empty where even its key cannot be read.
+	Damaged func(eventID string, err error)
 }
 
 const (
@@ -32,6 +37,8 @@ const (
 	batch = 256
 	// storePause is how long a courier waits when the store fails.
 	storePause = time.Second
+	// asidePause is how long an event is left alone that the store cannot read.
+	asidePause = time.Hour
 	// An app that could not be reached this often in a row is probed with one
 	// event at a time, with a pause in between that doubles up to longestPause.
 	brokenAfter  = 5
@@ -56,7 +63,7 @@ const (
 // way then have ended. While nothing is due it sleeps: commits wake it.
 func (l *Ledger) Dispatch(ctx context.Context, c Courier) {
 	d := &dispatch{
-		Courier: c, ledger: l, ended: make(chan carried, c.Workers), running: make(map[Key]bool),
+		Courier: c, ledger: l, ended: make(chan carried, c.Workers), running: make(map[Key]bool), aside: make(map[Key]time.Time),
 		listener: &listener{
 			Courier: &c, woken: make(chan struct{}, 1), places: make(chan struct{}, c.Workers),
 			fresh: make(chan Event, c.Workers), expected: make(map[Key]int),
@@ -73,9 +80,10 @@ type dispatch struct {
 	ledger *Ledger
 	ended  chan carried
 
-	queue   []Due        // due events that were read and not begun yet
-	running map[Key]bool // events on their way
-	next    time.Time    // when the first event that is not due yet will be
+	queue   []Due             // due events that were read and not begun yet
+	running map[Key]bool      // events on their way
+	aside   map[Key]time.Time // until when events that cannot be read are left alone
+	next    time.Time         // when the first event that is not due yet will be
 
 	refused   int       // times in a row that the app could not be reached
 	paused    time.Time // when that last led to a pause
@@ -95,6 +103,7 @@ func (d *dispatch) run(ctx context.Context) {
 	defer workers.Wait()
 	begin := func(key Key, fresh *Event) {
 		d.running[key] = true
+		delete(d.aside, key)
 		if fresh != nil {
 			d.ledger.arrived(d.listener, key)
 		}
@@ -146,7 +155,7 @@ func (d *dispatch) fill(ctx context.Context) {
 	if len(d.queue) > 0 || len(d.running) >= d.width() {
 		return
 	}
-	limit := len(d.running) + batch
+	limit := len(d.running) + len(d.aside) + batch
 	due, err := d.ledger.store.Due(ctx, d.Route, time.Time{}, limit)
 	now := d.ledger.now()
 	if horizon := now.Add(d.Plan.Max); err == nil && len(due) == limit && !due[limit-1].At.After(horizon) {
@@ -162,17 +171,32 @@ func (d *dispatch) fill(ctx context.Context) {
 		return
 	}
 	d.next = time.Time{}
-	for _, e := range due {
-		if !d.Plan.due(e.At, now) {
-			if d.next.IsZero() {
-				d.next = e.At
-			}
-			continue
+	later := func(at time.Time) {
+		if d.next.IsZero() || at.Before(d.next) {
+			d.next = at
 		}
-		if !d.running[e.Key] && !d.ledger.isExpected(d.listener, e.Key) {
+	}
+	for _, e := range due {
+		switch until := d.aside[e.Key]; {
+		case now.Before(until):
+			later(until)
+		case !d.Plan.due(e.At, now):
+			later(e.At)
+		case e.Err != nil:
+			later(d.setAside(e.Key, "", e.Err))
+		case !d.running[e.Key] && !d.ledger.isExpected(d.listener, e.Key):
 			d.queue = append(d.queue, e)
 		}
 	}
+}
+
+// setAside leaves an event alone for a while, so that the others do not wait
+// for what may never be read again.
+func (d *dispatch) setAside(key Key, eventID string, err error) (until time.Time) {
+	until = d.ledger.now().Add(asidePause)
+	d.aside[key] = until
+	d.Damaged(eventID, err)
+	return until
 }
 
 // wait returns when there may be something to do; with an event where one has
@@ -218,6 +242,8 @@ func (d *dispatch) note(c carried) {
 	delete(d.running, c.key)
 	d.giveBack()
 	switch {
+	case errors.Is(c.err, ErrDamaged):
+		d.setAside(c.key, c.key.EventID(), c.err)
 	case c.err != nil:
 		d.fail(c.err)
 	case c.sign == Untried:

@@ -71,6 +71,9 @@ type OrderPage struct {
 type Due struct {
 	Key Key
 	At  time.Time
+	// Err, if set, is why its key cannot be read. Key is then one that tells it
+	// from the others, and no more.
+	Err error
 }
 
 // Count is how many events a route has in a state.

@@ -15,6 +15,8 @@ var (
 	ErrFenced = errors.New("the lease on the record was lost")
 	// ErrNotFound: the ledger does not know the event.
 	ErrNotFound = errors.New("no such event")
+	// ErrDamaged: one value cannot be read, as that of an event. The others can.
+	ErrDamaged = errors.New("a value cannot be read")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the ledger is closed")
 )

@@ -43,7 +43,7 @@ func decodeEvent(bucketKey, value []byte, key ledger.Key) (ledger.Event, error) 
 	longKey(c, &e.Key)
 	eventFields(c, &e)
 	if err := c.end(); err != nil {
-		return e, fmt.Errorf("%w: an event cannot be read: %v", errDamaged, err)
+		return e, fmt.Errorf("%w: %v", unreadable(bucketKey), err)
 	}
 	return e, nil
 }
@@ -53,7 +53,7 @@ func decodeEvent(bucketKey, value []byte, key ledger.Key) (ledger.Event, error) 
 func readHeader(key, value []byte) (ledger.Summary, []byte, error) {
 	whole, ok := unseal(key, value)
 	if !ok || len(whole) < headerSize || whole[0] != headerVersion {
-		return ledger.Summary{}, nil, fmt.Errorf("%w: an event cannot be read", errDamaged)
+		return ledger.Summary{}, nil, unreadable(key)
 	}
 	return ledger.Summary{
 		State:      ledger.State(whole[1]),
@@ -61,6 +61,16 @@ func readHeader(key, value []byte) (ledger.Summary, []byte, error) {
 		Seq:        binary.BigEndian.Uint64(whole[6:]),
 		ReceivedAt: readTime(whole[14:]),
 	}, whole[headerSize:], nil
+}
+
+// unreadable says which event cannot be read.
+func unreadable(key []byte) error {
+	parts, ok := splitKey(key)
+	if !ok || len(parts) != 6 {
+		return fmt.Errorf("%w: the event with the key %q", errDamagedValue, key)
+	}
+	k := keyOf(parts)
+	return fmt.Errorf("%w: %s of record %s, status %q", errDamagedValue, k.Type, k.ID, k.Status)
 }
 
 // longKey has the key of an event where the bucket's has only a digest of a part

@@ -29,6 +29,7 @@ func (s *Store) explain(err error) error {
 var (
 	errInUse        = errors.New("another process has it open")
 	errDamaged      = errors.New("the file is damaged")
+	errDamagedValue = fmt.Errorf("%w: %w", errDamaged, ledger.ErrDamaged)
 	errForeign      = errors.New("the file is not a ledger of this version")
 	errCommitFailed = errors.New("a commit failed while it was read: try again")
 )
@@ -39,6 +40,8 @@ func explain(path string, err error) error {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("ledger %s: %w; a bolt ledger serves one process, so stop the other one or give each its own path", path, errInUse)
+	case errors.Is(err, ledger.ErrDamaged):
+		advice = "the rest of it goes on: put a backup in its place, then have CCPayment send again what came since"
 	case errors.Is(err, errDamaged), errors.Is(err, bolterrors.ErrInvalid),
 		errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
 		strings.Contains(err.Error(), "file size too small"): // bbolt has no error to compare with

@@ -93,7 +93,7 @@ func holdersOf(tx *bbolt.Tx, flags []ledger.Flag) ([][]byte, error) {
 		}
 		holder, ok := unseal(key, sealed)
 		if !ok {
-			return nil, fmt.Errorf("%w: which event has %s of %s cannot be read", errDamaged, flag.Name, flag.ID)
+			return nil, fmt.Errorf("%w: which event has %s of %s", errDamagedValue, flag.Name, flag.ID)
 		}
 		holders[i] = bytes.Clone(holder)
 	}

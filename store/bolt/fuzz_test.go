@@ -302,7 +302,10 @@ func ask(s *Store, key ledger.Key, flag ledger.Flag) map[string]error {
 	_, listErr := s.List(bg, ledger.Query{Limit: 1})
 	_, stateErr := s.List(bg, ledger.Query{Limit: 1, State: ledger.Dead, Since: time.Unix(1, 0)})
 	_, findErr := s.Find(bg, key.EventID())
-	_, dueErr := s.Due(bg, key.Route, time.Time{}, 1)
+	due, dueErr := s.Due(bg, key.Route, time.Time{}, 1)
+	if dueErr == nil && len(due) > 0 {
+		dueErr = due[0].Err
+	}
 	_, countErr := s.Counts(bg)
 	_, ordersErr := s.Orders(bg, ledger.OrderQuery{AnyAccount: true, Limit: 1})
 	_, orderErr := s.OrderOf(bg, ledger.OrderID{AppID: flag.AppID, ID: flag.ID})

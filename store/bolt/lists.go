@@ -63,7 +63,7 @@ func (s *Store) OrderOf(_ context.Context, id ledger.OrderID) (order ledger.Orde
 		if sealed := tx.Bucket(generationsBucket).Get(key); sealed != nil {
 			of, ok := unseal(key, sealed)
 			if !ok {
-				return fmt.Errorf("%w: which order %s belongs to cannot be read", errDamaged, id.ID)
+				return fmt.Errorf("%w: which order %s belongs to", errDamagedValue, id.ID)
 			}
 			key = of
 		}
@@ -119,7 +119,7 @@ func (s *Store) Backup(w io.Writer) error {
 // afterTime returns the event's key of an entry that is ordered by time.
 func afterTime(entry []byte) ([]byte, error) {
 	if len(entry) <= timeSize {
-		return nil, fmt.Errorf("%w: an entry in a list of events cannot be read", errDamaged)
+		return nil, fmt.Errorf("%w: an entry in a list of events: %q", errDamagedValue, entry)
 	}
 	return entry[timeSize:], nil
 }
@@ -155,7 +155,7 @@ func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 			keys = append(keys, event.Key)
 		}
 		if damaged && len(keys) == 0 {
-			return fmt.Errorf("%w: the id of an event cannot be read, which may be this one", errDamaged)
+			return fmt.Errorf("%w: the id of an event, which may be this one", errDamagedValue)
 		}
 		return nil
 	})
@@ -235,21 +235,26 @@ func (s *Store) Due(_ context.Context, route string, from time.Time, limit int) 
 		due = nil
 		cursor := tx.Bucket(dueBucket).Cursor()
 		for k, _ := cursor.Seek(start); bytes.HasPrefix(k, prefix) && len(due) < limit; k, _ = cursor.Next() {
-			rest := k[len(prefix):]
-			eventKey, err := afterTime(rest)
-			if err != nil {
-				return err
+			d := readDue(tx, k[len(prefix):])
+			if d.Err != nil {
+				d.Key, d.Err = ledger.Key{Record: ledger.Record{Route: route, ID: string(k)}}, s.explain(d.Err)
 			}
-			key, err := readKey(tx, eventKey)
-			if err != nil {
-				return err
-			}
-			at := time.Unix(0, int64(binary.BigEndian.Uint64(rest))).UTC()
-			due = append(due, ledger.Due{Key: key, At: at})
+			due = append(due, d)
 		}
 		return nil
 	})
 	return due, err
+}
+
+// readDue reads an entry in the list of a route's due events.
+func readDue(tx *bbolt.Tx, entry []byte) (d ledger.Due) {
+	eventKey, err := afterTime(entry)
+	if err != nil {
+		return ledger.Due{Err: err}
+	}
+	d.At = time.Unix(0, int64(binary.BigEndian.Uint64(entry))).UTC()
+	d.Key, d.Err = readKey(tx, eventKey)
+	return d
 }
 
 // Counts implements [ledger.Store].

@@ -26,12 +26,12 @@ func decodeOrder(key, value []byte) (ledger.Order, error) {
 	var o ledger.Order
 	whole, ok := unseal(key, value)
 	if !ok || len(whole) == 0 || whole[0] != orderVersion {
-		return o, fmt.Errorf("%w: an order cannot be read", errDamaged)
+		return o, fmt.Errorf("%w: an order", errDamagedValue)
 	}
 	c := newReader(whole[1:])
 	orderFields(c, &o)
 	if err := c.end(); err != nil {
-		return o, fmt.Errorf("%w: an order cannot be read: %v", errDamaged, err)
+		return o, fmt.Errorf("%w: an order: %v", errDamagedValue, err)
 	}
 	return o, nil
 }

@@ -82,13 +82,13 @@ func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
 		}
 		parts, ok := splitKey(k[len(prefix):])
 		if !ok || len(parts) != 2 {
-			return nil, fmt.Errorf("%w: a key of record %s cannot be read", errDamaged, record.ID)
+			return nil, unreadable(k)
 		}
 		summary.Key = ledger.Key{Record: record, Risk: ledger.Risk(parts[0].text), Status: parts[1].text}
 		if parts[0].digest || parts[1].digest {
 			c := newReader(fields)
 			if longKey(c, &summary.Key); c.err != nil {
-				return nil, fmt.Errorf("%w: an event cannot be read: %v", errDamaged, c.err)
+				return nil, fmt.Errorf("%w: %v", unreadable(k), c.err)
 			}
 		}
 		events = append(events, summary)
@@ -143,7 +143,7 @@ func readEventAt(tx *bbolt.Tx, key []byte) (ledger.Event, error) {
 	}
 	parts, ok := splitKey(key)
 	if !ok || len(parts) != 6 {
-		return ledger.Event{}, fmt.Errorf("%w: an event's key cannot be read", errDamaged)
+		return ledger.Event{}, unreadable(key)
 	}
 	return decodeEvent(key, value, keyOf(parts))
 }

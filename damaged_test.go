@@ -2,6 +2,7 @@ package ccpayment_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -11,8 +12,8 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// damageBodies flips a bit in every body of a ledger that nobody has open.
-func (s *server) damageBodies() {
+// damage flips a bit in every value in a bucket of a ledger that nobody has open.
+func (s *server) damage(bucket string) {
 	s.t.Helper()
 	db, err := bbolt.Open(filepath.Join(s.dir, "ledger.db"), 0o600, nil)
 	if err != nil {
@@ -20,11 +21,11 @@ func (s *server) damageBodies() {
 	}
 	n := 0
 	err = db.Update(func(tx *bbolt.Tx) error {
-		cursor := tx.Bucket([]byte("bodies")).Cursor()
+		cursor := tx.Bucket([]byte(bucket)).Cursor()
 		for k, v := cursor.First(); k != nil; k, v = cursor.Next() {
 			damaged := bytes.Clone(v)
 			damaged[len(v)/2] ^= 1
-			if err := tx.Bucket([]byte("bodies")).Put(bytes.Clone(k), damaged); err != nil {
+			if err := tx.Bucket([]byte(bucket)).Put(bytes.Clone(k), damaged); err != nil {
 				return err
 			}
 			n++
@@ -32,7 +33,7 @@ func (s *server) damageBodies() {
 		return nil
 	})
 	if err != nil || n == 0 || db.Close() != nil {
-		s.t.Fatalf("%d bodies damaged, %v", n, err)
+		s.t.Fatalf("%d of the %s damaged, %v", n, bucket, err)
 	}
 }
 
@@ -47,7 +48,7 @@ func TestDeliverDamagedBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := s.app.received()[0].header.Get("Idempotency-Key")
-	s.damageBodies()
+	s.damage("bodies")
 	calls := len(s.app.received())
 	s.app.answers(status(http.StatusOK))
 	s.load(site)
@@ -74,6 +75,49 @@ func TestDeliverDamagedBody(t *testing.T) {
 	}
 }
 
+// TestDeliverDamagedEvent: an event that the disk has changed is named once, with
+// what to do; a copy of it is not acknowledged, and others go on.
+func TestDeliverDamagedEvent(t *testing.T) {
+	site := setup{site: storedSite, webhook: "retry {\nfirst 20ms\n}", app: status(http.StatusInternalServerError)}
+	s := start(t, site)
+	s.deliver(delivery{}).wants(t, http.StatusOK)
+	await(t, "an attempt", func() bool { return len(s.app.received()) >= 1 })
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	id := s.app.received()[0].header.Get("Idempotency-Key")
+	s.damage("events")
+	calls := len(s.app.received())
+	s.app.answers(status(http.StatusOK))
+	s.load(site)
+	lines := func() (n int) {
+		for line := range strings.Lines(s.logs()) {
+			if strings.Contains(line, "an event waits because the ledger is damaged there") {
+				n++
+				for _, part := range []string{`"route":"webhook"`, id, "put a backup in its place", "have CCPayment send again"} {
+					if !strings.Contains(line, part) {
+						t.Errorf("%s is not in %s", part, line)
+					}
+				}
+			}
+		}
+		return n
+	}
+	await(t, "a line about the event", func() bool { return lines() > 0 })
+	const others = 3
+	for i := range others {
+		s.deliver(delivery{body: deposit(fmt.Sprintf("2024031200000000000000000000077%d", i), "Success")}).wants(t, http.StatusOK)
+		await(t, "another event", func() bool { return len(s.app.received()) > calls+i })
+	}
+	s.deliverAgain(delivery{}).wants(t, http.StatusServiceUnavailable)
+	if n := lines(); n != 1 || len(s.app.received()) != calls+others {
+		t.Errorf("%d lines, and %d calls", n, len(s.app.received())-calls)
+	}
+	if logs := s.logs(); strings.Contains(logs, "events wait") {
+		t.Errorf("the damage has kept others waiting:\n%s", logs)
+	}
+}
+
 // TestPassThroughDamagedBody: a copy is handed over with its own body.
 func TestPassThroughDamagedBody(t *testing.T) {
 	s := start(t, setup{app: status(http.StatusInternalServerError)})
@@ -81,7 +125,7 @@ func TestPassThroughDamagedBody(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	s.damageBodies()
+	s.damage("bodies")
 	s.app.answers(status(http.StatusOK))
 	s.load(setup{})
 	s.deliverAgain(delivery{}).wants(t, http.StatusOK)
