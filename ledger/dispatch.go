@@ -162,9 +162,8 @@ func (d *dispatch) fill(ctx context.Context) {
 		// What was planned by a clock that has been set back since stands behind all
 		// others, which may fail and come back for ever. It goes first: an attempt
 		// plans it anew, among them.
-		var behind []Due
-		behind, err = d.ledger.store.Due(ctx, d.Route, horizon.Add(1), limit)
-		due = append(behind, due...)
+		behind, failure := d.ledger.store.Due(ctx, d.Route, horizon.Add(1), limit)
+		due, err = append(behind, due...), failure
 	}
 	if err != nil {
 		d.fail(err)
