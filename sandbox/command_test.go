@@ -1,40 +1,21 @@
 package sandbox_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
 )
 
-// output is what a command printed so far.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-func command(t *testing.T, out *output, args ...string) *cobra.Command {
+func command(t *testing.T, out *processtest.Output, args ...string) *cobra.Command {
 	t.Helper()
 	for _, cmd := range subcommand.All() {
 		if cmd.Name() == "sandbox" {
@@ -51,7 +32,7 @@ func command(t *testing.T, out *output, args ...string) *cobra.Command {
 func TestCommandServesUntilItIsEnded(t *testing.T) {
 	t.Setenv("CCPAYMENT_APP_ID", appID)
 	t.Setenv("CCPAYMENT_APP_SECRET", secret)
-	out := &output{}
+	out := &processtest.Output{}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -102,7 +83,7 @@ func TestCommandExitCodes(t *testing.T) {
 		{"--webhook shop.example --listen 127.0.0.1:0", 2, "webhook URL"},
 		{"now", 2, "now"},
 	} {
-		err := command(t, &output{}, strings.Fields(c.args)...).ExecuteContext(t.Context())
+		err := command(t, &processtest.Output{}, strings.Fields(c.args)...).ExecuteContext(t.Context())
 		var exit *subcommand.ExitError
 		if !errors.As(err, &exit) || exit.Code != c.code || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want exit code %d and %q", c.args, err, c.code, c.says)
@@ -111,7 +92,7 @@ func TestCommandExitCodes(t *testing.T) {
 }
 
 func TestCommandWarnsWhenOthersCanReachIt(t *testing.T) {
-	out := &output{}
+	out := &processtest.Output{}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {

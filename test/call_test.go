@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -62,7 +63,7 @@ func TestDoctorAlone(t *testing.T) {
 	}))
 	defer api.Close()
 	env := append(os.Environ(), "CCPAYMENT_APP_ID=a", "CCPAYMENT_APP_SECRET=b", "CCPAYMENT_BASE_URL="+api.URL)
-	stdout, _, code := ccpaymentIn(t, env, "", "doctor", "--address", loopback+":"+freePorts(t, 1)[0])
+	stdout, _, code := ccpaymentIn(t, env, "", "doctor", "--address", loopback+":"+processtest.Ports(t, 1)[0])
 	if code != 3 {
 		t.Errorf("exit code %d", code)
 	}
@@ -88,7 +89,7 @@ func TestCallUsage(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d and %q; it printed\n%s", c.args, code, c.code, c.want, stderr)
 		}
 	}
-	away := freePorts(t, 1)[0]
+	away := processtest.Ports(t, 1)[0]
 	env := append(os.Environ(), "CCPAYMENT_APP_ID=a", "CCPAYMENT_APP_SECRET=b", "CCPAYMENT_BASE_URL=http://127.0.0.1:"+away)
 	if _, stderr, code := ccpaymentIn(t, env, "", "call", "swap", "{}"); code != 4 || !strings.Contains(stderr, "cannot be reached") {
 		t.Errorf("exit code %d: %s", code, stderr)

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
@@ -156,7 +157,7 @@ func (s *cliShop) pay(order string, payment sandbox.Payment, state string) strin
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	until(s.t, "the Processing is settled", func() bool {
+	processtest.Until(s.t, "the Processing is settled", func() bool {
 		e := s.event("record_id=" + paid.RecordID)
 		return e.State == "delivered" || e.State == "held" || e.State == "dead"
 	})
@@ -169,7 +170,7 @@ func (s *cliShop) pay(order string, payment sandbox.Payment, state string) strin
 
 func (s *cliShop) await(order, state string) {
 	s.t.Helper()
-	until(s.t, order+" is "+state, func() bool { return s.event("status=success&order_id="+order).State == state })
+	processtest.Until(s.t, order+" is "+state, func() bool { return s.event("status=success&order_id="+order).State == state })
 }
 
 type shownEvent struct{ ID, State string }
@@ -177,7 +178,7 @@ type shownEvent struct{ ID, State string }
 // event is the only one of the query, or none.
 func (s *cliShop) event(query string) shownEvent {
 	s.t.Helper()
-	response, err := once.Get("http://" + s.admin + "/ccpayment/events?" + query)
+	response, err := processtest.Once.Get("http://" + s.admin + "/ccpayment/events?" + query)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -247,7 +248,7 @@ func TestEventCommands(t *testing.T) {
 		"status": "status", "events show " + dead: "events/" + dead, "orders show order-2": "orders/order-2", "orders list": "orders",
 	} {
 		stdout, _ := s.ask(0, append(strings.Fields(args), "--json")...)
-		response, err := once.Get("http://" + s.admin + "/ccpayment/" + path)
+		response, err := processtest.Once.Get("http://" + s.admin + "/ccpayment/" + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -305,7 +306,7 @@ func TestBackupCommand(t *testing.T) {
 func TestCommandsAlone(t *testing.T) {
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
-	away := freePorts(t, 1)[0]
+	away := processtest.Ports(t, 1)[0]
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		file := filepath.Join(dir, name)

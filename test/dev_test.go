@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // TestDevCommand: an app that answers 402 and takes a webhook needs nothing else
@@ -31,10 +33,10 @@ func TestDevCommand(t *testing.T) {
 		}
 	}))
 	defer app.Close()
-	port := freePorts(t, 1)[0]
+	port := processtest.Ports(t, 1)[0]
 	p := startProcess(t, binary, withoutShopToken(), "ccpayment", "dev", "--to", app.Listener.Addr().String(), "--listen", ":"+port)
 	sandbox := regexp.MustCompile(`the sandbox +(http://[0-9.:]+)`)
-	until(t, "dev says where the sandbox is", func() bool { return sandbox.MatchString(p.output.String()) })
+	processtest.Until(t, "dev says where the sandbox is", func() bool { return sandbox.MatchString(p.Output.String()) })
 	site := "http://127.0.0.1:" + port
 
 	var checkout struct {
@@ -42,32 +44,32 @@ func TestDevCommand(t *testing.T) {
 		Token string `json:"status_token"`
 	}
 	ask(t, http.MethodPost, site+"/buy", "", http.StatusCreated, &checkout)
-	control := sandbox.FindStringSubmatch(p.output.String())[1]
+	control := sandbox.FindStringSubmatch(p.Output.String())[1]
 	if !strings.HasPrefix(checkout.URL, control) {
 		t.Errorf("the checkout is at %q", checkout.URL)
 	}
 	ask(t, http.MethodPost, control+"/sandbox/pay", `{"order_id":"order-7","wait":true}`, http.StatusOK, nil)
-	until(t, "the app is told to fulfil", func() bool { return fulfilled.Load() > 0 })
+	processtest.Until(t, "the app is told to fulfil", func() bool { return fulfilled.Load() > 0 })
 	var status struct {
 		State     string `json:"state"`
 		Fulfilled bool   `json:"fulfilled"`
 	}
 	// Once the app has said yes, and that is on disk.
-	until(t, "the buyer's page is told that it is paid", func() bool {
+	processtest.Until(t, "the buyer's page is told that it is paid", func() bool {
 		ask(t, http.MethodGet, site+"/status?t="+checkout.Token, "", http.StatusOK, &status)
 		return status.State == "paid" && status.Fulfilled
 	})
 	for _, step := range []string{"made: ", "CCPayment sends ApiDeposit Success", "ApiDeposit Success handed over", "paid: "} {
 		line := regexp.MustCompile(`(?m)^[0-9:]{8}  order-7 +` + step)
-		until(t, "dev prints "+step, func() bool { return line.MatchString(p.output.String()) })
+		processtest.Until(t, "dev prints "+step, func() bool { return line.MatchString(p.Output.String()) })
 	}
 
 	app.Close()
 	ask(t, http.MethodPost, site+"/buy", "", http.StatusBadGateway, nil)
-	until(t, "dev says that the app is away", func() bool { return strings.Contains(p.output.String(), "your app cannot be reached") })
-	p.signal(t, syscall.SIGINT)
-	if p.err != nil {
-		t.Errorf("it ended with %v", p.err)
+	processtest.Until(t, "dev says that the app is away", func() bool { return strings.Contains(p.Output.String(), "your app cannot be reached") })
+	p.End(t, syscall.SIGINT)
+	if p.Err != nil {
+		t.Errorf("it ended with %v", p.Err)
 	}
 	if fulfilled.Load() != 1 {
 		t.Errorf("the app was told %d times to fulfil", fulfilled.Load())
@@ -91,7 +93,7 @@ func ask(t *testing.T, method, url, body string, status int, answer any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := once.Do(request)
+	response, err := processtest.Once.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // says answers with a text, whatever was asked.
@@ -50,10 +52,10 @@ func TestAPIOutOfOrder(t *testing.T) {
 					s.order(id)
 					s.lies.Store(&wrong.lie)
 					defer s.lies.Store(nil)
-					before := len(s.output.String())
+					before := len(s.Output.String())
 					record := s.pay(id)
-					until(t, "the log says "+wrong.says, func() bool {
-						for line := range strings.Lines(s.output.String()[before:]) {
+					processtest.Until(t, "the log says "+wrong.says, func() bool {
+						for line := range strings.Lines(s.Output.String()[before:]) {
 							if strings.Contains(line, "an event cannot be confirmed now") && strings.Contains(line, wrong.says) {
 								return true
 							}

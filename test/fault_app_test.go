@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 const notTaken = "the app did not take the event"
@@ -19,7 +21,7 @@ func persist(ctx context.Context, url string, e event) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		a, err := deliver(ctx, once, url, e, appSecret)
+		a, err := deliver(ctx, processtest.Once, url, e, appSecret)
 		switch {
 		case err == nil && a.yes():
 			return nil
@@ -82,12 +84,12 @@ func TestAppKilled(t *testing.T) {
 				events = append(events, some...)
 				wait := persistAll(t, s.hook, some)
 				before := len(app.received())
-				until(t, "requests are on their way", func() bool { return len(app.received()) > before })
+				processtest.Until(t, "requests are on their way", func() bool { return len(app.received()) > before })
 				close(dying)
 				app.server.Listener.Close()
 				app.server.CloseClientConnections()
 				close(died)
-				until(t, "the log says it", func() bool { return strings.Contains(s.output.String(), notTaken) })
+				processtest.Until(t, "the log says it", func() bool { return strings.Contains(s.Output.String(), notTaken) })
 				app.server.Close() // when its last handler has died
 				mu.Lock()
 				dying, died = make(chan struct{}), make(chan struct{})

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // clockBinary is a Caddy of which the clock can be set while it runs: the time
@@ -96,8 +98,8 @@ func (s *server) setClock(ahead time.Duration) {
 	if err := os.Rename(name, s.clock()); err != nil {
 		s.t.Fatal(err)
 	}
-	until(s.t, "the clock is set", func() bool {
-		return strings.Contains(s.output.String(), "the clock is ahead by "+seconds+"\n")
+	processtest.Until(s.t, "the clock is set", func() bool {
+		return strings.Contains(s.Output.String(), "the clock is ahead by "+seconds+"\n")
 	})
 }
 
@@ -122,7 +124,7 @@ func TestClockSet(t *testing.T) {
 				s.order("meanwhile")
 				record := s.pay("meanwhile")
 				for _, text := range []string{clockWasSet, "an event cannot be confirmed now"} {
-					until(t, "the log says "+text, func() bool { return strings.Contains(s.output.String(), text) })
+					processtest.Until(t, "the log says "+text, func() bool { return strings.Contains(s.Output.String(), text) })
 				}
 				for _, c := range s.app.received() {
 					if c.record == record {
@@ -176,17 +178,17 @@ func TestClockSetWhileEventsWait(t *testing.T) {
 					return true
 				}
 			}
-			until(t, "each was tried twice", tried(2))
+			processtest.Until(t, "each was tried twice", tried(2))
 			answers.Store(http.StatusUnauthorized) // which is given up after an hour of it
-			until(t, "each was tried four times", tried(4))
+			processtest.Until(t, "each was tried four times", tried(4))
 			s.setClock(ahead)
 			most := 0
 			for _, calls := range app.keys() {
 				most = max(most, len(calls))
 			}
-			until(t, "each was tried since", tried(most+2))
+			processtest.Until(t, "each was tried since", tried(most+2))
 			answers.Store(http.StatusOK)
-			until(t, "the app takes all", func() bool {
+			processtest.Until(t, "the app takes all", func() bool {
 				for _, e := range events {
 					if _, is := taken.Load(e.key.EventID()); !is {
 						return false
@@ -194,7 +196,7 @@ func TestClockSetWhileEventsWait(t *testing.T) {
 				}
 				return true
 			})
-			if text := s.output.String(); !strings.Contains(text, clockWasSet) {
+			if text := s.Output.String(); !strings.Contains(text, clockWasSet) {
 				t.Error("the log does not say that the clock was set")
 			}
 			s.stop()

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // missing ends a test that the machine has no means for. CI has to have them,
@@ -27,12 +29,12 @@ func missing(t *testing.T, what string, err error) {
 // that strace knows, until mend is called.
 func (s *server) inject(faults ...string) (mend func()) {
 	s.t.Helper()
-	args := []string{"-f", "-qq", "-o", "/dev/null", "-p", fmt.Sprint(s.cmd.Process.Pid), "-P", s.ledger}
+	args := []string{"-f", "-qq", "-o", "/dev/null", "-p", fmt.Sprint(s.Cmd.Process.Pid), "-P", s.ledger}
 	for _, fault := range faults {
 		args = append(args, "-e", "inject="+fault)
 	}
 	strace := exec.Command("strace", args...)
-	var says output
+	var says processtest.Output
 	strace.Stdout, strace.Stderr = &says, &says
 	if err := strace.Start(); err != nil {
 		missing(s.t, "strace, to make system calls fail", err)
@@ -48,13 +50,13 @@ func (s *server) inject(faults ...string) (mend func()) {
 		}
 		<-ended
 	}
-	until(s.t, "every thread is traced", func() bool {
+	processtest.Until(s.t, "every thread is traced", func() bool {
 		select {
 		case <-ended:
 			missing(s.t, "leave to trace a process", errors.New(says.String()))
 		default:
 		}
-		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.cmd.Process.Pid))
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.Cmd.Process.Pid))
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -94,9 +96,9 @@ func (b brokenDisk) test(t *testing.T, config string, prepare func(*server)) {
 	mends := b.breaks(s)
 	ctx := t.Context()
 	var refused, taken []event
-	until(t, "an event is refused", func() bool {
+	processtest.Until(t, "an event is refused", func() bool {
 		e := newEvent()
-		a, err := deliver(ctx, once, s.hook, e, appSecret)
+		a, err := deliver(ctx, processtest.Once, s.hook, e, appSecret)
 		if err == nil && a.yes() {
 			taken = append(taken, e)
 			return false
@@ -105,7 +107,7 @@ func (b brokenDisk) test(t *testing.T, config string, prepare func(*server)) {
 		return err == nil && a.status == http.StatusServiceUnavailable && !strings.Contains(a.text, "Success")
 	})
 	for _, text := range b.says {
-		until(t, "the log says "+text, func() bool { return strings.Contains(s.output.String(), text) })
+		processtest.Until(t, "the log says "+text, func() bool { return strings.Contains(s.Output.String(), text) })
 	}
 	if b.total {
 		for range 5 {
@@ -113,7 +115,7 @@ func (b brokenDisk) test(t *testing.T, config string, prepare func(*server)) {
 		}
 		for range 3 { // which are copies then
 			for _, e := range refused {
-				if a, err := deliver(ctx, once, s.hook, e, appSecret); err != nil || a.status != http.StatusServiceUnavailable {
+				if a, err := deliver(ctx, processtest.Once, s.hook, e, appSecret); err != nil || a.status != http.StatusServiceUnavailable {
 					t.Errorf("while nothing can be written the answer is %d %q, %v", a.status, a.text, err)
 				}
 			}
@@ -177,12 +179,13 @@ func TestDiskReadOnly(t *testing.T) {
 // TestDiskHangs: a disk that takes its time keeps nobody waiting for longer than
 // ten seconds.
 func TestDiskHangs(t *testing.T) {
+	const hangs = time.Minute
 	brokenDisk{
 		breaks: func(s *server) func() {
-			mend := s.inject(fmt.Sprintf("fdatasync,fsync:delay_enter=%d", patience.Microseconds()))
+			mend := s.inject(fmt.Sprintf("fdatasync,fsync:delay_enter=%d", hangs.Microseconds()))
 			since := time.Now()
 			return func() {
-				if took := time.Since(since); took > patience/2 {
+				if took := time.Since(since); took > hangs/2 {
 					s.t.Errorf("it took %s until the answers came at once", took)
 				}
 				mend()
@@ -222,8 +225,8 @@ func TestDiskFull(t *testing.T) {
 			missing(s.t, "leave to mount a small disk: to be root, in a container with CAP_SYS_ADMIN", err)
 		}
 		s.t.Cleanup(func() {
-			if s.process != nil { // whose file is open
-				s.signal(s.t, syscall.SIGKILL)
+			if s.Process != nil { // whose file is open
+				s.End(s.t, syscall.SIGKILL)
 			}
 			if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
 				s.t.Error(err)

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // TestStopped stops Caddy, as a machine does that is moved or swaps, for longer
@@ -47,24 +49,24 @@ func TestStopped(t *testing.T) {
 		s.start(settings.Replace(globals + config))
 		before := stopped{server: s, app: app, goOn: goOn, events: newEvents(n)}
 		before.wait = persistAll(t, s.hook, before.events)
-		until(t, "all are on their way", func() bool { return len(app.keys()) == n })
+		processtest.Until(t, "all are on their way", func() bool { return len(app.keys()) == n })
 		servers = append(servers, before)
 	}
 	for _, s := range servers {
-		if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		if err := s.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
 	}
 	since := time.Now()
-	until(t, "every lease is over", func() bool { return time.Since(since) > lease })
+	processtest.Until(t, "every lease is over", func() bool { return time.Since(since) > lease })
 	for _, s := range servers {
-		if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		if err := s.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, s := range servers {
-		until(t, "the log says it", func() bool {
-			text := s.output.String()
+		processtest.Until(t, "the log says it", func() bool {
+			text := s.Output.String()
 			return strings.Contains(text, notTaken) && strings.Contains(text, "no answer within 1s")
 		})
 		s.goOn()

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // checkLedgerIsOpenOnce looks at the files that Caddy has open: one file of the
@@ -20,12 +22,12 @@ func checkLedgerIsOpenOnce(t *testing.T, s *server) {
 
 func waitUntilLedgerIsClosed(t *testing.T, s *server) {
 	t.Helper()
-	until(t, "the ledger is closed", func() bool { return timesOpen(t, s) == 0 })
+	processtest.Until(t, "the ledger is closed", func() bool { return timesOpen(t, s) == 0 })
 }
 
 func timesOpen(t *testing.T, s *server) int {
 	t.Helper()
-	dir := fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid)
+	dir := fmt.Sprintf("/proc/%d/fd", s.Cmd.Process.Pid)
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +49,7 @@ func timesOpen(t *testing.T, s *server) int {
 // memory returns how many bytes of memory Caddy has that are not pages of files.
 func memory(t *testing.T, s *server) int {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,15 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
-// send delivers all of the events, each once, and checks that each is
+// send delivers all of the events, each processtest.Once, and checks that each is
 // acknowledged.
 func send(t *testing.T, url string, events []event) {
 	t.Helper()
-	connections := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4 * senders}, Timeout: patience}
+	connections := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4 * senders}, Timeout: processtest.Patience}
 	defer connections.CloseIdleConnections()
 	var next atomic.Int64
 	var all sync.WaitGroup
@@ -48,7 +50,7 @@ func newEvents(n int) []event {
 // arrived waits until the app has said yes to each of the events.
 func arrived(t *testing.T, app *receiver, events []event) {
 	t.Helper()
-	until(t, "all events have arrived", func() bool {
+	processtest.Until(t, "all events have arrived", func() bool {
 		taken := make(map[string]bool)
 		for _, c := range app.received() {
 			taken[c.key] = taken[c.key] || c.yes > 0
@@ -103,8 +105,8 @@ func TestAppAway(t *testing.T) {
 	events := newEvents(n)
 	send(t, s.hook, events)
 	since := time.Now()
-	until(t, "a retry of each event would have come", func() bool { return time.Since(since) > 2*time.Second })
-	// 32 at once, then one at a time, a second apart and more.
+	processtest.Until(t, "a retry of each event would have come", func() bool { return time.Since(since) > 2*time.Second })
+	// 32 at processtest.Once, then one at a time, a second apart and more.
 	probes := refused.Load()
 	if probes == 0 || probes > 50 {
 		t.Errorf("an app that is away was called %d times for %d events", probes, n)
@@ -143,7 +145,7 @@ func TestRoutesApart(t *testing.T) {
 	send(t, base+"/slow", held)
 	send(t, base+"/dead", newEvents(n))
 	send(t, base+"/slow", events) // the same records on two routes
-	until(t, "the slow app holds its first", func() bool { return len(slow.received()) > 0 })
+	processtest.Until(t, "the slow app holds its first", func() bool { return len(slow.received()) > 0 })
 	send(t, base+"/healthy", events)
 	arrived(t, healthy, events)
 	for _, c := range slow.received() {

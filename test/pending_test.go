@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // TestManyPending: what could not be handed over before Caddy was stopped is
@@ -27,7 +29,7 @@ func TestManyPending(t *testing.T) {
 	s.start(globals + stored)
 	ready, before := time.Since(start), memory(t, s)
 	peak := before
-	until(t, "all events were handed over", func() bool {
+	processtest.Until(t, "all events were handed over", func() bool {
 		peak = max(peak, memory(t, s))
 		return len(app.received()) >= n
 	})

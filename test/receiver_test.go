@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -42,7 +43,7 @@ type receiver struct {
 // newReceiver returns one that is away.
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	r := &receiver{t: t, address: net.JoinHostPort(loopback, freePorts(t, 1)[0])}
+	r := &receiver{t: t, address: net.JoinHostPort(loopback, processtest.Ports(t, 1)[0])}
 	r.url = "http://" + r.address
 	return r
 }

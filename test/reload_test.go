@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
@@ -145,7 +146,7 @@ func TestLedgerComesAndGoes(t *testing.T) {
 	checkLedgerKnows(t, s, tr.events())
 }
 
-// checkOnce checks that the app was handed these events, each once, and no other.
+// checkOnce checks that the app was handed these events, each processtest.Once, and no other.
 func checkOnce(t *testing.T, app *app, events []event) {
 	t.Helper()
 	for _, e := range events {
@@ -217,10 +218,10 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 	s.stop()
 }
 
-// mustAcknowledge delivers the event once.
+// mustAcknowledge delivers the event processtest.Once.
 func mustAcknowledge(t *testing.T, s *server, e event) {
 	t.Helper()
-	a, err := deliver(t.Context(), once, s.hook, e, appSecret)
+	a, err := deliver(t.Context(), processtest.Once, s.hook, e, appSecret)
 	if err != nil || !a.yes() {
 		t.Fatalf("the answer is %d %q, %v", a.status, a.text, err)
 	}
@@ -229,7 +230,7 @@ func mustAcknowledge(t *testing.T, s *server, e event) {
 // deliveries returns the lines that count webhooks among the metrics.
 func deliveries(t *testing.T, s *server) string {
 	t.Helper()
-	response, err := once.Get("http://" + s.admin + "/metrics")
+	response, err := processtest.Once.Get("http://" + s.admin + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

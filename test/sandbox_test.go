@@ -10,10 +10,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // TestSandboxCommand: what it prints is a Caddyfile that this Caddy takes, it
-// serves, and one interrupt ends it at once, whatever waits for it.
+// serves, and one interrupt ends it at processtest.Once, whatever waits for it.
 func TestSandboxCommand(t *testing.T) {
 	cmd := exec.Command(binary, "ccpayment", "sandbox", "--listen", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "CCPAYMENT_APP_ID=app-123", "CCPAYMENT_APP_SECRET=secret-456")
@@ -63,7 +65,7 @@ func TestSandboxCommand(t *testing.T) {
 			response.Body.Close()
 		}
 	}()
-	until(t, "the call is held back", func() bool {
+	processtest.Until(t, "the call is held back", func() bool {
 		response, err := http.Get(base + "/sandbox/faults")
 		if err != nil {
 			return false

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 const loopback = "127.0.0.1"
@@ -81,13 +80,13 @@ type server struct {
 	program string
 	// attributes are those of the commands, not of the server itself.
 	attributes *syscall.SysProcAttr
-	*process
+	*processtest.Process
 }
 
 // newServer finds a place; the app is what it will proxy to.
 func newServer(t *testing.T, app string) *server {
 	t.Helper()
-	ports := freePorts(t, 2)
+	ports := processtest.Ports(t, 2)
 	s := &server{t: t, dir: t.TempDir(), admin: net.JoinHostPort(loopback, ports[0]), port: ports[1], program: binary}
 	s.ledger = filepath.Join(s.dir, "data", "ledger.db")
 	s.hook = "http://" + net.JoinHostPort(loopback, s.port) + "/hook"
@@ -114,28 +113,16 @@ func (s *server) file(caddyfile string) string {
 // start runs Caddy and returns once the site answers.
 func (s *server) start(caddyfile string) {
 	s.t.Helper()
-	s.process = startProcess(s.t, s.program, s.env, "run", "--config", s.file(caddyfile), "--adapter", "caddyfile")
-	until(s.t, "the site answers", func() bool {
-		select {
-		case <-s.ended:
-			s.t.Fatalf("Caddy ended: %v\n%s", s.err, s.output.tail())
-		default:
-		}
-		response, err := once.Get(strings.TrimSuffix(s.hook, "/hook"))
-		if err != nil {
-			return false
-		}
-		response.Body.Close()
-		return response.StatusCode == http.StatusOK
-	})
+	s.Process = startProcess(s.t, s.program, s.env, "run", "--config", s.file(caddyfile), "--adapter", "caddyfile")
+	s.Answers(s.t, strings.TrimSuffix(s.hook, "/hook"))
 }
 
 // stop ends Caddy as a service manager does, and waits until it is gone.
 func (s *server) stop() {
 	s.t.Helper()
-	s.signal(s.t, syscall.SIGTERM)
-	if s.err != nil {
-		s.t.Errorf("Caddy ended with %v\n%s", s.err, s.output.tail())
+	s.End(s.t, syscall.SIGTERM)
+	if s.Err != nil {
+		s.t.Errorf("Caddy ended with %v\n%s", s.Err, s.Output.Tail())
 	}
 }
 
@@ -157,7 +144,7 @@ func (s *server) loadOnce(caddyfile string) error {
 	}
 	request.Header.Set("Content-Type", "text/caddyfile")
 	request.Header.Set("Cache-Control", "must-revalidate") // load it even if nothing changed
-	response, err := once.Do(request)
+	response, err := processtest.Once.Do(request)
 	if err != nil {
 		return err
 	}
@@ -171,128 +158,26 @@ func (s *server) loadOnce(caddyfile string) error {
 
 // command runs another Caddy to its end, with the server's environment.
 func (s *server) command(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), processtest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env, cmd.SysProcAttr = s.env, s.attributes
 	out, err := cmd.CombinedOutput()
-	if strings.Contains(string(out), dataRace) {
+	if strings.Contains(string(out), processtest.DataRace) {
 		s.t.Errorf("a data race:\n%s", out)
 	}
 	return string(out), err
 }
 
-// once makes a connection for each request: the admin endpoint is replaced by
-// every reload.
-var once = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-
-// process is a running Caddy.
-type process struct {
-	cmd    *exec.Cmd
-	output output
-	ended  chan struct{} // closed once it is gone; then err is set
-	err    error
-}
-
-const dataRace = "DATA RACE"
-
-func startProcess(t *testing.T, program string, env []string, args ...string) *process {
+// startProcess starts a process that ends with the test at the latest.
+func startProcess(t *testing.T, program string, env []string, args ...string) *processtest.Process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
-	p.cmd.Env = env
-	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
+	p := processtest.Start(t, env, program, args...)
 	t.Cleanup(func() {
-		p.signal(t, syscall.SIGKILL)
-		for _, word := range []string{dataRace, "panic:", "http: panic"} {
-			if before, after, found := strings.Cut(p.output.String(), word); found {
-				t.Errorf("%s in Caddy's log:\n%s%s%s", word, last(before, 1000), word, first(after, 8000))
-			}
-		}
+		p.End(t, syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("Caddy's log ends:\n%s", p.output.tail())
+			t.Logf("Caddy's log ends:\n%s", p.Output.Tail())
 		}
 	})
 	return p
-}
-
-// signal sends the signal and waits until the process is gone.
-func (p *process) signal(t *testing.T, sig syscall.Signal) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("sending %v: %v", sig, err)
-	}
-	select {
-	case <-p.ended:
-	case <-time.After(patience):
-		t.Errorf("Caddy did not end after %v\n%s", sig, p.output.tail())
-	}
-}
-
-// output collects what a process writes.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-func (o *output) tail() string { return last(o.String(), 4000) }
-
-func first(s string, n int) string { return s[:min(n, len(s))] }
-func last(s string, n int) string  { return s[max(0, len(s)-n):] }
-
-// patience is how long a condition may take: far longer than it does.
-const patience = 60 * time.Second
-
-// until waits for the condition.
-func until(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !condition() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
-}
-
-// freePorts returns ports that nobody listens on. They are below those that
-// the system gives to outgoing connections: a sender that tries again while
-// the server is away must not take the server's port.
-func freePorts(t *testing.T, n int) []string {
-	t.Helper()
-	var ports []string
-	for range 1000 {
-		port := fmt.Sprint(20000 + rand.IntN(12000))
-		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, port))
-		if err != nil {
-			continue
-		}
-		defer listener.Close()
-		if ports = append(ports, port); len(ports) == n {
-			return ports
-		}
-	}
-	t.Fatal("no free ports")
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -100,7 +101,7 @@ func (s *shop) order(id string) {
 // all calls that it took.
 func (s *shop) succeeded(recordID string) (calls []call) {
 	s.t.Helper()
-	until(s.t, "the app has said yes to "+recordID, func() bool {
+	processtest.Until(s.t, "the app has said yes to "+recordID, func() bool {
 		calls = nil
 		for _, c := range s.app.received() {
 			if c.record == recordID && c.status == "Success" {

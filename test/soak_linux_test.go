@@ -18,6 +18,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -81,7 +82,7 @@ func TestSoak(t *testing.T) {
 		if life == 0 {
 			k.stop()
 		} else {
-			k.signal(t, syscall.SIGKILL)
+			k.End(t, syscall.SIGKILL)
 		}
 	}
 	k.start(k.config)
@@ -140,7 +141,7 @@ func newSoak(t *testing.T) *soak {
 // befall does to Caddy what its nth turn has in store.
 func (k *soak) befall(n int) {
 	k.t.Helper()
-	forger := &http.Client{Transport: &http.Transport{}, Timeout: patience}
+	forger := &http.Client{Transport: &http.Transport{}, Timeout: processtest.Patience}
 	defer forger.CloseIdleConnections()
 	for range 100 {
 		a, err := deliver(k.t.Context(), forger, k.hook, newEvent(), "not the secret")
@@ -158,7 +159,7 @@ func (k *soak) befall(n int) {
 	case 2:
 		k.app.goes()
 		before := len(k.stored.events())
-		until(k.t, "events are stored while the app is away", func() bool { return len(k.stored.events()) >= before+20 })
+		processtest.Until(k.t, "events are stored while the app is away", func() bool { return len(k.stored.events()) >= before+20 })
 		k.app.comes()
 	case 3:
 		if err := k.box.SetFaults(sandbox.Fault{Endpoint: "*", HTTPStatus: http.StatusBadGateway, Times: 10}); err != nil {
@@ -173,7 +174,7 @@ func (k *soak) order() {
 	id := fmt.Sprintf("order-%d", k.orders)
 	price := decimal.New(10, 0)
 	var err error
-	until(k.t, "CCPayment takes an order", func() bool {
+	processtest.Until(k.t, "CCPayment takes an order", func() bool {
 		_, err = k.client.CreateDepositOrder(k.t.Context(), client.DepositOrderRequest{OrderID: id, CoinID: "1280", Chain: "TRX", Price: price})
 		return err == nil
 	})
@@ -196,7 +197,7 @@ func (k *soak) flow() {
 func (k *soak) checkFulfilled() {
 	k.t.Helper()
 	carriers := make(map[string]map[string]bool)
-	until(k.t, "each order was fulfilled", func() bool {
+	processtest.Until(k.t, "each order was fulfilled", func() bool {
 		for _, c := range k.app.received() {
 			if c.fulfill {
 				if carriers[c.order] == nil {
@@ -222,7 +223,7 @@ var inProfile = regexp.MustCompile(`goroutine profile: total (\d+)`)
 func (k *soak) sample() sample {
 	k.t.Helper()
 	var text []byte
-	response, err := once.Get("http://" + k.admin + "/debug/pprof/goroutine?debug=1")
+	response, err := processtest.Once.Get("http://" + k.admin + "/debug/pprof/goroutine?debug=1")
 	if err == nil {
 		text, err = io.ReadAll(response.Body)
 		response.Body.Close()
@@ -232,7 +233,7 @@ func (k *soak) sample() sample {
 		k.t.Fatalf("Caddy's goroutines: %v\n%s", err, text)
 	}
 	goroutines, _ := strconv.Atoi(string(total[1]))
-	descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", k.cmd.Process.Pid))
+	descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", k.Cmd.Process.Pid))
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -5,24 +5,26 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 func TestHTTP2(t *testing.T) {
 	app := startApp(t)
 	s := newServer(t, app.url)
-	securePort := freePorts(t, 1)[0]
+	securePort := processtest.Ports(t, 1)[0]
 	secure := strings.Replace(site, "http://127.0.0.1:{$PORT} {", "https://localhost:"+securePort+" {\n\ttls internal", 1)
 	s.start(strings.Replace(globals, "auto_https", "skip_install_trust\n\tauto_https", 1) +
 		"http://127.0.0.1:{$PORT} {\n\treverse_proxy {$APP}\n}\n" + secure)
 
 	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
-	c, url := &http.Client{Transport: transport, Timeout: patience}, "https://localhost:"+securePort+"/hook"
+	c, url := &http.Client{Transport: transport, Timeout: processtest.Patience}, "https://localhost:"+securePort+"/hook"
 
 	// The certificate is made in the background.
 	e := newEvent()
 	var got answer
-	until(t, "the site answers over TLS", func() bool {
+	processtest.Until(t, "the site answers over TLS", func() bool {
 		var err error
 		got, err = deliver(t.Context(), c, url, e, appSecret)
 		return err == nil

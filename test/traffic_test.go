@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -93,7 +94,7 @@ type answer struct {
 
 func (a answer) yes() bool { return a.status == http.StatusOK && a.text == "Success" }
 
-// deliver signs the event now and sends it once.
+// deliver signs the event now and sends it processtest.Once.
 func deliver(ctx context.Context, c *http.Client, url string, e event, secret string) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(e.body))
 	if err != nil {
@@ -165,7 +166,7 @@ func startPacedTraffic(t *testing.T, url string, pace <-chan time.Time) *traffic
 	t.Helper()
 	tr := &traffic{
 		t: t, url: url, pace: pace, ending: make(chan struct{}),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4 * senders}, Timeout: patience},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4 * senders}, Timeout: processtest.Patience},
 	}
 	for range senders {
 		tr.senders.Go(tr.send)
@@ -200,7 +201,7 @@ func (tr *traffic) send() {
 // sendOne delivers a new event twice at the same time, then once more with a copy
 // of an earlier one.
 func (tr *traffic) sendOne() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), processtest.Patience)
 	defer cancel()
 	e := newEvent()
 	if err := tr.both(ctx, e, e); err != nil {
@@ -230,5 +231,5 @@ func (tr *traffic) events() []event {
 func (tr *traffic) flow(n int) {
 	tr.t.Helper()
 	target := len(tr.events()) + n
-	until(tr.t, "more events are acknowledged", func() bool { return tr.t.Failed() || len(tr.events()) >= target })
+	processtest.Until(tr.t, "more events are acknowledged", func() bool { return tr.t.Failed() || len(tr.events()) >= target })
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -38,7 +39,7 @@ func TestKillsUnderLoad(t *testing.T) {
 					}
 				}
 				s.caddy.kill()
-				if s.app.gone() {
+				if s.app.Gone() {
 					s.app.start()
 				}
 				s.caddy.start()
@@ -110,7 +111,7 @@ func (s *shop) load() (end func()) {
 func (s *shop) flow(n int) {
 	s.t.Helper()
 	yes, _ := s.outbox.count()
-	until(s.t, "more events are acknowledged", func() bool {
+	processtest.Until(s.t, "more events are acknowledged", func() bool {
 		now, _ := s.outbox.count()
 		return now >= yes+n || s.t.Failed()
 	})

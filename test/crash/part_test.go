@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -30,7 +31,7 @@ func TestPartBeforeTheCrash(t *testing.T) {
 			}
 			s.caddy.start()
 			again := s.outbox.unacknowledged()
-			until(t, "the part comes again", func() bool {
+			processtest.Until(t, "the part comes again", func() bool {
 				for _, body := range again { // in pass-through it is the sender's to repeat
 					if err := s.outbox.copy(s.hook, body); err != nil {
 						t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 	"github.com/seed-338f6760/caddy-ccpayment/test/history"
 )
@@ -29,16 +30,16 @@ type point struct {
 
 // dies waits until Caddy has ended itself, and killedAfter kills it when the
 // sender has its 200.
-func dies(_ *testing.T, s *shop) { s.caddy.end() }
+func dies(_ *testing.T, s *shop) { s.caddy.Wait(s.t) }
 
 func killedAfter(t *testing.T, s *shop) {
-	until(t, "the sender has its answer", func() bool { _, open := s.outbox.count(); return open == 0 })
+	processtest.Until(t, "the sender has its answer", func() bool { _, open := s.outbox.count(); return open == 0 })
 	s.caddy.kill()
 }
 
 // killedInside kills Caddy while the app has the event.
 func killedInside(t *testing.T, s *shop) {
-	until(t, "the app has the event", func() bool { return len(s.successes(t)) > 0 })
+	processtest.Until(t, "the app has the event", func() bool { return len(s.successes(t)) > 0 })
 	s.caddy.kill()
 	s.app.kill()
 	s.app.start()
@@ -110,7 +111,7 @@ func (s *shop) processing(t *testing.T, order string, p sandbox.Payment) (record
 		t.Fatal(err)
 	}
 	key := s.await(record, p)
-	until(t, "the payment's Processing was sent", func() bool { return s.outbox.isSent(key) })
+	processtest.Until(t, "the payment's Processing was sent", func() bool { return s.outbox.isSent(key) })
 	s.settle()
 	s.caddy.stop()
 	return record
@@ -128,7 +129,7 @@ func (s *shop) crashAt(t *testing.T, p point, record string) {
 		t.Fatal(err)
 	}
 	key := s.await(record, sandbox.Payment{})
-	until(t, "the payment's Success was sent", func() bool { return s.outbox.isSent(key) })
+	processtest.Until(t, "the payment's Success was sent", func() bool { return s.outbox.isSent(key) })
 	p.until(t, s)
 }
 

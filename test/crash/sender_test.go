@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/test/history"
 )
@@ -170,7 +171,7 @@ func (o *outbox) copy(url string, body []byte) error {
 		"Timestamp":    {timestamp},
 		"Sign":         {client.Sign(credentials, timestamp, body)},
 	}
-	response, err := (&http.Client{Transport: o, Timeout: patience}).Do(request)
+	response, err := (&http.Client{Transport: o, Timeout: processtest.Patience}).Do(request)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
@@ -105,7 +106,7 @@ type shop struct {
 
 func newShop(t *testing.T, m mode) *shop {
 	t.Helper()
-	dir, ports := t.TempDir(), freePorts(t, 3)
+	dir, ports := t.TempDir(), processtest.Ports(t, 3)
 	s := &shop{
 		t: t, mode: m, outbox: newOutbox(),
 		ledger: filepath.Join(dir, "ledger.db"), inbox: filepath.Join(dir, "inbox"),
@@ -126,20 +127,20 @@ func newShop(t *testing.T, m mode) *shop {
 		t.Fatal(err)
 	}
 	app := net.JoinHostPort(loopback, ports[2])
-	s.caddy.t, s.caddy.name, s.caddy.ready = t, "Caddy", strings.Replace(s.hook, "/hook", "/ready", 1)
+	s.caddy.t, s.caddy.ready = t, strings.Replace(s.hook, "/hook", "/ready", 1)
 	s.caddy.args = []string{binary, "run", "--config", file, "--adapter", "caddyfile"}
 	s.caddy.env = append(s.caddy.env, "ADMIN="+s.admin, "PORT="+ports[1], "LEDGER="+s.ledger, "APP="+app,
 		"XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	s.app = &process{
-		t: t, name: "the app", args: []string{os.Args[0]}, ready: "http://" + app,
+		t: t, args: []string{os.Args[0]}, ready: "http://" + app,
 		env: []string{inboxVariable + "=" + s.inbox, addressVariable + "=" + app},
 	}
 	t.Cleanup(func() {
 		for _, p := range []*process{s.caddy, s.app} {
-			if p.cmd != nil {
+			if p.Process != nil {
 				p.kill()
 				if t.Failed() {
-					t.Logf("%s ended with:\n%s", p.name, p.output.tail())
+					t.Logf("%s ended with:\n%s", p.args[0], p.Output.Tail())
 				}
 			}
 		}
@@ -230,7 +231,7 @@ func (s *shop) allSent() bool {
 func (s *shop) settle() {
 	s.t.Helper()
 	polls := 0
-	until(s.t, "everything was sent and acknowledged", func() bool {
+	processtest.Until(s.t, "everything was sent and acknowledged", func() bool {
 		_, open := s.outbox.count()
 		if polls++; polls%100 == 0 {
 			for _, body := range s.outbox.unacknowledged() {
@@ -239,7 +240,7 @@ func (s *shop) settle() {
 		}
 		return open == 0 && s.allSent()
 	})
-	until(s.t, "nothing is pending", func() bool {
+	processtest.Until(s.t, "nothing is pending", func() bool {
 		n, known := s.pending()
 		return known && n == 0
 	})
@@ -249,7 +250,7 @@ func (s *shop) settle() {
 // may not know yet.
 func (s *shop) pending() (n uint64, known bool) {
 	s.t.Helper()
-	response, err := once.Get("http://" + s.admin + "/ccpayment/status")
+	response, err := processtest.Once.Get("http://" + s.admin + "/ccpayment/status")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,0 +1,73 @@
+package processtest
+
+import (
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// The ports are below those that the system gives to outgoing connections: none
+// of these takes the port of a server that is away. Those of a block belong to
+// the process that listens on its first one, so no two tests share a port,
+// whichever packages run at the same time.
+const (
+	firstPort, lastPort = 20000, 32000
+	blockSize           = 100
+)
+
+var (
+	portsMu sync.Mutex
+	// freed are the ports of our blocks that no test has, those that were given
+	// back last at the end.
+	freed  []string
+	blocks []net.Listener
+)
+
+// Ports returns ports of 127.0.0.1 that nobody listens on, and that no other
+// test gets until this one has ended.
+func Ports(t testing.TB, n int) []string {
+	t.Helper()
+	portsMu.Lock()
+	defer portsMu.Unlock()
+	var ports []string
+	for len(ports) < n {
+		if len(freed) == 0 && !claim() {
+			t.Fatal("no free ports")
+		}
+		port := freed[0]
+		freed = freed[1:]
+		if listener := listen(port); listener != nil {
+			listener.Close()
+			ports = append(ports, port)
+		}
+	}
+	t.Cleanup(func() {
+		portsMu.Lock()
+		defer portsMu.Unlock()
+		freed = append(freed, ports...)
+	})
+	return ports
+}
+
+// claim takes a block that no process has.
+func claim() bool {
+	for first := firstPort; first < lastPort; first += blockSize {
+		if listener := listen(strconv.Itoa(first)); listener != nil {
+			blocks = append(blocks, listener)
+			for port := first + 1; port < first+blockSize; port++ {
+				freed = append(freed, strconv.Itoa(port))
+			}
+			return true
+		}
+	}
+	return false
+}
+
+func listen(port string) net.Listener {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return nil
+	}
+	return listener
+}

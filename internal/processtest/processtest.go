@@ -1,0 +1,145 @@
+// Package processtest is for tests that run servers as processes of their own:
+// it starts and ends them, keeps what they write, and waits for what they do.
+package processtest
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience is how long anything may take: far longer than it does.
+const Patience = 90 * time.Second
+
+// Once makes a connection for each request, as the server at the address may be
+// another each time.
+var Once = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: Patience}
+
+// DataRace is what the race detector writes of what it finds.
+const DataRace = "DATA RACE"
+
+// Process is a program that was started.
+type Process struct {
+	Cmd *exec.Cmd
+	// Output is what it writes, to either.
+	Output Output
+	// Ended is closed once it is gone. Then Err says how it ended.
+	Ended chan struct{}
+	Err   error
+
+	check sync.Once
+}
+
+// Start starts the program. It is for the caller to end it.
+func Start(t testing.TB, env []string, program string, args ...string) *Process {
+	t.Helper()
+	p := &Process{Cmd: exec.Command(program, args...), Ended: make(chan struct{})}
+	p.Cmd.Env = env
+	p.Cmd.Stdout, p.Cmd.Stderr = &p.Output, &p.Output
+	if err := p.Cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.Err = p.Cmd.Wait()
+		close(p.Ended)
+	}()
+	return p
+}
+
+// Gone reports whether it has ended.
+func (p *Process) Gone() bool {
+	select {
+	case <-p.Ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Answers waits until a GET of the URL is answered with 200.
+func (p *Process) Answers(t testing.TB, url string) {
+	t.Helper()
+	Until(t, url+" answers", func() bool {
+		if p.Gone() {
+			t.Fatalf("%s ended: %v\n%s", p.Cmd.Path, p.Err, p.Output.Tail())
+		}
+		response, err := Once.Get(url)
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+}
+
+// End sends the signal, unless it has ended by itself, and waits until it is gone.
+func (p *Process) End(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	if err := p.Cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("sending %v: %v", signal, err)
+	}
+	p.Wait(t)
+}
+
+// Wait waits until it is gone. It must have written of no panic and no data race.
+func (p *Process) Wait(t testing.TB) {
+	t.Helper()
+	select {
+	case <-p.Ended:
+	case <-time.After(Patience):
+		t.Errorf("%s did not end\n%s", p.Cmd.Path, p.Output.Tail())
+	}
+	p.check.Do(func() {
+		for _, word := range []string{DataRace, "panic:", "http: panic"} {
+			if before, after, found := strings.Cut(p.Output.String(), word); found {
+				t.Errorf("%s in what %s wrote:\n%s%s%s", word, p.Cmd.Path, last(before, 1000), word, after[:min(len(after), 8000)])
+			}
+		}
+	})
+}
+
+// Output keeps what is written to it, by several at a time. The zero value is
+// ready.
+type Output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *Output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// Tail is its end, for a message.
+func (o *Output) Tail() string { return last(o.String(), 4000) }
+
+func last(s string, n int) string { return s[max(0, len(s)-n):] }
+
+// Until waits for the condition, and ends the test if it does not come.
+func Until(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.After(Patience)
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for !condition() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
