@@ -226,20 +226,27 @@ func (s *shop) allSent() bool {
 	return len(s.awaits) == 0
 }
 
-// settle waits until everything was sent, acknowledged and handed over. What
-// CCPayment has given up is sent again, as an operator asks for it.
-func (s *shop) settle() {
-	s.t.Helper()
+// resending is the condition, and at each hundredth time has sent again what
+// CCPayment may have given up, as an operator asks for it.
+func (s *shop) resending(condition func() bool) func() bool {
 	polls := 0
-	processtest.Until(s.t, "everything was sent and acknowledged", func() bool {
-		_, open := s.outbox.count()
+	return func() bool {
 		if polls++; polls%100 == 0 {
 			for _, body := range s.outbox.unacknowledged() {
 				_ = s.outbox.copy(s.hook, body) // the next round asks again
 			}
 		}
+		return condition()
+	}
+}
+
+// settle waits until everything was sent, acknowledged and handed over.
+func (s *shop) settle() {
+	s.t.Helper()
+	processtest.Until(s.t, "everything was sent and acknowledged", s.resending(func() bool {
+		_, open := s.outbox.count()
 		return open == 0 && s.allSent()
-	})
+	}))
 	processtest.Until(s.t, "nothing is pending", func() bool {
 		n, known := s.pending()
 		return known && n == 0
