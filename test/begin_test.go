@@ -11,6 +11,7 @@ import (
 )
 
 func TestValidateTouchesNoLedger(t *testing.T) {
+	t.Parallel()
 	app := startApp(t)
 	s := newServer(t, app.url)
 	file := s.file(globals + site)
@@ -41,6 +42,7 @@ func TestValidateTouchesNoLedger(t *testing.T) {
 }
 
 func TestUnusableLedger(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		prepare func(t *testing.T, s *server)
 		want    string
@@ -73,6 +75,7 @@ func TestUnusableLedger(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newServer(t, "http://127.0.0.1:1")
 			test.prepare(t, s)
 			mustNotStart(t, s, test.want)

@@ -15,6 +15,7 @@ import (
 
 // TestCallCommands: what asks CCPayment itself.
 func TestCallCommands(t *testing.T) {
+	t.Parallel()
 	s := newCLIShop(t)
 	s.pay("order-1", sandbox.Payment{}, "delivered")
 	stdout, _ := s.run(0, "call", "getAppOrderInfo", `{"orderId":"order-1"}`)
@@ -57,6 +58,7 @@ func TestCallCommands(t *testing.T) {
 // TestDoctorAlone: it names the address that CCPayment does not let in, a clock
 // that is wrong, and a Caddy that does not run.
 func TestDoctorAlone(t *testing.T) {
+	t.Parallel()
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Date", time.Now().Add(10*time.Minute).UTC().Format(http.TimeFormat))
 		io.WriteString(w, `{"code":12002,"msg":"ip 203.0.113.7 is not in the whitelist"}`)
@@ -72,6 +74,7 @@ func TestDoctorAlone(t *testing.T) {
 
 // TestCallUsage: what is wrong with the command line, or out of reach.
 func TestCallUsage(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		args string
 		code int

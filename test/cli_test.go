@@ -196,6 +196,7 @@ func (s *cliShop) event(query string) shownEvent {
 // TestEventCommands: what an operator sees and does, from held and from dead to
 // delivered, and what is final.
 func TestEventCommands(t *testing.T) {
+	t.Parallel()
 	s := newCLIShop(t)
 	s.golden("nothing", "events", "list")
 	s.golden("no_orders", "orders", "list")
@@ -267,6 +268,7 @@ func TestEventCommands(t *testing.T) {
 // TestBackupCommand: the copy is a ledger, is its owner's alone, and never
 // takes another file's place unasked.
 func TestBackupCommand(t *testing.T) {
+	t.Parallel()
 	s := newCLIShop(t)
 	s.pay("order-1", sandbox.Payment{}, "delivered")
 	file := filepath.Join(t.TempDir(), "copy.db")
@@ -304,6 +306,7 @@ func TestBackupCommand(t *testing.T) {
 // TestCommandsAlone: what is said where no Caddy runs, or another server, and
 // where the command line is wrong.
 func TestCommandsAlone(t *testing.T) {
+	t.Parallel()
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
 	away := processtest.Ports(t, 1)[0]

@@ -62,6 +62,7 @@ func caddy(t *testing.T, env []string, stdin string, args ...string) (stdout, st
 }
 
 func TestSignAndVerify(t *testing.T) {
+	t.Parallel()
 	config := filepath.Join(t.TempDir(), "Caddyfile")
 	caddyfile := "{\n ccpayment {\n account b {\n app_id app1\n app_secret new\n previous_secret secret1\n previous_secret old 2020-01-01T00:00:00Z\n }\n }\n}\n"
 	if err := os.WriteFile(config, []byte(caddyfile), 0o600); err != nil {
@@ -101,6 +102,7 @@ func TestSignAndVerify(t *testing.T) {
 		"unknown flag":        {"", []string{"sign", "--secret", "x"}, 2, "unknown flag"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			stdout, stderr, code := ccpayment(t, c.stdin, c.args...)
 			if code != c.code || !strings.Contains(stdout+strings.ReplaceAll(stderr, `\"`, `"`), c.want) {
 				t.Errorf("exit code %d, want %d and %q; it printed\n%s%s", code, c.code, c.want, stdout, stderr)

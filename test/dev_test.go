@@ -19,6 +19,7 @@ import (
 // TestDevCommand: an app that answers 402 and takes a webhook needs nothing else
 // to be paid in the sandbox, and what happened is printed.
 func TestDevCommand(t *testing.T) {
+	t.Parallel()
 	var fulfilled atomic.Int32
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -113,13 +114,13 @@ func ask(t *testing.T, method, url, body string, status int, answer any) {
 // TestDevCaddyfile: what it prints for going live is a Caddyfile that this
 // Caddy takes.
 func TestDevCaddyfile(t *testing.T) {
+	t.Parallel()
 	text, _, code := ccpayment(t, "", "dev", "--to", "localhost:3000", "--print-caddyfile")
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("SHOP_TOKEN", "token")
-	_, errs, valid := caddy(t, withCredentials(), "", "validate", "--config", file)
+	_, errs, valid := caddy(t, append(withCredentials(), "SHOP_TOKEN=token"), "", "validate", "--config", file)
 	if code != 0 || valid != 0 {
 		t.Errorf("exit codes %d and %d\n%s\n%s", code, valid, text, errs)
 	}

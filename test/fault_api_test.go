@@ -40,8 +40,10 @@ var wrongAPI = []struct {
 // TestAPIOutOfOrder: while CCPayment's API does not answer, or lies, nothing is
 // handed over as money; once it is in order, each payment is, without a restart.
 func TestAPIOutOfOrder(t *testing.T) {
+	t.Parallel()
 	for way, stores := range ways {
 		t.Run(way, func(t *testing.T) {
+			t.Parallel()
 			s := newShop(t, stores)
 			s.stop()
 			s.config = strings.Replace(s.config, "base_url", "api_timeout 300ms\n\t\tbase_url", 1)

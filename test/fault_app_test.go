@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,20 +54,27 @@ func persistAll(t *testing.T, url string, events []event) (wait func()) {
 // TestAppKilled: the app is killed with requests on their way, and comes back.
 // What it had not said yes to it gets again, and nothing else.
 func TestAppKilled(t *testing.T) {
+	t.Parallel()
 	const kills, n = 5, 40
 	for name, config := range map[string]string{"pass-through": site, "store-and-forward": stored} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			app := newReceiver(t)
 			var mu sync.Mutex
 			cut := make(map[string]int) // by key, how often the app died at it
 			dying, died := make(chan struct{}), make(chan struct{})
+			var holds atomic.Bool // the next request stays on its way until the app dies
 			app.meets = func(_ http.ResponseWriter, c call) {
 				mu.Lock()
 				dies, died := dying, died
 				mu.Unlock()
+				answers := time.After(rand.N(10 * time.Millisecond))
+				if holds.CompareAndSwap(true, false) {
+					answers = nil
+				}
 				select {
 				case <-dies:
-				case <-time.After(rand.N(10 * time.Millisecond)):
+				case <-answers:
 					return
 				}
 				<-died
@@ -82,9 +90,10 @@ func TestAppKilled(t *testing.T) {
 			for range kills {
 				some := newEvents(n)
 				events = append(events, some...)
+				before := app.count()
+				holds.Store(true)
 				wait := persistAll(t, s.hook, some)
-				before := len(app.received())
-				processtest.Until(t, "requests are on their way", func() bool { return len(app.received()) > before })
+				processtest.Until(t, "requests are on their way", func() bool { return app.count() > before })
 				close(dying)
 				app.server.Listener.Close()
 				app.server.CloseClientConnections()

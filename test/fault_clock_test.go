@@ -112,9 +112,11 @@ const clockWasSet = "the machine's clock was set"
 // unasked, and CCPayment refuses what is asked an hour off. Nothing is handed
 // over as money meanwhile, and all of it, once, when the clock is right again.
 func TestClockSet(t *testing.T) {
+	t.Parallel()
 	for way, stores := range ways {
 		for name, ahead := range jumps {
 			t.Run(way+"/"+name, func(t *testing.T) {
+				t.Parallel()
 				s := newShopAt(t, stores, newTimed)
 				s.order("before")
 				before := s.pay("before")
@@ -148,8 +150,10 @@ func TestClockSet(t *testing.T) {
 // TestClockSetWhileEventsWait: what waits for its next attempt does not wait an
 // hour longer, and nothing is given up an hour earlier.
 func TestClockSetWhileEventsWait(t *testing.T) {
+	t.Parallel()
 	for name, ahead := range jumps {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			app := newReceiver(t)
 			var answers atomic.Int64
 			answers.Store(http.StatusInternalServerError)

@@ -140,7 +140,10 @@ func (b brokenDisk) test(t *testing.T, config string, prepare func(*server)) {
 // both runs the test for both ways of handing over.
 func (b brokenDisk) both(t *testing.T, prepare func(*server)) {
 	for name, config := range map[string]string{"pass-through": site, "store-and-forward": stored} {
-		t.Run(name, func(t *testing.T) { b.test(t, config, prepare) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b.test(t, config, prepare)
+		})
 	}
 }
 
@@ -152,6 +155,7 @@ const unusable = "the ledger cannot be used"
 
 // TestSyncFails: every sync fails.
 func TestSyncFails(t *testing.T) {
+	t.Parallel()
 	brokenDisk{
 		breaks: injecting("fdatasync,fsync:error=EIO"), total: true,
 		says: []string{unusable, "its disk fails: nothing that was acknowledged is lost"},
@@ -161,6 +165,7 @@ func TestSyncFails(t *testing.T) {
 // TestSecondSyncFails: what a commit has written can be synced, and not that it
 // is valid. It is to be seen in the file then, and must not be believed.
 func TestSecondSyncFails(t *testing.T) {
+	t.Parallel()
 	brokenDisk{
 		breaks: injecting("fdatasync:error=EIO:when=2+2", "fsync:error=EIO"), total: true,
 		says: []string{unusable, "its disk fails: nothing that was acknowledged is lost"},
@@ -170,6 +175,7 @@ func TestSecondSyncFails(t *testing.T) {
 // TestDiskReadOnly: the system has made the disk read-only, as it does after an
 // error. (By hand that cannot be done while a file is open for writing.)
 func TestDiskReadOnly(t *testing.T) {
+	t.Parallel()
 	brokenDisk{
 		breaks: injecting("pwrite64,ftruncate:error=EROFS", "fdatasync,fsync:error=EROFS"), total: true,
 		says: []string{unusable, "it cannot be written: give the user that runs Caddy write permission"},
@@ -179,6 +185,7 @@ func TestDiskReadOnly(t *testing.T) {
 // TestDiskHangs: a disk that takes its time keeps nobody waiting for longer than
 // ten seconds.
 func TestDiskHangs(t *testing.T) {
+	t.Parallel()
 	const hangs = time.Minute
 	brokenDisk{
 		breaks: func(s *server) func() {
@@ -198,9 +205,10 @@ func TestDiskHangs(t *testing.T) {
 
 // TestDiskFull: the ledger's disk is full, and there is room again.
 func TestDiskFull(t *testing.T) {
-	var filler string
+	t.Parallel()
 	brokenDisk{
 		breaks: func(s *server) func() {
+			filler := filepath.Join(filepath.Dir(s.ledger), "filler")
 			file, err := os.Create(filler)
 			if err != nil {
 				s.t.Fatal(err)
@@ -232,6 +240,5 @@ func TestDiskFull(t *testing.T) {
 				s.t.Error(err)
 			}
 		})
-		filler = filepath.Join(disk, "filler")
 	})
 }

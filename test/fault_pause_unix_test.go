@@ -17,10 +17,11 @@ import (
 // than an attempt may take and than the lease on its record. What was on its way
 // is tried again, with the same key, and in order.
 func TestStopped(t *testing.T) {
+	t.Parallel()
 	const n = 20
-	// Longer than a second for the app, four for CCPayment, and half a minute.
+	// Longer than three seconds for the app, four for CCPayment, and half a minute.
 	const lease = 45 * time.Second
-	settings := strings.NewReplacer("confirm off", "confirm off\n\t\ttimeout 1s", "ccpayment {", "ccpayment {\n\t\tapi_timeout 1s")
+	settings := strings.NewReplacer("confirm off", "confirm off\n\t\ttimeout 3s", "ccpayment {", "ccpayment {\n\t\tapi_timeout 1s")
 
 	type stopped struct {
 		*server
@@ -67,7 +68,7 @@ func TestStopped(t *testing.T) {
 	for _, s := range servers {
 		processtest.Until(t, "the log says it", func() bool {
 			text := s.Output.String()
-			return strings.Contains(text, notTaken) && strings.Contains(text, "no answer within 1s")
+			return strings.Contains(text, notTaken) && strings.Contains(text, "no answer within 3s")
 		})
 		s.goOn()
 		s.wait()

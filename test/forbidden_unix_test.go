@@ -10,11 +10,13 @@ import (
 )
 
 func TestForbiddenFolder(t *testing.T) {
+	t.Parallel()
 	for name, file := range map[string]string{
 		"the ledger's own": "ledger.db",
 		"the one above":    "shop/ledger.db",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newServer(t, "http://127.0.0.1:1")
 			dir := filepath.Join(s.dir, "forbidden")
 			mustMkdir(t, dir)

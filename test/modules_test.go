@@ -10,6 +10,7 @@ import (
 var modules = []string{"ccpayment", "ccpayment.stores.bolt", "http.handlers.ccpayment_webhook", "http.handlers.ccpayment_checkout", "http.handlers.ccpayment_status", "http.handlers.ccpayment_api"}
 
 func TestModules(t *testing.T) {
+	t.Parallel()
 	listings := map[string]func() ([]byte, error){
 		"caddy list-modules": exec.Command(binary, "list-modules").CombinedOutput,
 		// xcaddy writes a program that imports the root package and nothing else
@@ -18,6 +19,7 @@ func TestModules(t *testing.T) {
 	}
 	for name, listing := range listings {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			out, err := listing()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)

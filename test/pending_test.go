@@ -31,7 +31,7 @@ func TestManyPending(t *testing.T) {
 	peak := before
 	processtest.Until(t, "all events were handed over", func() bool {
 		peak = max(peak, memory(t, s))
-		return len(app.received()) >= n
+		return app.count() >= n
 	})
 	took := time.Since(start)
 	arrived(t, app, events)

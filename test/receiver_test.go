@@ -98,6 +98,13 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	c.yes = r.clock
 }
 
+// count is how many calls there were so far.
+func (r *receiver) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.calls)
+}
+
 // received returns the calls so far, in the order of their beginning.
 func (r *receiver) received() []call {
 	r.mu.Lock()

@@ -3,6 +3,7 @@ package test
 import "testing"
 
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	app := startApp(t)
 	s := newServer(t, app.url)
 	var events []event

@@ -17,6 +17,7 @@ import (
 // TestSandboxCommand: what it prints is a Caddyfile that this Caddy takes, it
 // serves, and one interrupt ends it at processtest.Once, whatever waits for it.
 func TestSandboxCommand(t *testing.T) {
+	t.Parallel()
 	cmd := exec.Command(binary, "ccpayment", "sandbox", "--listen", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "CCPAYMENT_APP_ID=app-123", "CCPAYMENT_APP_SECRET=secret-456")
 	out, err := cmd.StdoutPipe()
@@ -91,6 +92,7 @@ func TestSandboxCommand(t *testing.T) {
 
 // TestSandboxUsage: what is wrong with the command line has the exit code 2.
 func TestSandboxUsage(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{{"--nope"}, {"--speed", "fast"}, {"--config", "Caddyfile"}, {"now"}} {
 		out, errs, code := ccpayment(t, "", append([]string{"sandbox"}, args...)...)
 		if code != 2 || errs == "" {

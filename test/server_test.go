@@ -94,8 +94,6 @@ func newServer(t *testing.T, app string) *server {
 		"CCPAYMENT_APP_ID="+appID, "CCPAYMENT_APP_SECRET="+appSecret,
 		"ADMIN="+s.admin, "PORT="+s.port, "LEDGER="+s.ledger, "APP="+app,
 		"XDG_DATA_HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir,
-		// A second race is reported too, and neither ends the process early.
-		"GORACE=halt_on_error=0",
 	)
 	return s
 }

@@ -64,6 +64,7 @@ type soak struct {
 // second fails, an app and a CCPayment that go away, forgers, a stop and kills.
 // Nothing is lost, and what a process holds does not grow with what it has done.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	const lives, turns = 3, 12 // of Caddy, and of each life
 	k := newSoak(t)
 	turn := *soaking / (lives * turns)
@@ -158,8 +159,8 @@ func (k *soak) befall(n int) {
 		}
 	case 2:
 		k.app.goes()
-		before := len(k.stored.events())
-		processtest.Until(k.t, "events are stored while the app is away", func() bool { return len(k.stored.events()) >= before+20 })
+		before := k.stored.count()
+		processtest.Until(k.t, "events are stored while the app is away", func() bool { return k.stored.count() >= before+20 })
 		k.app.comes()
 	case 3:
 		if err := k.box.SetFaults(sandbox.Fault{Endpoint: "*", HTTPStatus: http.StatusBadGateway, Times: 10}); err != nil {
@@ -188,8 +189,8 @@ func (k *soak) order() {
 
 func (k *soak) flow() {
 	k.t.Helper()
-	k.stored.flow(20)
-	k.direct.flow(20)
+	stored, direct := k.stored.more(10), k.direct.more(10)
+	processtest.Until(k.t, "more events are acknowledged", func() bool { return stored() && direct() })
 }
 
 // checkFulfilled waits until each order was fulfilled, and checks that it was
@@ -238,7 +239,7 @@ func (k *soak) sample() sample {
 		k.t.Fatal(err)
 	}
 	return sample{
-		events: len(k.stored.events()) + len(k.direct.events()), memory: memory(k.t, k.server),
+		events: k.stored.count() + k.direct.count(), memory: memory(k.t, k.server),
 		goroutines: goroutines, descriptors: len(descriptors),
 	}
 }

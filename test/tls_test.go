@@ -10,6 +10,7 @@ import (
 )
 
 func TestHTTP2(t *testing.T) {
+	t.Parallel()
 	app := startApp(t)
 	s := newServer(t, app.url)
 	securePort := processtest.Ports(t, 1)[0]

@@ -230,6 +230,18 @@ func (tr *traffic) events() []event {
 // flow waits until n more events were acknowledged.
 func (tr *traffic) flow(n int) {
 	tr.t.Helper()
-	target := len(tr.events()) + n
-	processtest.Until(tr.t, "more events are acknowledged", func() bool { return tr.t.Failed() || len(tr.events()) >= target })
+	processtest.Until(tr.t, "more events are acknowledged", tr.more(n))
+}
+
+// more returns what tells whether n more events were acknowledged since, or the
+// test has failed.
+func (tr *traffic) more(n int) func() bool {
+	target := tr.count() + n
+	return func() bool { return tr.t.Failed() || tr.count() >= target }
+}
+
+func (tr *traffic) count() int {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return len(tr.acknowledged)
 }
