@@ -23,6 +23,7 @@ import (
 
 	_ "github.com/seed-338f6760/caddy-ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 func TestMain(m *testing.M) {
@@ -168,12 +169,7 @@ func adapt(t *testing.T, caddyfile string) []byte {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return net.JoinHostPort("127.0.0.1", processtest.Ports(t, 1)[0])
 }
 
 func port(addr string) string {
@@ -449,14 +445,5 @@ func get[T any](t *testing.T, from <-chan T) T {
 // await returns when the condition holds.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
+	processtest.Until(t, what, holds)
 }

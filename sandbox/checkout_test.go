@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -44,14 +45,14 @@ func TestCheckoutOfAnInvoice(t *testing.T) {
 	if _, err := w.PayScenario(t.Context(), page, sandbox.ScenarioUnder); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "half of it", func() bool {
+	processtest.Until(t, "half of it", func() bool {
 		view, _ = w.Checkout(page)
 		return view.Paid.GreaterThanOrEqual(dec("10")) && view.Paid.LessThan(dec("10.1"))
 	})
 	if _, err := w.PayScenario(t.Context(), page, sandbox.ScenarioExact); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all of it", func() bool {
+	processtest.Until(t, "all of it", func() bool {
 		view, _ = w.Checkout(page)
 		return view.Paid.GreaterThanOrEqual(view.Total) && view.Paid.LessThan(dec("20.1"))
 	})
@@ -98,7 +99,7 @@ func TestCheckoutScenarios(t *testing.T) {
 			t.Fatal(err)
 		}
 		var p sandbox.CheckoutPayment
-		eventually(t, scenario, func() bool {
+		processtest.Until(t, scenario, func() bool {
 			view, _ := w.Checkout(page)
 			p = view.Payments[0]
 			return p.Status == want.status

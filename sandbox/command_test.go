@@ -39,7 +39,7 @@ func TestCommandServesUntilItIsEnded(t *testing.T) {
 		ended <- command(t, out, "--listen", "127.0.0.1:0", "--speed", "1000").ExecuteContext(ctx)
 	}()
 	base := regexp.MustCompile(`API +(http://127\.0\.0\.1:[0-9]+)/ccpayment/v2\n`)
-	eventually(t, "the address", func() bool { return base.MatchString(out.String()) })
+	processtest.Until(t, "the address", func() bool { return base.MatchString(out.String()) })
 	w := &world{t: t, url: base.FindStringSubmatch(out.String())[1], client: &http.Client{Transport: &http.Transport{}}}
 	w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"1","priceFiatId":1033}`)
 	check(t, w, "createInvoiceUrl", []rule{{"forged line", `{"orderId":"inv-1\n","price":"1","priceFiatId":9}`, 11000, ""}})
@@ -98,7 +98,7 @@ func TestCommandWarnsWhenOthersCanReachIt(t *testing.T) {
 	go func() {
 		ended <- command(t, out, "--listen", ":0", "--public-url", "https://pay.shop.example").ExecuteContext(ctx)
 	}()
-	eventually(t, "the warning", func() bool { return strings.Contains(out.String(), "Warning") })
+	processtest.Until(t, "the warning", func() bool { return strings.Contains(out.String(), "Warning") })
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -71,7 +72,7 @@ func TestHangingReceiver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "both webhooks", func() bool { return len(w.receiver.got()) == 2 })
+	processtest.Until(t, "both webhooks", func() bool { return len(w.receiver.got()) == 2 })
 	w.Close()
 	close(w.receiver.blocked)
 	if n := len(w.Deliveries()); n != 0 {

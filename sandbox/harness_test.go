@@ -251,18 +251,3 @@ func (n tree) expect(t *testing.T, want map[string]string) {
 		}
 	}
 }
-
-// eventually waits until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("gave up waiting: " + what)
-		}
-	}
-}

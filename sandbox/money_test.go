@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -163,7 +164,7 @@ func TestFailedAndPendingPayments(t *testing.T) {
 	if got := w.ok("rescanLostTransaction", body).str("description"); !strings.Contains(got, "rescanned") {
 		t.Error(got)
 	}
-	eventually(t, "the webhook after a rescan", func() bool {
+	processtest.Until(t, "the webhook after a rescan", func() bool {
 		return w.receiver.statuses() == "Processing Failed Processing Success"
 	})
 	if w.balance(1280) != "9.95" {
@@ -266,7 +267,7 @@ func TestAfterExpiry(t *testing.T) {
 	hooks := len(w.receiver.got())
 	record := w.pay(sandbox.Payment{Address: address, Amount: dec("10")})
 	w.ok("getAppDepositRecord", `{"recordId":"`+record+`"}`).expect(t, map[string]string{"record.orderId": `""`})
-	eventually(t, "the credit", func() bool { return w.balance(1280) == "19.9" })
+	processtest.Until(t, "the credit", func() bool { return w.balance(1280) == "19.9" })
 	if n := len(w.receiver.got()); n != hooks {
 		t.Errorf("an address that is no longer watched sent %d webhooks", n-hooks)
 	}

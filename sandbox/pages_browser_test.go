@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/browser"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -91,7 +92,7 @@ func (b *buyer) awaits(state string) {
 // told checks that the webhook of the last status reached the shop.
 func (b *buyer) told(status string) {
 	b.t.Helper()
-	eventually(b.t, "the webhook "+status, func() bool {
+	processtest.Until(b.t, "the webhook "+status, func() bool {
 		got := b.receiver.got()
 		last := got[len(got)-1]
 		return last.Type == "ApiDeposit" && last.Msg["orderId"] == b.order && last.Msg["status"] == status

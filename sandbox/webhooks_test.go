@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -104,7 +105,7 @@ func TestConfirmationTakesTime(t *testing.T) {
 	if _, err := w.Pay(t.Context(), sandbox.Payment{OrderID: "inv-1"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "Processing", func() bool { return w.receiver.statuses() == "Processing" })
+	processtest.Until(t, "Processing", func() bool { return w.receiver.statuses() == "Processing" })
 	w.ok("getInvoiceOrderInfo", `{"orderId":"inv-1"}`).expect(t, map[string]string{
 		"paidList.0.status": `"Processing"`, "totalPaidValue": `"0"`,
 	})
@@ -164,7 +165,7 @@ func TestWithoutAnyURL(t *testing.T) {
 		t.Error("a webhook URL without a scheme was taken")
 	}
 	w.ok("webhook/resend", `{"startTimestamp":`+at(w, -time.Minute)+`}`).expect(t, map[string]string{"resendCount": "1"})
-	eventually(t, "the resent webhook", func() bool { return w.receiver.statuses() == "Success" })
+	processtest.Until(t, "the resent webhook", func() bool { return w.receiver.statuses() == "Success" })
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
@@ -210,11 +211,11 @@ func TestResend(t *testing.T) {
 	window := `{"startTimestamp":` + at(w, -50*time.Minute)
 	count(window+`,"transactionType":"UserDeposit"}`, 0)
 	count(window+`}`, 1) // only what failed
-	eventually(t, "the resent webhook", func() bool { return len(w.receiver.got()) == before+1 })
+	processtest.Until(t, "the resent webhook", func() bool { return len(w.receiver.got()) == before+1 })
 	if h := w.receiver.got()[before]; h.Msg["recordId"] != dead || h.Msg["status"] != "Success" {
 		t.Errorf("%s", h.body)
 	}
-	eventually(t, "the log", func() bool { return len(w.Deliveries()) == before+1 })
+	processtest.Until(t, "the log", func() bool { return len(w.Deliveries()) == before+1 })
 	count(window+`}`, 0)
 	count(window+`,"webhookResult":"AllResult","transactionType":"ApiDeposit"}`, 2)
 	count(window+`,"webhookResult":"AllResult","recordIds":["`+dead+`"]}`, 1)
@@ -243,12 +244,12 @@ func TestSuccessComesAfterTheFirstTryOfProcessing(t *testing.T) {
 	if _, err := w.Pay(t.Context(), sandbox.Payment{OrderID: "inv-1", Instant: true}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "Processing", func() bool { return w.receiver.statuses() == "Processing" })
-	eventually(t, "the credit", func() bool { return w.balance(1280) != "0" })
+	processtest.Until(t, "Processing", func() bool { return w.receiver.statuses() == "Processing" })
+	processtest.Until(t, "the credit", func() bool { return w.balance(1280) != "0" })
 	w.Activate(t.Context())
 	if got := w.receiver.statuses(); got != "Processing <nil>" {
 		t.Errorf("while Processing is unanswered: %s", got)
 	}
 	close(w.receiver.blocked)
-	eventually(t, "Success", func() bool { return w.receiver.statuses() == "Processing <nil> Success" })
+	processtest.Until(t, "Success", func() bool { return w.receiver.statuses() == "Processing <nil> Success" })
 }

@@ -5,7 +5,6 @@ package monitoring_test
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +22,7 @@ import (
 
 	_ "github.com/seed-338f6760/caddy-ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // TestNames: every metric that the rules and the dashboard name is in the scrape
@@ -74,7 +74,8 @@ func scrape(t *testing.T) map[string]map[string]bool {
 		_, _ = io.WriteString(w, `{"code":11003,"msg":"no such record"}`)
 	}))
 	t.Cleanup(api.Close)
-	admin, site := freeAddr(t), freeAddr(t)
+	ports := processtest.Ports(t, 2)
+	admin, site := "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(`{
 		admin `+admin+`
 		persist_config off
@@ -165,16 +166,6 @@ func do(t *testing.T, request *http.Request) (int, string) {
 		t.Fatal(err)
 	}
 	return response.StatusCode, string(text)
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func read(t *testing.T, file string) string {

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,10 +14,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // A delivery is one request as the gateway sends it.
@@ -61,7 +61,7 @@ func (a *app) start(t *testing.T) {
 	for try := 1; ; try++ {
 		a.launch(t)
 		ended := false
-		until(t, a.name+" to answer", func() bool {
+		processtest.Until(t, a.name+" answers", func() bool {
 			select {
 			case <-a.exited:
 				ended = true
@@ -82,7 +82,7 @@ func (a *app) start(t *testing.T) {
 
 func (a *app) launch(t *testing.T) {
 	t.Helper()
-	port := freePort(t)
+	port := processtest.Ports(t, 1)[0]
 	a.url = "http://127.0.0.1:" + port + "/hook"
 	args := a.command(t, port)
 	a.cmd = exec.Command(args[0], args[1:]...)
@@ -118,25 +118,6 @@ func (a *app) kill(t *testing.T) {
 	default:
 		_ = syscall.Kill(-a.cmd.Process.Pid, syscall.SIGKILL) // it may be ending by itself
 		<-a.exited
-	}
-}
-
-var ports sync.Map // given to an app before: two apps never share one
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ := net.SplitHostPort(listener.Addr().String())
-		if err := listener.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if _, given := ports.LoadOrStore(port, true); !given {
-			return port
-		}
 	}
 }
 
@@ -340,18 +321,4 @@ func missing(t *testing.T, what string) {
 		t.Fatalf("%s is missing, and CI has to have it", what)
 	}
 	t.Skipf("%s is missing here; CI installs it", what)
-}
-
-// until asks again and again whether the condition holds, and fails the test when it takes too long.
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for late := time.After(30 * time.Second); !holds(); {
-		select {
-		case <-again.C:
-		case <-late:
-			t.Fatalf("waited too long for %s", what)
-		}
-	}
 }

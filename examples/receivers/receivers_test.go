@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 const token = "correct-horse-battery"
@@ -213,7 +215,7 @@ func TestNeedsToken(t *testing.T) {
 			a.launch(t)
 			e := event(1, "rec-1", "Success", 1000)
 			e.auth = "Bearer "
-			until(t, "the app to end or to answer 500", func() bool {
+			processtest.Until(t, "the app ends or answers 500", func() bool {
 				select {
 				case <-a.exited:
 					return a.cmd.ProcessState.ExitCode() > 0
