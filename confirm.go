@@ -37,6 +37,8 @@ type confirmation struct {
 	flag      *ledger.Flag
 	flagValue string
 	earned    bool
+	// mayFulfil: the flag was Fulfill, before it was looked at who has it.
+	mayFulfil bool
 	// reason is why a payment does not fulfil its order, in one word.
 	reason string
 	// terms are those of our checkout that the order was settled by; nil: none.

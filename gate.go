@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -61,12 +62,12 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 		h.app.confirmedAt.Store(&asked)
 	}
 	failpoint.Reach("confirmed")
-	if h.Confirm == "off" { // it was asked about because it came late
+	// With confirm off it was asked about because it came late; what an operator has
+	// accepted though it is risky is handed over, and fulfils nothing.
+	if h.Confirm == "off" || d.event.Accepted && money.risk != ledger.NotRisky {
 		money.flag, money.earned = nil, false
 	}
-	if d.event.Accepted && money.risk != ledger.NotRisky {
-		money.flag, money.earned = nil, false // it is handed over, and never fulfils
-	}
+	money.mayFulfil = money.flag != nil && money.flag.Name == ledger.Fulfill
 	if err := h.sending(ctx, attempt, &money, shared); err != nil {
 		attempt.End(ctx, err)
 		return nil, h.unavailable(err)
@@ -79,20 +80,47 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	return &money, answer{}
 }
 
-// settleAgain has an event handed over once more whose order got another price
-// while it was on its way: by that one it may be paid.
+// settleAgain has an event handed over once more that went out without its
+// order's flag, and by which the order is paid all the same: its price was changed
+// meanwhile, or each of its payments was on its way when the other was looked at.
 func (h *Webhook) settleAgain(ctx context.Context, e ledger.Event, money *confirmation, shared *sharedLedger) {
-	if money == nil || money.terms == nil || money.flag != nil || e.Key.Status != "success" {
+	if money == nil || !money.mayFulfil || money.flag != nil {
 		return
 	}
-	order, err := shared.Order(ctx, e.InOrder())
-	if err == nil && order.Checkout != nil && order.FulfilledBy == "" && !sameTerms(order.Checkout.Terms, *money.terms) {
-		err = h.app.replay(context.WithoutCancel(ctx), e, "the order's price has changed meanwhile", shared)
+	cause, err := h.unsettled(ctx, e, money, shared)
+	if err == nil && cause != "" {
+		err = h.app.replay(context.WithoutCancel(ctx), e, cause, shared)
 	}
 	if err != nil {
-		h.logger.Error("the order's price has changed, and its payment could not be settled again: replay it",
+		h.logger.Error("the event's order may be paid without a word to the app: replay the event",
 			append(h.fields(e), zap.Error(redacted(err)))...)
 	}
+}
+
+// unsettled says why the event has to be settled again, or nothing.
+func (h *Webhook) unsettled(ctx context.Context, e ledger.Event, money *confirmation, shared *sharedLedger) (string, error) {
+	order, err := shared.Order(ctx, e.InOrder())
+	if err != nil {
+		return "", err
+	}
+	bound, err := shared.store.Bound(ctx, []ledger.Flag{ledger.FulfillOf(e.AppID, e.InOrder().ID)})
+	if err != nil || bound[0] {
+		return "", err
+	}
+	if money.terms != nil && order.Checkout != nil && !sameTerms(order.Checkout.Terms, *money.terms) {
+		return "the order's price has changed meanwhile", nil
+	}
+	counts := slices.ContainsFunc(order.Payments, func(p ledger.OrderPayment) bool {
+		return p.RecordID == e.ID && p.Verdict == string(settle.Counts)
+	})
+	if !counts || !settle.State(order.State).Fulfils() {
+		return "", nil
+	}
+	isLeft, err := h.isAnotherToCome(ctx, e, order.Payments, shared)
+	if err != nil || isLeft {
+		return "", err
+	}
+	return "the order was paid meanwhile", nil
 }
 
 // policyFor is the route's policy with what an operator has decided about the
@@ -169,11 +197,31 @@ func (h *Webhook) isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, 
 	if err != nil || bound[0] {
 		return false, err // it is settled already who fulfils it
 	}
-	for _, payment := range money.order.payments {
-		if payment.Verdict != string(settle.Counts) || payment.RecordID == attempt.Event.ID {
+	return h.isAnotherToCome(ctx, attempt.Event, money.order.payments, shared)
+}
+
+// isAnotherToCome reports whether the same status of another of the order's
+// payments that count has still to be handed over for the first time. One of which
+// nobody has told is to come.
+func (h *Webhook) isAnotherToCome(
+	ctx context.Context, e ledger.Event, payments []ledger.OrderPayment, shared *sharedLedger,
+) (bool, error) {
+	order, err := shared.Order(ctx, e.InOrder())
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return false, err
+	}
+	routes := h.app.routesThatConfirm()
+	for _, payment := range payments {
+		if payment.Verdict != string(settle.Counts) || payment.RecordID == e.ID {
 			continue
 		}
-		isToCome, err := h.isToCome(ctx, attempt.Event.Key, payment.RecordID, shared)
+		// What came there tells, also on a route that is not configured any more.
+		for _, told := range order.Events {
+			if _, known := routes[told.Route]; !known && told.RecordID == payment.RecordID {
+				routes[told.Route] = false
+			}
+		}
+		isToCome, err := isToCome(ctx, e.Key, payment.RecordID, routes, shared)
 		if err != nil || isToCome {
 			return isToCome, err
 		}
@@ -181,29 +229,28 @@ func (h *Webhook) isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, 
 	return false, nil
 }
 
-// isToCome reports whether the same status of another record has still to be
-// handed over for the first time. What came on this route tells; where nothing
-// did, what came on another that confirms, unless that one leaves it aside. One
-// that is known as risky only is held, and comes when a person says so.
-func (h *Webhook) isToCome(ctx context.Context, key ledger.Key, recordID string, shared *sharedLedger) (bool, error) {
+// isToCome reports whether a record's event has still to be handed over for the
+// first time, on a route that confirms it. One that is known as risky only is
+// held, and comes when a person says so.
+func isToCome(ctx context.Context, key ledger.Key, recordID string, routes map[string]bool, shared *sharedLedger) (bool, error) {
 	key.ID = recordID
-	for _, key.Route = range h.app.confirmingRoutes(h.routeName) {
-		isKnown, isToCome := false, false
+	isKnown, isToCome := false, false
+	for route, confirms := range routes {
+		key.Route = route
 		for _, key.Risk = range []ledger.Risk{ledger.Risky, ledger.RiskUnknown, ledger.NotRisky} {
 			e, err := shared.store.Load(ctx, key)
 			switch {
-			case errors.Is(err, ledger.ErrNotFound), err == nil && e.State == ledger.Ignored && key.Route != h.routeName:
+			case errors.Is(err, ledger.ErrNotFound):
+			case errors.Is(err, ledger.ErrDamaged):
+				return false, nil // it cannot be handed over
 			case err != nil || e.Seq > 0 || !e.State.Pending():
 				return false, err
 			default:
-				isKnown, isToCome = true, key.Risk != ledger.Risky
+				isKnown, isToCome = true, isToCome || confirms && key.Risk != ledger.Risky
 			}
 		}
-		if isKnown {
-			return isToCome, nil
-		}
 	}
-	return true, nil // nobody has told of it yet
+	return isToCome || !isKnown, nil
 }
 
 // facts are what was confirmed, as the ledger keeps it and the app is told; nil

@@ -293,16 +293,14 @@ func (a *App) addRoute(h *Webhook) {
 	a.handlers = append(a.handlers, h)
 }
 
-// confirmingRoutes are the routes that may tell to fulfil an order, the given
-// one first.
-func (a *App) confirmingRoutes(first string) []string {
+// routesThatConfirm are the configured routes, and whether they confirm: only
+// then they may tell to fulfil an order.
+func (a *App) routesThatConfirm() map[string]bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	routes := []string{first}
+	routes := make(map[string]bool, len(a.handlers))
 	for _, h := range a.handlers {
-		if h.Confirm == "on" && h.routeName != first {
-			routes = append(routes, h.routeName)
-		}
+		routes[h.routeName] = h.Confirm == "on"
 	}
 	return routes
 }
