@@ -179,7 +179,7 @@ func (a *app) effects(t *testing.T) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := strings.TrimSuffix(file.Name(), filepath.Ext(file.Name()))
+		name, _, _ := strings.Cut(file.Name(), ".") // behind the key the flag, if there is one
 		if !strings.Contains(strings.ReplaceAll(string(content), `\"`, `"`), `{"type":"ApiDeposit","seq":`) {
 			t.Errorf("%s does not hold the event: %q", file.Name(), content)
 		}
@@ -207,6 +207,9 @@ func (a *app) wantKeys(t *testing.T, numbers ...int) {
 			have = append(have, fields[1])
 		}
 	}
+	if a.sql == nil {
+		have = slices.Compact(have) // an event with a flag has a file of its own
+	}
 	for _, n := range numbers {
 		want = append(want, key(n))
 	}
@@ -230,7 +233,9 @@ func (a *app) wantDone(t *testing.T, want ...string) {
 		}
 	}
 	slices.Sort(have)
-	have = slices.Compact(have) // a worker ships no order twice
+	if a.sql == nil {
+		have = slices.Compact(have) // a worker ships no order twice
+	}
 	if !slices.Equal(have, want) {
 		t.Errorf("what was done\n have %q\n want %q", have, want)
 	}

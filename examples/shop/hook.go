@@ -59,7 +59,7 @@ func receive(j *journal, token string, work time.Duration) http.HandlerFunc {
 		case isNew:
 			log.Printf("new: %s %s, record %s: %s", e.Type, e.Status, e.RecordID, cmp.Or(done, "nothing to do"))
 		default:
-			log.Printf("known already, nothing to do: %s", e.Key)
+			log.Printf("known already: %s: %s", e.Key, cmp.Or(done, "nothing to do"))
 		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // event is one webhook. Times is how often Caddy handed its key over, and Done
-// what the shop did because of it; both follow from the lines of the journal.
+// what the shop did because of it, the first time or a later one; both follow
+// from the lines of the journal.
 type event struct {
 	Key         string `json:"key"`
 	Type        string `json:"type"`
@@ -45,10 +46,11 @@ type entry struct {
 // that it shipped its order are on the disk together or not at all. A real shop
 // has two tables instead, and a transaction over both.
 type journal struct {
-	mu     sync.Mutex
-	file   *os.File
-	orders map[string]*order // by id
-	events []event
+	mu       sync.Mutex
+	file     *os.File
+	orders   map[string]*order // by id
+	events   []event
+	credited map[string]bool // by type and record
 }
 
 func openJournal(path string) (*journal, error) {
@@ -63,7 +65,7 @@ func openJournal(path string) (*journal, error) {
 	// A crash can leave half a line at the end. Nobody was told that it is
 	// kept, so it is dropped and comes again.
 	whole := data[:bytes.LastIndexByte(data, '\n')+1]
-	j := &journal{file: file, orders: make(map[string]*order)}
+	j := &journal{file: file, orders: make(map[string]*order), credited: make(map[string]bool)}
 	for line := range bytes.Lines(whole) {
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
@@ -108,33 +110,43 @@ func (j *journal) apply(e entry) {
 	}
 }
 
+// add has a repeat act too, for it may be the first to have the flag. One that
+// does nothing new changes nothing. The order's state is for the buyer's page
+// only.
 func (j *journal) add(e event) (done string, isNew bool) {
+	done = j.act(e)
 	known := slices.IndexFunc(j.events, func(old event) bool { return old.Key == e.Key })
-	if known >= 0 {
+	if known >= 0 && done == "" {
 		j.events[known].Times++
 		j.events[known].Attempt = e.Attempt
 		return "", false
 	}
-	e.Times, e.Done = 1, j.act(e)
-	j.events = append(j.events, e)
-	return e.Done, true
+	if o := j.orders[e.OrderID]; o != nil && e.OrderState != "" {
+		o.State, o.Due, o.Paid = e.OrderState, e.Due, e.Paid
+	}
+	e.Times, e.Done = 1, done
+	if known < 0 {
+		j.events = append(j.events, e)
+		return done, true
+	}
+	e.Times += j.events[known].Times
+	j.events[known] = e
+	return done, false
 }
 
 // act ships an order that is paid and was not shipped yet, and credits a
-// deposit. What came before, and in which order, does not matter. The state is
-// for the buyer's page only.
+// deposit that was not credited yet. Which event says so, how often, and what
+// came before does not matter.
 func (j *journal) act(e event) string {
-	o := j.orders[e.OrderID]
-	if o != nil && e.OrderState != "" {
-		o.State, o.Due, o.Paid = e.OrderState, e.Due, e.Paid
-	}
+	o, deposit := j.orders[e.OrderID], e.Type+" "+e.RecordID
 	switch {
 	case e.Fulfill && o == nil:
 		return "knows no order " + e.OrderID
 	case e.Fulfill && !o.Shipped:
 		o.Shipped = true
 		return "ships " + o.ID
-	case e.Credit:
+	case e.Credit && !j.credited[deposit]:
+		j.credited[deposit] = true
 		return strings.Join([]string{"credits", e.Amount, e.Coin, "to", e.ReferenceID}, " ")
 	default:
 		return ""

@@ -56,8 +56,10 @@ func TestActsOnFlagsAlone(t *testing.T) {
 	deliver("carrier", map[string]string{"Fulfill": "true", "Record-Seq": "1"}) // behind all the others
 	deliver("carrier", map[string]string{"Fulfill": "true"})
 	deliver("carrier of a ledger that was lost", map[string]string{"Fulfill": "true"})
-	deliver("deposit", map[string]string{"Credit": "true", "Amount": "3.5", "Coin": "USDT", "Reference-Id": "buyer-1"})
-	deliver("deposit", map[string]string{"Credit": "true", "Amount": "3.5", "Coin": "USDT", "Reference-Id": "buyer-1"})
+	deposit := map[string]string{"Credit": "true", "Record-Id": "record-1", "Amount": "3.5", "Coin": "USDT", "Reference-Id": "buyer-1"}
+	deliver("deposit", deposit)
+	deliver("deposit", deposit)
+	deliver("deposit of a ledger that was lost", deposit)
 
 	want := []string{"ships " + bought.ID, "credits 3.5 USDT to buyer-1"}
 	again, err := openJournal(path)
@@ -67,6 +69,49 @@ func TestActsOnFlagsAlone(t *testing.T) {
 	for when, j := range map[string]*journal{"at first": j, "after a restart": again} {
 		if got := done(j); !slices.Equal(got, want) {
 			t.Errorf("%s the shop did %q, want %q", when, got, want)
+		}
+	}
+}
+
+// TestFlagOnRepeat: an event that was kept without the flag ships its order, or
+// credits its deposit, when it comes again with it, and does so once.
+func TestFlagOnRepeat(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	j, err := openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bought, err := j.order("cart", []line{{"cap", 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := event{Key: "part", RecordID: "record-1", OrderID: bought.ID, OrderState: "partial"}
+	paid := part
+	paid.Fulfill, paid.OrderState = true, "paid"
+	deposit := event{Key: "deposit", RecordID: "record-2", Amount: "3.5", Coin: "USDT", ReferenceID: "buyer-1"}
+	credited := deposit
+	credited.Credit = true
+
+	ships, credits := "ships "+bought.ID, "credits 3.5 USDT to buyer-1"
+	for _, step := range []struct {
+		event event
+		does  string
+	}{{part, ""}, {part, ""}, {paid, ships}, {paid, ""}, {part, ""}, {deposit, ""}, {credited, credits}, {credited, ""}, {deposit, ""}} {
+		if does, _, err := j.keep(step.event); err != nil || does != step.does {
+			t.Errorf("%+v: the shop %q, want %q; %v", step.event, does, step.does, err)
+		}
+	}
+	again, err := openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for when, j := range map[string]*journal{"at first": j, "after a restart": again} {
+		events := j.seen()
+		if len(events) != 2 || events[0].Done != ships || events[1].Done != credits {
+			t.Errorf("%s the inbox has %+v", when, events)
+		}
+		if o, _ := j.find(bought.ID); !o.Shipped || o.show() != "paid" {
+			t.Errorf("%s the order is %q, shipped %t", when, o.show(), o.Shipped)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Command receive takes each CCPayment event once. One file per event is inbox and effect in one:
 // it appears whole, under the event's key, or not at all. The file is the request: a worker of yours
 // ships where it says Ccpayment-Fulfill: true and the order was not shipped yet, credits where it says
-// Ccpayment-Credit: true, and lets nothing else decide about goods or money.
+// Ccpayment-Credit: true and the record was not credited yet, and lets nothing else decide about goods or money.
 package main
 
 import (
@@ -28,6 +28,11 @@ func main() {
 		if len(key) != 36 || filepath.Base(key) != key || subtle.ConstantTimeCompare([]byte(auth), []byte("Bearer "+token)) != 1 {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
+		}
+		for _, flag := range []string{"fulfill", "credit"} {
+			if r.Header.Get("Ccpayment-"+flag) == "true" {
+				key += "." + flag // a file of its own, for a repeat may be the first to say so
+			}
 		}
 		r.Header.Del("Authorization") // the token is not stored
 		file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -14,12 +14,13 @@ $db->exec('PRAGMA synchronous = EXTRA; BEGIN IMMEDIATE'); // survives a power cu
 $db->exec('CREATE TABLE IF NOT EXISTS inbox (idempotency_key TEXT NOT NULL PRIMARY KEY, body)');
 $db->exec('CREATE TABLE IF NOT EXISTS fulfilled (order_id TEXT NOT NULL PRIMARY KEY)');
 $db->exec('CREATE TABLE IF NOT EXISTS credited (record_id, type, buyer, coin, amount TEXT, PRIMARY KEY (record_id, type))');
-$inbox = $db->prepare('INSERT INTO inbox VALUES (?, ?) ON CONFLICT (idempotency_key) DO NOTHING');
-$inbox->execute([$key, file_get_contents('php://input')]);
+$db->prepare('INSERT INTO inbox VALUES (?, ?) ON CONFLICT (idempotency_key) DO NOTHING')
+    ->execute([$key, file_get_contents('php://input')]);
 $event = fn(...$names) => array_map(fn($name) => $_SERVER["HTTP_CCPAYMENT_$name"] ?? null, $names);
-if ($inbox->rowCount() === 1 && $event('FULFILL') === ['true']) { // ship it, unless it was shipped before
+// A repeat may be the first to have the flag: the order decides, or the record, and not the inbox.
+if ($event('FULFILL') === ['true']) { // ship it, unless it was shipped before
     $db->prepare('INSERT INTO fulfilled VALUES (?) ON CONFLICT (order_id) DO NOTHING')->execute($event('ORDER_ID'));
-} elseif ($inbox->rowCount() === 1 && $event('CREDIT') === ['true']) { // add it to the buyer's balance
+} elseif ($event('CREDIT') === ['true']) { // add it to the buyer's balance, unless it was added before
     $db->prepare('INSERT INTO credited VALUES (?, ?, coalesce(?, ?), ?, ?) ON CONFLICT (record_id, type) DO NOTHING')
         ->execute($event('RECORD_ID', 'TYPE', 'REFERENCE_ID', 'USER_ID', 'COIN', 'AMOUNT'));
 }

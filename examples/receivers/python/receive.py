@@ -25,10 +25,11 @@ def hook(env, start):
     ours = env["REQUEST_METHOD"] + env["PATH_INFO"] == "POST/hook" and key and len(body) == int(env["CONTENT_LENGTH"])
     if trusted := ours and hmac.compare_digest(env.get("HTTP_AUTHORIZATION", "").encode(), f"Bearer {TOKEN}".encode()):
         with LOCK, DB:  # one at a time; commits, or rolls back and answers 500
-            new = DB.execute("INSERT INTO inbox VALUES (?, ?) ON CONFLICT (idempotency_key) DO NOTHING", (key, body))
-            if new.rowcount and env.get("HTTP_CCPAYMENT_FULFILL") == "true":  # ship it, unless it was shipped before
+            DB.execute("INSERT INTO inbox VALUES (?, ?) ON CONFLICT (idempotency_key) DO NOTHING", (key, body))
+            # A repeat may be the first to have the flag: the order decides, or the record, and not the inbox.
+            if env.get("HTTP_CCPAYMENT_FULFILL") == "true":  # ship it, unless it was shipped before
                 DB.execute("INSERT INTO fulfilled VALUES (?) ON CONFLICT (order_id) DO NOTHING", [env["HTTP_CCPAYMENT_ORDER_ID"]])
-            elif new.rowcount and env.get("HTTP_CCPAYMENT_CREDIT") == "true":  # add it to the buyer's balance
+            elif env.get("HTTP_CCPAYMENT_CREDIT") == "true":  # add it to the buyer's balance, unless it was added before
                 event = [env.get("HTTP_CCPAYMENT_" + name) for name in ("RECORD_ID", "TYPE", "REFERENCE_ID", "USER_ID", "COIN", "AMOUNT")]
                 DB.execute("INSERT INTO credited VALUES (?, ?, coalesce(?, ?), ?, ?) ON CONFLICT (record_id, type) DO NOTHING", event)
     start("200 OK" if trusted else "401 Unauthorized", [])
