@@ -127,7 +127,8 @@ func backup(w http.ResponseWriter, app *App, shared *sharedLedger) error {
 }
 
 // longestStall is how long who takes a backup may take nothing: meanwhile the
-// ledger cannot use the space that becomes free in it.
+// ledger cannot use the space that becomes free in it, and one that outgrows its
+// map waits.
 const longestStall = 5 * time.Second
 
 // begunWriter remembers whether anything was written, and does not wait for

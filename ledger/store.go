@@ -138,8 +138,8 @@ type Change struct {
 	Transitions []Transition
 	// Confirmation, if set, replaces what the event has.
 	Confirmation *Confirmation
-	// Order, if set, is merged into the order that it names, by the clock that
-	// leases run on; see [Order.Merge].
+	// Order, if set, is merged into the order that it names, by a clock that agrees
+	// with that of its ReadAt to within a minute; see [Order.Merge].
 	Order *Order
 }
 

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -99,18 +100,24 @@ func Open(path string, opts Options) (*Store, error) {
 	// What a process that was killed had not synced yet is shown all the same.
 	d := &disk{}
 	d.doubtful.Store(true)
-	err := guard(func() (err error) {
-		d.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-			Timeout:         opts.LockTimeout,
-			FreelistType:    bbolt.FreelistMapType,
-			InitialMmapSize: mapped,
-			OpenFile: func(name string, flag int, perm os.FileMode) (_ *os.File, err error) {
-				d.file, err = os.OpenFile(name, flag, perm)
-				return d.file, err
-			},
+	open := func(mapped int) error {
+		return guard(func() (err error) {
+			d.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+				Timeout:         opts.LockTimeout,
+				FreelistType:    bbolt.FreelistMapType,
+				InitialMmapSize: mapped,
+				OpenFile: func(name string, flag int, perm os.FileMode) (_ *os.File, err error) {
+					d.file, err = os.OpenFile(name, flag, perm)
+					return d.file, err
+				},
+			})
+			return err
 		})
-		return err
-	})
+	}
+	err := open(mapped)
+	if errors.Is(err, syscall.ENOMEM) { // the process may not have so much address space
+		err = open(0)
+	}
 	if err != nil {
 		if d.file != nil {
 			// A damaged page can make bbolt panic before it lets go of these.

@@ -4,7 +4,7 @@ package bolt
 
 import "os"
 
-// mapped is left to bbolt: here a file is as long as its map.
+// mapped is left to bbolt: on Windows a file is as long as its map.
 const mapped = 0
 
 // unlock does nothing: closing the file ends bbolt's lock on it.

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// mapped is how much of the address space the file gets at once: 1 GiB where there
-// is plenty. A file that outgrows its map waits for those who read in it, and
-// everybody who commits waits with it: a copy that somebody takes slowly would
+// mapped is how much of the address space the file gets at once: 1 GiB, or 16 MiB
+// of a 32-bit one. A file that outgrows its map waits for those who read in it,
+// and everybody who commits waits with it: somebody who takes a copy slowly would
 // hold them all up.
-const mapped = 1 << (bits.UintSize/2 - 2)
+const mapped = 1 << (18 + 6*bits.UintSize/32)
 
 // unlock lets go of bbolt's lock on a file. Closing the file is not enough
 // here while a memory map of it is left.

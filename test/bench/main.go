@@ -183,12 +183,12 @@ func (b *bench) throughput(ctx context.Context) ([]*kind, error) {
 		kinds = append(kinds, &kind{name: r.name, webhooks: (*bench).fresh, to: r.target})
 	}
 	if b.only != "" && b.only != "throughput" {
+		var words []string
+		for _, k := range kinds {
+			words = append(words, k.word())
+		}
 		kinds = slices.DeleteFunc(kinds, func(k *kind) bool { return k.word() != b.only })
 		if len(kinds) == 0 {
-			var words []string
-			for _, k := range b.kinds() {
-				words = append(words, k.word())
-			}
 			return nil, fmt.Errorf("--only %s: it is one of %s, %s", b.only, strings.Join(parts, ", "), strings.Join(words, ", "))
 		}
 	}
