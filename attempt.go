@@ -149,7 +149,7 @@ func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, a
 		}
 		failpoint.Reach("delivered")
 		h.tellDelivered(event, money)
-		h.settleAgain(ctx, event, money, shared)
+		h.settleAgain(ctx, attempt, money, shared)
 		return success(delivered)
 	}
 	if h.troubles.Allow() {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shopspring/decimal"
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
@@ -186,7 +184,7 @@ func (t *till) open(ctx context.Context, o offer) (opened, error) {
 		return opened{}, errPaid
 	}
 	if order.Checkout != nil && sameTerms(order.Checkout.Terms, wanted.Terms) {
-		if g := order.Checkout.Latest(); g.ExpiresAt.IsZero() || t.app.now().Before(g.ExpiresAt) {
+		if g := order.Checkout.Latest(); !asksMore(g, wanted) && (g.ExpiresAt.IsZero() || t.app.now().Before(g.ExpiresAt)) {
 			return t.opened(order, wanted, false), nil
 		}
 	}
@@ -199,8 +197,9 @@ func (t *till) open(ctx context.Context, o offer) (opened, error) {
 	}
 	known := order
 	order, isNew, err := t.make(ctx, order, wanted)
-	if errors.Is(err, errPaid) && !sameTerms(known.Checkout.Terms, wanted.Terms) {
-		if err := t.repriced(ctx, known, wanted, shared); err != nil {
+	var paid *paidError
+	if errors.As(err, &paid) && !sameTerms(known.Checkout.Terms, wanted.Terms) {
+		if err := t.repriced(ctx, known, wanted, paid.records, shared); err != nil {
 			return opened{}, unavailableLedger(err)
 		}
 	}
@@ -279,73 +278,6 @@ func (t *till) find(generations []ledger.Generation, terms ledger.Terms) int {
 	return slices.IndexFunc(generations, func(g ledger.Generation) bool {
 		return sameTerms(g.Terms, terms) && (g.ExpiresAt.IsZero() || t.app.now().Before(g.ExpiresAt))
 	})
-}
-
-// errPaid: there is nothing left to pay.
-var errPaid = conflict("paid", "the order is paid")
-
-// repriced has the app told of an order that is paid because its price was
-// lowered: by a payment that it knows of, whose event is handed over again.
-func (t *till) repriced(ctx context.Context, order ledger.Order, wanted terms, shared *sharedLedger) error {
-	checkout := *order.Checkout
-	checkout.Terms, checkout.Symbol = wanted.Terms, wanted.symbol
-	order.Checkout = &checkout
-	cause := "the price is " + wanted.Price + " " + wanted.symbol + " now, which is paid"
-	if err := shared.SaveCheckout(ctx, order, cause); err != nil {
-		return err
-	}
-	// Read again: an event that comes to its end from now on finds the new price.
-	order, err := shared.Order(ctx, order.OrderID)
-	if err != nil {
-		return err
-	}
-	for _, known := range slices.Backward(order.Events) {
-		if known.Status != "success" {
-			continue
-		}
-		key := known.Key(t.appID)
-		if err := shared.Replay(ctx, key, cause); err != nil {
-			return err
-		}
-		_, err := t.app.afterStep(ctx, key, shared)
-		return err
-	}
-	return nil
-}
-
-// rest asks CCPayment what of the order is paid, and returns what is left of the
-// new terms' price.
-func (t *till) rest(ctx context.Context, order ledger.Order, wanted terms) (decimal.Decimal, error) {
-	asked := *order.Checkout
-	asked.Terms, asked.Symbol = wanted.Terms, wanted.symbol
-	order.Checkout = &asked
-	latest := asked.Latest().ID
-	read, err := t.gateway.readGeneration(ctx, latest, &order)
-	if err == nil {
-		read, err = t.gateway.readWhole(ctx, read, latest, &order)
-	}
-	var held *heldError
-	switch {
-	case errors.As(err, &held):
-		return decimal.Zero, conflict("contradiction", "CCPayment's order is not the one that was asked for: look at it in CCPayment's console")
-	case err != nil:
-		return decimal.Zero, err
-	}
-	result := settle.Settle(read.due, read.payments, settle.Policy{}, t.app.now())
-	unfinished := slices.ContainsFunc(read.payments, func(p settle.Payment) bool { return !p.Finished })
-	switch {
-	case result.State.Fulfils():
-		return decimal.Zero, errPaid
-	case slices.Contains(slices.Collect(maps.Values(result.Verdicts)), settle.OtherUnit):
-		return decimal.Zero, conflict("partly_paid", "the order is partly paid in another currency")
-	case unfinished, result.State == settle.Review:
-		return decimal.Zero, conflict("under_way", "a payment of the order is under way: wait for it")
-	}
-	decimals := int32(coinDecimals)
-	if wanted.FiatID != "" {
-		decimals = fiatDecimals
-	}
-	return wanted.price.Sub(result.Paid).RoundUp(decimals), nil
 }
 
 // create makes an order at CCPayment.

@@ -39,6 +39,10 @@ type confirmation struct {
 	earned    bool
 	// mayFulfil: the flag was Fulfill, before it was looked at who has it.
 	mayFulfil bool
+	// isLeft: the order is paid, and another payment is to carry the flag.
+	isLeft bool
+	// askedAt is when the gateway was asked.
+	askedAt time.Time
 	// reason is why a payment does not fulfil its order, in one word.
 	reason string
 	// terms are those of our checkout that the order was settled by; nil: none.

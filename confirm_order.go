@@ -55,14 +55,14 @@ func (g *gatewayV2) settleOrder(
 	if result.State == settle.Behind {
 		return c, behind("the order has no amount due")
 	}
+	if wrongCoin {
+		result.Verdicts[record.RecordID] = settle.WrongCoin
+	}
 	c.rawOrder, c.order = order.raw, &orderFacts{result, order.currency, order.judged(result)}
 	if !success {
 		return c, nil
 	}
 	verdict := result.Verdicts[record.RecordID]
-	if wrongCoin {
-		verdict = settle.WrongCoin
-	}
 	switch {
 	case verdict == settle.Senseless:
 		return c, behind("the order lists the payment without an amount or a rate that makes sense")

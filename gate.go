@@ -75,6 +75,7 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	if p.order != nil && p.order.Checkout != nil {
 		money.terms = &p.order.Checkout.Terms
 	}
+	money.askedAt = asked
 	money.told = money.facts(asked)
 	attempt.Confirmed(money.told, money.orderView(d.event, asked))
 	return &money, answer{}
@@ -83,12 +84,17 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 // settleAgain has an event handed over once more that went out without its
 // order's flag, and by which the order is paid all the same: its price was changed
 // meanwhile, or each of its payments was on its way when the other was looked at.
-func (h *Webhook) settleAgain(ctx context.Context, e ledger.Event, money *confirmation, shared *sharedLedger) {
+func (h *Webhook) settleAgain(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) {
 	if money == nil || !money.mayFulfil || money.flag != nil {
 		return
 	}
+	e := attempt.Event
 	cause, err := h.unsettled(ctx, e, money, shared)
-	if err == nil && cause != "" {
+	switch {
+	case err != nil || cause == "":
+	case cause == paidMeanwhile && attempt.Reason == ledger.Replay:
+		err = errors.New("a replay did not settle it") // and could do so for ever
+	default:
 		err = h.app.replay(context.WithoutCancel(ctx), e, cause, shared)
 	}
 	if err != nil {
@@ -96,6 +102,8 @@ func (h *Webhook) settleAgain(ctx context.Context, e ledger.Event, money *confir
 			append(h.fields(e), zap.Error(redacted(err)))...)
 	}
 }
+
+const paidMeanwhile = "the order was paid meanwhile"
 
 // unsettled says why the event has to be settled again, or nothing.
 func (h *Webhook) unsettled(ctx context.Context, e ledger.Event, money *confirmation, shared *sharedLedger) (string, error) {
@@ -110,17 +118,22 @@ func (h *Webhook) unsettled(ctx context.Context, e ledger.Event, money *confirma
 	if money.terms != nil && order.Checkout != nil && !sameTerms(order.Checkout.Terms, *money.terms) {
 		return "the order's price has changed meanwhile", nil
 	}
-	counts := slices.ContainsFunc(order.Payments, func(p ledger.OrderPayment) bool {
-		return p.RecordID == e.ID && p.Verdict == string(settle.Counts)
-	})
-	if !counts || !settle.State(order.State).Fulfils() {
+	isNewer := order.ReadAt.After(money.askedAt) && counts(order.Payments, e.ID) && settle.State(order.State).Fulfils()
+	if !isNewer && !money.isLeft {
 		return "", nil
 	}
-	isLeft, err := h.isAnotherToCome(ctx, e, order.Payments, shared)
-	if err != nil || isLeft {
+	another, err := h.anotherToCome(ctx, e, order.Payments, shared)
+	if err != nil || another != "" {
 		return "", err
 	}
-	return "the order was paid meanwhile", nil
+	return paidMeanwhile, nil
+}
+
+// counts reports whether a record is one of the payments that count.
+func counts(payments []ledger.OrderPayment, recordID string) bool {
+	return slices.ContainsFunc(payments, func(p ledger.OrderPayment) bool {
+		return p.RecordID == recordID && p.Verdict == string(settle.Counts)
+	})
 }
 
 // policyFor is the route's policy with what an operator has decided about the
@@ -152,12 +165,14 @@ func (h *Webhook) sending(ctx context.Context, attempt *ledger.Attempt, money *c
 		return err
 	}
 	if money.earned {
-		isLeft, err := h.isLeftToAnother(ctx, attempt, money, shared)
+		another, err := h.leftTo(ctx, attempt, money, shared)
 		if err != nil {
 			return err
 		}
-		if isLeft {
-			money.earned, money.reason = false, string(settle.Partial)
+		if another != "" {
+			money.earned, money.isLeft, money.reason = false, true, string(settle.Partial)
+			h.logger.Info("another payment of the order, which is still to come, will tell the app to fulfil it",
+				append(h.fields(attempt.Event), zap.String("other_record_id", another))...)
 		}
 	}
 	if !money.earned {
@@ -185,30 +200,30 @@ func (h *Webhook) sending(ctx context.Context, attempt *ledger.Attempt, money *c
 	return nil
 }
 
-// isLeftToAnother reports whether another payment is to fulfil the order, because
-// this one may have been handed over before without saying so: an app that has
-// taken it then, and whose yes was lost, ignores what it is told a second time.
-// Where no other is still to come, it is this one all the same.
-func (h *Webhook) isLeftToAnother(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) (bool, error) {
+// leftTo returns the record of another payment that is to fulfil the order,
+// because this one may have been handed over before without saying so: an app that
+// has taken it then, and whose yes was lost, may ignore what it is told a second
+// time. Where no other is still to come, it is this one all the same.
+func (h *Webhook) leftTo(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) (recordID string, err error) {
 	if attempt.Event.Seq == 0 || money.order == nil {
-		return false, nil
+		return "", nil
 	}
 	bound, err := shared.store.Bound(ctx, []ledger.Flag{*money.flag})
 	if err != nil || bound[0] {
-		return false, err // it is settled already who fulfils it
+		return "", err // it is settled already who fulfils it
 	}
-	return h.isAnotherToCome(ctx, attempt.Event, money.order.payments, shared)
+	return h.anotherToCome(ctx, attempt.Event, money.order.payments, shared)
 }
 
-// isAnotherToCome reports whether the same status of another of the order's
-// payments that count has still to be handed over for the first time. One of which
-// nobody has told is to come.
-func (h *Webhook) isAnotherToCome(
+// anotherToCome returns the record of another of the order's payments that count
+// of which the same status has still to be handed over for the first time. One of
+// which nobody has told is to come.
+func (h *Webhook) anotherToCome(
 	ctx context.Context, e ledger.Event, payments []ledger.OrderPayment, shared *sharedLedger,
-) (bool, error) {
+) (recordID string, err error) {
 	order, err := shared.Order(ctx, e.InOrder())
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return false, err
+		return "", err
 	}
 	routes := h.app.routesThatConfirm()
 	for _, payment := range payments {
@@ -222,11 +237,14 @@ func (h *Webhook) isAnotherToCome(
 			}
 		}
 		isToCome, err := isToCome(ctx, e.Key, payment.RecordID, routes, shared)
-		if err != nil || isToCome {
-			return isToCome, err
+		if err != nil {
+			return "", err
+		}
+		if isToCome {
+			return payment.RecordID, nil
 		}
 	}
-	return false, nil
+	return "", nil
 }
 
 // isToCome reports whether a record's event has still to be handed over for the

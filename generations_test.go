@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -113,6 +115,36 @@ func TestRepriced(t *testing.T) {
 		}
 		await(t, "the app is told", func() bool { return len(fulfils(r.app.received())) == 1 })
 		await(t, "the order says so", func() bool { return r.orderState("order-1") == "overpaid" })
+	}
+}
+
+// TestRepricedBesideOthers: it is a payment that counts by which the app is told,
+// and not a later one that is held or of another coin.
+func TestRepricedBesideOthers(t *testing.T) {
+	for name, other := range map[string]sandbox.Payment{
+		"held":       {Amount: decimal.New(3, 0), Risky: true},
+		"wrong coin": {Amount: decimal.New(3, 0), Coin: "TRX"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRepricing(t, "")
+			r.asksFor(`"price":"100","currency":"USD","coin":"USDT","chain":"TRX"`)
+			half := sandbox.Payment{OrderID: "order-1", Amount: r.half("order-1"), Instant: true, Wait: patience}
+			if _, err := r.box.Pay(t.Context(), half); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "half is paid", func() bool { return r.orderState("order-1") == "partial" })
+			other.OrderID, other.Instant, other.Wait = "order-1", true, patience
+			if _, err := r.box.Pay(t.Context(), other); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				v := r.asksFor(`"price":"40","currency":"USD","coin":"USDT","chain":"TRX"`)
+				if v.status != http.StatusConflict || v.answer.Error.Code != "paid" {
+					t.Fatalf("%d %s", v.status, v.body)
+				}
+			}
+			await(t, "the app is told", func() bool { return len(fulfils(r.app.received())) == 1 })
+		})
 	}
 }
 
