@@ -87,7 +87,7 @@ func listEvents(r *http.Request, _ *App, shared *sharedLedger) (any, error) {
 		return nil, err
 	}
 	query.Limit, query.Cursor = limit, values.Get("cursor")
-	page, err := shared.store.List(r.Context(), query)
+	page, err := shared.List(r.Context(), query)
 	if errors.Is(err, ledger.ErrCursor) {
 		return nil, apiError(http.StatusBadRequest, "%w: use the `next` of the page before", err)
 	}
@@ -180,7 +180,7 @@ func readLimit(values url.Values) (int, error) {
 // findEvent returns the key of the event that the path names. One id may stand
 // for an event on several routes; then the query names the route.
 func findEvent(r *http.Request, shared *sharedLedger) (ledger.Key, error) {
-	keys, err := shared.store.Find(r.Context(), r.PathValue("id"))
+	keys, err := shared.Find(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return ledger.Key{}, explainLedger(err)
 	}
@@ -207,7 +207,7 @@ func showEvent(r *http.Request, _ *App, shared *sharedLedger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := shared.store.Load(r.Context(), key)
+	e, err := shared.Load(r.Context(), key)
 	if err != nil {
 		return nil, explainLedger(err)
 	}
@@ -279,7 +279,7 @@ func step(r *http.Request, app *App, shared *sharedLedger, do func(context.Conte
 // afterStep has CCPayment send the record again where an event that is due now
 // came on a route that has no courier: there is no request to hand it over on.
 func (a *App) afterStep(ctx context.Context, key ledger.Key, shared *sharedLedger) (stepResult, error) {
-	e, err := shared.store.Load(ctx, key)
+	e, err := shared.Load(ctx, key)
 	result := stepResult{ID: key.EventID(), Route: key.Route, State: e.State}
 	if err != nil || e.State != ledger.Retrying || a.hasCourier(key.Route) {
 		return result, explainLedger(err)
@@ -355,7 +355,7 @@ func replayEvents(r *http.Request, app *App, shared *sharedLedger) (any, error) 
 	query.Limit = largestPage
 	var result replayed
 	for {
-		page, err := shared.store.List(r.Context(), query)
+		page, err := shared.List(r.Context(), query)
 		if err != nil {
 			return nil, explainLedger(err)
 		}

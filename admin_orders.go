@@ -81,7 +81,7 @@ func listOrders(r *http.Request, app *App, shared *sharedLedger) (any, error) {
 	if state := settle.State(values.Get("state")); state != "" && !slices.Contains(settle.States, state) {
 		return nil, apiError(http.StatusBadRequest, "unknown state %q: use one of %v", state, settle.States)
 	}
-	page, err := shared.store.Orders(r.Context(), ledger.OrderQuery{
+	page, err := shared.Orders(r.Context(), ledger.OrderQuery{
 		State: values.Get("state"), Account: values.Get("account"), AnyAccount: !values.Has("account"),
 		Limit: limit, Cursor: values.Get("cursor"),
 	})
@@ -120,7 +120,7 @@ func showOrder(r *http.Request, app *App, shared *sharedLedger) (any, error) {
 		details.Timeline = append(details.Timeline, moment{At: s.At, What: what})
 	}
 	for _, known := range order.Events {
-		e, err := shared.store.Load(r.Context(), known.Key(order.AppID))
+		e, err := shared.Load(r.Context(), known.Key(order.AppID))
 		if err != nil {
 			return nil, explainLedger(err)
 		}

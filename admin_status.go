@@ -45,7 +45,7 @@ type routeStatus struct {
 
 // showStatus answers GET /ccpayment/status.
 func showStatus(r *http.Request, app *App, shared *sharedLedger) (any, error) {
-	counts, err := shared.store.Counts(r.Context())
+	counts, err := shared.Counts(r.Context())
 	if err != nil {
 		return nil, explainLedger(err)
 	}
@@ -58,10 +58,9 @@ func showStatus(r *http.Request, app *App, shared *sharedLedger) (any, error) {
 		result.Routes = append(result.Routes, *s)
 	}
 	slices.SortFunc(result.Routes, func(a, b routeStatus) int { return strings.Compare(a.Route, b.Route) })
-	if sized, ok := shared.store.(interface{ Size() (int64, error) }); ok {
-		if result.LedgerBytes, err = sized.Size(); err != nil {
-			return nil, explainLedger(err)
-		}
+	result.LedgerBytes, err = shared.Size()
+	if err != nil && !errors.Is(err, ledger.ErrUnsupported) {
+		return nil, explainLedger(err)
 	}
 	return result, nil
 }
@@ -93,7 +92,7 @@ func (a *App) routesWith(counts []ledger.Count) map[string]*routeStatus {
 // warnUnconfigured tells of events that nobody hands over any more. A warning is
 // no reason to refuse the configuration.
 func (a *App) warnUnconfigured(shared *sharedLedger) {
-	counts, err := shared.store.Counts(context.Background())
+	counts, err := shared.Counts(context.Background())
 	if err != nil {
 		a.logger.Error("the events of routes that are not configured cannot be counted", zap.Error(err))
 		return
@@ -110,14 +109,14 @@ func (a *App) warnUnconfigured(shared *sharedLedger) {
 // backup sends a consistent copy of the ledger while it is in use. One that
 // breaks off ends the connection, for nothing else tells it from a whole one.
 func backup(w http.ResponseWriter, app *App, shared *sharedLedger) error {
-	store, ok := shared.store.(interface{ Backup(w io.Writer) error })
-	if !ok {
-		return apiError(http.StatusNotImplemented, "this store has no backup of its own: use its database's")
-	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="ledger.db"`)
 	begun := &begunWriter{Writer: w, control: http.NewResponseController(w)}
-	err := store.Backup(begun)
+	err := shared.Backup(begun)
+	if errors.Is(err, ledger.ErrUnsupported) {
+		w.Header().Del("Content-Disposition")
+		return apiError(http.StatusNotImplemented, "this store has no backup of its own: use its database's")
+	}
 	_ = begun.control.SetWriteDeadline(time.Time{}) // the connection may serve others
 	if err != nil && begun.begun {
 		app.logger.Error("the copy of the ledger broke off", zap.Error(err))

@@ -49,7 +49,7 @@ func (t *till) repriced(ctx context.Context, order ledger.Order, wanted terms, r
 		if told.Status != "success" || !slices.Contains(records, told.RecordID) {
 			continue
 		}
-		e, err := shared.store.Load(ctx, told.Key(t.appID))
+		e, err := shared.Load(ctx, told.Key(t.appID))
 		switch {
 		case errors.Is(err, ledger.ErrDamaged):
 			continue

@@ -111,7 +111,7 @@ func (h *Webhook) unsettled(ctx context.Context, e ledger.Event, money *confirma
 	if err != nil {
 		return "", err
 	}
-	bound, err := shared.store.Bound(ctx, []ledger.Flag{ledger.FulfillOf(e.AppID, e.InOrder().ID)})
+	bound, err := shared.Bound(ctx, []ledger.Flag{ledger.FulfillOf(e.AppID, e.InOrder().ID)})
 	if err != nil || bound[0] {
 		return "", err
 	}
@@ -208,7 +208,7 @@ func (h *Webhook) leftTo(ctx context.Context, attempt *ledger.Attempt, money *co
 	if attempt.Event.Seq == 0 || money.order == nil {
 		return "", nil
 	}
-	bound, err := shared.store.Bound(ctx, []ledger.Flag{*money.flag})
+	bound, err := shared.Bound(ctx, []ledger.Flag{*money.flag})
 	if err != nil || bound[0] {
 		return "", err // it is settled already who fulfils it
 	}
@@ -256,7 +256,7 @@ func isToCome(ctx context.Context, key ledger.Key, recordID string, routes map[s
 	for route, confirms := range routes {
 		key.Route = route
 		for _, key.Risk = range []ledger.Risk{ledger.Risky, ledger.RiskUnknown, ledger.NotRisky} {
-			e, err := shared.store.Load(ctx, key)
+			e, err := shared.Load(ctx, key)
 			switch {
 			case errors.Is(err, ledger.ErrNotFound):
 			case errors.Is(err, ledger.ErrDamaged):

@@ -211,7 +211,7 @@ func (s *server) stopAndOpen() ledger.Store {
 	if err := module.Provision(caddy.Context{}); err != nil {
 		s.t.Fatal(err)
 	}
-	store, err := module.Open(zap.NewNop(), nil)
+	store, err := module.Open(ledger.OpenOptions{Logger: zap.NewNop()})
 	if err != nil {
 		s.t.Fatal(err)
 	}

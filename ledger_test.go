@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
@@ -29,8 +28,8 @@ func (*faultyModule) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "ccpayment.stores.test_faulty", New: func() caddy.Module { return new(faultyModule) }}
 }
 
-func (m *faultyModule) Open(logger *zap.Logger, committed func(time.Duration)) (ledger.Store, error) {
-	store, err := m.Module.Open(logger, committed)
+func (m *faultyModule) Open(opts ledger.OpenOptions) (ledger.Store, error) {
+	store, err := m.Module.Open(opts)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ type tally [ledger.Discarded + 1]uint64
 
 func (c *census) add(l *sharedLedger) {
 	ctx := context.Background()
-	counts, err := l.store.Counts(ctx)
+	counts, err := l.Counts(ctx)
 	if err != nil {
 		return
 	}
@@ -87,10 +87,8 @@ func (c *census) add(l *sharedLedger) {
 			c.oldest[route] = max(c.oldest[route], 0)
 		} // else the route has no store-and-forward: CCPayment's retries are the retries
 	}
-	if store, ok := l.store.(interface{ Size() (int64, error) }); ok {
-		if size, err := store.Size(); err == nil {
-			c.bytes, c.sized = c.bytes+size, true
-		}
+	if size, err := l.Size(); err == nil {
+		c.bytes, c.sized = c.bytes+size, true
 	}
 }
 
@@ -132,12 +130,12 @@ const longestLook = 100
 // received, or last made due by somebody. It is false where there is none, and
 // where the ledger cannot be read.
 func (s *sharedLedger) oldestPending(ctx context.Context, route string) (oldest time.Time, ok bool) {
-	due, err := s.store.Due(ctx, route, time.Time{}, longestLook)
+	due, err := s.Due(ctx, route, time.Time{}, longestLook)
 	if err != nil {
 		return oldest, false
 	}
 	for _, d := range due {
-		event, err := s.store.Load(ctx, d.Key)
+		event, err := s.Load(ctx, d.Key)
 		if err != nil {
 			continue // it was handed over meanwhile
 		}

@@ -43,7 +43,7 @@ type App struct {
 	// Further merchant accounts, by name.
 	Accounts map[string]*Account `json:"accounts,omitempty"`
 
-	store  storeModule
+	store  ledger.Driver
 	logger *zap.Logger
 	now    func() time.Time
 	http   *http.Client // for all accounts' API calls
@@ -146,7 +146,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading store module: %v", err)
 	}
-	store, ok := mod.(storeModule)
+	store, ok := mod.(ledger.Driver)
 	if !ok {
 		return fmt.Errorf("module %T is not a store", mod)
 	}
@@ -343,16 +343,5 @@ var (
 	_ caddy.Provisioner  = (*App)(nil)
 	_ caddy.CleanerUpper = (*App)(nil)
 )
-
-// storeModule is what a module in the namespace ccpayment.stores provides.
-type storeModule interface {
-	// Identity names the place that is opened, and nothing else of the
-	// options: two configurations with one identity share one ledger.
-	Identity() string
-	// Retention is how long the bodies of finished events are kept.
-	Retention() time.Duration
-	// Open opens the store; committed is told how long each durable commit took.
-	Open(logger *zap.Logger, committed func(time.Duration)) (ledger.Store, error)
-}
 
 var errReleased = errors.New("this configuration has ended")

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// ledgers holds the open ledgers of this process, by their store's identity. A
+// ledgers holds the open ledgers of this process, by their store's key. A
 // new configuration starts before the old one stops, and a bolt file can be
 // open only once: so both use one ledger, with its table of attempts in
 // flight. Each started App holds a reference, and so does each request while
@@ -23,7 +23,6 @@ var ledgers = caddy.NewUsagePool()
 // sharedLedger is an open ledger and the work that goes on behind it.
 type sharedLedger struct {
 	*ledger.Ledger
-	store   ledger.Store
 	now     func() time.Time
 	stop    context.CancelFunc
 	stopped chan struct{}
@@ -42,7 +41,7 @@ type sharedLedger struct {
 // Whoever acquires it gives it back with releaseLedger. A configuration that
 // has ended opens nothing, but its last requests may use what another has open.
 func (a *App) acquireLedger() (*sharedLedger, error) {
-	value, _, err := ledgers.LoadOrNew(a.store.Identity(), func() (caddy.Destructor, error) {
+	value, _, err := ledgers.LoadOrNew(a.store.Key(), func() (caddy.Destructor, error) {
 		a.mu.Lock()
 		released := a.released
 		a.mu.Unlock()
@@ -59,7 +58,7 @@ func (a *App) acquireLedger() (*sharedLedger, error) {
 
 // releaseLedger gives back what acquireLedger returned.
 func (a *App) releaseLedger() {
-	if _, err := ledgers.Delete(a.store.Identity()); err != nil {
+	if _, err := ledgers.Delete(a.store.Key()); err != nil {
 		a.logger.Error("closing the ledger", zap.Error(err))
 	}
 }
@@ -139,13 +138,14 @@ func (a *App) letGo() error {
 	shared.mu.Lock()
 	delete(shared.holders, a)
 	shared.mu.Unlock()
-	_, err := ledgers.Delete(a.store.Identity())
+	_, err := ledgers.Delete(a.store.Key())
 	return err
 }
 
 func (a *App) openLedger() (*sharedLedger, error) {
-	store, err := a.store.Open(a.logger, func(took time.Duration) {
-		metrics.commits.Observe(took.Seconds())
+	store, err := a.store.Open(ledger.OpenOptions{
+		Logger:    a.logger,
+		Committed: func(took time.Duration) { metrics.commits.Observe(took.Seconds()) },
 	})
 	if err != nil {
 		return nil, err
@@ -153,7 +153,6 @@ func (a *App) openLedger() (*sharedLedger, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &sharedLedger{
 		Ledger:  ledger.New(store, a.now),
-		store:   store,
 		now:     a.now,
 		stop:    stop,
 		stopped: make(chan struct{}),
@@ -206,7 +205,7 @@ func (s *sharedLedger) retention() time.Duration {
 func (s *sharedLedger) prune(ctx context.Context) {
 	retention := s.retention()
 	for retention > 0 && ctx.Err() == nil {
-		pruned, err := s.store.Prune(ctx, s.Before(retention), pruneBatch)
+		pruned, err := s.Prune(ctx, s.Before(retention), pruneBatch)
 		if err != nil {
 			// Not the logger of the configuration that opened the ledger, which may have ended.
 			caddy.Log().Named("ccpayment").Error("pruning bodies of finished events", zap.Error(err))
@@ -223,7 +222,7 @@ func (s *sharedLedger) prune(ctx context.Context) {
 func (s *sharedLedger) Destruct() error {
 	s.stop()
 	<-s.stopped
-	err := s.store.Close()
+	err := s.Close()
 	caddy.Log().Named("ccpayment").Info("closed the ledger", zap.Error(err))
 	return err
 }

@@ -48,6 +48,9 @@ type Options struct {
 // an event join the attempt that is in flight. One process has one Ledger per
 // store. It is safe for concurrent use.
 type Ledger struct {
+	// Reader reads the store.
+	Reader
+
 	store  Store
 	clock  *clock
 	places places
@@ -90,7 +93,7 @@ type flight struct {
 // New returns the ledger over a store; now is the clock.
 func New(store Store, now func() time.Time) *Ledger {
 	return &Ledger{
-		store: store, clock: &clock{now: now}, process: rand.Text()[:8],
+		Reader: store, store: store, clock: &clock{now: now}, process: rand.Text()[:8],
 		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), lost: make(map[Key]bool), listeners: make(map[string][]*listener),
 		watchers: make(map[OrderID][]chan struct{}),
 	}

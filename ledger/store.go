@@ -21,11 +21,53 @@ var (
 	ErrClosed = errors.New("the ledger is closed")
 )
 
+// Reader is the half of a [Store] that changes nothing. [Ledger] has it, too, so
+// that whoever reads the ledger needs no store.
+type Reader interface {
+	// Load returns one event with its body, or ErrNotFound. The body is nil
+	// once it was pruned, and where it is damaged; see [Event.BodyDamaged].
+	Load(ctx context.Context, key Key) (Event, error)
+
+	// LoadOrder returns an order, or ErrNotFound.
+	LoadOrder(ctx context.Context, id OrderID) (Order, error)
+
+	// OrderOf returns the order of which id names a generation, or which it names
+	// itself; or ErrNotFound.
+	OrderOf(ctx context.Context, id OrderID) (Order, error)
+
+	// Orders returns orders, by app id and id. [ErrCursor] tells that the cursor
+	// is none.
+	Orders(ctx context.Context, query OrderQuery) (OrderPage, error)
+
+	// Find returns the keys of the events with this id, one for each route.
+	Find(ctx context.Context, eventID string) ([]Key, error)
+
+	// List returns events without their bodies, newest first. [ErrCursor] tells
+	// that the cursor is none.
+	List(ctx context.Context, query Query) (Page, error)
+
+	// Due returns at most limit of a route's events that are due at some time from
+	// then on, or at any where from is zero; the earliest first.
+	Due(ctx context.Context, route string, from time.Time, limit int) ([]Due, error)
+
+	// Counts returns how many events each route has in each state.
+	Counts(ctx context.Context) ([]Count, error)
+
+	// Holds reports of each flag whether it is bound to the event. It binds
+	// nothing.
+	Holds(ctx context.Context, key Key, flags []Flag) ([]bool, error)
+
+	// Bound reports of each flag whether it is bound to any event. It binds nothing.
+	Bound(ctx context.Context, flags []Flag) ([]bool, error)
+}
+
 // Store keeps events. It decides nothing: the rules are in this package, and a
-// store runs them on what it keeps. Every method is one step that a database
-// can do in one round trip, and each is atomic. A store is safe for concurrent
-// use; [ledgertest.Run] is the suite that each must pass.
+// store runs them on what it keeps. Every method is one transaction of a
+// database. A store is safe for concurrent use; [ledgertest.Run] is the suite
+// that each must pass.
 type Store interface {
+	Reader
+
 	// Claim takes the lease on a record for ttl, under an epoch higher than any
 	// before, and returns the record's events. It fails with ErrLeased while
 	// somebody else's lease runs, by the store's own clock.
@@ -56,49 +98,13 @@ type Store interface {
 	// ErrFenced, and nothing is bound.
 	Bind(ctx context.Context, claim Claim, change Change, flags []Flag) ([]bool, error)
 
-	// Holds reports of each flag whether it is bound to the event. It binds
-	// nothing.
-	Holds(ctx context.Context, key Key, flags []Flag) ([]bool, error)
-
-	// Bound reports of each flag whether it is bound to any event. It binds nothing.
-	Bound(ctx context.Context, flags []Flag) ([]bool, error)
-
 	// Release ends the lease and changes nothing. Releasing a lease that is
 	// lost or ended is no error.
 	Release(ctx context.Context, claim Claim) error
 
-	// Load returns one event with its body, or ErrNotFound. The body is nil
-	// once it was pruned, and where it is damaged; see [Event.BodyDamaged].
-	Load(ctx context.Context, key Key) (Event, error)
-
-	// LoadOrder returns an order, or ErrNotFound.
-	LoadOrder(ctx context.Context, id OrderID) (Order, error)
-
 	// UpdateOrder runs update on an order, or on a new one, and writes it durably.
-	// Its generations are found by [Store.OrderOf] from then on.
+	// Its generations are found by [Reader.OrderOf] from then on.
 	UpdateOrder(ctx context.Context, id OrderID, update func(*Order)) error
-
-	// OrderOf returns the order of which id names a generation, or which it names
-	// itself; or ErrNotFound.
-	OrderOf(ctx context.Context, id OrderID) (Order, error)
-
-	// Orders returns orders, by app id and id. [ErrCursor] tells that the cursor
-	// is none.
-	Orders(ctx context.Context, query OrderQuery) (OrderPage, error)
-
-	// Find returns the keys of the events with this id, one for each route.
-	Find(ctx context.Context, eventID string) ([]Key, error)
-
-	// List returns events without their bodies, newest first. [ErrCursor] tells
-	// that the cursor is none.
-	List(ctx context.Context, query Query) (Page, error)
-
-	// Due returns at most limit of a route's events that are due at some time from
-	// then on, or at any where from is zero; the earliest first.
-	Due(ctx context.Context, route string, from time.Time, limit int) ([]Due, error)
-
-	// Counts returns how many events each route has in each state.
-	Counts(ctx context.Context) ([]Count, error)
 
 	// Prune deletes the bodies of at most limit finished events that were
 	// received before the given time, and reports how many; the events

@@ -410,4 +410,9 @@ func guard(fn func() error) (err error) {
 	return fn()
 }
 
-var _ ledger.Store = (*Store)(nil)
+// Interface guards
+var (
+	_ ledger.Store       = (*Store)(nil)
+	_ ledger.Sizer       = (*Store)(nil)
+	_ ledger.Snapshotter = (*Store)(nil)
+)

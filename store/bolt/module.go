@@ -29,7 +29,7 @@ type Module struct {
 	// an event is kept for ever. Default: 90d.
 	Retain caddy.Duration `json:"retention,omitempty"`
 
-	path, identity string
+	path, key string
 }
 
 // CaddyModule returns the Caddy module information.
@@ -56,7 +56,7 @@ func (m *Module) Provision(caddy.Context) error {
 		return fmt.Errorf("path: %v", err)
 	}
 	m.path = resolve(path)
-	m.identity = "bolt:" + m.path
+	m.key = "bolt:" + m.path
 	if m.Retain == 0 {
 		m.Retain = caddy.Duration(defaultRetention)
 	}
@@ -72,7 +72,7 @@ func (m *Module) Validate() error {
 }
 
 // resolve follows the links in a path of which the end may not exist yet, so
-// that two spellings of one file are one identity.
+// that two spellings of one file are one key.
 func resolve(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		return real
@@ -84,23 +84,23 @@ func resolve(path string) string {
 	return filepath.Join(resolve(parent), filepath.Base(path))
 }
 
-// Identity names the file.
-func (m *Module) Identity() string { return m.identity }
+// Key names the file.
+func (m *Module) Key() string { return m.key }
 
 // Retention is how long bodies of finished events are kept.
 func (m *Module) Retention() time.Duration { return time.Duration(m.Retain) }
 
 // Open opens the file.
-func (m *Module) Open(logger *zap.Logger, committed func(time.Duration)) (ledger.Store, error) {
-	store, err := Open(m.path, Options{Committed: committed})
+func (m *Module) Open(opts ledger.OpenOptions) (ledger.Store, error) {
+	store, err := Open(m.path, Options{Committed: opts.Committed})
 	if err != nil {
 		return nil, err
 	}
 	if store.Created {
-		logger.Warn("began a new, empty ledger: copies of events from before it are not recognised",
+		opts.Logger.Warn("began a new, empty ledger: copies of events from before it are not recognised",
 			zap.String("path", m.path))
 	} else {
-		logger.Info("opened the ledger", zap.String("path", m.path))
+		opts.Logger.Info("opened the ledger", zap.String("path", m.path))
 	}
 	return store, nil
 }
@@ -152,4 +152,5 @@ var (
 	_ caddy.Provisioner     = (*Module)(nil)
 	_ caddy.Validator       = (*Module)(nil)
 	_ caddyfile.Unmarshaler = (*Module)(nil)
+	_ ledger.Driver         = (*Module)(nil)
 )

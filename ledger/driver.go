@@ -1,0 +1,68 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Driver opens a [Store]. A Caddy module in the namespace ccpayment.stores is a
+// Driver.
+type Driver interface {
+	// Key names the place that is opened, and nothing else of the options: two
+	// configurations whose drivers have one key share one ledger.
+	Key() string
+	// Retention is how long the bodies of finished events are kept.
+	Retention() time.Duration
+	// Open opens the store.
+	Open(opts OpenOptions) (Store, error)
+}
+
+// OpenOptions are what a [Driver] is given to open a store.
+type OpenOptions struct {
+	Logger *zap.Logger
+	// Committed, if set, is called after each durable commit with the time it took.
+	Committed func(took time.Duration)
+}
+
+// What a [Store] may be able to do besides; see [Ledger.Size] and [Ledger.Backup].
+type (
+	// Sizer is a store that knows its size in bytes.
+	Sizer interface{ Size() (int64, error) }
+
+	// Snapshotter is a store that writes a consistent copy of itself while it is in
+	// use.
+	Snapshotter interface{ Backup(w io.Writer) error }
+)
+
+// ErrUnsupported: the store lacks the ability that is asked for.
+var ErrUnsupported = errors.New("the store cannot do this")
+
+// Size returns the size of the store in bytes. The error is [ErrUnsupported]
+// where the store is no [Sizer].
+func (l *Ledger) Size() (int64, error) {
+	if s, ok := l.store.(Sizer); ok {
+		return s.Size()
+	}
+	return 0, ErrUnsupported
+}
+
+// Backup writes a consistent copy of the store, which stays in use. The error is
+// [ErrUnsupported], and nothing is written, where the store is no [Snapshotter].
+func (l *Ledger) Backup(w io.Writer) error {
+	if s, ok := l.store.(Snapshotter); ok {
+		return s.Backup(w)
+	}
+	return ErrUnsupported
+}
+
+// Prune deletes old bodies; see [Store.Prune].
+func (l *Ledger) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	return l.store.Prune(ctx, before, limit)
+}
+
+// Close closes the store; see [Store.Close]. It waits for no attempt.
+func (l *Ledger) Close() error { return l.store.Close() }
