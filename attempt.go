@@ -34,6 +34,7 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, d delivery) an
 		Ignore: ignore,
 		Lease:  h.lease(),
 		Wait:   time.Duration(h.Wait),
+		Rank:   statusRank,
 	})
 	var failed *appError
 	var unconfirmed *unconfirmedError

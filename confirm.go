@@ -223,8 +223,8 @@ func agreeKind(e ledger.Event, record client.DepositRecord) error {
 // agreeStatus refuses a record that contradicts the webhook or is behind it.
 // One that is ahead agrees: the event stays what it is.
 func agreeStatus(webhook string, record client.Status) error {
-	said, known := client.Status(webhook), ledger.Rank(strings.ToLower(string(record)))
-	switch rank := ledger.Rank(strings.ToLower(webhook)); {
+	said, known := client.Status(webhook), statusRank(strings.ToLower(string(record)))
+	switch rank := statusRank(strings.ToLower(webhook)); {
 	case rank == 0:
 		return nil // a status that nobody knows cannot be compared
 	case said.Final() && record.Final() && !said.Is(record):
@@ -233,6 +233,20 @@ func agreeStatus(webhook string, record client.Status) error {
 		return behind("the status is %s in the webhook and %.40q in the record", webhook, record)
 	}
 	return nil
+}
+
+// statusRank orders the statuses of a record; see [ledger.Options].
+func statusRank(status string) int {
+	switch status {
+	case "waitingapproval":
+		return 1
+	case "pending", "processing":
+		return 2
+	case "success", "failed", "rejected":
+		return 3
+	default:
+		return 0
+	}
 }
 
 // risk joins what both sides say: risky if either does; and where the webhook

@@ -79,6 +79,7 @@ func (h *Webhook) courier(shared *sharedLedger) ledger.Courier {
 		Plan:    ledger.Plan{First: time.Duration(h.Retry.First), Max: time.Duration(h.Retry.Max), GiveUp: time.Duration(h.Retry.GiveUp)},
 		Lease:   h.lease(),
 		Workers: workers,
+		Rank:    statusRank,
 		Direct:  h.Confirm == "off",
 		Carry:   func(attempt *ledger.Attempt) (ledger.Sign, error) { return h.carry(attempt, shared) },
 		Failed: func(err error) {

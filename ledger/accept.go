@@ -111,11 +111,11 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 	if known, _ := find(claim.Events, key); known.State == Superseded {
 		return nil, l.store.Release(ctx, claim) // since it was read as due
 	}
-	if judge(claim.Events, key, false) == Overtaken {
+	if judge(claim.Events, key, false, c.Rank) == Overtaken {
 		return nil, l.record(ctx, claim, overtaken(key, l.now()))
 	}
 	if fresh != nil {
-		return l.newAttempt(claim, *fresh, true, f, &c.Plan), nil
+		return l.newAttempt(claim, *fresh, true, f, &c.Plan, c.Rank), nil
 	}
 	event, err := l.store.Load(ctx, key)
 	if errors.Is(err, ErrNotFound) {
@@ -124,5 +124,5 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 	if err != nil || event.NextAttemptAt == nil || !c.Plan.due(*event.NextAttemptAt, l.now()) {
 		return nil, errors.Join(err, l.store.Release(ctx, claim))
 	}
-	return l.newAttempt(claim, event, true, f, &c.Plan), nil
+	return l.newAttempt(claim, event, true, f, &c.Plan, c.Rank), nil
 }

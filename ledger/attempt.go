@@ -36,6 +36,7 @@ type Attempt struct {
 	claim  Claim
 	flight *flight
 	plan   *Plan // nil where the sender's retries are the retries
+	rank   func(status string) int
 	// counted: the commit that accepted the event counts this attempt.
 	counted bool
 	steps   []Transition // on the way to the attempt
@@ -48,10 +49,10 @@ type Attempt struct {
 	order        *Order
 }
 
-func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, plan *Plan) *Attempt {
+func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, plan *Plan, rank func(status string) int) *Attempt {
 	a := &Attempt{
 		Number: event.Attempts + 1, Reason: Initial, Seq: event.Seq, Event: event,
-		ledger: l, claim: claim, flight: f, plan: plan, begun: l.now(),
+		ledger: l, claim: claim, flight: f, plan: plan, rank: rank, begun: l.now(),
 	}
 	// Its first attempt is counted and was not made: else there would be an
 	// outcome, or a note of its loss, as long as the process that counted it lives.
@@ -220,7 +221,7 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	}
 	changes := []Change{a.change(append(a.steps, outcome))}
 	for _, other := range a.claim.Events {
-		if outcome.State != Dead && other.State.Pending() && supersedes(a.Event.Key.Status, other.Key.Status) {
+		if outcome.State != Dead && other.State.Pending() && supersedes(a.rank, a.Event.Key.Status, other.Key.Status) {
 			changes = append(changes, overtaken(other.Key, outcome.At))
 		}
 	}

@@ -71,7 +71,7 @@ func TestDamagedListOfDue(t *testing.T) {
 		began := time.Now()
 		told := make(chan string, 10)
 		defer b.run(ledger.Courier{
-			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Carry: app.carry,
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Carry: app.carry,
 			Failed:  func(err error) { t.Errorf("the courier calls the ledger out of order: %v", err) },
 			Damaged: func(eventID string, err error) { told <- eventID + " " + err.Error() },
 		})()
@@ -134,7 +134,7 @@ func TestDamagedEvents(t *testing.T) {
 		var mu sync.Mutex
 		told := make(map[string][]error)
 		stop := b.run(ledger.Courier{
-			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Carry: app.carry,
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Carry: app.carry,
 			Failed: func(err error) { t.Errorf("the courier calls the ledger out of order: %v", err) },
 			Damaged: func(eventID string, err error) {
 				mu.Lock()

@@ -18,6 +18,8 @@ type Courier struct {
 	Lease time.Duration
 	// Workers is how many events are handed over at once; at least 1.
 	Workers int
+	// Rank orders the statuses of a record; see [Options].
+	Rank func(status string) int
 	// Direct: nothing is asked between an event's coming in and its handing over,
 	// so that the commit which accepts it can count its first attempt.
 	Direct bool

@@ -81,7 +81,7 @@ func (b *book) dispatch(route string) (a *app, stop func()) {
 
 func (b *book) dispatchTo(a *app, route string) (stop func()) {
 	return b.run(ledger.Courier{
-		Route: route, Plan: plan, Lease: time.Minute, Workers: 32, Carry: a.carry, Failed: func(error) {},
+		Route: route, Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Carry: a.carry, Failed: func(error) {},
 	})
 }
 
@@ -89,7 +89,7 @@ func (b *book) dispatchTo(a *app, route string) (stop func()) {
 func (b *book) dispatchDirect() (a *app, stop func()) {
 	a = &app{}
 	return a, b.run(ledger.Courier{
-		Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Direct: true, Carry: a.carry, Failed: func(error) {},
+		Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Direct: true, Carry: a.carry, Failed: func(error) {},
 	})
 }
 

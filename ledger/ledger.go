@@ -42,6 +42,10 @@ type Options struct {
 	Lease time.Duration
 	// Wait is how long to wait for another attempt of the record.
 	Wait time.Duration
+	// Rank orders the statuses of a record, which it gets in lower case: an event of
+	// a higher rank supersedes those of lower ones. A status that is not known has
+	// rank 0: it supersedes nothing and is never superseded. Nil: none is known.
+	Rank func(status string) int
 }
 
 // Ledger decides on deliveries over a [Store], and lets concurrent copies of
@@ -192,7 +196,7 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 	if err != nil {
 		return 0, nil, err
 	}
-	verdict := judge(claim.Events, event.Key, opts.Ignore != "")
+	verdict := judge(claim.Events, event.Key, opts.Ignore != "", opts.Rank)
 	known, isKnown := find(claim.Events, event.Key)
 	cause, state := "", None
 	switch verdict {
@@ -202,7 +206,7 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 				return 0, nil, errors.Join(err, l.store.Release(ctx, claim))
 			}
 		}
-		return Deliver, l.newAttempt(claim, event, isKnown, f, nil), nil
+		return Deliver, l.newAttempt(claim, event, isKnown, f, nil, opts.Rank), nil
 	case Overtaken:
 		cause, state = "a later status of the record came first", Superseded
 	case Filtered:
@@ -299,7 +303,7 @@ func (l *Ledger) record(ctx context.Context, claim Claim, change Change) error {
 
 // judge is the rule book: what a delivery of key comes to, given the record's
 // events.
-func judge(events []Summary, key Key, ignore bool) Verdict {
+func judge(events []Summary, key Key, ignore bool, rank func(status string) int) Verdict {
 	if known, ok := find(events, key); ok {
 		switch known.State {
 		case Delivered, Discarded:
@@ -314,7 +318,7 @@ func judge(events []Summary, key Key, ignore bool) Verdict {
 		return Filtered
 	}
 	for _, other := range events {
-		if other.State.overtakes() && supersedes(other.Key.Status, key.Status) {
+		if other.State.overtakes() && supersedes(rank, other.Key.Status, key.Status) {
 			return Overtaken
 		}
 	}

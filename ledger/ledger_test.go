@@ -19,8 +19,22 @@ import (
 
 var (
 	bg   = context.Background()
-	opts = ledger.Options{Lease: time.Minute, Wait: 10 * time.Second}
+	opts = ledger.Options{Lease: time.Minute, Wait: 10 * time.Second, Rank: rank}
 )
+
+// rank orders the statuses of the tests.
+func rank(status string) int {
+	switch status {
+	case "waitingapproval":
+		return 1
+	case "pending", "processing":
+		return 2
+	case "success", "failed", "rejected":
+		return 3
+	default:
+		return 0
+	}
+}
 
 var errRefused = errors.New("the app refused")
 

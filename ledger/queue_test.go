@@ -19,7 +19,7 @@ func TestOvertakenInTheQueue(t *testing.T) {
 		app := &app{}
 		began := time.Now()
 		defer b.run(ledger.Courier{
-			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 1, Carry: app.carry,
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 1, Rank: rank, Carry: app.carry,
 			Failed: func(err error) { t.Errorf("the courier calls the ledger out of order: %v", err) },
 		})()
 		synctest.Wait()

@@ -107,21 +107,8 @@ func (s *State) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Rank orders the statuses of a record, in lower case: an event of a higher
-// rank supersedes those of a lower one. A status that is not known has no rank
-// (0): it supersedes nothing and is never superseded.
-func Rank(status string) int {
-	switch status {
-	case "waitingapproval":
-		return 1
-	case "pending", "processing":
-		return 2
-	case "success", "failed", "rejected":
-		return 3
-	default:
-		return 0
-	}
+// supersedes reports whether a committed event of status a overtakes one of
+// status b. Without a rank no status is known.
+func supersedes(rank func(status string) int, a, b string) bool {
+	return rank != nil && rank(b) > 0 && rank(a) > rank(b)
 }
-
-// supersedes reports whether a committed event of status a overtakes one of status b.
-func supersedes(a, b string) bool { return Rank(b) > 0 && Rank(a) > Rank(b) }

@@ -125,6 +125,25 @@ func TestNotSuperseded(t *testing.T) {
 	}
 }
 
+// TestNoRank: where no status is known, none supersedes another.
+func TestNoRank(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		unranked := opts
+		unranked.Rank = nil
+		b.fail(event("Processing"))
+		for _, status := range []string{"Success", "Processing"} {
+			verdict, attempt, err := b.Begin(bg, event(status), unranked)
+			if verdict != ledger.Deliver || err != nil {
+				t.Fatalf("the verdict on %s is %d, %v", status, verdict, err)
+			}
+			if err := attempt.Delivered(bg); err != nil {
+				t.Fatal(err)
+			}
+			b.wantState(event(status), ledger.Delivered)
+		}
+	})
+}
+
 func TestRiskIsAnotherEvent(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		var last uint64

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
-	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/test/history"
 )
 
 // call is one request that the app got.
@@ -162,4 +162,4 @@ func checkRecords(t *testing.T, calls []call) {
 	}
 }
 
-func rank(c call) int { return ledger.Rank(strings.ToLower(c.status)) }
+func rank(c call) int { return history.Rank(strings.ToLower(c.status)) }

@@ -228,8 +228,23 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 		c.events[higher.EventID].Seq > max(higher.Seq, lower.Seq) && (run == 0 || run > higher.Caddy)
 }
 
-func rank(e ledger.Event) int  { return ledger.Rank(e.Key.Status) }
-func rankOf(status string) int { return ledger.Rank(strings.ToLower(status)) }
+// Rank orders CCPayment's statuses of a record, in lower case: an event of a
+// higher rank supersedes those of a lower one. One that is not known has none.
+func Rank(status string) int {
+	switch status {
+	case "waitingapproval":
+		return 1
+	case "pending", "processing":
+		return 2
+	case "success", "failed", "rejected":
+		return 3
+	default:
+		return 0
+	}
+}
+
+func rank(e ledger.Event) int  { return Rank(e.Key.Status) }
+func rankOf(status string) int { return Rank(strings.ToLower(status)) }
 
 func (c *check) name(id string) string {
 	if sent := c.sent[id]; len(sent) > 0 {
