@@ -49,7 +49,7 @@ func (h *Webhook) handle(r *http.Request, next caddyhttp.Handler, d delivery) an
 		return h.unavailable(err)
 	}
 	if verdict == ledger.Deliver {
-		return h.attempt(r, next, d.of(attempt.Event), attempt, shared)
+		return h.attempt(r, next, d.of(attempt.Event), attempt, new(ledger.Ending), shared)
 	}
 	return answerOf(verdict)
 }
@@ -123,29 +123,33 @@ func (h *Webhook) lease() time.Duration {
 }
 
 // attempt confirms the event, makes one attempt at the app and records its
-// outcome.
-func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, attempt *ledger.Attempt, shared *sharedLedger) answer {
+// outcome, with what CCPayment said, which is left in end.
+func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, attempt *ledger.Attempt, end *ledger.Ending, shared *sharedLedger) answer {
 	failpoint.Reach("claimed")
 	ctx, event := r.Context(), d.event
 	if h.delivery == nil { // in the background, carry ends what panics
-		defer attempt.End(ctx, &appError{cause: errors.New("handing over panicked")})
+		defer func() {
+			_, _ = attempt.Finish(ctx, ledger.Ending{Failure: &appError{cause: errors.New("handing over panicked")}})
+		}()
 	}
 
 	var money *confirmation
 	if h.Confirm == "on" || event.Request.Stale {
 		var a answer
+		end.AskedAt = h.app.now()
 		if money, a = h.confirm(ctx, d, attempt, shared); money == nil {
 			return a
 		}
-	} else if _, err := attempt.Send(ctx); err != nil {
-		attempt.End(ctx, err)
+		end.Confirmation, end.Order = money.told, money.orderView(event, money.askedAt)
+	} else if _, err := attempt.Sent(ctx, ledger.Sending{}); err != nil {
 		return h.unavailable(err)
 	}
 	failpoint.Reach("bound")
 	failure := h.handOver(r, next, attempt, money)
 	if failure == nil {
 		failpoint.Reach("answered")
-		if err := attempt.Delivered(ctx); err != nil {
+		end.State = ledger.Delivered
+		if _, err := attempt.Finish(ctx, *end); err != nil {
 			return h.unavailable(err)
 		}
 		failpoint.Reach("delivered")
@@ -157,10 +161,12 @@ func (h *Webhook) attempt(r *http.Request, next caddyhttp.Handler, d delivery, a
 		h.logger.Warn("the app did not take the event",
 			append(h.fields(event), zap.Int("attempt", attempt.Number), zap.Error(redacted(failure.cause)))...)
 	}
-	if err := attempt.Failed(ctx, failure, failure.again); err != nil {
+	end.State, end.Failure, end.Again = ledger.Retrying, failure, failure.again
+	became, err := attempt.Finish(ctx, *end)
+	if err != nil {
 		return h.unavailable(err)
 	}
-	h.tellIfDead(ctx, attempt, failure)
+	h.tellIfDead(ctx, attempt, became, failure, shared)
 	return failure.answer("failed")
 }
 

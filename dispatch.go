@@ -96,33 +96,37 @@ func (h *Webhook) courier(shared *sharedLedger) ledger.Courier {
 
 // carry makes one attempt in the background.
 func (h *Webhook) carry(attempt *ledger.Attempt, shared *sharedLedger) (sign ledger.Sign, err error) {
+	var end ledger.Ending
 	defer func() {
 		if p := recover(); p != nil {
 			h.logger.Error("handing over panicked", zap.String("route", h.routeName),
 				zap.String("event_id", attempt.Event.EventID()), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
 			failure := fmt.Errorf("handing over panicked: %v", p)
-			sign, err = ledger.Reached, attempt.Failed(context.Background(), failure, ledger.Again{})
-			h.tellIfDead(context.Background(), attempt, failure)
+			var became ledger.State
+			end.State, end.Failure, end.Again = ledger.Retrying, failure, ledger.Again{}
+			became, err = attempt.Finish(context.Background(), end)
+			sign = ledger.Reached
+			h.tellIfDead(context.Background(), attempt, became, failure, shared)
 		}
 	}()
 	ctx := context.Background()
 	if attempt.Event.BodyDamaged {
 		failure := errors.New("its body is damaged in the ledger: ask CCPayment to send it again")
-		return ledger.Untried, h.die(ctx, attempt, failure)
+		return ledger.Untried, h.die(ctx, attempt, failure, shared)
 	}
 	if attempt.Event.Body == nil {
 		failure := errors.New("its body was pruned after the retention time: ask CCPayment to send it again")
-		return ledger.Untried, h.die(ctx, attempt, failure)
+		return ledger.Untried, h.die(ctx, attempt, failure, shared)
 	}
 	d, err := h.gateway.read(attempt.Event.Body)
 	if err != nil {
-		return ledger.Untried, h.die(ctx, attempt, err)
+		return ledger.Untried, h.die(ctx, attempt, err, shared)
 	}
 	r, err := h.remake(ctx, attempt.Event)
 	if err != nil {
-		return ledger.Untried, h.die(ctx, attempt, err)
+		return ledger.Untried, h.die(ctx, attempt, err, shared)
 	}
-	out := h.attempt(r, h.delivery, d.of(attempt.Event), attempt, shared)
+	out := h.attempt(r, h.delivery, d.of(attempt.Event), attempt, &end, shared)
 	var failure *appError
 	switch {
 	case out.outcome == unavailable:
@@ -137,13 +141,12 @@ func (h *Webhook) carry(attempt *ledger.Attempt, shared *sharedLedger) (sign led
 }
 
 // die gives an event up that can never be handed over.
-func (h *Webhook) die(ctx context.Context, attempt *ledger.Attempt, failure error) error {
-	if _, err := attempt.Send(ctx); err != nil {
-		attempt.End(ctx, err)
+func (h *Webhook) die(ctx context.Context, attempt *ledger.Attempt, failure error, shared *sharedLedger) error {
+	if _, err := attempt.Sent(ctx, ledger.Sending{}); err != nil {
 		return err
 	}
-	err := attempt.Failed(ctx, failure, ledger.Again{Never: true})
-	h.tellIfDead(ctx, attempt, failure)
+	became, err := attempt.Finish(ctx, ledger.Ending{State: ledger.Retrying, Failure: failure, Again: ledger.Again{Never: true}})
+	h.tellIfDead(ctx, attempt, became, failure, shared)
 	return err
 }
 

@@ -167,15 +167,15 @@ func (h *Webhook) tellHeld(e ledger.Event, held *heldError) {
 	h.events.announce(eventHeld, data)
 }
 
-// tellIfDead tells that an event was given up, if the attempt's end came to
-// that. What then waits most is an order that only this event fulfils.
-func (h *Webhook) tellIfDead(ctx context.Context, attempt *ledger.Attempt, failure error) {
-	if attempt.Became() != ledger.Dead {
+// tellIfDead tells that an event was given up, if that is what the attempt's end
+// made of it. What then waits most is an order that only this event fulfils.
+func (h *Webhook) tellIfDead(ctx context.Context, attempt *ledger.Attempt, became ledger.State, failure error, shared *sharedLedger) {
+	if became != ledger.Dead {
 		return
 	}
 	e, cause, fulfills := attempt.Event, redact(failure.Error()), false
 	if e.GatewayOrderID != "" {
-		holds, err := attempt.Holds(ctx, ledger.FulfillOf(e.AppID, e.InOrder().ID))
+		holds, err := shared.Holds(context.WithoutCancel(ctx), e.Key, []ledger.Flag{ledger.FulfillOf(e.AppID, e.InOrder().ID)})
 		if err != nil {
 			cause = fmt.Sprintf("%s (and whether it fulfils its order cannot be read: %v)", cause, err)
 		}

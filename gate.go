@@ -31,7 +31,6 @@ func notConfirmed(outcome string) answer {
 func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attempt, shared *sharedLedger) (*confirmation, answer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.secrets.apiBudget)
 	defer cancel()
-	attempt.Confirming()
 	asked := h.app.now()
 	var money confirmation
 	p, err := h.policyFor(ctx, d.event, shared)
@@ -41,8 +40,9 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	var held *heldError
 	switch {
 	case errors.As(err, &held):
-		attempt.Confirmed(nil, money.orderView(d.event, asked))
-		if err := attempt.Hold(ctx, err.Error()); err != nil {
+		if _, err := attempt.Finish(ctx, ledger.Ending{
+			State: ledger.Held, Failure: err, AskedAt: asked, Order: money.orderView(d.event, asked),
+		}); err != nil {
 			return nil, h.unavailable(err)
 		}
 		h.tellHeld(d.event, held)
@@ -52,10 +52,13 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 			h.logger.Warn("an event cannot be confirmed now", zap.String("route", h.routeName),
 				zap.String("event_id", d.event.EventID()), zap.String("type", d.event.Type), zap.Error(redacted(err)))
 		}
-		if err := attempt.Unconfirmed(ctx, &unconfirmedError{err}); err != nil {
-			return nil, h.unavailable(err)
+		became, failure := attempt.Finish(ctx, ledger.Ending{
+			State: ledger.Retrying, Failure: &unconfirmedError{err}, Untried: true, AskedAt: asked,
+		})
+		if failure != nil {
+			return nil, h.unavailable(failure)
 		}
-		h.tellIfDead(ctx, attempt, err)
+		h.tellIfDead(ctx, attempt, became, err, shared)
 		return nil, notConfirmed("unconfirmed")
 	}
 	if money.asked {
@@ -68,16 +71,14 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 		money.flag, money.earned = nil, false
 	}
 	money.mayFulfil = money.flag != nil && money.flag.Name == ledger.Fulfill
+	money.askedAt = asked
 	if err := h.sending(ctx, attempt, &money, shared); err != nil {
-		attempt.End(ctx, err)
 		return nil, h.unavailable(err)
 	}
 	if p.order != nil && p.order.Checkout != nil {
 		money.terms = &p.order.Checkout.Terms
 	}
-	money.askedAt = asked
 	money.told = money.facts(asked)
-	attempt.Confirmed(money.told, money.orderView(d.event, asked))
 	return &money, answer{}
 }
 
@@ -160,14 +161,11 @@ func (h *Webhook) policyFor(ctx context.Context, e ledger.Event, shared *sharedL
 // first that earns it, or one that an earlier attempt has bound it to. Of a
 // payment that goes out without, the ledger keeps a trace before it does.
 func (h *Webhook) sending(ctx context.Context, attempt *ledger.Attempt, money *confirmation, shared *sharedLedger) error {
-	if money.flag == nil {
-		_, err := attempt.Send(ctx)
-		return err
-	}
-	if money.earned {
+	if money.earned && money.flag != nil {
 		another, err := h.leftTo(ctx, attempt, money, shared)
 		if err != nil {
-			return err
+			_, failure := attempt.Finish(ctx, ledger.Ending{Failure: err})
+			return errors.Join(err, failure)
 		}
 		if another != "" {
 			money.earned, money.isLeft, money.reason = false, true, string(settle.Partial)
@@ -175,28 +173,14 @@ func (h *Webhook) sending(ctx context.Context, attempt *ledger.Attempt, money *c
 				append(h.fields(attempt.Event), zap.String("other_record_id", another))...)
 		}
 	}
-	if !money.earned {
-		holds, err := attempt.Holds(ctx, *money.flag)
-		if err != nil {
-			return err
-		}
-		if !holds[0] {
-			money.flag = nil
-			attempt.Trace()
-		}
-		_, err = attempt.Send(ctx)
+	carries, err := attempt.Sent(ctx, ledger.Sending{AskedAt: money.askedAt, Flag: money.flag, Kept: !money.earned})
+	if err != nil || carries || money.flag == nil {
 		return err
 	}
-	carries, err := attempt.Send(ctx, *money.flag)
-	if err != nil {
-		return err
+	if money.earned && money.flag.Name == ledger.Fulfill {
+		money.reason = "already_fulfilled"
 	}
-	if !carries[0] {
-		if money.flag.Name == ledger.Fulfill {
-			money.reason = "already_fulfilled"
-		}
-		money.flag = nil
-	}
+	money.flag = nil
 	return nil
 }
 

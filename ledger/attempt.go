@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -18,9 +19,9 @@ const (
 	Backfill Reason = "backfill" // a filter was widened after it had been ignored
 )
 
-// Attempt is the right to hand one event to the app once. Exactly one of
-// Delivered, Failed, Unconfirmed and Hold ends it; End may always be deferred.
-// An attempt is used by one goroutine.
+// Attempt is the right to send one event to the app once. Sent is called right
+// before that, and Finish ends the attempt in every case. An attempt is used by
+// one goroutine.
 type Attempt struct {
 	// Number counts the event's attempts, from 1.
 	Number int
@@ -40,10 +41,9 @@ type Attempt struct {
 	// counted: the commit that accepted the event counts this attempt.
 	counted bool
 	steps   []Transition // on the way to the attempt
-	traced  bool         // see Trace
 	begun   time.Time
+	sent    bool // Sent was called
 	ended   bool
-	became  State
 
 	confirmation *Confirmation
 	order        *Order
@@ -85,105 +85,158 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 // firstSeq is the place of an event that is the first of its record.
 func firstSeq(event Event) uint64 { return uint64(max(event.ReceivedAt.UnixMilli(), 1)) }
 
-// Confirming records, with the outcome, that CCPayment was asked first.
-func (a *Attempt) Confirming() {
-	a.steps = append(a.steps, Transition{At: a.ledger.now(), State: Confirming})
+// Sending is what an event takes with it to the app.
+type Sending struct {
+	// AskedAt is when the gateway was asked about the event; zero: it was not.
+	AskedAt time.Time
+	// Flag is what the event is to carry; nil: nothing.
+	Flag *Flag
+	// Kept: the event carries the flag only where an earlier attempt has bound it.
+	// Else nothing is bound, and the event is recorded before it is sent, so that the
+	// next attempt knows that this one may have reached the app.
+	Kept bool
 }
 
-// Confirmed adds what CCPayment said to what the attempt's end writes. Either
-// may be nil.
-func (a *Attempt) Confirmed(c *Confirmation, order *Order) {
-	a.confirmation, a.order = c, order
-}
-
-// Trace has Send record the event even where it binds no flag to it, so that the
-// next attempt knows that this one may have reached the app.
-func (a *Attempt) Trace() { a.traced = true }
-
-// Send is called right before the event is handed over. It binds the flags that
-// the event has earned, durably, and reports of each whether the event may carry
-// it. In the same commit the event itself is recorded, so that one which a crash
+// Sent is called right before the event is sent to the app. It binds the flag to
+// the event, durably, unless another event has it, and reports whether the event
+// carries it. In the same commit the event is recorded, so that one which a crash
 // cuts off is known; where the retries are ours, its attempt is counted, too.
-func (a *Attempt) Send(ctx context.Context, flags ...Flag) ([]bool, error) {
+//
+// On an error the attempt has ended: its lease is given up, and those who wait for
+// it get the error.
+func (a *Attempt) Sent(ctx context.Context, s Sending) (carries bool, err error) {
+	a.asked(s.AskedAt)
+	a.sent = true
+	if carries, err = a.send(context.WithoutCancel(ctx), s); err != nil {
+		_, _ = a.Finish(ctx, Ending{Failure: err}) // the error of sending says more
+		return false, err
+	}
+	return carries, nil
+}
+
+func (a *Attempt) send(ctx context.Context, s Sending) (carries bool, err error) {
+	var flags []Flag
+	isTraced := false
+	switch {
+	case s.Flag == nil:
+	case s.Kept:
+		holds, err := a.ledger.Holds(ctx, a.Event.Key, []Flag{*s.Flag})
+		if err != nil {
+			return false, fmt.Errorf("reading the event's flags: %w", err)
+		}
+		carries, isTraced = holds[0], !holds[0]
+	default:
+		flags = []Flag{*s.Flag}
+	}
 	a.begun = a.ledger.now()
 	var steps []Transition
 	switch {
 	case a.counted && len(flags) == 0:
-		return nil, nil
+		return carries, nil
 	case a.plan != nil:
 		steps = append(a.steps, a.handed())
-	case len(flags) > 0 || a.traced:
+	case len(flags) > 0 || isTraced:
 		if steps = a.steps; len(steps) == 0 || steps[len(steps)-1].State != Confirming {
 			steps = append(steps, Transition{At: a.begun, State: Confirming})
 		}
 		steps[len(steps)-1].Seq = a.Seq
 	default:
-		return nil, nil
+		return carries, nil
 	}
-	change := Change{Event: a.Event, Transitions: steps}
-	bound, err := a.ledger.store.Bind(context.WithoutCancel(ctx), a.claim, change, flags)
+	bound, err := a.ledger.store.Bind(ctx, a.claim, Change{Event: a.Event, Transitions: steps}, flags)
 	if err != nil {
-		return nil, fmt.Errorf("binding the event's flags: %w", err)
+		return false, fmt.Errorf("binding the event's flags: %w", err)
 	}
 	a.steps = nil
-	return bound, nil
+	return carries || len(bound) > 0 && bound[0], nil
+}
+
+// asked adds to the event's history that the gateway was asked about it.
+func (a *Attempt) asked(at time.Time) {
+	if !at.IsZero() {
+		a.steps = append(a.steps, Transition{At: at, State: Confirming})
+	}
 }
 
 func (a *Attempt) handed() Transition {
 	return Transition{At: a.begun, State: Delivering, Attempt: a.Number, Seq: a.Seq}
 }
 
-// Holds reports of each flag whether an earlier attempt of the event has bound
-// it: then it stays on this one, whatever the order has become since.
-func (a *Attempt) Holds(ctx context.Context, flags ...Flag) ([]bool, error) {
-	held, err := a.ledger.store.Holds(context.WithoutCancel(ctx), a.Event.Key, flags)
-	if err != nil {
-		return nil, fmt.Errorf("reading the event's flags: %w", err)
+// Ending is how an attempt ended.
+type Ending struct {
+	// State is Delivered: the app took the event; Retrying: it did not, or the event
+	// could not be confirmed; Held: the event waits for an operator; or None: the
+	// attempt is given up, nothing is recorded, and the next copy begins anew.
+	State State
+	// Failure is why, unless State is Delivered. Its text becomes the event's cause,
+	// and those who wait for the attempt get it; where the event is held they get
+	// [OnHold].
+	Failure error
+	// Untried: the app was not called, so the attempt does not count. An event that
+	// was neither asked about nor sent cannot be given up as dead.
+	Untried bool
+	// Again says when the event is tried again, where the retries are ours.
+	Again Again
+	// AskedAt is that of [Sending], where Sent was not called.
+	AskedAt time.Time
+	// Confirmation and Order are what the gateway said; nil: nothing.
+	Confirmation *Confirmation
+	Order        *Order
+}
+
+// errNoCause stands in for a failure that nobody named, so that those who wait
+// for the attempt never take it for a delivered event.
+var errNoCause = errors.New("the attempt has failed")
+
+// Finish ends the attempt, records its outcome durably, and returns the state that
+// the event is in then; a Retrying may have become Dead. Only when the error is nil
+// may the sender be told of the outcome; those who wait for the attempt share it.
+// A second Finish does nothing and returns None, nil.
+func (a *Attempt) Finish(ctx context.Context, e Ending) (State, error) {
+	if a.ended {
+		return None, nil
 	}
-	return held, nil
-}
-
-// Became is the state that the attempt's end has put the event in, durably; None
-// while it has not ended, or where that could not be recorded.
-func (a *Attempt) Became() State { return a.became }
-
-// Unconfirmed records that CCPayment could not agree yet, and why. The app was
-// not called: the attempt is not counted. Those who wait get the failure.
-func (a *Attempt) Unconfirmed(ctx context.Context, failure error) error {
-	outcome := a.again(failure, Again{})
-	err := a.write(ctx, append(a.steps, outcome))
-	if err != nil {
-		failure = err
+	ctx = context.WithoutCancel(ctx)
+	if e.Failure == nil {
+		e.Failure = errNoCause
 	}
-	a.land(0, failure)
-	return err
-}
-
-// Hold records that the event is kept back until somebody clears it, and why.
-func (a *Attempt) Hold(ctx context.Context, cause string) error {
-	err := a.write(ctx, append(a.steps, Transition{At: a.ledger.now(), State: Held, Cause: cause}))
-	a.land(OnHold, err)
-	return err
-}
-
-// Delivered records that the app said yes. Only when it returns nil may the
-// sender be told so; those who wait for the attempt share what it returns.
-func (a *Attempt) Delivered(ctx context.Context) error {
-	err := a.commit(ctx, Transition{At: a.ledger.now(), State: Delivered})
-	a.land(Duplicate, err)
-	return err
-}
-
-// Failed records that the app did not say yes, why, and when it is asked again.
-// Those who wait for the attempt get the failure as their error, or the error of
-// recording it, which is also returned.
-func (a *Attempt) Failed(ctx context.Context, failure error, again Again) error {
-	err := a.commit(ctx, a.again(failure, again))
-	if err != nil {
-		failure = err
+	if !a.sent {
+		a.asked(e.AskedAt)
 	}
-	a.land(0, failure)
-	return err
+	a.confirmation, a.order = e.Confirmation, e.Order
+	outcome := Transition{At: a.ledger.now(), State: e.State}
+	var verdict Verdict
+	var shared, err error
+	switch e.State {
+	case Delivered:
+		err = a.commit(ctx, outcome)
+		verdict, shared = Duplicate, err
+	case Held:
+		outcome.Cause = e.Failure.Error()
+		err = a.write(ctx, append(a.steps, outcome))
+		verdict, shared = OnHold, err
+	case Retrying:
+		e.Again.Spared = e.Again.Spared && !e.Untried // which does not count anyway
+		if outcome = a.again(e.Failure, e.Again); e.Untried {
+			err = a.write(ctx, append(a.steps, outcome))
+		} else {
+			err = a.commit(ctx, outcome)
+		}
+		if shared = err; err == nil {
+			shared = e.Failure
+		}
+	default:
+		outcome.State, shared = None, e.Failure
+		if err = a.ledger.store.Release(ctx, a.claim); err != nil {
+			err = fmt.Errorf("releasing the record: %w", err)
+			shared = fmt.Errorf("%w (and %w)", e.Failure, err)
+		}
+	}
+	a.land(verdict, shared)
+	if err != nil {
+		return None, err
+	}
+	return outcome.State, nil
 }
 
 // again is what becomes of the event after a failure.
@@ -199,22 +252,9 @@ func (a *Attempt) again(failure error, again Again) Transition {
 	return t
 }
 
-// End gives the attempt up if it has not ended: nothing is recorded, and the
-// next copy of the event begins anew. Those who wait get the failure.
-func (a *Attempt) End(ctx context.Context, failure error) {
-	if a.ended {
-		return
-	}
-	if err := a.ledger.store.Release(context.WithoutCancel(ctx), a.claim); err != nil {
-		failure = fmt.Errorf("%w (and releasing the record: %w)", failure, err)
-	}
-	a.land(0, failure)
-}
-
 // commit writes the attempt's outcome and, in the same step, supersedes what
 // the event overtakes.
 func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
-	ctx = context.WithoutCancel(ctx)
 	outcome.Attempt, outcome.Seq = a.Number, a.Seq
 	if a.plan == nil {
 		a.steps = append(a.steps, a.handed())
@@ -240,7 +280,6 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}
-	a.became = outcome.State
 	a.ledger.forgetLost(a.Event.Key)
 	return nil
 }
@@ -251,12 +290,10 @@ func (a *Attempt) change(transitions []Transition) Change {
 
 // write commits transitions after which the event was not handed over.
 func (a *Attempt) write(ctx context.Context, transitions []Transition) error {
-	ctx = context.WithoutCancel(ctx)
 	if err := a.ledger.store.Commit(ctx, a.claim, []Change{a.change(transitions)}); err != nil {
 		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}
-	a.became = transitions[len(transitions)-1].State
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -23,6 +24,12 @@ func (b *book) states(e ledger.Event) []ledger.State {
 	return states
 }
 
+// unconfirmed ends an attempt of which the gateway was asked, and did not agree.
+func unconfirmed(a *ledger.Attempt, failure error) error {
+	_, err := a.Finish(bg, ledger.Ending{State: ledger.Retrying, Failure: failure, Untried: true, AskedAt: time.Now()})
+	return err
+}
+
 // TestUnconfirmed: what CCPayment could not confirm yet is recorded with its
 // cause, and is no attempt.
 func TestUnconfirmed(t *testing.T) {
@@ -31,8 +38,7 @@ func TestUnconfirmed(t *testing.T) {
 		cause := errors.New("the record is behind")
 		for range 2 {
 			attempt := b.want(e, ledger.Deliver)
-			attempt.Confirming()
-			if err := attempt.Unconfirmed(bg, cause); err != nil {
+			if err := unconfirmed(attempt, cause); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -44,9 +50,10 @@ func TestUnconfirmed(t *testing.T) {
 		if attempt.Number != 1 || attempt.Reason != ledger.Initial {
 			t.Errorf("it is attempt %d, %s", attempt.Number, attempt.Reason)
 		}
-		attempt.Confirming()
-		attempt.Confirmed(nil, nil)
-		if err := attempt.Delivered(bg); err != nil {
+		if _, err := attempt.Sent(bg, ledger.Sending{AskedAt: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		if err := succeed(bg, attempt); err != nil {
 			t.Fatal(err)
 		}
 		want := []ledger.State{
@@ -64,14 +71,13 @@ func TestUnconfirmedIsShared(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		e, cause := event("Success"), errors.New("the record is behind")
 		attempt := b.want(e, ledger.Deliver)
-		attempt.Confirming()
 		shared := make(chan error)
 		go func() {
 			_, _, err := b.Begin(bg, e, opts)
 			shared <- err
 		}()
 		synctest.Wait()
-		if err := attempt.Unconfirmed(bg, cause); err != nil {
+		if err := unconfirmed(attempt, cause); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-shared; !errors.Is(err, cause) {
@@ -87,8 +93,7 @@ func TestHold(t *testing.T) {
 		processing, success := event("Processing"), event("Success")
 		b.fail(processing)
 		attempt := b.want(success, ledger.Deliver)
-		attempt.Confirming()
-		if err := attempt.Hold(bg, "risky"); err != nil {
+		if _, err := attempt.Finish(bg, ledger.Ending{State: ledger.Held, Failure: errors.New("risky"), AskedAt: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.want(success, ledger.OnHold)
@@ -106,11 +111,10 @@ func TestHoldThatIsNotWritten(t *testing.T) {
 		e, full := event("Success"), errors.New("the disk is full")
 		b.store.commit = func([]ledger.Change) error { return full }
 		for _, end := range []func(*ledger.Attempt) error{
-			func(a *ledger.Attempt) error { return a.Hold(bg, "risky") },
-			func(a *ledger.Attempt) error { return a.Unconfirmed(bg, errors.New("behind")) },
+			func(a *ledger.Attempt) error { return hold(a, "risky") },
+			func(a *ledger.Attempt) error { return unconfirmed(a, errors.New("behind")) },
 		} {
 			attempt := b.want(e, ledger.Deliver)
-			attempt.Confirming()
 			if err := end(attempt); !errors.Is(err, full) {
 				t.Errorf("the error is %v", err)
 			}

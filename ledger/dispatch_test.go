@@ -51,8 +51,7 @@ func (a *app) called() []call {
 }
 
 func (a *app) carry(attempt *ledger.Attempt) (ledger.Sign, error) {
-	if _, err := attempt.Send(bg); err != nil {
-		attempt.End(bg, err)
+	if _, err := attempt.Sent(bg, ledger.Sending{}); err != nil {
 		return ledger.Untried, err
 	}
 	a.mu.Lock()
@@ -64,13 +63,13 @@ func (a *app) carry(attempt *ledger.Attempt) (ledger.Sign, error) {
 		no = answer(attempt)
 	}
 	if no.err == nil {
-		return ledger.Reached, attempt.Delivered(bg)
+		return ledger.Reached, succeed(bg, attempt)
 	}
 	sign := ledger.Reached
 	if no.unreached {
 		sign = ledger.Unreached
 	}
-	return sign, attempt.Failed(bg, no.err, no.again)
+	return sign, fail(attempt, no.err, no.again)
 }
 
 // dispatch starts a courier to a new app; stop ends it and waits.

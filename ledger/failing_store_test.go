@@ -88,7 +88,7 @@ func TestEnd(t *testing.T) {
 					}
 				}()
 				attempt := b.want(event("Success"), ledger.Deliver)
-				defer attempt.End(bg, errRefused)
+				defer giveUp(attempt, errRefused)
 				if attempt.Number != 2 || attempt.Reason != ledger.Retry {
 					t.Errorf("it is number %d, %s", attempt.Number, attempt.Reason)
 				}
@@ -106,16 +106,16 @@ func TestEnd(t *testing.T) {
 // next delivery begins anew.
 func TestStoreErrors(t *testing.T) {
 	full := errors.New("no space left")
-	fail := func([]ledger.Change) error { return full }
+	noSpace := func([]ledger.Change) error { return full }
 	for name, c := range map[string]struct {
 		begun bool // an attempt begins before the store fails
 		broke func(*book)
 		end   func(*ledger.Attempt) error
 	}{
 		"Claim":     {false, func(b *book) { b.store.claim = func() error { time.Sleep(time.Second); return full } }, nil},
-		"Delivered": {true, func(b *book) { b.store.commit = fail }, func(a *ledger.Attempt) error { return a.Delivered(bg) }},
-		"Failed":    {true, func(b *book) { b.store.commit = fail }, func(a *ledger.Attempt) error { return a.Failed(bg, errRefused, ledger.Again{}) }},
-		"Release":   {true, func(b *book) { b.store.release = func() error { return full } }, func(a *ledger.Attempt) error { a.End(bg, errRefused); return full }},
+		"Delivered": {true, func(b *book) { b.store.commit = noSpace }, func(a *ledger.Attempt) error { return succeed(bg, a) }},
+		"Failed":    {true, func(b *book) { b.store.commit = noSpace }, func(a *ledger.Attempt) error { return fail(a, errRefused, ledger.Again{}) }},
+		"Release":   {true, func(b *book) { b.store.release = func() error { return full } }, func(a *ledger.Attempt) error { return giveUp(a, errRefused) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test(t, func(t *testing.T, b *book) {
@@ -164,7 +164,7 @@ func TestUnsavedYes(t *testing.T) {
 		full := errors.New("no space left")
 		attempt := b.want(event("Success"), ledger.Deliver)
 		b.store.commit = func([]ledger.Change) error { return full }
-		if err := attempt.Delivered(bg); !errors.Is(err, full) {
+		if err := succeed(bg, attempt); !errors.Is(err, full) {
 			t.Errorf("recording the yes: %v", err)
 		}
 		for _, status := range []string{"Processing", "Success"} {
@@ -237,10 +237,10 @@ func TestTwoProcesses(t *testing.T) {
 		}
 		time.Sleep(opts.Lease)
 		successor := other.want(event("Success"), ledger.Deliver)
-		if err := slow.Failed(bg, errRefused, ledger.Again{}); !errors.Is(err, ledger.ErrFenced) {
+		if err := fail(slow, errRefused, ledger.Again{}); !errors.Is(err, ledger.ErrFenced) {
 			t.Errorf("a late failure: %v", err)
 		}
-		if err := successor.Delivered(bg); err != nil {
+		if err := succeed(bg, successor); err != nil {
 			t.Fatal(err)
 		}
 		b.want(event("Success"), ledger.Duplicate)
@@ -249,10 +249,10 @@ func TestTwoProcesses(t *testing.T) {
 		slow = b.want(late, ledger.Deliver)
 		time.Sleep(opts.Lease)
 		successor = other.want(late, ledger.Deliver)
-		if err := successor.Failed(bg, errRefused, ledger.Again{}); err != nil {
+		if err := fail(successor, errRefused, ledger.Again{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := slow.Delivered(bg); err != nil {
+		if err := succeed(bg, slow); err != nil {
 			t.Errorf("a late yes: %v", err)
 		}
 		other.want(late, ledger.Duplicate)
@@ -268,10 +268,10 @@ func TestYesStandsAlone(t *testing.T) {
 		slow := b.want(event("Processing"), ledger.Deliver)
 		time.Sleep(opts.Lease)
 		success := other.want(event("Success"), ledger.Deliver)
-		if err := slow.Delivered(bg); err != nil {
+		if err := succeed(bg, slow); err != nil {
 			t.Fatal(err)
 		}
-		if err := success.Delivered(bg); err != nil {
+		if err := succeed(bg, success); err != nil {
 			t.Errorf("recording the yes: %v", err)
 		}
 		b.wantState(event("Processing"), ledger.Delivered)

@@ -86,7 +86,7 @@ func (b *book) want(e ledger.Event, want ledger.Verdict) *ledger.Attempt {
 func (b *book) deliver(e ledger.Event) *ledger.Attempt {
 	b.t.Helper()
 	attempt := b.want(e, ledger.Deliver)
-	if err := attempt.Delivered(bg); err != nil {
+	if err := succeed(bg, attempt); err != nil {
 		b.t.Fatal(err)
 	}
 	return attempt
@@ -95,10 +95,31 @@ func (b *book) deliver(e ledger.Event) *ledger.Attempt {
 func (b *book) fail(e ledger.Event) *ledger.Attempt {
 	b.t.Helper()
 	attempt := b.want(e, ledger.Deliver)
-	if err := attempt.Failed(bg, errRefused, ledger.Again{}); err != nil {
+	if err := fail(attempt, errRefused, ledger.Again{}); err != nil {
 		b.t.Fatal(err)
 	}
 	return attempt
+}
+
+// The ends of an attempt.
+func succeed(ctx context.Context, a *ledger.Attempt) error {
+	_, err := a.Finish(ctx, ledger.Ending{State: ledger.Delivered})
+	return err
+}
+
+func fail(a *ledger.Attempt, failure error, again ledger.Again) error {
+	_, err := a.Finish(bg, ledger.Ending{State: ledger.Retrying, Failure: failure, Again: again})
+	return err
+}
+
+func hold(a *ledger.Attempt, cause string) error {
+	_, err := a.Finish(bg, ledger.Ending{State: ledger.Held, Failure: errors.New(cause)})
+	return err
+}
+
+func giveUp(a *ledger.Attempt, failure error) error {
+	_, err := a.Finish(bg, ledger.Ending{Failure: failure})
+	return err
 }
 
 // put commits the event in the last of the states, past the ledger's rules.
@@ -164,14 +185,16 @@ func TestDeliver(t *testing.T) {
 		}
 		b.wantState(e, ledger.None) // nothing is known of an attempt before its outcome
 		time.Sleep(time.Second)     // of the bubble
-		if err := attempt.Delivered(bg); err != nil {
+		if err := succeed(bg, attempt); err != nil {
 			t.Fatal(err)
 		}
 		got := b.wantState(e, ledger.Delivered)
 		if got.Attempts != 1 || got.Seq != attempt.Seq || got.DeliveredAt == nil || !got.DeliveredAt.Equal(time.Now()) || string(got.Body) != string(e.Body) {
 			t.Errorf("the event is %+v", got)
 		}
-		attempt.End(bg, errRefused) // which is over already
+		if state, err := attempt.Finish(bg, ledger.Ending{Failure: errRefused}); state != ledger.None || err != nil { // it is over already
+			t.Errorf("a second end: %s, %v", state, err)
+		}
 		for range 3 {
 			b.want(e, ledger.Duplicate)
 		}
@@ -184,14 +207,14 @@ func TestDeliver(t *testing.T) {
 func TestThousandCopies(t *testing.T) {
 	failure := errors.New("the app answered 500")
 	for name, test1000 := range map[string]struct {
-		end     func(*ledger.Attempt) error
+		end     ledger.Ending
 		verdict ledger.Verdict
 		err     error
 		state   ledger.State
 	}{
-		"Success": {func(a *ledger.Attempt) error { return a.Delivered(bg) }, ledger.Duplicate, nil, ledger.Delivered},
-		"Failure": {func(a *ledger.Attempt) error { return a.Failed(bg, failure, ledger.Again{}) }, 0, failure, ledger.Retrying},
-		"GivenUp": {func(a *ledger.Attempt) error { a.End(bg, failure); return nil }, 0, failure, ledger.None},
+		"Success": {ledger.Ending{State: ledger.Delivered}, ledger.Duplicate, nil, ledger.Delivered},
+		"Failure": {ledger.Ending{State: ledger.Retrying, Failure: failure}, 0, failure, ledger.Retrying},
+		"GivenUp": {ledger.Ending{Failure: failure}, 0, failure, ledger.None},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test(t, func(t *testing.T, b *book) {
@@ -205,11 +228,8 @@ func TestThousandCopies(t *testing.T) {
 				if len(outcomes) != 0 {
 					t.Fatalf("%d copies did not wait", len(outcomes))
 				}
-				if err := test1000.end(first.attempt); err != nil {
-					t.Fatal(err)
-				}
-				if got := first.attempt.Became(); got != test1000.state {
-					t.Errorf("the attempt says that the event became %s, want %s", got, test1000.state)
+				if became, err := first.attempt.Finish(bg, test1000.end); became != test1000.state || err != nil {
+					t.Fatalf("the attempt says that the event became %s, %v, want %s", became, err, test1000.state)
 				}
 				for range n - 1 {
 					o := <-outcomes
@@ -227,7 +247,7 @@ func TestThousandCopies(t *testing.T) {
 func TestRecordsAreIndependent(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		e := event("Success")
-		defer b.want(e, ledger.Deliver).End(bg, errRefused)
+		defer giveUp(b.want(e, ledger.Deliver), errRefused)
 		for _, change := range []func(*ledger.Event){
 			func(e *ledger.Event) { e.ID = "2" },
 			func(e *ledger.Event) { e.Route = "other" },
@@ -268,7 +288,7 @@ func TestOneAttemptPerRecord(t *testing.T) {
 				mu.Lock()
 				flying--
 				mu.Unlock()
-				if err := attempt.Delivered(bg); err != nil {
+				if err := succeed(bg, attempt); err != nil {
 					t.Error(err)
 				}
 			})
@@ -289,7 +309,7 @@ func TestWaitIsOver(t *testing.T) {
 				if waited := time.Since(start); waited != opts.Wait {
 					t.Errorf("it waited %s, want %s", waited, opts.Wait)
 				}
-				if err := attempt.Delivered(bg); err != nil {
+				if err := succeed(bg, attempt); err != nil {
 					t.Fatal(err)
 				}
 				b.want(event("Success"), ledger.Duplicate)
@@ -313,7 +333,7 @@ func TestContextEnds(t *testing.T) {
 			t.Errorf("the error is %v", err)
 		}
 		// The attempt is not the waiting one's to end.
-		if err := attempt.Delivered(ctx); err != nil {
+		if err := succeed(ctx, attempt); err != nil {
 			t.Errorf("recording a yes although the sender has gone: %v", err)
 		}
 		b.wantState(event("Success"), ledger.Delivered)

@@ -14,7 +14,7 @@ import (
 // hold has the event held.
 func (b *book) hold(e ledger.Event, cause string) {
 	b.t.Helper()
-	if err := b.want(e, ledger.Deliver).Hold(bg, cause); err != nil {
+	if err := hold(b.want(e, ledger.Deliver), cause); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -55,14 +55,14 @@ func TestRelease(t *testing.T) {
 		if attempt.Reason != ledger.Release || attempt.Number != 1 || !attempt.Event.Released {
 			t.Errorf("the attempt is %+v", attempt)
 		}
-		if err := attempt.Failed(bg, errRefused, ledger.Again{}); err != nil {
+		if err := fail(attempt, errRefused, ledger.Again{}); err != nil {
 			t.Fatal(err)
 		}
 		attempt = b.want(e, ledger.Deliver)
 		if attempt.Reason != ledger.Retry || attempt.Number != 2 {
 			t.Errorf("the next attempt is %+v", attempt)
 		}
-		if err := attempt.Delivered(bg); err != nil {
+		if err := succeed(bg, attempt); err != nil {
 			t.Fatal(err)
 		}
 		want := []ledger.State{
@@ -87,7 +87,7 @@ func TestReleaseAccepting(t *testing.T) {
 		if attempt := b.want(e, ledger.Deliver); !attempt.Event.Accepted {
 			t.Errorf("the attempt is %+v", attempt)
 		} else {
-			attempt.End(bg, errRefused)
+			giveUp(attempt, errRefused)
 		}
 		order, err := b.Order(bg, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
 		if err != nil || !slices.Equal(order.Released, []string{e.ID}) || order.OwnID != "order-1" {
@@ -108,7 +108,7 @@ func TestReplay(t *testing.T) {
 		if attempt.Reason != ledger.Replay || attempt.Number != 2 {
 			t.Errorf("the attempt is %+v", attempt)
 		}
-		if err := attempt.Delivered(bg); err != nil {
+		if err := succeed(bg, attempt); err != nil {
 			t.Fatal(err)
 		}
 		b.want(e, ledger.Duplicate)
@@ -132,10 +132,10 @@ func TestDiscard(t *testing.T) {
 		e.OrderID, e.GatewayOrderID = "order-1", "shop-order-1"
 		flag := ledger.FulfillOf(e.AppID, e.GatewayOrderID)
 		attempt := b.want(e, ledger.Deliver)
-		if bound, err := attempt.Send(bg, flag); err != nil || !bound[0] {
-			t.Fatal(bound, err)
+		if carries, err := attempt.Sent(bg, ledger.Sending{Flag: &flag}); err != nil || !carries {
+			t.Fatal(carries, err)
 		}
-		if err := attempt.Hold(bg, "risky: flagged meanwhile"); err != nil {
+		if err := hold(attempt, "risky: flagged meanwhile"); err != nil {
 			t.Fatal(err)
 		}
 		wantRefused(t, "discarding a carrier", b.Discard(bg, e.Key, "a mistake", false), "carries fulfill of shop-order-1")
@@ -169,7 +169,7 @@ func TestOperatorWaits(t *testing.T) {
 		}
 		done := make(chan error)
 		go func() { done <- b.Replay(bg, e.Key, "again") }()
-		if err := attempt.Delivered(bg); err != nil {
+		if err := succeed(bg, attempt); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-done; err != nil {

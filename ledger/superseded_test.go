@@ -15,11 +15,11 @@ func TestOtherEventWaits(t *testing.T) {
 		end           func(*ledger.Attempt) error
 		want          ledger.Verdict
 	}{
-		{"ProcessingAfterSuccess", "Success", "Processing", func(a *ledger.Attempt) error { return a.Delivered(bg) }, ledger.Overtaken},
-		{"ProcessingAfterFailure", "Success", "Processing", func(a *ledger.Attempt) error { return a.Failed(bg, errRefused, ledger.Again{}) }, ledger.Overtaken},
-		{"ProcessingAfterNothing", "Success", "Processing", func(a *ledger.Attempt) error { a.End(bg, errRefused); return nil }, ledger.Deliver},
-		{"SuccessAfterProcessing", "Processing", "Success", func(a *ledger.Attempt) error { return a.Delivered(bg) }, ledger.Deliver},
-		{"SuccessAfterItsFailure", "Processing", "Success", func(a *ledger.Attempt) error { return a.Failed(bg, errRefused, ledger.Again{}) }, ledger.Deliver},
+		{"ProcessingAfterSuccess", "Success", "Processing", func(a *ledger.Attempt) error { return succeed(bg, a) }, ledger.Overtaken},
+		{"ProcessingAfterFailure", "Success", "Processing", func(a *ledger.Attempt) error { return fail(a, errRefused, ledger.Again{}) }, ledger.Overtaken},
+		{"ProcessingAfterNothing", "Success", "Processing", func(a *ledger.Attempt) error { return giveUp(a, errRefused) }, ledger.Deliver},
+		{"SuccessAfterProcessing", "Processing", "Success", func(a *ledger.Attempt) error { return succeed(bg, a) }, ledger.Deliver},
+		{"SuccessAfterItsFailure", "Processing", "Success", func(a *ledger.Attempt) error { return fail(a, errRefused, ledger.Again{}) }, ledger.Deliver},
 	} {
 		t.Run(test1.name, func(t *testing.T) {
 			test(t, func(t *testing.T, b *book) {
@@ -36,7 +36,7 @@ func TestOtherEventWaits(t *testing.T) {
 					t.Errorf("the outcome is %+v, want %d", o, test1.want)
 				}
 				if o.attempt != nil {
-					if err := o.attempt.Delivered(bg); err != nil {
+					if err := succeed(bg, o.attempt); err != nil {
 						t.Error(err)
 					}
 				}
@@ -136,7 +136,7 @@ func TestNoRank(t *testing.T) {
 			if verdict != ledger.Deliver || err != nil {
 				t.Fatalf("the verdict on %s is %d, %v", status, verdict, err)
 			}
-			if err := attempt.Delivered(bg); err != nil {
+			if err := succeed(bg, attempt); err != nil {
 				t.Fatal(err)
 			}
 			b.wantState(event(status), ledger.Delivered)
@@ -179,7 +179,7 @@ func TestBlocksNothing(t *testing.T) {
 				b.deliver(event("Processing"))
 				b.wantState(event("Success"), c.path[len(c.path)-1])
 				if attempt := b.want(event("Success"), c.copy); attempt != nil {
-					if err := attempt.Delivered(bg); err != nil {
+					if err := succeed(bg, attempt); err != nil {
 						t.Error(err)
 					}
 					b.wantState(event("Success"), ledger.Delivered)
