@@ -74,14 +74,13 @@ type Store interface {
 	Claim(ctx context.Context, record Record, ttl time.Duration) (Claim, error)
 
 	// Commit writes the changes durably, all or none, and ends the lease. When
-	// it returns nil they survive a power cut. An event that the store does not
-	// have is inserted from Change.Event, then the transitions are applied with
-	// [Event.Apply].
+	// it returns nil they survive a power cut. What a change comes to is computed by
+	// [Change.Write].
 	//
 	// A claim that has been overtaken by a later epoch may still commit that the
 	// app said yes, which is true whoever saw it: of its changes, those that end
 	// in Delivered are written and the others are left to the later owner. If
-	// none does, the error is ErrFenced.
+	// none does, the error is ErrFenced. [Fenced] picks them.
 	Commit(ctx context.Context, claim Claim, changes []Change) error
 
 	// Accept runs decide on the event as the store has it, or on nil, and commits
@@ -132,37 +131,4 @@ type Summary struct {
 	Attempts int
 	// ReceivedAt is when the event's first delivery arrived.
 	ReceivedAt time.Time
-}
-
-// Change takes one event through transitions, of which there is at least one.
-type Change struct {
-	// Event is the event; of one that the store has already, only its key counts,
-	// and its body where the store's was pruned, or is damaged, and the event is
-	// not finished.
-	Event Event
-	// Transitions are applied in order.
-	Transitions []Transition
-	// Confirmation, if set, replaces what the event has.
-	Confirmation *Confirmation
-	// Order, if set, is merged into the order that it names, by a clock that agrees
-	// with that of its ReadAt to within a minute; see [Order.Merge].
-	Order *Order
-}
-
-// Apply returns the event as the change leaves it; known is nil where the store
-// does not have it yet.
-func (c Change) Apply(known *Event) (Event, error) {
-	event := c.Event
-	if known != nil {
-		event = *known
-	}
-	if c.Confirmation != nil {
-		event.Confirmation = c.Confirmation
-	}
-	return event, event.Apply(c.Transitions)
-}
-
-// Delivers reports whether the change ends in Delivered.
-func (c Change) Delivers() bool {
-	return c.Transitions[len(c.Transitions)-1].State == Delivered
 }

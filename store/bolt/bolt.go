@@ -278,20 +278,20 @@ func (s *Store) Release(_ context.Context, claim ledger.Claim) error {
 // Commit implements [ledger.Store].
 func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.Change) error {
 	err := s.update(func(tx *bbolt.Tx) error {
-		fenced := !s.owns(claim)
-		var writes []write
-		for _, change := range changes {
-			if fenced && !change.Delivers() {
-				continue
+		allowed := changes
+		if !s.owns(claim) {
+			var err error
+			if allowed, err = ledger.Fenced(changes); err != nil {
+				return err
 			}
+		}
+		var writes []write
+		for _, change := range allowed {
 			w, err := prepareChange(tx, change)
 			if err != nil {
 				return err
 			}
 			writes = append(writes, w)
-		}
-		if len(writes) == 0 {
-			return ledger.ErrFenced
 		}
 		return putAll(tx, writes, s.now())
 	})

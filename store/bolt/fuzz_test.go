@@ -171,7 +171,7 @@ func FuzzEventOnDisk(f *testing.F) {
 			if parts, ok := splitKey(key); !ok || len(parts) != 6 {
 				t.Fatalf("the key %q has the parts %v", key, parts)
 			}
-			if due := dueKey(&event, key); (due == nil) != (event.NextAttemptAt == nil) {
+			if due := dueKey(event.Route, event.NextAttemptAt, key); (due == nil) != (event.NextAttemptAt == nil) {
 				t.Fatalf("%q is where it is due", due)
 			}
 		})

@@ -6,26 +6,20 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"go.etcd.io/bbolt"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// write is an event as it is written, with what is derived from it. It is
-// prepared before anything is written, so that a change that is refused leaves
-// no trace in a commit that it shares with others.
+// write is what a change comes to, encoded. It is prepared before anything is
+// written, so that a change that is refused leaves no trace in a commit that it
+// shares with others.
 type write struct {
-	key, value    []byte
-	bodyKey, body []byte
-	id            uuid.UUID // of an event that is new
-
-	isNew          bool
-	route          string
-	before, after  ledger.State
-	oldDue, newDue []byte // keys in the due bucket; nil where it is not due
-	orderKey       []byte
-	order          *ledger.Order
+	ledger.Write
+	key, value     []byte
+	bodyKey        []byte
+	oldDue, newDue []byte // keys in the due bucket; nil where the event is not due
+	orderKey       []byte // nil where the change tells of no order
 }
 
 // prepareChange reads what the change applies to, and encodes what it leaves.
@@ -40,35 +34,26 @@ func prepareChange(tx *bbolt.Tx, change ledger.Change) (write, error) {
 // prepareChangeOf is prepareChange where the event has been read already; nil:
 // there is none.
 func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (write, error) {
-	event, err := change.Apply(known)
+	key := eventKey(change.Event.Key)
+	plain, err := change.Write(known, func() (bool, error) {
+		body, _ := readBody(tx, bodyKey(known.ReceivedAt, key))
+		return body != nil, nil
+	})
 	if err != nil {
 		return write{}, err
 	}
-	key := eventKey(event.Key)
-	value, err := encodeEvent(key, &event)
+	value, err := encodeEvent(key, &plain.Event)
 	if err != nil {
 		return write{}, err
 	}
 	w := write{
-		key: key, value: value, bodyKey: bodyKey(event.ReceivedAt, key), body: event.Body,
-		route: event.Route, after: event.State, newDue: dueKey(&event, key),
+		Write: plain, key: key, value: value, bodyKey: bodyKey(plain.Event.ReceivedAt, key),
+		oldDue: dueKey(plain.Event.Route, plain.DueBefore, key), newDue: dueKey(plain.Event.Route, plain.DueAfter, key),
 	}
-	if w.isNew = known == nil; w.isNew {
-		w.id = event.UUID()
-	} else {
-		w.before, w.oldDue = known.State, dueKey(known, key)
-		// A copy brings back the body of an event that was finished and pruned, or
-		// one that is damaged.
-		if w.body = nil; !event.State.Finished() && change.Event.Body != nil {
-			if kept, _ := readBody(tx, w.bodyKey); kept == nil {
-				w.body = change.Event.Body
-			}
-		}
-	}
-	if change.Order == nil {
+	if w.Order == nil {
 		return w, nil
 	}
-	w.orderKey, w.order = orderKey(change.Order.OrderID), change.Order
+	w.orderKey = orderKey(w.Order.OrderID)
 	_, err = readOrder(tx, w.orderKey)
 	if errors.Is(err, ledger.ErrNotFound) {
 		err = nil
@@ -89,13 +74,14 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 	if err := tx.Bucket(eventsBucket).Put(w.key, w.value); err != nil {
 		return err
 	}
-	if w.body != nil {
-		if err := growing(tx, bodiesBucket).Put(w.bodyKey, seal(w.bodyKey, w.body)); err != nil {
+	if w.Body != nil {
+		if err := growing(tx, bodiesBucket).Put(w.bodyKey, seal(w.bodyKey, w.Body)); err != nil {
 			return err
 		}
 	}
-	if w.isNew {
-		if err := growing(tx, receivedBucket).Put(w.bodyKey, seal(w.bodyKey, w.id[:])); err != nil {
+	if w.IsNew {
+		id := w.Event.UUID()
+		if err := growing(tx, receivedBucket).Put(w.bodyKey, seal(w.bodyKey, id[:])); err != nil {
 			return err
 		}
 	}
@@ -105,7 +91,7 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 	if err := w.count(tx.Bucket(countsBucket)); err != nil {
 		return err
 	}
-	if w.order == nil {
+	if w.orderKey == nil {
 		return nil
 	}
 	// Read again: an earlier write of this commit may have changed it.
@@ -113,7 +99,7 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err
 	}
-	order.Merge(*w.order, now)
+	order = w.MergeOrder(order, now)
 	value, err := encodeOrder(w.orderKey, &order)
 	if err != nil {
 		return err
@@ -148,23 +134,17 @@ func (w write) putDue(bucket *bbolt.Bucket) error {
 
 // count keeps how many events each route has in each state.
 func (w write) count(bucket *bbolt.Bucket) error {
-	if !w.isNew && w.before == w.after {
-		return nil
-	}
-	add := func(state ledger.State, n int64) error {
-		key := append(appendPart(nil, w.route), byte(state))
+	for _, c := range w.Counts() {
+		key := append(appendPart(nil, w.Event.Route), byte(c.State))
 		known, err := readCount(key, bucket.Get(key))
 		if err != nil {
-			return nil // it stays damaged, which Counts tells: events come in all the same
+			continue // it stays damaged, which Counts tells: events come in all the same
 		}
-		return bucket.Put(key, seal(key, binary.BigEndian.AppendUint64(nil, known+uint64(n))))
-	}
-	if !w.isNew {
-		if err := add(w.before, -1); err != nil {
+		if err := bucket.Put(key, seal(key, binary.BigEndian.AppendUint64(nil, known+uint64(c.By)))); err != nil {
 			return err
 		}
 	}
-	return add(w.after, 1)
+	return nil
 }
 
 // readCount reads a count; nil: nothing was counted yet.
@@ -181,12 +161,12 @@ func readCount(key, value []byte) (uint64, error) {
 
 // dueKey orders the due events of a route by when they are due; nil where the
 // event is not due.
-func dueKey(e *ledger.Event, eventKey []byte) []byte {
-	if e.NextAttemptAt == nil {
+func dueKey(route string, at *time.Time, eventKey []byte) []byte {
+	if at == nil {
 		return nil
 	}
 	key := make([]byte, 0, 192)
-	key = appendTime(appendPart(key, e.Route), *e.NextAttemptAt)
+	key = appendTime(appendPart(key, route), *at)
 	return append(key, eventKey...)
 }
 
