@@ -89,7 +89,8 @@ func (l *Ledger) admit(event Event, known *Event, ignore string) (Verdict, []Tra
 
 // take begins an attempt of an event that is due. It waits for an attempt of the
 // record that is on its way, and returns nil if the event is not to be handed
-// over now. fresh is the event where it has just been accepted; nil: it is read.
+// over now. While another process works on the record the error is [ErrInFlight].
+// fresh is the event where it has just been accepted; nil: it is read.
 func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (attempt *Attempt, err error) {
 	f, mine := l.join(key, true)
 	if !mine {
@@ -102,6 +103,9 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 		}
 	}()
 	claim, err := l.claim(ctx, key.Record, c.Lease)
+	if errors.Is(err, ErrLeased) {
+		return nil, ErrInFlight
+	}
 	if err != nil {
 		return nil, err
 	}

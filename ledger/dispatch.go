@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ const (
 	batch = 256
 	// storePause is how long a courier waits when the store fails.
 	storePause = time.Second
+	// leasedPause is how long an event is left alone while another process works on
+	// its record.
+	leasedPause = time.Second
 	// asidePause is how long an event is left alone that the store cannot read.
 	asidePause = time.Hour
 	// An app that could not be reached this often in a row is probed with one
@@ -84,7 +88,7 @@ type dispatch struct {
 
 	queue   []Due             // due events that were read and not begun yet
 	running map[Key]bool      // events on their way
-	aside   map[Key]time.Time // until when events that cannot be read are left alone
+	aside   map[Key]time.Time // until when events are left alone, as those that cannot be read
 	next    time.Time         // when the first event that is not due yet will be
 
 	refused   int       // times in a row that the app could not be reached
@@ -157,9 +161,11 @@ func (d *dispatch) fill(ctx context.Context) {
 	if len(d.queue) > 0 || len(d.running) >= d.width() {
 		return
 	}
+	now := d.ledger.now()
+	maps.DeleteFunc(d.aside, func(_ Key, until time.Time) bool { return !now.Before(until) })
 	limit := len(d.running) + len(d.aside) + batch
 	due, err := d.ledger.store.Due(ctx, d.Route, time.Time{}, limit)
-	now := d.ledger.now()
+	now = d.ledger.now()
 	if horizon := now.Add(d.Plan.Max); err == nil && len(due) == limit && !due[limit-1].At.After(horizon) {
 		// What was planned by a clock that has been set back since stands behind all
 		// others, which may fail and come back for ever. It goes first: an attempt
@@ -178,8 +184,8 @@ func (d *dispatch) fill(ctx context.Context) {
 		}
 	}
 	for _, e := range due {
-		switch until := d.aside[e.Key]; {
-		case now.Before(until):
+		switch until, isAside := d.aside[e.Key]; {
+		case isAside:
 			later(until)
 		case !d.Plan.due(e.At, now):
 			later(e.At)
@@ -245,6 +251,8 @@ func (d *dispatch) note(c carried) {
 	switch {
 	case errors.Is(c.err, ErrDamaged):
 		d.setAside(c.key, c.key.EventID(), c.err)
+	case errors.Is(c.err, ErrInFlight):
+		d.aside[c.key] = d.ledger.now().Add(leasedPause)
 	case c.err != nil:
 		d.fail(c.err)
 	case c.sign == Untried:

@@ -14,7 +14,7 @@ import (
 // part in what its caller has given up, as a database over the network.
 type faulty struct {
 	ledger.Store
-	claim   func() error
+	claim   func(r ledger.Record) error
 	commit  func(changes []ledger.Change) error
 	release func() error
 	bind    func()
@@ -45,7 +45,7 @@ func (s *faulty) Claim(ctx context.Context, r ledger.Record, ttl time.Duration) 
 		return ledger.Claim{}, ctx.Err()
 	}
 	if s.claim != nil {
-		if err := s.claim(); err != nil {
+		if err := s.claim(r); err != nil {
 			return ledger.Claim{}, err
 		}
 	}
@@ -112,7 +112,7 @@ func TestStoreErrors(t *testing.T) {
 		broke func(*book)
 		end   func(*ledger.Attempt) error
 	}{
-		"Claim":     {false, func(b *book) { b.store.claim = func() error { time.Sleep(time.Second); return full } }, nil},
+		"Claim":     {false, func(b *book) { b.store.claim = func(ledger.Record) error { time.Sleep(time.Second); return full } }, nil},
 		"Delivered": {true, func(b *book) { b.store.commit = noSpace }, func(a *ledger.Attempt) error { return succeed(bg, a) }},
 		"Failed":    {true, func(b *book) { b.store.commit = noSpace }, func(a *ledger.Attempt) error { return fail(a, errRefused, ledger.Again{}) }},
 		"Release":   {true, func(b *book) { b.store.release = func() error { return full } }, func(a *ledger.Attempt) error { return giveUp(a, errRefused) }},
@@ -203,7 +203,7 @@ func TestStoreErrorsOfVerdicts(t *testing.T) {
 // A panic of the store is an error to those who wait for the decision.
 func TestStorePanics(t *testing.T) {
 	for name, broke := range map[string]func(*faulty){
-		"Claim":  func(s *faulty) { s.claim = func() error { time.Sleep(time.Second); panic("claim") } },
+		"Claim":  func(s *faulty) { s.claim = func(ledger.Record) error { time.Sleep(time.Second); panic("claim") } },
 		"Commit": func(s *faulty) { s.commit = func([]ledger.Change) error { time.Sleep(time.Second); panic("commit") } },
 	} {
 		t.Run(name, func(t *testing.T) {
