@@ -138,7 +138,7 @@ func TestUntriedIsNeverSpared(t *testing.T) {
 		defer stop()
 		time.Sleep(plan.First)
 		synctest.Wait()
-		if got := b.load(e); got.Attempts != 1 || got.Failures != 2 {
+		if got := b.load(e); got.Attempts != 1 || got.Failures < 2 {
 			t.Errorf("the event is %+v", got)
 		}
 	})
