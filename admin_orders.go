@@ -49,7 +49,7 @@ type orderDetails struct {
 	orderView
 	GatewayOrderID string                `json:"gateway_order_id"`
 	Terms          *ledger.Terms         `json:"terms"`
-	Generations    []ledger.Generation   `json:"generations"`
+	Generations    []ledger.GatewayOrder `json:"generations"`
 	Payments       []ledger.OrderPayment `json:"payments"`
 	Timeline       []moment              `json:"timeline"`
 }

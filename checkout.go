@@ -98,7 +98,7 @@ func newTill(app *App, account string, c *credentials) *till {
 
 // opened is a checkout that a buyer can be sent to.
 type opened struct {
-	ledger.Generation
+	ledger.GatewayOrder
 	orderID string
 	symbol  string
 	paySym  string
@@ -221,7 +221,7 @@ func unavailableLedger(err error) error {
 
 func (t *till) opened(order ledger.Order, wanted terms, isNew bool) opened {
 	return opened{
-		Generation: order.Checkout.Latest(), orderID: order.OwnID, symbol: order.Checkout.Symbol, paySym: wanted.paySym,
+		GatewayOrder: order.Checkout.Latest(), orderID: order.OwnID, symbol: order.Checkout.Symbol, paySym: wanted.paySym,
 		price: order.Checkout.Latest().Terms.Price, token: t.statusToken(order.OwnID), isNew: isNew,
 	}
 }
@@ -239,10 +239,10 @@ func (t *till) make(ctx context.Context, order ledger.Order, wanted terms) (ledg
 		g, err := t.create(ctx, order.ID, wanted)
 		if errors.Is(err, client.ErrOrderDuplicate) {
 			g, err = t.lookUp(ctx, order.ID, wanted)
-			order.Checkout = &ledger.Checkout{Terms: wanted.Terms, Symbol: wanted.symbol, Generations: []ledger.Generation{g}}
+			order.Checkout = &ledger.Checkout{Terms: wanted.Terms, Symbol: wanted.symbol, Generations: []ledger.GatewayOrder{g}}
 			return order, false, err
 		}
-		order.Checkout = &ledger.Checkout{Terms: wanted.Terms, Symbol: wanted.symbol, Generations: []ledger.Generation{g}}
+		order.Checkout = &ledger.Checkout{Terms: wanted.Terms, Symbol: wanted.symbol, Generations: []ledger.GatewayOrder{g}}
 		return order, true, err
 	}
 	rest, err := t.rest(ctx, order, wanted)
@@ -274,16 +274,16 @@ const mostGenerations = 10
 
 // find returns the place of a generation with these terms that can still be
 // paid; -1: there is none.
-func (t *till) find(generations []ledger.Generation, terms ledger.Terms) int {
-	return slices.IndexFunc(generations, func(g ledger.Generation) bool {
+func (t *till) find(generations []ledger.GatewayOrder, terms ledger.Terms) int {
+	return slices.IndexFunc(generations, func(g ledger.GatewayOrder) bool {
 		return sameTerms(g.Terms, terms) && (g.ExpiresAt.IsZero() || t.app.now().Before(g.ExpiresAt))
 	})
 }
 
 // create makes an order at CCPayment.
-func (t *till) create(ctx context.Context, id string, w terms) (ledger.Generation, error) {
+func (t *till) create(ctx context.Context, id string, w terms) (ledger.GatewayOrder, error) {
 	now := t.app.now()
-	g := ledger.Generation{ID: id, Terms: w.Terms, CreatedAt: now}
+	g := ledger.GatewayOrder{ID: id, Terms: w.Terms, CreatedAt: now}
 	var expires time.Time
 	if w.expires > 0 {
 		expires = now.Add(w.expires).Truncate(time.Second)
@@ -320,25 +320,25 @@ const invoiceExpiry = 24 * time.Hour
 
 // lookUp finds an order that CCPayment has and the ledger has lost. It is used
 // only if it is the one that is asked for.
-func (t *till) lookUp(ctx context.Context, id string, w terms) (ledger.Generation, error) {
+func (t *till) lookUp(ctx context.Context, id string, w terms) (ledger.GatewayOrder, error) {
 	read := t.gateway.readDepositOrder
 	if w.IsInvoice() {
 		read = t.gateway.readInvoice
 	}
 	order, err := read(ctx, id)
 	if errors.Is(err, client.ErrNotFound) {
-		return ledger.Generation{}, conflict("taken", "the order's id is taken at CCPayment by something else")
+		return ledger.GatewayOrder{}, conflict("taken", "the order's id is taken at CCPayment by something else")
 	}
 	if err != nil {
-		return ledger.Generation{}, err
+		return ledger.GatewayOrder{}, err
 	}
 	if !sameTerms(order.terms, w.Terms) {
-		return ledger.Generation{}, conflict("taken", "the order's id is taken at CCPayment by an order with other terms")
+		return ledger.GatewayOrder{}, conflict("taken", "the order's id is taken at CCPayment by an order with other terms")
 	}
 	if settle.Settle(order.due, order.payments, settle.Policy{}, t.app.now()).State.Fulfils() {
-		return ledger.Generation{}, conflict("paid", "the order is paid")
+		return ledger.GatewayOrder{}, conflict("paid", "the order is paid")
 	}
-	g := ledger.Generation{
+	g := ledger.GatewayOrder{
 		ID: id, Terms: w.Terms, CreatedAt: t.app.now(), ExpiresAt: order.due.ExpiresAt,
 		CheckoutURL: order.url, Address: order.address, Memo: order.memo,
 	}

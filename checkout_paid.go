@@ -24,7 +24,7 @@ func (e *paidError) Unwrap() error { return errPaid }
 
 // asksMore reports whether an order at CCPayment is dearer than what is wanted
 // now, as where the new price was paid already.
-func asksMore(g ledger.Generation, wanted terms) bool {
+func asksMore(g ledger.GatewayOrder, wanted terms) bool {
 	price, err := decimal.NewFromString(g.Terms.Price)
 	return err != nil || price.GreaterThan(wanted.price)
 }

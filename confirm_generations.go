@@ -38,7 +38,7 @@ func (g *gatewayV2) readGeneration(ctx context.Context, id string, known *ledger
 // isGeneration reports whether an order is the one that our checkout made. Of a
 // deposit order CCPayment's own amount is compared, as it was answered then: the
 // price cannot be computed back from it where a coin is worth very much.
-func isGeneration(generation ledger.Generation, order *gatewayOrder) bool {
+func isGeneration(generation ledger.GatewayOrder, order *gatewayOrder) bool {
 	if generation.Amount == "" {
 		return sameTerms(generation.Terms, order.terms)
 	}
@@ -97,7 +97,7 @@ func (g *gatewayV2) readWhole(ctx context.Context, order *gatewayOrder, id strin
 }
 
 // takeIn adds the payments of a generation, each in the unit of the app's price.
-func (o *gatewayOrder) takeIn(part *gatewayOrder, generation ledger.Generation, terms ledger.Terms) {
+func (o *gatewayOrder) takeIn(part *gatewayOrder, generation ledger.GatewayOrder, terms ledger.Terms) {
 	price, _ := decimal.NewFromString(generation.Terms.Price) // it was compared with the order's
 	otherUnit := generation.Terms.FiatID != terms.FiatID || generation.Terms.CoinID != terms.CoinID
 	for i, payment := range part.payments {

@@ -73,15 +73,15 @@ func (h *Webhook) accept(ctx context.Context, d delivery, ignore string, shared 
 }
 
 // courier is the route as the ledger's dispatcher knows it.
-func (h *Webhook) courier(shared *sharedLedger) ledger.Courier {
-	return ledger.Courier{
+func (h *Webhook) courier(shared *sharedLedger) ledger.Dispatcher {
+	return ledger.Dispatcher{
 		Route:   h.routeName,
 		Plan:    ledger.Plan{First: time.Duration(h.Retry.First), Max: time.Duration(h.Retry.Max), GiveUp: time.Duration(h.Retry.GiveUp)},
 		Lease:   h.lease(),
 		Workers: workers,
 		Rank:    statusRank,
 		Direct:  h.Confirm == "off",
-		Carry:   func(attempt *ledger.Attempt) (ledger.Sign, error) { return h.carry(attempt, shared) },
+		Work:    func(attempt *ledger.Attempt) (ledger.Contact, error) { return h.carry(attempt, shared) },
 		Failed: func(err error) {
 			if h.troubles.Allow() {
 				h.logger.Error("the ledger cannot be used: events wait", zap.String("route", h.routeName), zap.Error(err))
@@ -95,7 +95,7 @@ func (h *Webhook) courier(shared *sharedLedger) ledger.Courier {
 }
 
 // carry makes one attempt in the background.
-func (h *Webhook) carry(attempt *ledger.Attempt, shared *sharedLedger) (sign ledger.Sign, err error) {
+func (h *Webhook) carry(attempt *ledger.Attempt, shared *sharedLedger) (sign ledger.Contact, err error) {
 	var end ledger.Ending
 	defer func() {
 		if p := recover(); p != nil {

@@ -67,7 +67,7 @@ func (h *Webhook) confirm(ctx context.Context, d delivery, attempt *ledger.Attem
 	failpoint.Reach("confirmed")
 	// With confirm off it was asked about because it came late; what an operator has
 	// accepted though it is risky is handed over, and fulfils nothing.
-	if h.Confirm == "off" || d.event.Accepted && money.risk != ledger.NotRisky {
+	if h.Confirm == "off" || d.event.RiskAccepted && money.risk != ledger.NotRisky {
 		money.flag, money.earned = nil, false
 	}
 	money.mayFulfil = money.flag != nil && money.flag.Name == ledger.Fulfill
@@ -141,7 +141,7 @@ func counts(payments []ledger.OrderPayment, recordID string) bool {
 // event and about its order's other payments.
 func (h *Webhook) policyFor(ctx context.Context, e ledger.Event, shared *sharedLedger) (policy, error) {
 	p := h.policy
-	if e.Accepted || h.Confirm == "off" {
+	if e.RiskAccepted || h.Confirm == "off" {
 		p.holdRisky = false
 	}
 	if e.GatewayOrderID == "" {

@@ -6,15 +6,15 @@ import (
 	"fmt"
 )
 
-// Accept commits an event that the ledger hands over itself, or finds that it
-// is there. On [Accepted] it is due now. The delivery may be acknowledged on any
-// verdict, and must not be on an error. Accept waits for no attempt: an event
-// comes in while others of its record are on their way.
+// Accept stores an event that is to be delivered in the background, or finds that
+// it is stored already. On [Accepted] the event is due now. The webhook may be
+// acknowledged on any verdict, and must not be on an error. Accept waits for no
+// attempt: an event comes in while others of its record are being delivered.
 func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdict, error) {
-	var place *listener
+	var slot *listener
 	verdict, isNew, accepted := Duplicate, false, event
-	waits := false    // the event is one that is handed over sooner or later
-	var inLine uint64 // its place, where its first attempt is counted here
+	waits := false // the event is one that is delivered sooner or later
+	var seq uint64 // its sequence number, where its first attempt is counted here
 	err := l.store.Accept(context.WithoutCancel(ctx), event.Key, func(known *Event) *Change {
 		var steps []Transition
 		verdict, steps = l.admit(event, known, ignore)
@@ -22,39 +22,38 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 		if steps == nil {
 			return nil
 		}
-		if isNew = known == nil; isNew && verdict == Accepted && place == nil {
-			place = l.reserve(event)
+		if isNew = known == nil; isNew && verdict == Accepted && slot == nil {
+			slot = l.reserve(event)
 		}
 		change := &Change{Event: event, Transitions: steps}
 		if isNew && verdict == Accepted && l.countsFirst(event) {
-			if inLine == 0 {
-				inLine = l.places.next(event)
+			if seq == 0 {
+				seq = l.sequence.next(event)
 			}
-			change.Event.CountedBy, change.Event.Seq = l.process, inLine
-			change.Transitions = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1, Seq: inLine})
+			change.Event.CountedBy, change.Event.Seq = l.process, seq
+			change.Transitions = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1, Seq: seq})
 		}
 		accepted = change.Event
 		return change
 	})
-	if place != nil {
-		if err == nil && verdict == Accepted && isNew && l.hand(place, accepted) {
+	if slot != nil {
+		if err == nil && verdict == Accepted && isNew && l.pass(slot, accepted) {
 			return verdict, nil
 		}
-		l.forget(place, event.Key)
+		l.forget(slot, event.Key)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("recording the event: %w", err)
 	}
 	if waits {
-		// A copy wakes, too: of an earlier one, the commit may have become durable
-		// after it was reported as failed.
+		// A copy wakes the dispatcher, too: the commit of an earlier copy may have become
+		// durable after it was reported as failed.
 		l.wake(event.Route)
 	}
 	return verdict, nil
 }
 
-// admit is the rule book of what comes in: what a delivery comes to, given what
-// the ledger knows of its event.
+// admit decides what a webhook comes to, given what the ledger knows of its event.
 func (l *Ledger) admit(event Event, known *Event, ignore string) (Verdict, []Transition) {
 	now := l.now()
 	due := Transition{At: now, State: Retrying, Next: now, Reason: Retry}
@@ -87,11 +86,11 @@ func (l *Ledger) admit(event Event, known *Event, ignore string) (Verdict, []Tra
 	return Accepted, []Transition{due}
 }
 
-// take begins an attempt of an event that is due. It waits for an attempt of the
-// record that is on its way, and returns nil if the event is not to be handed
-// over now. While another process works on the record the error is [ErrInFlight].
-// fresh is the event where it has just been accepted; nil: it is read.
-func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (attempt *Attempt, err error) {
+// take begins an attempt at an event that is due. It waits for an attempt of the
+// record that is in flight, and returns nil if the event is not to be delivered
+// now. While another process works on the record the error is [ErrInFlight]. Fresh
+// is the event where it has just been accepted; nil: it is read.
+func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, d *Dispatcher) (attempt *Attempt, err error) {
 	f, mine := l.join(key, true)
 	if !mine {
 		<-f.done
@@ -102,7 +101,7 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 			l.land(f, Duplicate, err)
 		}
 	}()
-	claim, err := l.claim(ctx, key.Record, c.Lease)
+	claim, err := l.claim(ctx, key.Record, d.Lease)
 	if errors.Is(err, ErrLeased) {
 		return nil, ErrInFlight
 	}
@@ -110,23 +109,23 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, c *Courier) (a
 		return nil, err
 	}
 	if known, ok := find(claim.Events, key); fresh != nil && (!ok || known.State != Received && known.State != Delivering || known.Attempts > 1) {
-		return nil, l.store.Release(ctx, claim) // somebody was quicker
+		return nil, l.store.Unlock(ctx, claim) // somebody was quicker
 	}
 	if known, _ := find(claim.Events, key); known.State == Superseded {
-		return nil, l.store.Release(ctx, claim) // since it was read as due
+		return nil, l.store.Unlock(ctx, claim) // since it was read as due
 	}
-	if judge(claim.Events, key, false, c.Rank) == Overtaken {
+	if judge(claim.Events, key, false, d.Rank) == Overtaken {
 		return nil, l.record(ctx, claim, overtaken(key, l.now()))
 	}
 	if fresh != nil {
-		return l.newAttempt(claim, *fresh, true, f, &c.Plan, c.Rank), nil
+		return l.newAttempt(claim, *fresh, true, f, &d.Plan, d.Rank), nil
 	}
 	event, err := l.store.Load(ctx, key)
 	if errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w: there is no such event, so one that waits stands wrongly in the list of what is due: replay those that wait", ErrDamaged)
 	}
-	if err != nil || event.NextAttemptAt == nil || !c.Plan.due(*event.NextAttemptAt, l.now()) {
-		return nil, errors.Join(err, l.store.Release(ctx, claim))
+	if err != nil || event.NextAttemptAt == nil || !d.Plan.due(*event.NextAttemptAt, l.now()) {
+		return nil, errors.Join(err, l.store.Unlock(ctx, claim))
 	}
-	return l.newAttempt(claim, event, true, f, &c.Plan, c.Rank), nil
+	return l.newAttempt(claim, event, true, f, &d.Plan, d.Rank), nil
 }

@@ -14,23 +14,23 @@ type Reason string
 const (
 	Initial  Reason = "initial"
 	Retry    Reason = "retry"
-	Replay   Reason = "replay"   // somebody asked for it once more
-	Release  Reason = "release"  // somebody released it from being held
+	Replay   Reason = "replay"   // an operator, or a changed order, asked for it once more
+	Release  Reason = "release"  // an operator released it from being held
 	Backfill Reason = "backfill" // a filter was widened after it had been ignored
 )
 
-// Attempt is the right to send one event to the app once. Sent is called right
-// before that, and Finish ends the attempt in every case. An attempt is used by
-// one goroutine.
+// Attempt is one delivery attempt: the right to send one event to the app once.
+// Sent is called right before that, and Finish ends the attempt in every case. An
+// attempt is used by one goroutine.
 type Attempt struct {
 	// Number counts the event's attempts, from 1.
 	Number int
-	// Reason says why it is made.
+	// Reason says why the attempt is made.
 	Reason Reason
-	// Seq is the event's place among those of its record.
+	// Seq is the event's sequence number among the events of its record.
 	Seq uint64
-	// Event is what is handed over. Of an event that the ledger knew it is the
-	// ledger's own; its body is nil once it was pruned.
+	// Event is what is delivered: the event as the ledger has it, where the ledger
+	// knew it. Its body is nil once it was pruned.
 	Event Event
 
 	ledger *Ledger
@@ -63,7 +63,7 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	switch {
 	case event.NextReason != "":
 		a.Reason = event.NextReason
-	case event.Seq > 0 && !a.counted: // it was handed over before
+	case event.Seq > 0 && !a.counted: // it was sent before
 		a.Reason = Retry
 	}
 	if !known {
@@ -77,12 +77,12 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 			}
 		}
 	}
-	// Another event of the record may have the place that it was given.
+	// Another event of the record may have the sequence number that it was given.
 	a.counted = a.counted && a.Seq == event.Seq
 	return a
 }
 
-// firstSeq is the place of an event that is the first of its record.
+// firstSeq is the sequence number of an event that is the first of its record.
 func firstSeq(event Event) uint64 { return uint64(max(event.ReceivedAt.UnixMilli(), 1)) }
 
 // Sending is what an event takes with it to the app.
@@ -134,7 +134,7 @@ func (a *Attempt) send(ctx context.Context, s Sending) (carries bool, err error)
 	case a.counted && len(flags) == 0:
 		return carries, nil
 	case a.plan != nil:
-		steps = append(a.steps, a.handed())
+		steps = append(a.steps, a.delivering())
 	case len(flags) > 0 || isTraced:
 		if steps = a.steps; len(steps) == 0 || steps[len(steps)-1].State != Confirming {
 			steps = append(steps, Transition{At: a.begun, State: Confirming})
@@ -158,15 +158,15 @@ func (a *Attempt) asked(at time.Time) {
 	}
 }
 
-func (a *Attempt) handed() Transition {
+func (a *Attempt) delivering() Transition {
 	return Transition{At: a.begun, State: Delivering, Attempt: a.Number, Seq: a.Seq}
 }
 
 // Ending is how an attempt ended.
 type Ending struct {
-	// State is Delivered: the app took the event; Retrying: it did not, or the event
-	// could not be confirmed; Held: the event waits for an operator; or None: the
-	// attempt is given up, nothing is recorded, and the next copy begins anew.
+	// State is Delivered: the app took the event; Retrying: the app did not, or the
+	// event could not be confirmed; Held: the event waits for an operator; or None:
+	// the attempt is given up, nothing is recorded, and the next copy begins anew.
 	State State
 	// Failure is why, unless State is Delivered. Its text becomes the event's cause,
 	// and those who wait for the attempt get it; where the event is held they get
@@ -227,7 +227,7 @@ func (a *Attempt) Finish(ctx context.Context, e Ending) (State, error) {
 		}
 	default:
 		outcome.State, shared = None, e.Failure
-		if err = a.ledger.store.Release(ctx, a.claim); err != nil {
+		if err = a.ledger.store.Unlock(ctx, a.claim); err != nil {
 			err = fmt.Errorf("releasing the record: %w", err)
 			shared = fmt.Errorf("%w (and %w)", e.Failure, err)
 		}
@@ -257,7 +257,7 @@ func (a *Attempt) again(failure error, again Again) Transition {
 func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	outcome.Attempt, outcome.Seq = a.Number, a.Seq
 	if a.plan == nil {
-		a.steps = append(a.steps, a.handed())
+		a.steps = append(a.steps, a.delivering())
 	}
 	changes := []Change{a.change(append(a.steps, outcome))}
 	for _, other := range a.claim.Events {
@@ -267,7 +267,8 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	}
 	err := a.ledger.store.Commit(ctx, a.claim, changes)
 	if err != nil && outcome.State == Delivered && len(changes) > 1 {
-		// What it overtakes may have moved on since the claim. The yes stands.
+		// The events that it supersedes may have moved on since the claim. That the app
+		// took this one stands.
 		err = a.ledger.store.Commit(ctx, a.claim, changes[:1])
 	}
 	if err != nil {
@@ -277,7 +278,7 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 		if a.counted {
 			a.ledger.noteLost(a.Event.Key)
 		}
-		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
+		_ = a.ledger.store.Unlock(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}
 	a.ledger.forgetLost(a.Event.Key)
@@ -288,10 +289,10 @@ func (a *Attempt) change(transitions []Transition) Change {
 	return Change{Event: a.Event, Transitions: transitions, Confirmation: a.confirmation, Order: a.order}
 }
 
-// write commits transitions after which the event was not handed over.
+// write commits the transitions of an attempt in which the app was not called.
 func (a *Attempt) write(ctx context.Context, transitions []Transition) error {
 	if err := a.ledger.store.Commit(ctx, a.claim, []Change{a.change(transitions)}); err != nil {
-		_ = a.ledger.store.Release(ctx, a.claim) // the commit's error says more
+		_ = a.ledger.store.Unlock(ctx, a.claim) // the commit's error says more
 		return fmt.Errorf("recording the outcome: %w", err)
 	}
 	return nil
@@ -308,6 +309,6 @@ func (a *Attempt) land(verdict Verdict, err error) {
 	a.ended = true
 	a.ledger.land(a.flight, verdict, err)
 	if a.order != nil {
-		a.ledger.tell(a.order.OrderID)
+		a.ledger.notify(a.order.OrderID)
 	}
 }

@@ -24,10 +24,10 @@ type Terms struct {
 // IsInvoice reports whether the buyer picks the coin.
 func (t Terms) IsInvoice() bool { return t.PayCoinID == "" }
 
-// Generation is one order at CCPayment for an order of the app. There is more
-// than one where terms changed, the first expired, or a rest was to be paid.
-type Generation struct {
-	// ID is the order's id at CCPayment.
+// GatewayOrder is one order at the gateway for an order of the app. There is more
+// than one where the terms changed, the first expired, or a rest was to be paid.
+type GatewayOrder struct {
+	// ID is the order's id at the gateway.
 	ID string `json:"id"`
 	// Terms are what was asked for; the price is the rest, where some was paid.
 	Terms     Terms     `json:"terms"`
@@ -41,20 +41,21 @@ type Generation struct {
 	Amount  string `json:"amount,omitempty"`
 }
 
-// Checkout is how an order is to be paid.
+// Checkout is how an order is to be paid. Its Generations are the orders at the
+// gateway, oldest first.
 type Checkout struct {
 	// Terms are the latest that the app asked for.
 	Terms Terms `json:"terms"`
 	// Symbol is what people call the price's unit.
-	Symbol      string       `json:"symbol"`
-	Generations []Generation `json:"generations"`
+	Symbol      string         `json:"symbol"`
+	Generations []GatewayOrder `json:"generations"`
 }
 
-// Latest returns the generation that is to be paid.
-func (c *Checkout) Latest() Generation { return c.Generations[len(c.Generations)-1] }
+// Latest returns the order at the gateway that is to be paid.
+func (c *Checkout) Latest() GatewayOrder { return c.Generations[len(c.Generations)-1] }
 
-// SaveCheckout writes how an order is to be paid, durably; of the order itself
-// only what is new to the ledger.
+// SaveCheckout stores how an order is to be paid, durably, and leaves the rest of
+// the order as it is.
 func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) error {
 	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
 		checkout := *order.Checkout
@@ -68,18 +69,18 @@ func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) er
 	if err != nil {
 		return fmt.Errorf("saving the checkout: %w", err)
 	}
-	l.tell(order.OrderID)
+	l.notify(order.OrderID)
 	return nil
 }
 
-// missing are the generations that the others lack.
-func missing(all, others []Generation) []Generation {
-	return slices.DeleteFunc(slices.Clone(all), func(g Generation) bool {
-		return slices.ContainsFunc(others, func(other Generation) bool { return other.ID == g.ID })
+// missing are the orders at the gateway that the others lack.
+func missing(all, others []GatewayOrder) []GatewayOrder {
+	return slices.DeleteFunc(slices.Clone(all), func(g GatewayOrder) bool {
+		return slices.ContainsFunc(others, func(other GatewayOrder) bool { return other.ID == g.ID })
 	})
 }
 
-// OrderOf returns the order of which an order at CCPayment is a generation, or
+// OrderOf returns the order that an order at the gateway was made for, or
 // [ErrNotFound].
 func (l *Ledger) OrderOf(ctx context.Context, id OrderID) (Order, error) {
 	order, err := l.store.OrderOf(ctx, id)
@@ -106,8 +107,8 @@ func (l *Ledger) Watch(id OrderID) (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// tell ends the waiting of those who watch the order.
-func (l *Ledger) tell(id OrderID) {
+// notify closes the channels of those who watch the order.
+func (l *Ledger) notify(id OrderID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, ch := range l.watchers[id] {

@@ -14,7 +14,7 @@ func TestGenerationsAreKept(t *testing.T) {
 		id := ledger.OrderID{AppID: "app-123", ID: "order-1"}
 		for _, generation := range []string{"order-1", "order-1-new", "order-1"} {
 			order := ledger.Order{OrderID: id, OwnID: "order-1", Checkout: &ledger.Checkout{
-				Generations: []ledger.Generation{{ID: generation}},
+				Generations: []ledger.GatewayOrder{{ID: generation}},
 			}}
 			if err := b.SaveCheckout(bg, order, "a checkout"); err != nil {
 				t.Fatal(err)

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// clock tells the time, and notices when somebody sets it: then the time of day
-// has moved by another amount than a monotonic clock. What is timed within the
-// process is not affected. Times that were written down are: those of plans are
-// checked by [Plan.due], and of time spans what a clock set forward has added
-// is left out, so that nothing is given up because of it.
+// clock reads the time, and notices when the machine's clock is set: then the time
+// of day has moved by another amount than a monotonic clock. What is timed within
+// the process is not affected. Times that were written down are: those of plans are
+// checked by [Plan.due], and from time spans the part that a clock set forward has
+// added is left out, so that nothing is given up because of it.
 type clock struct {
 	now func() time.Time
-	// told is told by how much the clock was set.
-	told func(by time.Duration)
+	// onSet is called with the time by which the clock was set.
+	onSet func(by time.Duration)
 
 	mu    sync.Mutex
 	last  time.Time
@@ -23,7 +23,7 @@ type clock struct {
 
 // leap is the clock's being set forward.
 type leap struct {
-	from time.Time // the last time that was told before
+	from time.Time // the last time that was read before
 	by   time.Duration
 }
 
@@ -37,19 +37,19 @@ const (
 // read returns the time.
 func (c *clock) read() time.Time {
 	c.mu.Lock()
-	now := c.now() // in here, so that times are told in their order
+	now := c.now() // in here, so that times are read in their order
 	by := now.Round(0).Sub(c.last.Round(0)) - now.Sub(c.last)
 	first := c.last.IsZero()
 	from := c.last
 	c.last = now
-	told := c.told
+	onSet := c.onSet
 	isSet := !first && by.Abs() >= smallestLeap
 	if isSet && by > 0 && len(c.leaps) < mostLeaps {
 		c.leaps = append(c.leaps, leap{from, by})
 	}
 	c.mu.Unlock()
-	if isSet && told != nil {
-		told(by)
+	if isSet && onSet != nil {
+		onSet(by)
 	}
 	return now
 }
@@ -78,9 +78,10 @@ func (c *clock) before(d time.Duration) time.Time {
 	return now.Add(-d)
 }
 
-// OnClockSet has f told by how much the machine's clock was set, whenever the
-// ledger notices: forward, or back where it is negative. Call it before use.
-func (l *Ledger) OnClockSet(f func(by time.Duration)) { l.clock.told = f }
+// OnClockSet has f called with the time by which the machine's clock was set,
+// whenever the ledger notices: forward, or back where it is negative. Call it before
+// use.
+func (l *Ledger) OnClockSet(f func(by time.Duration)) { l.clock.onSet = f }
 
 // Before returns the time since which d has passed, not counting what the clock
 // was set forward by: since then or longer.

@@ -35,10 +35,10 @@ func TestLeaps(t *testing.T) {
 	}
 }
 
-// TestNoLeap: time that passes is none, and nobody is told of it.
+// TestNoLeap: time that passes is none, and is not reported.
 func TestNoLeap(t *testing.T) {
 	now := time.Now() // with a monotonic reading
-	c := &clock{now: func() time.Time { return now }, told: func(by time.Duration) { t.Errorf("it was set by %s", by) }}
+	c := &clock{now: func() time.Time { return now }, onSet: func(by time.Duration) { t.Errorf("it was set by %s", by) }}
 	for _, passed := range []time.Duration{0, time.Second, 10 * time.Hour} {
 		now = now.Add(passed)
 		if got := c.read(); !got.Equal(now) {

@@ -30,7 +30,7 @@ func unconfirmed(a *ledger.Attempt, failure error) error {
 	return err
 }
 
-// TestUnconfirmed: what CCPayment could not confirm yet is recorded with its
+// TestUnconfirmed: what the gateway could not confirm yet is recorded with its
 // cause, and is no attempt.
 func TestUnconfirmed(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
@@ -86,7 +86,7 @@ func TestUnconfirmedIsShared(t *testing.T) {
 	})
 }
 
-// TestHold: a held event is acknowledged and not handed over; it supersedes
+// TestHold: a held event is acknowledged and not delivered; it supersedes
 // nothing, and the next status of its record goes its way.
 func TestHold(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {

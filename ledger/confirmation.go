@@ -2,10 +2,10 @@ package ledger
 
 import "time"
 
-// Confirmation is what CCPayment's own records said of an event, in the words
-// of the headers that tell the app.
+// Confirmation is what the gateway's own records said about an event, in the words
+// of the headers that the app gets.
 type Confirmation struct {
-	// At is when the records were asked.
+	// At is when the gateway was asked.
 	At time.Time `json:"at"`
 
 	Coin     string `json:"coin,omitempty"`
@@ -14,10 +14,10 @@ type Confirmation struct {
 	Amount   string `json:"amount,omitempty"`
 	Fee      string `json:"fee,omitempty"`
 	USDPrice string `json:"usd_price,omitempty"`
-	// Risk joins what the webhook and the record say.
+	// Risk is that of the webhook and the record together.
 	Risk Risk `json:"risky,omitempty"`
 
-	// OrderState and the following are of the order, where there is one.
+	// OrderState and the following are the order's, where there is one.
 	OrderState    string `json:"order_state,omitempty"`
 	OrderDue      string `json:"order_amount_due,omitempty"`
 	OrderPaid     string `json:"order_amount_paid,omitempty"`

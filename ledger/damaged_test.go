@@ -50,8 +50,8 @@ func inBucket(t *testing.T, path, name string, f func(*bbolt.Bucket) error) {
 	}
 }
 
-// TestDamagedListOfDue: an event that stands under a wrong key there is told of,
-// keeps no other waiting, and is handed over when those that wait are replayed.
+// TestDamagedListOfDue: an event that stands under a wrong key there is reported,
+// keeps no other waiting, and is delivered when those that wait are replayed.
 func TestDamagedListOfDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "ledger.db")
@@ -70,9 +70,9 @@ func TestDamagedListOfDue(t *testing.T) {
 		app := &app{}
 		began := time.Now()
 		told := make(chan string, 10)
-		defer b.run(ledger.Courier{
-			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Carry: app.carry,
-			Failed:  func(err error) { t.Errorf("the courier calls the ledger out of order: %v", err) },
+		defer b.run(ledger.Dispatcher{
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Work: app.work,
+			Failed:  func(err error) { t.Errorf("the dispatcher calls the ledger out of order: %v", err) },
 			Damaged: func(eventID string, err error) { told <- eventID + " " + err.Error() },
 		})()
 		synctest.Wait()
@@ -111,8 +111,8 @@ func openBook(t *testing.T, path string) (*book, func()) {
 	}
 }
 
-// TestDamagedEvents: events that the disk has changed are told of once, by id, and
-// told again an hour later; they stay as they are, a copy is not acknowledged,
+// TestDamagedEvents: events that the disk has changed are reported once, by id, and
+// again an hour later; they stay as they are, a copy is not acknowledged,
 // and no other event of the route waits for them.
 func TestDamagedEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -133,9 +133,9 @@ func TestDamagedEvents(t *testing.T) {
 		app := &app{}
 		var mu sync.Mutex
 		told := make(map[string][]error)
-		stop := b.run(ledger.Courier{
-			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Carry: app.carry,
-			Failed: func(err error) { t.Errorf("the courier calls the ledger out of order: %v", err) },
+		stop := b.run(ledger.Dispatcher{
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Work: app.work,
+			Failed: func(err error) { t.Errorf("the dispatcher calls the ledger out of order: %v", err) },
 			Damaged: func(eventID string, err error) {
 				mu.Lock()
 				defer mu.Unlock()

@@ -53,19 +53,19 @@ func TestDirect(t *testing.T) {
 	})
 }
 
-// TestDirectPlace: an event's place in its record is on disk before it is handed
-// over, so that what comes after a crash has a later one; also where the clock
+// TestDirectSequence: an event's sequence number is on disk before it is sent, so
+// that an event which comes after a crash has a higher one; also where the clock
 // gives two events the same.
-func TestDirectPlace(t *testing.T) {
+func TestDirectSequence(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		app, stop := b.dispatchDirect()
 		defer stop()
-		places := make(map[string]uint64)
+		numbers := make(map[string]uint64)
 		app.answers(func(a *ledger.Attempt) refusal {
 			if got := b.load(a.Event); got.Seq != a.Seq || got.Attempts != a.Number {
-				t.Errorf("%s is handed over with place %d, and the ledger has %d", a.Event.Status, a.Seq, got.Seq)
+				t.Errorf("%s is sent with number %d, and the ledger has %d", a.Event.Status, a.Seq, got.Seq)
 			}
-			places[a.Event.Status] = a.Seq
+			numbers[a.Event.Status] = a.Seq
 			return refusal{}
 		})
 		synctest.Wait()
@@ -73,15 +73,15 @@ func TestDirectPlace(t *testing.T) {
 			b.accept(event(status), ledger.Accepted)
 			synctest.Wait()
 		}
-		if places["Processing"] == 0 || places["Success"] <= places["Processing"] {
-			t.Errorf("the places are %v", places)
+		if numbers["Processing"] == 0 || numbers["Success"] <= numbers["Processing"] {
+			t.Errorf("the sequence numbers are %v", numbers)
 		}
 	})
 }
 
-// TestDirectPlacesDiffer: two events of a record that come at the same instant
-// have two places on disk, whatever becomes of their first attempts.
-func TestDirectPlacesDiffer(t *testing.T) {
+// TestDirectSequencesDiffer: two events of a record that come at the same instant
+// have two sequence numbers on disk, whatever becomes of their first attempts.
+func TestDirectSequencesDiffer(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		app, stop := b.dispatchDirect()
 		defer stop()
@@ -98,7 +98,7 @@ func TestDirectPlacesDiffer(t *testing.T) {
 		}
 		processing, success := b.load(event("Processing")), b.load(event("Success"))
 		if processing.Seq == 0 || success.Seq <= processing.Seq || success.Attempts != 1 {
-			t.Errorf("the places are %d and %d, after %d attempts of the second", processing.Seq, success.Seq, success.Attempts)
+			t.Errorf("the sequence numbers are %d and %d, after %d attempts of the second", processing.Seq, success.Seq, success.Attempts)
 		}
 	})
 }

@@ -10,41 +10,43 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
 )
 
-// Courier hands the due events of one route over.
-type Courier struct {
+// Dispatcher says how the due events of one route are delivered in the background;
+// see [Ledger.Dispatch].
+type Dispatcher struct {
 	// Route is the route's name.
 	Route string
 	Plan  Plan
 	// Lease is longer than an attempt can take.
 	Lease time.Duration
-	// Workers is how many events are handed over at once; at least 1.
+	// Workers is how many events are worked on at once; at least 1.
 	Workers int
 	// Rank orders the statuses of a record; see [Options].
 	Rank func(status string) int
-	// Direct: nothing is asked between an event's coming in and its handing over,
-	// so that the commit which accepts it can count its first attempt.
+	// Direct: events are delivered without being confirmed, so that the commit which
+	// accepts one can count its first attempt.
 	Direct bool
-	// Carry makes an attempt and ends it. It reports what that tells of the app,
-	// and the error of recording the outcome.
-	Carry func(attempt *Attempt) (Sign, error)
-	// Failed is told what the store could not do; the courier goes on.
+	// Work makes one delivery attempt and finishes it. It reports whether the app
+	// could be reached, and the error of recording the outcome.
+	Work func(attempt *Attempt) (Contact, error)
+	// Failed is called with what the store could not do. The dispatcher pauses, and
+	// goes on.
 	Failed func(err error)
-	// Damaged is told of an event that cannot be handed over because the store
+	// Damaged is called with an event that cannot be delivered because the store
 	// cannot read it, or something that belongs to it; and again every hour. The id
-	// is empty where even its key cannot be read.
+	// is empty where even the event's key cannot be read.
 	Damaged func(eventID string, err error)
 }
 
 const (
 	// batch is how many due events are read at once.
 	batch = 256
-	// storePause is how long a courier waits when the store fails.
+	// storePause is how long a dispatcher waits when the store fails.
 	storePause = time.Second
 	// leasedPause is how long an event is left alone while another process works on
 	// its record.
 	leasedPause = time.Second
-	// asidePause is how long an event is left alone that the store cannot read.
-	asidePause = time.Hour
+	// damagedPause is how long an event is left alone that the store cannot read.
+	damagedPause = time.Hour
 	// An app that could not be reached this often in a row is probed with one
 	// event at a time, with a pause in between that doubles up to longestPause.
 	brokenAfter  = 5
@@ -52,43 +54,44 @@ const (
 	longestPause = time.Minute
 )
 
-// Sign is what an attempt tells of the app.
-type Sign uint8
+// Contact is whether an attempt reached the app.
+type Contact uint8
 
 const (
 	// Untried: the app was not called.
-	Untried Sign = iota
-	// Reached: the app answered, whatever it said.
+	Untried Contact = iota
+	// Reached: the app responded, whatever its response.
 	Reached
-	// Unreached: the app refused the connection or did not answer.
+	// Unreached: the app refused the connection or did not respond.
 	Unreached
 )
 
-// Dispatch hands over what is due on the courier's route, now and as it becomes
-// due, until the context ends; it returns when the attempts that are on their
-// way then have ended. While nothing is due it sleeps: commits wake it.
-func (l *Ledger) Dispatch(ctx context.Context, c Courier) {
+// Dispatch delivers the events that are due on the dispatcher's route, now and as
+// they become due, until the context ends; it returns when the attempts that run
+// then have ended. While nothing is due it sleeps, and commits wake it.
+func (l *Ledger) Dispatch(ctx context.Context, with Dispatcher) {
 	d := &dispatch{
-		Courier: c, ledger: l, ended: make(chan carried, c.Workers), running: make(map[Key]bool), aside: make(map[Key]time.Time),
+		Dispatcher: with, ledger: l,
+		ended: make(chan result, with.Workers), running: make(map[Key]bool), aside: make(map[Key]time.Time),
 		listener: &listener{
-			Courier: &c, woken: make(chan struct{}, 1), places: make(chan struct{}, c.Workers),
-			fresh: make(chan Event, c.Workers), expected: make(map[Key]int),
+			route: with.Route, direct: with.Direct, woken: make(chan struct{}, 1), slots: make(chan struct{}, with.Workers),
+			fresh: make(chan Event, with.Workers), expected: make(map[Key]int),
 		},
 	}
 	l.listen(d.listener)
 	d.run(ctx)
 }
 
-// dispatch is a courier at work.
+// dispatch is a running [Dispatcher].
 type dispatch struct {
-	Courier
+	Dispatcher
 	*listener
 	ledger *Ledger
-	ended  chan carried
+	ended  chan result
 
 	queue   []Due             // due events that were read and not begun yet
-	running map[Key]bool      // events on their way
-	aside   map[Key]time.Time // until when events are left alone, as those that cannot be read
+	running map[Key]bool      // events that a worker works on
+	aside   map[Key]time.Time // events that are left alone, and until when
 	next    time.Time         // when the first event that is not due yet will be
 
 	refused   int       // times in a row that the app could not be reached
@@ -96,12 +99,12 @@ type dispatch struct {
 	notBefore time.Time // nothing is begun until then
 }
 
-// carried is what came of one event.
-type carried struct {
-	key   Key
-	began time.Time
-	sign  Sign
-	err   error
+// result is what a worker's attempt came to.
+type result struct {
+	key     Key
+	began   time.Time
+	contact Contact
+	err     error
 }
 
 func (d *dispatch) run(ctx context.Context) {
@@ -113,11 +116,11 @@ func (d *dispatch) run(ctx context.Context) {
 		if fresh != nil {
 			d.ledger.arrived(d.listener, key)
 		}
-		workers.Go(func() { d.ended <- d.carry(ctx, key, fresh) })
+		workers.Go(func() { d.ended <- d.attempt(ctx, key, fresh) })
 	}
 	defer func() {
 		d.ledger.unlisten(d.listener)
-		for { // what was accepted for us is ours to hand over
+		for { // events that were accepted with a slot of ours are ours to deliver
 			select {
 			case event := <-d.fresh:
 				begin(event.Key, &event)
@@ -128,23 +131,23 @@ func (d *dispatch) run(ctx context.Context) {
 	}()
 	for ctx.Err() == nil {
 		d.fill(ctx)
-		for len(d.running) < d.width() && len(d.queue) > 0 && d.takePlace() {
+		for len(d.running) < d.width() && len(d.queue) > 0 && d.takeSlot() {
 			key := d.queue[0].Key
 			d.queue = d.queue[1:]
 			if d.running[key] || d.ledger.inFlight(key.Record) {
-				d.giveBack()
-				continue // whose end wakes us
+				d.freeSlot()
+				continue // the end of that attempt wakes us
 			}
 			begin(key, nil)
 		}
-		d.listener.open.Store(d.refused < brokenAfter && !d.ledger.now().Before(d.notBefore))
+		d.open.Store(d.refused < brokenAfter && !d.ledger.now().Before(d.notBefore))
 		if event, ok := d.wait(ctx); ok {
 			begin(event.Key, &event)
 		}
 	}
 }
 
-// width is how many attempts may be on their way now.
+// width is how many attempts may run now.
 func (d *dispatch) width() int {
 	switch {
 	case d.ledger.now().Before(d.notBefore):
@@ -167,9 +170,9 @@ func (d *dispatch) fill(ctx context.Context) {
 	due, err := d.ledger.store.Due(ctx, d.Route, time.Time{}, limit)
 	now = d.ledger.now()
 	if horizon := now.Add(d.Plan.Max); err == nil && len(due) == limit && !due[limit-1].At.After(horizon) {
-		// What was planned by a clock that has been set back since stands behind all
-		// others, which may fail and come back for ever. It goes first: an attempt
-		// plans it anew, among them.
+		// Events that were planned by a clock that has been set back since stand behind
+		// all others, which may fail and come back for ever. They go first: an attempt
+		// plans them anew, among the others.
 		behind, failure := d.ledger.store.Due(ctx, d.Route, horizon.Add(1), limit)
 		due, err = append(behind, due...), failure
 	}
@@ -197,19 +200,19 @@ func (d *dispatch) fill(ctx context.Context) {
 	}
 }
 
-// setAside leaves an event alone for a while, so that the others do not wait
-// for what may never be read again.
+// setAside leaves a damaged event alone for a while, so that the others do not
+// wait for one that may never be read again.
 func (d *dispatch) setAside(key Key, eventID string, err error) (until time.Time) {
-	until = d.ledger.now().Add(asidePause)
+	until = d.ledger.now().Add(damagedPause)
 	d.aside[key] = until
 	d.Damaged(eventID, err)
 	return until
 }
 
 // wait returns when there may be something to do; with an event where one has
-// just been accepted for us.
+// just been accepted with a slot of ours.
 func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
-	if len(d.running) < d.width() && len(d.queue) > 0 && len(d.places) < cap(d.places) {
+	if len(d.running) < d.width() && len(d.queue) > 0 && len(d.slots) < cap(d.slots) {
 		return fresh, false
 	}
 	now, wake := d.ledger.now(), time.Time{}
@@ -231,13 +234,13 @@ func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
 	case <-d.woken:
 	case fresh = <-d.fresh:
 		ok = true
-	case c := <-d.ended:
-		d.note(c)
+	case r := <-d.ended:
+		d.note(r)
 	}
 	for { // whatever else has ended meanwhile
 		select {
-		case c := <-d.ended:
-			d.note(c)
+		case r := <-d.ended:
+			d.note(r)
 		default:
 			return fresh, ok
 		}
@@ -245,20 +248,20 @@ func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
 }
 
 // note draws the conclusions from an attempt.
-func (d *dispatch) note(c carried) {
-	delete(d.running, c.key)
-	d.giveBack()
+func (d *dispatch) note(r result) {
+	delete(d.running, r.key)
+	d.freeSlot()
 	switch {
-	case errors.Is(c.err, ErrDamaged):
-		d.setAside(c.key, c.key.EventID(), c.err)
-	case errors.Is(c.err, ErrInFlight):
-		d.aside[c.key] = d.ledger.now().Add(leasedPause)
-	case c.err != nil:
-		d.fail(c.err)
-	case c.sign == Untried:
-	case c.sign == Reached:
+	case errors.Is(r.err, ErrDamaged):
+		d.setAside(r.key, r.key.EventID(), r.err)
+	case errors.Is(r.err, ErrInFlight):
+		d.aside[r.key] = d.ledger.now().Add(leasedPause)
+	case r.err != nil:
+		d.fail(r.err)
+	case r.contact == Untried:
+	case r.contact == Reached:
 		d.refused = 0
-	case c.began.After(d.paused): // else it is one more of those that led to the pause
+	case r.began.After(d.paused): // else it is one more of those that led to the pause
 		d.refused++
 		if d.refused >= brokenAfter {
 			d.paused = d.ledger.now()
@@ -268,21 +271,22 @@ func (d *dispatch) note(c carried) {
 	}
 }
 
-// fail pauses: without the store an event that was handed over is still due.
+// fail pauses: while the store fails, an event that was delivered is still due.
 func (d *dispatch) fail(err error) {
 	d.Failed(err)
 	d.notBefore = d.ledger.now().Add(storePause)
 }
 
-// carry takes one event to the app.
-func (d *dispatch) carry(ctx context.Context, key Key, fresh *Event) carried {
-	c := carried{key: key, began: d.ledger.now()}
+// attempt makes one attempt at an event. Fresh is the event where it has just been
+// accepted; nil: it is read.
+func (d *dispatch) attempt(ctx context.Context, key Key, fresh *Event) result {
+	r := result{key: key, began: d.ledger.now()}
 	failpoint.Reach("due")
-	attempt, err := d.ledger.take(context.WithoutCancel(ctx), key, fresh, &d.Courier)
+	attempt, err := d.ledger.take(context.WithoutCancel(ctx), key, fresh, &d.Dispatcher)
 	if err != nil || attempt == nil {
-		c.err = err
-		return c
+		r.err = err
+		return r
 	}
-	c.sign, c.err = d.Carry(attempt)
-	return c
+	r.contact, r.err = d.Work(attempt)
+	return r
 }

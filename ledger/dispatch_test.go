@@ -16,7 +16,7 @@ import (
 
 var plan = ledger.Plan{First: 5 * time.Second, Max: time.Hour, GiveUp: 72 * time.Hour}
 
-// app is what the courier hands events over to.
+// app is what the dispatcher delivers events to.
 type app struct {
 	mu    sync.Mutex
 	calls []call
@@ -50,7 +50,7 @@ func (a *app) called() []call {
 	return slices.Clone(a.calls)
 }
 
-func (a *app) carry(attempt *ledger.Attempt) (ledger.Sign, error) {
+func (a *app) work(attempt *ledger.Attempt) (ledger.Contact, error) {
 	if _, err := attempt.Sent(bg, ledger.Sending{}); err != nil {
 		return ledger.Untried, err
 	}
@@ -72,27 +72,27 @@ func (a *app) carry(attempt *ledger.Attempt) (ledger.Sign, error) {
 	return sign, fail(attempt, no.err, no.again)
 }
 
-// dispatch starts a courier to a new app; stop ends it and waits.
+// dispatch starts a dispatcher to a new app; stop ends it and waits.
 func (b *book) dispatch(route string) (a *app, stop func()) {
 	a = &app{}
 	return a, b.dispatchTo(a, route)
 }
 
 func (b *book) dispatchTo(a *app, route string) (stop func()) {
-	return b.run(ledger.Courier{
-		Route: route, Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Carry: a.carry, Failed: func(error) {},
+	return b.run(ledger.Dispatcher{
+		Route: route, Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Work: a.work, Failed: func(error) {},
 	})
 }
 
-// dispatchDirect starts a courier of a route on which nothing is asked first.
+// dispatchDirect starts a dispatcher of a route on which nothing is asked first.
 func (b *book) dispatchDirect() (a *app, stop func()) {
 	a = &app{}
-	return a, b.run(ledger.Courier{
-		Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Direct: true, Carry: a.carry, Failed: func(error) {},
+	return a, b.run(ledger.Dispatcher{
+		Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 32, Rank: rank, Direct: true, Work: a.work, Failed: func(error) {},
 	})
 }
 
-func (b *book) run(c ledger.Courier) (stop func()) {
+func (b *book) run(c ledger.Dispatcher) (stop func()) {
 	ctx, cancel := context.WithCancel(bg)
 	done := make(chan struct{})
 	go func() {
@@ -115,8 +115,8 @@ func numbered(n int, status string) ledger.Event {
 	return e
 }
 
-// TestHandedOver: what is accepted is handed over at once, and once.
-func TestHandedOver(t *testing.T) {
+// TestDeliveredOnce: what is accepted is delivered at once, and once.
+func TestDeliveredOnce(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		app, stop := b.dispatch("webhook")
 		defer stop()
@@ -135,7 +135,7 @@ func TestHandedOver(t *testing.T) {
 	})
 }
 
-// TestPendingAtStart: what was accepted before is handed over right away.
+// TestPendingAtStart: what was accepted before is delivered right away.
 func TestPendingAtStart(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		const n = 700 // more than are read at once
@@ -151,12 +151,12 @@ func TestPendingAtStart(t *testing.T) {
 		seen := make(map[ledger.Key]bool)
 		for _, c := range app.called() {
 			if seen[c.key] || c.key.Route != "webhook" {
-				t.Errorf("event %s of %s was handed over again", c.key.ID, c.key.Route)
+				t.Errorf("event %s of %s was delivered again", c.key.ID, c.key.Route)
 			}
 			seen[c.key] = true
 		}
 		if len(seen) != n {
-			t.Errorf("%d of %d events were handed over", len(seen), n)
+			t.Errorf("%d of %d events were delivered", len(seen), n)
 		}
 	})
 }
@@ -223,7 +223,7 @@ func TestGivenUp(t *testing.T) {
 		calls := len(app.called())
 		time.Sleep(plan.GiveUp)
 		if len(app.called()) != calls {
-			t.Error("a dead event was handed over")
+			t.Error("a dead event was delivered")
 		}
 
 		e.ReceivedAt = time.Now()
@@ -240,7 +240,7 @@ func TestGivenUp(t *testing.T) {
 		synctest.Wait()
 		all := app.called()
 		if last := all[len(all)-1]; b.load(e).State != ledger.Delivered || last.reason != ledger.Replay {
-			t.Errorf("after a replay it is %s, handed over as %+v", b.load(e).State, last)
+			t.Errorf("after a replay it is %s, delivered as %+v", b.load(e).State, last)
 		}
 	})
 }
@@ -396,9 +396,9 @@ func TestStoreFails(t *testing.T) {
 	})
 }
 
-// TestHandedOn: a courier that stops finishes what is on its way, and the next
-// one goes on.
-func TestHandedOn(t *testing.T) {
+// TestNextDispatcher: a dispatcher that stops finishes the attempts that run, and
+// the next one goes on.
+func TestNextDispatcher(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		app, stop := b.dispatch("webhook")
 		app.answers(func(*ledger.Attempt) refusal { time.Sleep(10 * time.Second); return refusal{} })

@@ -12,8 +12,8 @@ import (
 // Driver opens a [Store]. A Caddy module in the namespace ccpayment.stores is a
 // Driver.
 type Driver interface {
-	// Key names the place that is opened, and nothing else of the options: two
-	// configurations whose drivers have one key share one ledger.
+	// Key names the file or the database that is opened, and nothing else of the
+	// options: two configurations whose drivers have one key share one ledger.
 	Key() string
 	// Retention is how long the bodies of finished events are kept.
 	Retention() time.Duration

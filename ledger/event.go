@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Risk is what a webhook says of isFlaggedAsRisky. An absent flag is unknown,
-// which is not the same as false.
+// Risk is whether the gateway flags a payment as risky. A flag that a webhook does
+// not have is unknown, which is not the same as false.
 type Risk string
 
 // The three values of a Risk.
@@ -21,27 +21,27 @@ const (
 	RiskUnknown Risk = "unknown"
 )
 
-// Record names all events of one CCPayment record on one route. At most one
+// Record names all events of one record of the gateway on one route. At most one
 // attempt of a record is in flight at a time.
 type Record struct {
 	// Route is the name of the route that forwards the event.
 	Route string `json:"route"`
-	// AppID is CCPayment's app id: whose record it is.
+	// AppID is the gateway's id of the account that has the record.
 	AppID string `json:"app_id"`
 	// Type is the webhook's type, such as ApiDeposit.
 	Type string `json:"type"`
-	// ID is CCPayment's recordId. An event without one is a record of its own,
-	// named by a digest of what it says; see [OwnRecord].
+	// ID is the gateway's id of the record. An event without one is a record of its
+	// own, named by a digest of its webhook; see [OwnRecord].
 	ID string `json:"record_id"`
 }
 
 const ownRecord = "#"
 
-// OwnRecord returns the id of a record for an event that has no recordId.
-// The mark in front keeps it apart from CCPayment's ids, which are digits.
+// OwnRecord returns the id of a record for an event whose webhook names none. The
+// mark in front keeps it apart from the gateway's ids.
 func OwnRecord(digest string) string { return ownRecord + digest }
 
-// HasID reports whether the record's id is CCPayment's own.
+// HasID reports whether the record's id is the gateway's own.
 func (r Record) HasID() bool { return !strings.HasPrefix(r.ID, ownRecord) }
 
 // Key names one event, that is one business transition of a record: a
@@ -79,18 +79,18 @@ type Event struct {
 	Key
 	// Account is the name of the configured merchant account.
 	Account string `json:"account"`
-	// Status is the status as CCPayment wrote it.
+	// Status is the status as the gateway wrote it.
 	Status string `json:"status"`
 	// OrderID is the app's own order id, without the account's prefix.
 	OrderID string `json:"order_id,omitempty"`
-	// GatewayOrderID is the order's id at CCPayment, with any prefix.
+	// GatewayOrderID is the order's id at the gateway, with any prefix.
 	GatewayOrderID string `json:"gateway_order_id,omitempty"`
-	// Order is the id of the order in the ledger, where that at CCPayment is one
-	// of its later generations.
+	// Order is the id of the order in the ledger, where the one at the gateway is a
+	// later [GatewayOrder] of it.
 	Order       string `json:"order,omitempty"`
 	ReferenceID string `json:"reference_id,omitempty"`
 	UserID      string `json:"user_id,omitempty"`
-	// ReceivedAt is when its first delivery arrived.
+	// ReceivedAt is when the first webhook of the event arrived.
 	ReceivedAt time.Time `json:"received_at"`
 
 	// State and the following change with every transition; see [Event.Apply].
@@ -101,44 +101,43 @@ type Event struct {
 	Attempts int `json:"attempts"`
 	// NextAttemptAt is when the event is due; nil where nothing is planned.
 	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
-	// NextReason says why the next attempt is made, where that is not because
-	// the one before failed.
+	// NextReason says why the next attempt is made, unless it is a retry.
 	NextReason Reason `json:"next_reason,omitempty"`
-	// DueSince is when the event was last made due by somebody, if not by its
-	// receipt: what it may take until it is given up counts from there.
+	// DueSince is when the event was last made due by an operator or by another copy.
+	// The time until it is given up counts from there; nil: from its receipt.
 	DueSince *time.Time `json:"due_since,omitempty"`
 	// CountedBy names the process whose commit that accepted the event also
 	// counted its first attempt.
 	CountedBy string `json:"counted_by,omitempty"`
-	// Failures counts the tries since then that planned another.
+	// Failures counts the attempts since DueSince that failed and planned a retry.
 	Failures int `json:"failures,omitempty"`
-	// RejectedSince is when the app began to call the event wrong; nil: its last
-	// answer was another.
+	// RejectedSince is when the app began to reject the event as wrong; nil: its last
+	// response was another.
 	RejectedSince *time.Time `json:"rejected_since,omitempty"`
-	// Released: an operator has released the event from being held. Accepted:
-	// even though CCPayment does not call it clean.
-	Released bool `json:"released,omitempty"`
-	Accepted bool `json:"accepted,omitempty"`
-	// Confirmation is what CCPayment's records said when they last agreed; nil
-	// if they never did.
+	// Released: an operator has released the event from being held. RiskAccepted:
+	// although the gateway does not call it clean.
+	Released     bool `json:"released,omitempty"`
+	RiskAccepted bool `json:"accepted,omitempty"`
+	// Confirmation is what the gateway's records said when they last agreed with the
+	// webhook; nil if they never did.
 	Confirmation *Confirmation `json:"confirmation,omitempty"`
 	DeliveredAt  *time.Time    `json:"delivered_at,omitempty"`
 	LastError    string        `json:"last_error,omitempty"`
 	// Transitions is the event's history, oldest first.
 	Transitions []Transition `json:"transitions"`
 
-	// Request is the delivery that brought the event.
+	// Request is the HTTP request that brought the event.
 	Request Request `json:"request"`
-	// Body is the delivery's body as it was received. It is kept for the
-	// ledger's retention time only.
+	// Body is the request's body as it was received. It is kept for the store's
+	// retention time only.
 	Body []byte `json:"-"`
-	// BodyDamaged: the store has a body that is not what was received any more, and
-	// gives none.
+	// BodyDamaged: the body in the store is not what was received any more, so that
+	// Body is nil.
 	BodyDamaged bool `json:"-"`
 }
 
-// Request is what the ledger keeps of a delivery, so that it can be handed
-// over again without its sender.
+// Request is what the ledger keeps of a webhook's HTTP request, so that it can be
+// made again for a delivery in the background.
 type Request struct {
 	Method      string `json:"method"`
 	URI         string `json:"uri"`
@@ -147,7 +146,8 @@ type Request struct {
 	TLS         bool   `json:"tls,omitempty"`
 	ContentType string `json:"content_type,omitempty"`
 	UserAgent   string `json:"user_agent,omitempty"`
-	// Stale: it was signed too long ago, or ahead, to be believed unasked.
+	// Stale: the request was signed too long ago, or too far ahead, to be believed
+	// unless the gateway confirms it.
 	Stale bool `json:"stale,omitempty"`
 }
 
@@ -163,35 +163,35 @@ type Transition struct {
 	Seq uint64 `json:"seq,omitempty"`
 	// Next is when the event is due again; zero: nothing is planned.
 	Next time.Time `json:"next,omitzero"`
-	// Reason is why somebody made the event due; empty where its own retries did.
+	// Reason is why the event was made due; empty for a retry.
 	Reason Reason `json:"reason,omitempty"`
-	// Accept: whoever released the event accepts it as risky.
+	// Accept: the operator who released the event accepts the risk.
 	Accept bool `json:"accept,omitempty"`
-	// Spared: the attempt does not count, because the app is still at work on
-	// the one before.
+	// Spared: the attempt does not count, because the app is still at work on the one
+	// before.
 	Spared bool `json:"spared,omitempty"`
-	// Rejected: the app calls the event wrong.
+	// Rejected: the app rejects the event as wrong.
 	Rejected bool `json:"rejected,omitempty"`
 }
 
-// longestHistory bounds an event's history, which somebody who repeats a
-// delivery that the app refuses could let grow. Far beyond what retries make,
-// steps in the middle are left out; Attempts still counts them.
+// longestHistory bounds an event's history, which would grow with every copy of a
+// webhook that the app refuses. Far beyond what retries make, steps in the middle
+// are left out; Attempts still counts them.
 const longestHistory = 200
 
 // Apply takes the event through the transitions, in order. A transition that
 // the state machine does not know is an error, and the event is not to be used
-// then. Only an outcome that is Delivered is always possible, because the app's
-// yes is true whatever was recorded meanwhile: steps on the way to it that have
-// become impossible are left out, and on a delivered event nothing changes.
+// then. Only an outcome that is Delivered is always possible, because the app has
+// the event whatever was recorded meanwhile: steps on the way to it that have become
+// impossible are left out, and on a delivered event nothing changes.
 func (e *Event) Apply(transitions []Transition) error {
-	yes := len(transitions) > 0 && transitions[len(transitions)-1].State == Delivered
+	delivers := len(transitions) > 0 && transitions[len(transitions)-1].State == Delivered
 	for _, t := range transitions {
-		if yes && e.State == Delivered {
+		if delivers && e.State == Delivered {
 			return nil
 		}
 		if !e.State.canBecome(t.State) && t.State != Delivered {
-			if yes {
+			if delivers {
 				continue
 			}
 			return fmt.Errorf("event %s cannot become %s: it is %s", e.EventID(), t.State, e.State)
@@ -215,8 +215,8 @@ func (e *Event) Apply(transitions []Transition) error {
 	return nil
 }
 
-// plan notes when and why the next attempt is made. While one is on its way,
-// the plan before it stands: it is what is left if the process dies.
+// plan notes when and why the next attempt is made. While an attempt runs, the plan
+// before it stands: it is what is left if the process dies.
 func (e *Event) plan(t Transition) {
 	if t.State == Confirming || t.State == Delivering {
 		return
@@ -231,7 +231,7 @@ func (e *Event) plan(t Transition) {
 		at := t.At
 		e.NextReason, e.DueSince, e.Failures = t.Reason, &at, 0
 		e.Released = e.Released || t.Reason == Release
-		e.Accepted = e.Accepted || t.Accept
+		e.RiskAccepted = e.RiskAccepted || t.Accept
 	case t.State == Retrying:
 		e.Failures++
 	}
@@ -249,7 +249,7 @@ func (e *Event) plan(t Transition) {
 	}
 }
 
-// Flags are those that the event may be bound to.
+// Flags are the flags that may be bound to the event.
 func (e Event) Flags() []Flag {
 	flags := []Flag{CreditOf(e.Record), PayoutOf(e.Record)}
 	if e.GatewayOrderID != "" {

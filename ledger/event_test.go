@@ -193,10 +193,10 @@ func TestEventIDTellsApart(t *testing.T) {
 
 func TestOwnRecord(t *testing.T) {
 	if r := (ledger.Record{ID: ledger.OwnRecord("0123abcd")}); r.HasID() {
-		t.Errorf("%q passes for CCPayment's id", r.ID)
+		t.Errorf("%q passes for the gateway's id", r.ID)
 	}
 	if !key.HasID() {
-		t.Errorf("%q does not pass for CCPayment's id", key.ID)
+		t.Errorf("%q does not pass for the gateway's id", key.ID)
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *faulty) Commit(ctx context.Context, c ledger.Claim, changes []ledger.Ch
 	return s.Store.Commit(ctx, c, changes)
 }
 
-func (s *faulty) Release(ctx context.Context, c ledger.Claim) error {
+func (s *faulty) Unlock(ctx context.Context, c ledger.Claim) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -73,7 +73,7 @@ func (s *faulty) Release(ctx context.Context, c ledger.Claim) error {
 			return err
 		}
 	}
-	return s.Store.Release(ctx, c)
+	return s.Store.Unlock(ctx, c)
 }
 
 // An attempt that is given up leaves no trace, also when its owner panics.
@@ -157,7 +157,7 @@ func TestStoreErrors(t *testing.T) {
 }
 
 // What the app said yes to is not forgotten because the store could not write
-// it: until it can, nothing of the record is handed over, and then a lower
+// it: until it can, nothing of the record is delivered, and then a lower
 // status is overtaken.
 func TestUnsavedYes(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {

@@ -1,17 +1,17 @@
 package ledger
 
-// Flag is something that the app is told on at most one event, for ever: that
-// an order is to be fulfilled, a deposit to be credited, a payout to be booked.
-// It is bound to its event before that is first handed over, and stays on every
-// attempt of it; see [Store.Bind].
+// Flag is an instruction that the app gets with at most one event, for ever: to
+// fulfil an order, to credit a deposit, to book a payout. It is bound to its event
+// before that is sent with it for the first time, and goes with every attempt of
+// it; see [Store.Bind].
 type Flag struct {
-	// Name says what is told: one of [Fulfill], [Credit] and [Payout].
+	// Name is [Fulfill], [Credit] or [Payout].
 	Name string
-	// AppID is CCPayment's app id: whose order or record it is.
+	// AppID is the gateway's id of the account that has the order or record.
 	AppID string
 	// Type is the webhook's type where ID is a record's; else empty.
 	Type string
-	// ID is the order's id at CCPayment, with any prefix, or the record's.
+	// ID is the order's id at the gateway, with any prefix, or the record's.
 	ID string
 }
 
@@ -22,8 +22,8 @@ const (
 	Payout  = "payout"
 )
 
-// FulfillOf is the flag that an order is to be fulfilled. All routes share it:
-// an order is fulfilled once, whoever hears of it.
+// FulfillOf is the flag that an order is to be fulfilled. All routes share it: an
+// order is fulfilled once, on whichever route its payment is delivered.
 func FulfillOf(appID, orderID string) Flag { return Flag{Name: Fulfill, AppID: appID, ID: orderID} }
 
 // CreditOf is the flag that a deposit is to be credited.

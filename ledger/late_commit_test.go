@@ -7,8 +7,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// TestLateCommit: what becomes durable after it was reported as failed is handed
-// over when a copy of it is acknowledged.
+// TestLateCommit: an event that becomes durable after it was reported as failed is
+// delivered when a copy of it is acknowledged.
 func TestLateCommit(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		app, stop := b.dispatch("webhook")

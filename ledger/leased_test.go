@@ -29,8 +29,8 @@ func TestLeasedElsewhere(t *testing.T) {
 		}
 		b.accept(contended, ledger.Accepted)
 		app := &app{}
-		defer b.run(ledger.Courier{
-			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 4, Rank: rank, Carry: app.carry,
+		defer b.run(ledger.Dispatcher{
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 4, Rank: rank, Work: app.work,
 			Failed:  func(err error) { t.Errorf("the store is called broken: %v", err) },
 			Damaged: func(_ string, err error) { t.Errorf("the event is called damaged: %v", err) },
 		})()
@@ -60,7 +60,7 @@ func TestLeasedElsewhere(t *testing.T) {
 	})
 }
 
-// TestLeasedIsShared: a copy that waits for the event is told that an attempt is in
+// TestLeasedIsShared: a copy that waits for the event learns that an attempt is in
 // flight.
 func TestLeasedIsShared(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {

@@ -1,6 +1,7 @@
-// Package ledger remembers every event that was received, decides what is done
-// with each, and keeps two attempts from running at once. It knows nothing of
-// HTTP servers, of Caddy, or of what an event is worth.
+// Package ledger stores every event that was received, decides whether and when it
+// is delivered to the app, and keeps two delivery attempts at one record from
+// running at once. It knows nothing of HTTP servers, of Caddy, or of what an event
+// is worth.
 package ledger
 
 import (
@@ -12,11 +13,11 @@ import (
 	"time"
 )
 
-// Verdict is what a delivery of an event comes to.
+// Verdict is what is done with a webhook that was received.
 type Verdict uint8
 
 const (
-	// Deliver: the caller holds an [Attempt] and hands the event over.
+	// Deliver: the caller holds an [Attempt], and sends the event to the app.
 	Deliver Verdict = iota + 1
 	// Duplicate: the event is delivered, or was discarded by an operator.
 	Duplicate
@@ -26,7 +27,7 @@ const (
 	Filtered
 	// OnHold: the event waits for an operator.
 	OnHold
-	// Accepted: the event is committed and ours to hand over.
+	// Accepted: the event is stored, and is delivered in the background.
 	Accepted
 )
 
@@ -34,7 +35,7 @@ const (
 // was over.
 var ErrInFlight = errors.New("an attempt of the record is in flight")
 
-// Options say how a delivery is treated.
+// Options say how a webhook is treated.
 type Options struct {
 	// Ignore is why the event is not for the app; empty if it is.
 	Ignore string
@@ -48,45 +49,46 @@ type Options struct {
 	Rank func(status string) int
 }
 
-// Ledger decides on deliveries over a [Store], and lets concurrent copies of
-// an event join the attempt that is in flight. One process has one Ledger per
-// store. It is safe for concurrent use.
+// Ledger decides what is done with the webhooks that come in, over a [Store], and
+// lets concurrent copies of an event share the attempt that is in flight. One
+// process has one Ledger per store. A Ledger is safe for concurrent use.
 type Ledger struct {
 	// Reader reads the store.
 	Reader
 
-	store  Store
-	clock  *clock
-	places places
-	// process names this one, among those that the store has served.
+	store    Store
+	clock    *clock
+	sequence sequence
+	// process names this process, among those that the store has served.
 	process string
 
 	mu      sync.Mutex
 	flights map[Record]*flight
-	// unsaved holds what the app said yes to and the store could not write.
-	// Until it is written nothing else of the record is decided: a Processing
-	// must not follow a Success that only this process knows of.
+	// unsaved holds the changes by which an event was delivered, and which the store
+	// could not write. Until they are written nothing else of the record is decided:
+	// a lower status must not follow a final one that only this process knows of.
 	unsaved map[Record]Change
-	// lost are the events of which the first attempt was counted in advance, was
-	// made, and came to something that the store could not write.
+	// lost are the events whose first attempt was counted in advance, was made, and
+	// had an outcome that the store could not write.
 	lost map[Key]bool
 	// listeners are woken when an event of their route may have become due.
 	listeners map[string][]*listener
-	// watchers are told when their order has changed.
+	// watchers are the channels that are closed when an order changes.
 	watchers map[OrderID][]chan struct{}
 }
 
-// largestUnsaved bounds the memory that a store out of order can cost. Beyond
-// it an event is handed over again, as after a crash.
+// largestUnsaved bounds the memory that a store out of order can cost. Beyond it an
+// event is delivered again, as after a crash.
 const largestUnsaved = 10_000
 
-// flight is an attempt, or a decision, that copies of the event wait for.
+// flight is an attempt or a decision in progress, which copies of the event wait
+// for.
 type flight struct {
 	key Key
-	// shared: copies of the event take what this comes to; else they wait for
-	// its end and are decided on then.
+	// shared: copies of the event share the outcome; else they wait for the end and
+	// are decided on then.
 	shared bool
-	// awaited: a courier has passed over an event of the record meanwhile.
+	// awaited: a dispatcher has passed over an event of the record meanwhile.
 	awaited bool
 	done    chan struct{} // closed when verdict and err are set
 
@@ -105,14 +107,14 @@ func New(store Store, now func() time.Time) *Ledger {
 
 func (l *Ledger) now() time.Time { return l.clock.read() }
 
-// Begin decides what a delivery of the event comes to. On [Deliver], and only
-// then, it returns an attempt, which the caller must end.
+// Begin decides what is done with a webhook whose sender waits for the outcome. On
+// [Deliver], and only then, it returns an attempt, which the caller must finish.
 //
 // While another attempt of the same record is in flight it waits: a copy of
 // the same event shares that attempt's outcome, its error included; another
 // event of the record is decided on afterwards. When the wait is over the error is
 // [ErrInFlight]. Any other error is the store's: nothing was recorded, and the
-// delivery must not be acknowledged.
+// webhook must not be acknowledged.
 func (l *Ledger) Begin(ctx context.Context, event Event, opts Options) (Verdict, *Attempt, error) {
 	var timeout <-chan time.Time
 	for {
@@ -138,7 +140,7 @@ func (l *Ledger) Begin(ctx context.Context, event Event, opts Options) (Verdict,
 	}
 }
 
-// join returns the record's flight, and whether the caller is who flies it.
+// join returns the record's flight, and whether it is a new one of the caller's.
 func (l *Ledger) join(key Key, shared bool) (*flight, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,7 +153,7 @@ func (l *Ledger) join(key Key, shared bool) (*flight, bool) {
 }
 
 // inFlight reports whether an attempt of the record is in flight. Its end then
-// wakes the route's couriers.
+// wakes the route's dispatchers.
 func (l *Ledger) inFlight(record Record) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,7 +164,7 @@ func (l *Ledger) inFlight(record Record) bool {
 	return f != nil
 }
 
-// land ends a flight and tells those who wait.
+// land ends a flight: those who wait get its outcome.
 func (l *Ledger) land(f *flight, verdict Verdict, err error) {
 	l.mu.Lock()
 	delete(l.flights, f.key.Record)
@@ -185,9 +187,9 @@ func (l *Ledger) decide(ctx context.Context, event Event, opts Options, f *fligh
 	return l.rule(ctx, event, opts, f)
 }
 
-// rule claims the event's record and applies the rule book.
+// rule claims the event's record and decides.
 func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight) (Verdict, *Attempt, error) {
-	// Others may wait for this decision: it outlives whoever began it.
+	// Others may wait for this decision: it goes on when its own request ends.
 	ctx = context.WithoutCancel(ctx)
 	claim, err := l.claim(ctx, event.Key.Record, opts.Lease)
 	if errors.Is(err, ErrLeased) {
@@ -203,7 +205,7 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 	case Deliver:
 		if isKnown {
 			if event, err = l.again(ctx, event); err != nil {
-				return 0, nil, errors.Join(err, l.store.Release(ctx, claim))
+				return 0, nil, errors.Join(err, l.store.Unlock(ctx, claim))
 			}
 		}
 		return Deliver, l.newAttempt(claim, event, isKnown, f, nil, opts.Rank), nil
@@ -213,7 +215,7 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 		cause, state = opts.Ignore, Ignored
 	}
 	if state == None || isKnown && known.State == state {
-		return verdict, nil, l.store.Release(ctx, claim)
+		return verdict, nil, l.store.Unlock(ctx, claim)
 	}
 	transitions := []Transition{{At: event.ReceivedAt, State: Received}, {At: l.now(), State: state, Cause: cause}}
 	if isKnown {
@@ -222,8 +224,8 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 	return verdict, nil, l.record(ctx, claim, Change{Event: event, Transitions: transitions})
 }
 
-// claim takes the lease on a record and first writes what could not be written
-// before.
+// claim takes the lease on a record, and writes the change of it that could not be
+// written before.
 func (l *Ledger) claim(ctx context.Context, record Record, lease time.Duration) (Claim, error) {
 	for {
 		claim, err := l.store.Claim(ctx, record, lease)
@@ -235,14 +237,14 @@ func (l *Ledger) claim(ctx context.Context, record Record, lease time.Duration) 
 			return claim, nil
 		}
 		if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
-			return claim, errors.Join(fmt.Errorf("recording an earlier outcome: %w", err), l.store.Release(ctx, claim))
+			return claim, errors.Join(fmt.Errorf("recording an earlier outcome: %w", err), l.store.Unlock(ctx, claim))
 		}
 		l.saved(claim.Record)
 	}
 }
 
-// again returns the ledger's own account of an event of which a copy came. The
-// body and the request are the copy's: the ledger's may be pruned or damaged.
+// again loads the event of which a copy came. Its body and its request are the
+// copy's: those of the store may be pruned or damaged.
 func (l *Ledger) again(ctx context.Context, copied Event) (Event, error) {
 	event, err := l.store.Load(ctx, copied.Key)
 	if err != nil {
@@ -293,16 +295,16 @@ func (l *Ledger) isLost(key Key) bool {
 	return l.lost[key]
 }
 
-// record commits a change of one event that is not handed over.
+// record commits a change of one event that is not delivered now.
 func (l *Ledger) record(ctx context.Context, claim Claim, change Change) error {
 	if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
-		return errors.Join(fmt.Errorf("recording the event: %w", err), l.store.Release(ctx, claim))
+		return errors.Join(fmt.Errorf("recording the event: %w", err), l.store.Unlock(ctx, claim))
 	}
 	return nil
 }
 
-// judge is the rule book: what a delivery of key comes to, given the record's
-// events.
+// judge decides what is done with a webhook of the key, given the events of its
+// record.
 func judge(events []Summary, key Key, ignore bool, rank func(status string) int) Verdict {
 	if known, ok := find(events, key); ok {
 		switch known.State {

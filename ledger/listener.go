@@ -5,49 +5,52 @@ import (
 	"sync/atomic"
 )
 
-// listener is where the ledger finds a route's courier.
+// listener is how the ledger reaches the dispatcher of a route: it wakes it, and
+// passes it events that have just been accepted.
 type listener struct {
-	*Courier
+	route  string
+	direct bool // see [Dispatcher]
 	// woken gets a value when an event of the route may have become due.
 	woken chan struct{}
-	// places are those of attempts that are on their way, or about to be.
-	places chan struct{}
-	// fresh are events that have just been accepted, each with a place reserved.
+	// slots has a value for each worker that runs, or is about to.
+	slots chan struct{}
+	// fresh are events that have just been accepted, each with a slot reserved.
 	fresh chan Event
-	// open: new events may take a place at once.
+	// open: new events may take a slot at once.
 	open atomic.Bool
 
-	// Both are guarded by the ledger's mutex. expected are the events for which a
-	// place is reserved and that have not come out of fresh yet: others leave them
-	// alone. closed: nothing more is put into fresh.
+	// Both are guarded by the ledger's mutex. expected counts the events for which a
+	// slot is reserved and that have not come out of fresh yet: they are not begun
+	// from the list of due events. closed: nothing more is put into fresh.
 	expected map[Key]int
 	closed   bool
 }
 
-// takePlace takes a place if there is one.
-func (l *listener) takePlace() bool {
+// takeSlot takes a slot if one is free.
+func (l *listener) takeSlot() bool {
 	select {
-	case l.places <- struct{}{}:
+	case l.slots <- struct{}{}:
 		return true
 	default:
 		return false
 	}
 }
 
-func (l *listener) giveBack() { <-l.places }
+func (l *listener) freeSlot() { <-l.slots }
 
-// reserve takes a place for an event that is about to be accepted, so that it
-// need not be read again; nil: it waits for its turn among those that are due.
+// reserve takes a slot for an event that is about to be accepted, so that it need
+// not be read again. Without a free slot it returns nil, and the event waits its
+// turn among those that are due.
 func (l *Ledger) reserve(event Event) *listener {
-	if event.Request.Stale { // which is asked about even where nothing else is
+	if event.Request.Stale { // such an event is confirmed even on a direct route
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, c := range l.listeners[event.Route] {
-		if c.open.Load() && c.takePlace() {
-			c.expected[event.Key]++
-			return c
+	for _, route := range l.listeners[event.Route] {
+		if route.open.Load() && route.takeSlot() {
+			route.expected[event.Key]++
+			return route
 		}
 	}
 	return nil
@@ -58,64 +61,65 @@ func (l *Ledger) reserve(event Event) *listener {
 func (l *Ledger) countsFirst(event Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	couriers := l.listeners[event.Route]
-	return len(couriers) > 0 && couriers[len(couriers)-1].Direct && !event.Request.Stale
+	routes := l.listeners[event.Route]
+	return len(routes) > 0 && routes[len(routes)-1].direct && !event.Request.Stale
 }
 
-// hand gives the courier an event that was accepted with a place. There is room
-// for all that have one. It reports false where the courier has stopped.
-func (l *Ledger) hand(c *listener, event Event) bool {
+// pass gives a dispatcher an event that was accepted with a slot. The channel has
+// room for all that have one. It reports false where the dispatcher has stopped.
+func (l *Ledger) pass(to *listener, event Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.closed {
+	if to.closed {
 		return false
 	}
-	c.fresh <- event
+	to.fresh <- event
 	return true
 }
 
-// forget gives back the place of an event that did not need it. The courier may
-// have left the event alone meanwhile.
-func (l *Ledger) forget(c *listener, key Key) {
-	l.arrived(c, key)
-	c.giveBack()
-	l.wake(c.Route)
+// forget frees the slot of an event that did not need it. The dispatcher may have
+// passed over the event meanwhile.
+func (l *Ledger) forget(at *listener, key Key) {
+	l.arrived(at, key)
+	at.freeSlot()
+	l.wake(at.route)
 }
 
 // arrived ends the expecting of an event.
-func (l *Ledger) arrived(c *listener, key Key) {
+func (l *Ledger) arrived(at *listener, key Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.expected[key]--; c.expected[key] <= 0 {
-		delete(c.expected, key)
+	if at.expected[key]--; at.expected[key] <= 0 {
+		delete(at.expected, key)
 	}
 }
 
-func (l *Ledger) isExpected(c *listener, key Key) bool {
+func (l *Ledger) isExpected(at *listener, key Key) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return c.expected[key] > 0
+	return at.expected[key] > 0
 }
 
-func (l *Ledger) listen(c *listener) {
+func (l *Ledger) listen(added *listener) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.listeners[c.Route] = append(l.listeners[c.Route], c)
+	l.listeners[added.route] = append(l.listeners[added.route], added)
 }
 
-func (l *Ledger) unlisten(c *listener) {
+func (l *Ledger) unlisten(gone *listener) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.closed = true
-	l.listeners[c.Route] = slices.DeleteFunc(l.listeners[c.Route], func(other *listener) bool { return other == c })
+	gone.closed = true
+	l.listeners[gone.route] = slices.DeleteFunc(l.listeners[gone.route], func(other *listener) bool { return other == gone })
 }
 
+// wake has the dispatchers of a route look for due events.
 func (l *Ledger) wake(route string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, c := range l.listeners[route] {
+	for _, at := range l.listeners[route] {
 		select {
-		case c.woken <- struct{}{}:
+		case at.woken <- struct{}{}:
 		default:
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// RefusedError is why an operator's wish is not granted.
+// RefusedError is why an operator's step is refused.
 type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
@@ -16,8 +16,8 @@ func (e *RefusedError) Error() string { return e.Reason }
 // operatorLease is longer than an operator's step takes.
 const operatorLease = time.Minute
 
-// Replay makes an event due once more, with its id. It is meant for dead
-// events; delivered ones, too, are handed over again.
+// Replay makes an event due once more, with the same id. It is meant for dead
+// events; delivered ones, too, are delivered again.
 func (l *Ledger) Replay(ctx context.Context, key Key, reason string) error {
 	return l.operate(ctx, key, func(e Event) (Transition, error) {
 		t := Transition{State: Retrying, Next: l.now(), Reason: Replay, Cause: "replayed: " + reason}
@@ -33,9 +33,9 @@ func (l *Ledger) Replay(ctx context.Context, key Key, reason string) error {
 	})
 }
 
-// Release makes a held event due. It is confirmed and settled again. One that
-// CCPayment does not call clean is held again, unless accept is set; then it
-// is handed over, and fulfils and credits nothing.
+// Release makes a held event due: it is confirmed and settled again. An event that
+// the gateway does not call clean is held again, unless accept is set; then it is
+// delivered without a flag, so that it fulfils and credits nothing.
 func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept bool) error {
 	return l.operate(ctx, key, func(e Event) (Transition, error) {
 		if e.State != Held {
@@ -45,8 +45,8 @@ func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept boo
 	})
 }
 
-// Discard throws an event away for ever. One that carries a flag, so that no
-// other event of its order can, is discarded only with force.
+// Discard throws an event away for ever. An event that carries a flag, which no
+// other event of its order can carry then, is discarded only with force.
 func (l *Ledger) Discard(ctx context.Context, key Key, reason string, force bool) error {
 	return l.operate(ctx, key, func(e Event) (Transition, error) {
 		if !e.State.canBecome(Discarded) {
@@ -88,14 +88,14 @@ func (l *Ledger) operate(ctx context.Context, key Key, step func(Event) (Transit
 		var t Transition
 		if t, err = step(event); err == nil {
 			t.At = l.now()
-			return l.record(ctx, claim, Change{Event: Event{Key: key}, Transitions: []Transition{t}, Order: tellOrder(event, t)})
+			return l.record(ctx, claim, Change{Event: Event{Key: key}, Transitions: []Transition{t}, Order: orderAfter(event, t)})
 		}
 	}
-	return errors.Join(err, l.store.Release(ctx, claim))
+	return errors.Join(err, l.store.Unlock(ctx, claim))
 }
 
-// tellOrder is what an operator's step means to the event's order; nil: nothing.
-func tellOrder(e Event, t Transition) *Order {
+// orderAfter is what an operator's step changes of the event's order; nil: nothing.
+func orderAfter(e Event, t Transition) *Order {
 	if e.GatewayOrderID == "" {
 		return nil
 	}

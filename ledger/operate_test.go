@@ -28,7 +28,7 @@ func (b *book) load(e ledger.Event) ledger.Event {
 	return stored
 }
 
-// wantRefused checks that an operator is told why not.
+// wantRefused checks that an operator's step is refused, and why.
 func wantRefused(t *testing.T, what string, err error, reason string) {
 	t.Helper()
 	var refused *ledger.RefusedError
@@ -48,7 +48,7 @@ func TestRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 		stored := b.load(e)
-		if stored.State != ledger.Retrying || !stored.Released || stored.Accepted || stored.NextAttemptAt == nil {
+		if stored.State != ledger.Retrying || !stored.Released || stored.RiskAccepted || stored.NextAttemptAt == nil {
 			t.Errorf("the event is %+v", stored)
 		}
 		attempt := b.want(e, ledger.Deliver)
@@ -84,7 +84,7 @@ func TestReleaseAccepting(t *testing.T) {
 		if err := b.Release(bg, e.Key, "I know the buyer", true); err != nil {
 			t.Fatal(err)
 		}
-		if attempt := b.want(e, ledger.Deliver); !attempt.Event.Accepted {
+		if attempt := b.want(e, ledger.Deliver); !attempt.Event.RiskAccepted {
 			t.Errorf("the attempt is %+v", attempt)
 		} else {
 			giveUp(attempt, errRefused)
@@ -124,7 +124,7 @@ func TestReplay(t *testing.T) {
 	})
 }
 
-// TestDiscard: what is discarded is never handed over, and what carries a flag
+// TestDiscard: what is discarded is never delivered, and what carries a flag
 // is not discarded by mistake.
 func TestDiscard(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {

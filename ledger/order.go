@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// OrderID names an order: whose it is, and its id at CCPayment, with any prefix.
+// OrderID names an order: the account that has it, and its id at the gateway, with
+// any prefix.
 type OrderID struct {
 	AppID string `json:"app_id"`
 	ID    string `json:"gateway_order_id"`
 }
 
-// Order is what the ledger knows of an order. It is written with the events
-// that tell of it, in one commit.
+// Order is what the ledger knows of an order. It is written in one commit with the
+// event that changes it.
 type Order struct {
 	OrderID
 	// Account is the name of the configured merchant account.
@@ -20,23 +21,24 @@ type Order struct {
 	// OwnID is the app's own order id, without the account's prefix.
 	OwnID string `json:"order_id"`
 
-	// Checkout is how it is to be paid; nil where it was made elsewhere.
+	// Checkout is how the order is to be paid; nil where it was made elsewhere.
 	Checkout *Checkout `json:"checkout,omitempty"`
 
-	// State, and the following, are as CCPayment's records had them at ReadAt.
+	// State, and the following, are as the gateway's records had them at ReadAt.
 	State    string    `json:"state,omitempty"`
 	Due      string    `json:"amount_due,omitempty"`
 	Paid     string    `json:"amount_paid,omitempty"`
 	Currency string    `json:"currency,omitempty"`
 	Late     bool      `json:"late,omitempty"`
 	ReadAt   time.Time `json:"read_at,omitzero"`
-	// Payments are those of the order, as they were judged.
+	// Payments are the order's payments, each with the verdict on it.
 	Payments []OrderPayment `json:"payments,omitempty"`
-	// Released are the records that an operator lets count although they are late.
+	// Released are the ids of records that an operator lets count although they are
+	// late.
 	Released []string `json:"released,omitempty"`
 	// FulfilledBy is the id of the event that carries Fulfill.
 	FulfilledBy string `json:"fulfilled_by,omitempty"`
-	// Abandoned: that event was discarded, so that nobody fulfils the order.
+	// Abandoned: that event was discarded, so that the app will not fulfil the order.
 	Abandoned bool `json:"abandoned,omitempty"`
 
 	// Events are the keys of the order's events, in the order of their first
@@ -45,7 +47,7 @@ type Order struct {
 	Steps  []OrderStep  `json:"steps,omitempty"`
 }
 
-// OrderPayment is one payment of an order, and what it is to the order.
+// OrderPayment is one payment of an order, with the verdict on it.
 type OrderPayment struct {
 	RecordID string `json:"record_id"`
 	Verdict  string `json:"verdict"`
@@ -78,12 +80,13 @@ func (e OrderEvent) Key(appID string) Key {
 	return Key{Record: Record{Route: e.Route, AppID: appID, Type: e.Type, ID: e.RecordID}, Status: e.Status, Risk: e.Risk}
 }
 
-// Merge adds what an event's commit, which is made now, tells of the order. What
-// was read before never overwrites what was read later, however long its commit
-// took. Where the latter seems to be read in the future, the clock has been set
-// back since, and tells nothing of the two: then what is committed later stands.
+// Merge adds to the order what was seen of it by an event that is committed now.
+// What was read earlier never overwrites what was read later, however long its
+// commit took. Where the order seems to be read in the future, the clock has been
+// set back since, and does not say which of the two is later: then what is committed
+// later stands.
 func (o *Order) Merge(seen Order, now time.Time) {
-	if o.Checkout == nil { // whoever made the order names it
+	if o.Checkout == nil { // else the account that made the order keeps it
 		o.OrderID, o.Account, o.OwnID = seen.OrderID, seen.Account, seen.OwnID
 	}
 	for _, e := range seen.Events {
@@ -111,7 +114,7 @@ func (o *Order) Merge(seen Order, now time.Time) {
 	o.ReadAt, o.Payments = seen.ReadAt, latest(seen.Payments)
 }
 
-// Fulfilled reports whether an event told the app to fulfil the order.
+// Fulfilled reports whether an event tells the app to fulfil the order.
 func (o Order) Fulfilled() bool { return o.FulfilledBy != "" && !o.Abandoned }
 
 func latest[T any](list []T) []T { return list[max(0, len(list)-longestOrder):] }

@@ -67,7 +67,7 @@ func TestAppAwayForAMoment(t *testing.T) {
 			}
 		}
 		if delivered < n/2 {
-			t.Errorf("%d of %d events were handed over %s after the app had come back", delivered, n, plan.First)
+			t.Errorf("%d of %d events were delivered %s after the app had come back", delivered, n, plan.First)
 		}
 	})
 }

@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// Plan is how an event is tried again where the retries are ours.
+// Plan is when an event is delivered again after a failure, on routes that retry in
+// the background.
 type Plan struct {
 	// First is the longest wait after the first failure. It doubles with each
 	// further one, up to Max. The wait is random below that, so that events which
 	// failed together do not come back together. Nothing waits for longer than Max,
 	// even where the clock is set back meanwhile.
 	First, Max time.Duration
-	// GiveUp is how long after its receipt, or after somebody made it due, the
-	// last try of an event is made.
+	// GiveUp is how long after its receipt, or after it was made due once more, the
+	// last attempt at an event is made.
 	GiveUp time.Duration
 }
 
@@ -24,8 +25,8 @@ type Again struct {
 	Never bool
 	// After is how long to wait at least; the plan's Max caps it.
 	After time.Duration
-	// Rejected: the app calls the event wrong. It is given up when the app has
-	// done nothing else for this long; 0: it does not.
+	// Rejected, if set: the app rejects the event as wrong, and the event is given up
+	// when the app has done nothing else for this long.
 	Rejected time.Duration
 	// Spared: the attempt does not count.
 	Spared bool

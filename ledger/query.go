@@ -12,7 +12,7 @@ type Query struct {
 	Route    string
 	Type     string
 	Status   string // in any case
-	OrderID  string // the app's own, or that at CCPayment
+	OrderID  string // the app's own, or that at the gateway
 	RecordID string
 	// Since and Until bound when the event was received: Since is within, Until
 	// without.

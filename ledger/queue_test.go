@@ -18,9 +18,9 @@ func TestOvertakenInTheQueue(t *testing.T) {
 		b.accept(numbered(2, "Success"), ledger.Accepted)
 		app := &app{}
 		began := time.Now()
-		defer b.run(ledger.Courier{
-			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 1, Rank: rank, Carry: app.carry,
-			Failed: func(err error) { t.Errorf("the courier calls the ledger out of order: %v", err) },
+		defer b.run(ledger.Dispatcher{
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 1, Rank: rank, Work: app.work,
+			Failed: func(err error) { t.Errorf("the dispatcher calls the ledger out of order: %v", err) },
 		})()
 		synctest.Wait()
 		for e, want := range map[string]ledger.State{"Processing": ledger.Superseded, "Success": ledger.Delivered} {

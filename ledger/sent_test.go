@@ -126,9 +126,9 @@ func TestUntriedIsNeverSpared(t *testing.T) {
 		b.accept(e, ledger.Accepted)
 		synctest.Wait()
 		stop()
-		stop = b.run(ledger.Courier{
+		stop = b.run(ledger.Dispatcher{
 			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 1, Rank: rank, Failed: func(err error) { t.Error(err) },
-			Carry: func(a *ledger.Attempt) (ledger.Sign, error) {
+			Work: func(a *ledger.Attempt) (ledger.Contact, error) {
 				_, err := a.Finish(bg, ledger.Ending{
 					State: ledger.Retrying, Failure: errRefused, Untried: true, AskedAt: time.Now(), Again: ledger.Again{Spared: true},
 				})

@@ -15,15 +15,15 @@ const (
 	None State = iota
 	// Received: verified and read, nothing done yet.
 	Received
-	// Confirming: CCPayment is being asked about it.
+	// Confirming: the gateway is being asked about it.
 	Confirming
 	// Delivering: an attempt at the app is in flight.
 	Delivering
-	// Delivered: the app said yes. Only an operator makes it due again.
+	// Delivered: the app took it. Only a replay makes it due again.
 	Delivered
 	// Retrying: an attempt failed; there will be another.
 	Retrying
-	// Held: kept back until an operator or CCPayment clears it.
+	// Held: kept back until an operator or the gateway clears it.
 	Held
 	// Dead: given up; an operator or another copy makes it due again.
 	Dead
@@ -68,15 +68,14 @@ func (s State) Finished() bool {
 	return s == Delivered || s == Superseded || s == Ignored || s == Discarded
 }
 
-// Pending reports whether an event in this state is still on its way to the
-// app, though not in flight.
+// Pending reports whether an event in this state is still to be delivered.
 func (s State) Pending() bool {
 	return s == Received || s == Confirming || s == Delivering || s == Retrying
 }
 
-// overtakes reports whether an event in this state supersedes the lower ones
-// of its record. What is held back, given up, ignored or thrown away has not
-// reached the app and must not silence what has yet to.
+// overtakes reports whether an event in this state supersedes the lower ones of its
+// record. An event that is held, dead, ignored or discarded has not reached the app,
+// and must not keep another from it.
 func (s State) overtakes() bool {
 	return s.Pending() || s == Delivered || s == Superseded
 }

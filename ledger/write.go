@@ -31,7 +31,8 @@ type Write struct {
 	// DueBefore and DueAfter are when the event was due and is due now; nil: not at
 	// all.
 	DueBefore, DueAfter *time.Time
-	// Order, if set, is what the change tells of an order; see [Write.MergeOrder].
+	// Order, if set, is to be merged into the order that it names; see
+	// [Write.MergeOrder].
 	Order *Order
 }
 
@@ -98,7 +99,7 @@ func (c Change) Delivers() bool {
 }
 
 // Fenced returns those of the changes that a claim may still commit after a later
-// one has taken its record: the app's yes is true whoever saw it. The error is
+// one has taken its record: that the app took an event stays true. The error is
 // [ErrFenced] where there are none.
 func Fenced(changes []Change) ([]Change, error) {
 	var allowed []Change

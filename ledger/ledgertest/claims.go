@@ -98,7 +98,7 @@ func successIsAJoin(t *testing.T, s *store) {
 		if err := s.Commit(bg, current, []ledger.Change{change(e, retrying...)}); err == nil {
 			t.Error("a failure is recorded of what is delivered")
 		}
-		if err := s.Release(bg, current); err != nil {
+		if err := s.Unlock(bg, current); err != nil {
 			t.Fatal(err)
 		}
 		s.wantState(t, e.Key, ledger.Delivered)
@@ -141,7 +141,7 @@ func release(t *testing.T, s *store) {
 	e := event(record("1"), "Success")
 	claim := s.claim(t, e.Record)
 	for range 3 {
-		if err := s.Release(bg, claim); err != nil {
+		if err := s.Unlock(bg, claim); err != nil {
 			t.Errorf("releasing: %v", err)
 		}
 	}
@@ -150,7 +150,7 @@ func release(t *testing.T, s *store) {
 		t.Errorf("releasing left %+v", next.Events)
 	}
 	s.commit(t, next, change(e, delivered...))
-	if err := s.Release(bg, next); err != nil {
+	if err := s.Unlock(bg, next); err != nil {
 		t.Errorf("releasing what a commit ended: %v", err)
 	}
 	s.wantState(t, e.Key, ledger.Delivered)
@@ -159,7 +159,7 @@ func release(t *testing.T, s *store) {
 func releaseOfALostLease(t *testing.T, s *store) {
 	e := event(record("1"), "Success")
 	lost, current := overtake(t, s, e.Record)
-	if err := s.Release(bg, lost); err != nil {
+	if err := s.Unlock(bg, lost); err != nil {
 		t.Errorf("releasing: %v", err)
 	}
 	_, err := s.Claim(bg, e.Record, ttl)
@@ -235,7 +235,7 @@ func concurrentClaims(t *testing.T, s *store) {
 			runtime.Gosched()
 			holders.Add(-1)
 			if g%2 == 0 {
-				err = s.Release(bg, claim)
+				err = s.Unlock(bg, claim)
 			} else {
 				err = s.Commit(bg, claim, []ledger.Change{change(event(r, fmt.Sprint("s", g)), delivered...)})
 			}

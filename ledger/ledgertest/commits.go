@@ -27,7 +27,7 @@ func commitIsAllOrNone(t *testing.T, s *store) {
 			t.Error("a commit with an illegal transition is not refused")
 		}
 	}
-	if err := s.Release(bg, claim); err != nil {
+	if err := s.Unlock(bg, claim); err != nil {
 		t.Fatal(err)
 	}
 	s.wantState(t, first.Key, ledger.Delivered)
@@ -53,7 +53,7 @@ func refusedCommitHarmsNoOther(t *testing.T, s *store) {
 			if err := s.Commit(bg, claim, changes); (err != nil) != (i%2 == 1) {
 				t.Errorf("commit %d: %v", i, err)
 			}
-			if err := s.Release(bg, claim); err != nil {
+			if err := s.Unlock(bg, claim); err != nil {
 				t.Error(err)
 			}
 		})
@@ -93,7 +93,7 @@ func illegalTransitions(t *testing.T, s *store) {
 			if err == nil || errors.Is(err, ledger.ErrFenced) || errors.Is(err, ledger.ErrNotFound) {
 				t.Errorf("committing: %v", err)
 			}
-			if err := s.Release(bg, claim); err != nil {
+			if err := s.Unlock(bg, claim); err != nil {
 				t.Fatal(err)
 			}
 			s.wantState(t, e.Key, want)

@@ -21,7 +21,7 @@ func (s *store) bind(t *testing.T, key ledger.Key, flags ...ledger.Flag) []bool 
 	if err != nil {
 		t.Fatalf("binding to %q: %v", key.ID, err)
 	}
-	if err := s.Release(bg, claim); err != nil {
+	if err := s.Unlock(bg, claim); err != nil {
 		t.Fatal(err)
 	}
 	return bound

@@ -123,7 +123,7 @@ func (s *store) put(t *testing.T, event ledger.Event, states ...ledger.State) {
 func (s *store) summaries(t *testing.T, r ledger.Record) map[ledger.Key]ledger.Summary {
 	t.Helper()
 	claim := s.claim(t, r)
-	if err := s.Release(bg, claim); err != nil {
+	if err := s.Unlock(bg, claim); err != nil {
 		t.Fatal(err)
 	}
 	events := make(map[ledger.Key]ledger.Summary)

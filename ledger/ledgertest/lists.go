@@ -23,7 +23,7 @@ func bindingWithSteps(t *testing.T, s *store) {
 		t.Error("steps that the state machine does not know were taken")
 	}
 	s.wantHeld(t, "after a refused binding", e.Key, flags[0], false)
-	if err := s.Release(bg, claim); err != nil {
+	if err := s.Unlock(bg, claim); err != nil {
 		t.Fatal(err)
 	}
 	s.wantState(t, e.Key, ledger.None)

@@ -38,7 +38,7 @@ func TestAnswersWaitForTheSync(t *testing.T) {
 		"a copy of what is held": func() error {
 			claim, err := s.Claim(bg, held.Event.Record, time.Minute)
 			if err == nil {
-				err = s.Release(bg, claim)
+				err = s.Unlock(bg, claim)
 			}
 			return err
 		},

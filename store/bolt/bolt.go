@@ -269,8 +269,8 @@ func (s *Store) owns(claim ledger.Claim) bool {
 	return s.leases[claim.Record].epoch == claim.Epoch
 }
 
-// Release implements [ledger.Store].
-func (s *Store) Release(_ context.Context, claim ledger.Claim) error {
+// Unlock implements [ledger.Store].
+func (s *Store) Unlock(_ context.Context, claim ledger.Claim) error {
 	s.free(claim)
 	return nil
 }

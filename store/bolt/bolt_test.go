@@ -69,7 +69,7 @@ func commit(s *Store, c ledger.Change) error {
 		return err
 	}
 	if err := s.Commit(bg, claim, []ledger.Change{c}); err != nil {
-		return errors.Join(err, s.Release(bg, claim))
+		return errors.Join(err, s.Unlock(bg, claim))
 	}
 	return nil
 }
@@ -645,7 +645,7 @@ func useDamaged(t *testing.T, path string, n int) (met bool) {
 			claim, err := s.Claim(bg, c.Event.Record, time.Minute)
 			note(err)
 			if err == nil {
-				note(s.Release(bg, claim))
+				note(s.Unlock(bg, claim))
 			}
 		}
 	}
@@ -683,7 +683,7 @@ func BenchmarkClaimDelivered(b *testing.B) {
 		if err != nil || len(claim.Events) != 1 {
 			b.Fatal(claim.Events, err)
 		}
-		if err := s.Release(bg, claim); err != nil {
+		if err := s.Unlock(bg, claim); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -45,7 +45,7 @@ func newDamaged(t *testing.T) *damaged {
 		id := ledger.OrderID{AppID: "app-123", ID: id}
 		if err := d.UpdateOrder(bg, id, func(o *ledger.Order) {
 			o.OrderID = id
-			o.Checkout = &ledger.Checkout{Generations: []ledger.Generation{{ID: fmt.Sprintf("generation-%d", 2+i)}}}
+			o.Checkout = &ledger.Checkout{Generations: []ledger.GatewayOrder{{ID: fmt.Sprintf("generation-%d", 2+i)}}}
 		}); err != nil {
 			t.Fatal(err)
 		}

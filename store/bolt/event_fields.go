@@ -105,7 +105,7 @@ func eventFields(c *coder, e *ledger.Event) {
 	c.integer(&e.Failures)
 	optional(c, &e.RejectedSince, (*coder).time)
 	c.flag(&e.Released)
-	c.flag(&e.Accepted)
+	c.flag(&e.RiskAccepted)
 	optional(c, &e.Confirmation, confirmationFields)
 	optional(c, &e.DeliveredAt, (*coder).time)
 	c.text(&e.LastError)

@@ -20,7 +20,7 @@ func bindTo(t *testing.T, s *Store, key ledger.Key, flag ledger.Flag) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Release(bg, claim); err != nil {
+	if err := s.Unlock(bg, claim); err != nil {
 		t.Fatal(err)
 	}
 	return slices.Equal(bound, []bool{true})

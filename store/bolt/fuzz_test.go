@@ -69,7 +69,7 @@ func (t *texts) event() ledger.Event {
 		},
 	}
 	if flags := t.number() >> 56; flags != 0 {
-		e.Released, e.Accepted, e.Request.TLS, e.Request.Stale = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&8 != 0
+		e.Released, e.RiskAccepted, e.Request.TLS, e.Request.Stale = flags&1 != 0, flags&2 != 0, flags&4 != 0, flags&8 != 0
 		if flags&16 != 0 {
 			e.Confirmation = &ledger.Confirmation{
 				At: t.time(), Coin: t.next(), Chain: t.next(), TxID: t.next(), Amount: t.next(), Fee: t.next(), USDPrice: t.next(),

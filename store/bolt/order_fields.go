@@ -71,7 +71,7 @@ func termsFields(c *coder, t *ledger.Terms) {
 	c.text(&t.Chain)
 }
 
-func generationFields(c *coder, g *ledger.Generation) {
+func generationFields(c *coder, g *ledger.GatewayOrder) {
 	c.text(&g.ID)
 	termsFields(c, &g.Terms)
 	c.time(&g.CreatedAt)
