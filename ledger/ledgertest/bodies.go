@@ -109,7 +109,7 @@ func bodies(t *testing.T, s *store) {
 				if err != nil || got.Body == nil || !bytes.Equal(got.Body, body) {
 					t.Errorf("the body is %.80q, %v, want %.80q", got.Body, err, body)
 				}
-				clear(got.Body) // and so has whoever loads it
+				clear(got.Body) // and so has the caller of Load
 			}
 			check()
 			s.put(t, ledger.Event{Key: e.Key}, ledger.Delivering, ledger.Delivered)

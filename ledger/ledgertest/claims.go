@@ -65,7 +65,8 @@ func leaseExpires(t *testing.T, s *store) {
 	}
 }
 
-// overtake returns a claim whose lease ran out, and the one that took its place.
+// overtake returns a claim whose lease ran out, and the claim that has the record
+// since.
 func overtake(t *testing.T, s *store, r ledger.Record) (lost, current ledger.Claim) {
 	t.Helper()
 	lost = s.claim(t, r)
@@ -126,7 +127,7 @@ func successIsAJoin(t *testing.T, s *store) {
 	})
 }
 
-func fencedCommitKeepsTheYes(t *testing.T, s *store) {
+func fencedCommitDelivers(t *testing.T, s *store) {
 	r := record("1")
 	processing, success := event(r, "Processing"), event(r, "Success")
 	s.put(t, processing, retrying...)
@@ -137,30 +138,30 @@ func fencedCommitKeepsTheYes(t *testing.T, s *store) {
 	s.wantState(t, processing.Key, ledger.Retrying)
 }
 
-func release(t *testing.T, s *store) {
+func unlock(t *testing.T, s *store) {
 	e := event(record("1"), "Success")
 	claim := s.claim(t, e.Record)
 	for range 3 {
 		if err := s.Unlock(bg, claim); err != nil {
-			t.Errorf("releasing: %v", err)
+			t.Errorf("unlocking: %v", err)
 		}
 	}
 	next := s.claim(t, e.Record)
 	if len(next.Events) != 0 {
-		t.Errorf("releasing left %+v", next.Events)
+		t.Errorf("unlocking left %+v", next.Events)
 	}
 	s.commit(t, next, change(e, delivered...))
 	if err := s.Unlock(bg, next); err != nil {
-		t.Errorf("releasing what a commit ended: %v", err)
+		t.Errorf("unlocking what a commit ended: %v", err)
 	}
 	s.wantState(t, e.Key, ledger.Delivered)
 }
 
-func releaseOfALostLease(t *testing.T, s *store) {
+func unlockOfALostLease(t *testing.T, s *store) {
 	e := event(record("1"), "Success")
 	lost, current := overtake(t, s, e.Record)
 	if err := s.Unlock(bg, lost); err != nil {
-		t.Errorf("releasing: %v", err)
+		t.Errorf("unlocking: %v", err)
 	}
 	_, err := s.Claim(bg, e.Record, ttl)
 	wantErr(t, "claiming what another owns", err, ledger.ErrLeased)
@@ -226,7 +227,7 @@ func concurrentClaims(t *testing.T, s *store) {
 				t.Errorf("epoch %d was given twice", claim.Epoch)
 			}
 			epochs[claim.Epoch] = true
-			// Whoever holds the record sees all that was committed before.
+			// The holder of the lease sees all that was committed before.
 			if len(claim.Events) != commits {
 				t.Errorf("%d events after %d commits", len(claim.Events), commits)
 			}

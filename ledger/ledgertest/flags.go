@@ -10,10 +10,10 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// bare is no change of an event.
+// bare returns a change without transitions.
 func bare(key ledger.Key) ledger.Change { return ledger.Change{Event: ledger.Event{Key: key}} }
 
-// bind claims the event's record, binds the flags, and releases the record.
+// bind claims the event's record, binds the flags, and ends the lease.
 func (s *store) bind(t *testing.T, key ledger.Key, flags ...ledger.Flag) []bool {
 	t.Helper()
 	claim := s.claim(t, key.Record)
@@ -27,7 +27,7 @@ func (s *store) bind(t *testing.T, key ledger.Key, flags ...ledger.Flag) []bool 
 	return bound
 }
 
-// wantHeld checks, without binding anything, whether the event has the flag.
+// wantHeld checks with Holds whether the flag is bound to the event.
 func (s *store) wantHeld(t *testing.T, what string, key ledger.Key, flag ledger.Flag, want bool) {
 	t.Helper()
 	if got, err := s.Holds(bg, key, []ledger.Flag{flag}); err != nil || len(got) != 1 || got[0] != want {
@@ -35,7 +35,7 @@ func (s *store) wantHeld(t *testing.T, what string, key ledger.Key, flag ledger.
 	}
 }
 
-// wantTaken checks whether any event has the flag.
+// wantTaken checks with Bound whether the flag is bound to any event.
 func (s *store) wantTaken(t *testing.T, what string, flag ledger.Flag, want bool) {
 	t.Helper()
 	if got, err := s.Bound(bg, []ledger.Flag{flag}); err != nil || len(got) != 1 || got[0] != want {
@@ -43,7 +43,7 @@ func (s *store) wantTaken(t *testing.T, what string, flag ledger.Flag, want bool
 	}
 }
 
-// wantBound checks which of the flags are the event's.
+// wantBound binds the flags, and checks which of them are the event's then.
 func (s *store) wantBound(t *testing.T, what string, key ledger.Key, flags []ledger.Flag, want ...bool) {
 	t.Helper()
 	if got := s.bind(t, key, flags...); !slices.Equal(got, want) {
@@ -51,7 +51,8 @@ func (s *store) wantBound(t *testing.T, what string, key ledger.Key, flags []led
 	}
 }
 
-// flagsAreBoundOnce: the first event has it for ever, whatever becomes of it.
+// flagsAreBoundOnce: the first event that binds a flag keeps it for ever, whatever
+// becomes of the event.
 func flagsAreBoundOnce(t *testing.T, s *store) {
 	first, second := event(record("1"), "Success"), event(record("2"), "Success")
 	order := []ledger.Flag{ledger.FulfillOf("app-123", "order-1")}
@@ -81,7 +82,7 @@ func flagsAreBoundOnce(t *testing.T, s *store) {
 	s.wantBound(t, "its own after it was discarded", first.Key, order, true)
 }
 
-// flagsStayApart: only the same name of the same thing is the same flag.
+// flagsStayApart: two flags are the same only with the same name and the same id.
 func flagsStayApart(t *testing.T, s *store) {
 	long := strings.Repeat("x", 300)
 	flags := []ledger.Flag{
@@ -102,13 +103,13 @@ func flagsStayApart(t *testing.T, s *store) {
 	for i, flag := range flags {
 		s.wantBound(t, fmt.Sprintf("flag %d of another", i), event(record("other"), "Success").Key, []ledger.Flag{flag}, false)
 	}
-	// The route is no part of a flag: two routes that hear of a deposit credit it once.
+	// The route is no part of a flag: a deposit that comes on two routes is credited once.
 	elsewhere := record("1")
 	elsewhere.Route = "other"
 	s.wantBound(t, "on another route", event(elsewhere, "Success").Key, []ledger.Flag{ledger.CreditOf(elsewhere)}, false)
 }
 
-// severalFlagsAtOnce: each is decided on for itself.
+// severalFlagsAtOnce: each of several flags is bound by itself.
 func severalFlagsAtOnce(t *testing.T, s *store) {
 	first, second := event(record("1"), "Success").Key, event(record("2"), "Success").Key
 	a, b, c := ledger.FulfillOf("app-123", "a"), ledger.FulfillOf("app-123", "b"), ledger.FulfillOf("app-123", "c")
@@ -118,7 +119,8 @@ func severalFlagsAtOnce(t *testing.T, s *store) {
 	s.wantBound(t, "none", first, nil)
 }
 
-// bindingIsFenced: who lost the lease binds nothing, and who binds keeps it.
+// bindingIsFenced: a claim that has lost its lease binds nothing, and binding does
+// not end a lease.
 func bindingIsFenced(t *testing.T, s *store) {
 	e := event(record("1"), "Success")
 	order := []ledger.Flag{ledger.FulfillOf("app-123", "order-1")}
@@ -142,7 +144,7 @@ func bindingIsFenced(t *testing.T, s *store) {
 	}
 }
 
-// concurrentBinding: of many events at once, one gets the flag.
+// concurrentBinding: of many events that bind a flag at once, one gets it.
 func concurrentBinding(t *testing.T, s *store) {
 	const orders, events = 20, 20
 	for n := range orders {

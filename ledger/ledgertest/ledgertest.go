@@ -1,4 +1,4 @@
-// Package ledgertest holds the suite that every [ledger.Store] must pass.
+// Package ledgertest has the test suite that every [ledger.Store] must pass.
 package ledgertest
 
 import (
@@ -12,8 +12,9 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Run runs the suite, which is meant for the race detector. open returns a
-// new, empty store whose leases run on now, and closes it when the test ends.
+// Run runs the suite, which is meant for the race detector. The function open opens
+// a new, empty store whose leases run on the clock now, and has it closed when the
+// test ends.
 func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Store) {
 	for _, test := range []struct {
 		name string
@@ -24,9 +25,9 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Stor
 		{"LeaseExpires", leaseExpires},
 		{"FailureIsFenced", failureIsFenced},
 		{"SuccessIsAJoin", successIsAJoin},
-		{"FencedCommitKeepsTheYes", fencedCommitKeepsTheYes},
-		{"Release", release},
-		{"ReleaseOfALostLease", releaseOfALostLease},
+		{"FencedCommitDelivers", fencedCommitDelivers},
+		{"Unlock", unlock},
+		{"UnlockOfALostLease", unlockOfALostLease},
 		{"CommitEndsTheLease", commitEndsTheLease},
 		{"CommitIsAllOrNone", commitIsAllOrNone},
 		{"RefusedCommitHarmsNoOther", refusedCommitHarmsNoOther},
@@ -73,7 +74,7 @@ var (
 
 const ttl = time.Minute
 
-// clock is set by hand.
+// clock is a clock that stands still until a test advances it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -91,7 +92,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// store adds to the store under test what most tests do with it.
+// store is the store under test, with helpers that fail the test.
 type store struct {
 	ledger.Store
 	clock *clock

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// bindingWithSteps: flags and steps are written in one commit, and the lease
+// bindingWithSteps: flags and transitions are written in one commit, and the lease
 // goes on.
 func bindingWithSteps(t *testing.T, s *store) {
 	e := event(record("1"), "Success")
@@ -45,8 +45,7 @@ func bindingWithSteps(t *testing.T, s *store) {
 	s.wantState(t, e.Key, ledger.Delivered)
 }
 
-// acceptNew accepts an event that the store does not have, and reports whether
-// that was so.
+// acceptNew accepts an event, and reports whether the store did not have it.
 func (s *store) acceptNew(t *testing.T, e ledger.Event, due time.Time) bool {
 	t.Helper()
 	isNew := false
@@ -86,7 +85,7 @@ func accept(t *testing.T, s *store) {
 	}
 }
 
-// acceptBringsBackTheBody: a copy restores what was pruned.
+// acceptBringsBackTheBody: a copy of an event restores a body that was pruned.
 func acceptBringsBackTheBody(t *testing.T, s *store) {
 	e := event(record("1"), "Success")
 	s.put(t, e, ledger.Received, ledger.Ignored)
@@ -102,8 +101,8 @@ func acceptBringsBackTheBody(t *testing.T, s *store) {
 	}
 }
 
-// acceptBesideALease: an event comes in while another of its record is handed
-// over, which is not disturbed.
+// acceptBesideALease: an event is stored while another of its record is being
+// delivered, whose claim is not disturbed.
 func acceptBesideALease(t *testing.T, s *store) {
 	processing, success := event(record("1"), "Processing"), event(record("1"), "Success")
 	claim := s.claim(t, processing.Record)
@@ -132,8 +131,8 @@ func confirmations(t *testing.T, s *store) {
 	}
 }
 
-// orders: an order is merged with the events that tell of it, and what was read
-// before overwrites nothing unless the clock has been set back since.
+// orders: what events say of an order is merged into it, and what was read earlier
+// overwrites nothing unless the clock has been set back since.
 func orders(t *testing.T, s *store) {
 	id := ledger.OrderID{AppID: "app-123", ID: "shop-order-1"}
 	_, err := s.LoadOrder(bg, id)
@@ -173,7 +172,7 @@ func orders(t *testing.T, s *store) {
 	}
 }
 
-// orderPages: each order stands in the list once, and filters select.
+// orderPages: each order is in the list once, and filters select.
 func orderPages(t *testing.T, s *store) {
 	const n = 12
 	for i := range n {
@@ -220,7 +219,7 @@ func orderPages(t *testing.T, s *store) {
 	wantErr(t, "a cursor that is none", err, ledger.ErrCursor)
 }
 
-// acceptAtOnce: of many copies at once, one is new, and none fails.
+// acceptAtOnce: of many copies that are accepted at once, one is new and none fails.
 func acceptAtOnce(t *testing.T, s *store) {
 	for n := range 20 {
 		e := event(record(fmt.Sprint(n)), "Success")
@@ -250,7 +249,8 @@ func acceptAtOnce(t *testing.T, s *store) {
 	}
 }
 
-// dueEvents: those of a route, the earliest first, and only while they are due.
+// dueEvents: Due returns the events of a route, the earliest first, and only while
+// they are due.
 func dueEvents(t *testing.T, s *store) {
 	want := func(route string, limit int, ids ...string) {
 		t.Helper()
@@ -290,7 +290,7 @@ func dueEvents(t *testing.T, s *store) {
 		t.Errorf("the first is %+v, %v", due, err)
 	}
 
-	// An attempt on its way leaves it due; its outcome decides.
+	// An attempt that runs leaves the event due; its outcome decides.
 	s.put(t, ledger.Event{Key: event(record("1"), "Success").Key}, ledger.Delivering)
 	want("webhook", 10, "1", "2", "0")
 	later := change(ledger.Event{Key: event(record("1"), "Success").Key}, ledger.Retrying)
@@ -328,7 +328,7 @@ func findByID(t *testing.T, s *store) {
 	want("00000000-0000-0000-0000-000000000000")
 }
 
-// list: each filter selects, and the newest stands first.
+// list: each filter selects, and the newest event comes first.
 func list(t *testing.T, s *store) {
 	for i := range 6 {
 		e := event(record(fmt.Sprint(i)), []string{"Success", "Failed"}[i%2])
