@@ -52,7 +52,7 @@ func (g *gatewayV2) settleOrder(
 		order.payments[i].Released = p.order != nil && slices.Contains(p.order.Released, payment.RecordID)
 	}
 	result := settle.Settle(order.due, order.payments, p.Policy, now)
-	if result.State == settle.Behind {
+	if result.State == settle.Unknown {
 		return c, behind("the order has no amount due")
 	}
 	if wrongCoin {
@@ -64,7 +64,7 @@ func (g *gatewayV2) settleOrder(
 	}
 	verdict := result.Verdicts[record.RecordID]
 	switch {
-	case verdict == settle.Senseless:
+	case verdict == settle.Invalid:
 		return c, behind("the order lists the payment without an amount or a rate that makes sense")
 	case verdict == settle.Late:
 		return c, &heldError{"late: the payment came after the order's expiry"}

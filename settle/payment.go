@@ -2,7 +2,7 @@ package settle
 
 import "github.com/shopspring/decimal"
 
-// judge says what one payment is to the order, and what it is worth in the
+// judge returns the verdict on one payment, and what the payment is worth in the
 // order's unit if it counts.
 func (o Order) judge(p Payment, policy Policy) (Verdict, decimal.Decimal) {
 	switch {
@@ -15,7 +15,7 @@ func (o Order) judge(p Payment, policy Policy) (Verdict, decimal.Decimal) {
 	case !p.Clean:
 		return Risky, decimal.Zero
 	case !sensible(p.Amount):
-		return Senseless, decimal.Zero
+		return Invalid, decimal.Zero
 	case p.OtherUnit:
 		return OtherUnit, decimal.Zero
 	case (policy.HoldLate && o.isLate(p) || p.Unpriced) && !p.Released:
@@ -24,9 +24,9 @@ func (o Order) judge(p Payment, policy Policy) (Verdict, decimal.Decimal) {
 	return o.worth(p)
 }
 
-// worth is what a payment counts for. Where the price is in fiat and the coin
-// is fixed, a payment counts by its own rate: one that came late is worth what
-// it was worth then.
+// worth is the amount that a payment counts for. Where the price is in fiat and the
+// coin is fixed, a payment counts by its own rate: a late payment is worth what it
+// was worth when it came.
 func (o Order) worth(p Payment) (Verdict, decimal.Decimal) {
 	switch {
 	case o.Rate.IsZero():
@@ -36,7 +36,7 @@ func (o Order) worth(p Payment) (Verdict, decimal.Decimal) {
 	case p.Rate.IsZero():
 		return Counts, p.Amount // at the order's own rate, which was locked for it
 	case !sensible(p.Rate):
-		return Senseless, decimal.Zero
+		return Invalid, decimal.Zero
 	case p.Rate.Equal(o.Rate):
 		return Counts, p.Amount // exactly, without dividing
 	default:
@@ -66,7 +66,7 @@ func sensible(d decimal.Decimal) bool {
 	return d.IsPositive() && d.Exponent() >= -maxExponent && d.Exponent() <= maxExponent && d.NumDigits() <= maxDigits
 }
 
-// share is a share between 0 and 1; what is none counts as 0.
+// share returns d where it is between 0 and 1, else 0.
 func share(d decimal.Decimal) decimal.Decimal {
 	if !sensible(d) || d.GreaterThanOrEqual(decimal.New(1, 0)) {
 		return decimal.Zero

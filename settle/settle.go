@@ -1,5 +1,5 @@
-// Package settle decides what the payments of an order come to: in decimals,
-// without a clock, a network or a ledger. Every input has an answer.
+// Package settle adds up the payments of an order and decides whether it is paid: in
+// decimals, without a clock, a network or a ledger. Every input has a result.
 package settle
 
 import (
@@ -11,10 +11,10 @@ import (
 // State is where an order stands.
 type State string
 
-// The states of an order. Behind is none of them: what was read does not make
-// sense yet, and is to be read again.
+// The states of an order. Unknown is none of them: the order that was read cannot be
+// settled, and is to be read again.
 const (
-	Behind     State = ""
+	Unknown    State = ""
 	Unpaid     State = "unpaid"
 	Processing State = "processing" // only unfinished payments
 	Partial    State = "partial"
@@ -30,7 +30,7 @@ var States = []State{Unpaid, Processing, Partial, Paid, Overpaid, Review, Expire
 // Fulfils reports whether an order in this state is to be fulfilled.
 func (s State) Fulfils() bool { return s == Paid || s == Overpaid }
 
-// Verdict is what one payment is to its order.
+// Verdict is whether one payment counts towards its order, or why not.
 type Verdict string
 
 // The verdicts on a payment. Only Counts adds to what was paid.
@@ -41,14 +41,14 @@ const (
 	Risky      Verdict = "risky"      // flagged, or not known to be clean
 	WrongCoin  Verdict = "wrong_coin" // not the coin that the order asks for
 	Late       Verdict = "late"       // after expiry, and held by the policy or for want of a rate
-	Senseless  Verdict = "senseless"  // its amount or rate is not a positive number within bounds
+	Invalid    Verdict = "senseless"  // its amount or rate is not a positive number within bounds
 	OtherUnit  Verdict = "other_unit" // for an earlier price in another currency
 )
 
-// holds reports whether a person must look at the payment.
-func (v Verdict) holds() bool { return v == Risky || v == Late || v == Senseless || v == OtherUnit }
+// holds reports whether an operator must look at the payment.
+func (v Verdict) holds() bool { return v == Risky || v == Late || v == Invalid || v == OtherUnit }
 
-// Order is what is due.
+// Order is an order that is to be paid.
 type Order struct {
 	// Due is in the order's own unit: the price of an invoice, the coin amount
 	// of a deposit order.
@@ -64,7 +64,7 @@ type Order struct {
 	Slack decimal.Decimal
 }
 
-// Payment is one payment of the order, as CCPayment's records have it.
+// Payment is one payment of the order, as the gateway's records have it.
 type Payment struct {
 	RecordID string
 	CoinID   string
@@ -78,17 +78,17 @@ type Payment struct {
 	ExpiresAt time.Time
 	// Finished and Failed are its status; neither is still under way.
 	Finished, Failed bool
-	// Clean: CCPayment says that it is not risky. Unknown is not clean.
+	// Clean: the gateway says that the payment is not risky. Unknown is not clean.
 	Clean bool
 	// Released: an operator lets it count although it is late.
 	Released bool
-	// Unpriced: it came late, and nothing tells what it was worth then.
+	// Unpriced: the payment came late, and its worth at that time is not known.
 	Unpriced bool
-	// OtherUnit: its amount is in another unit than the order's.
+	// OtherUnit: the amount is in another unit than the order's.
 	OtherUnit bool
 }
 
-// Policy is what the operator chose.
+// Policy is what the operator has configured.
 type Policy struct {
 	// AcceptUnderpaid is the share of the due that may be missing: 0.01 is 1 %.
 	AcceptUnderpaid decimal.Decimal
@@ -96,7 +96,7 @@ type Policy struct {
 	HoldLate bool
 }
 
-// Result is what an order's payments come to.
+// Result is an order's state, with the sum of its payments and the verdict on each.
 type Result struct {
 	State State
 	Due   decimal.Decimal
@@ -107,12 +107,12 @@ type Result struct {
 	Verdicts map[string]Verdict
 }
 
-// tolerance is the share of the due that is neither short nor over: CCPayment's
-// numbers carry binary noise.
+// tolerance is the share of the due that is neither short nor over: the numbers of
+// gateways carry binary noise.
 var tolerance = decimal.New(1, -6)
 
-// Settle adds up the payments of an order. A record that stands among them
-// twice counts once, as it first stands there.
+// Settle adds up the payments of an order. A record that is among them twice counts
+// once, as it comes first.
 func Settle(order Order, payments []Payment, policy Policy, now time.Time) Result {
 	r := Result{Due: order.Due, Verdicts: make(map[string]Verdict, len(payments))}
 	if !sensible(order.Due) || order.Rate.IsNegative() || !order.Rate.IsZero() && !sensible(order.Rate) {

@@ -85,10 +85,10 @@ func TestSettle(t *testing.T) {
 		"a part may be missing":      {order: invoice, payments: []settle.Payment{paid("1", "49.41")}, policy: settle.Policy{AcceptUnderpaid: amount("0.01")}, state: settle.Paid, paid: "49.41"},
 		"but not more than that":     {order: invoice, payments: []settle.Payment{paid("1", "49.40")}, policy: settle.Policy{AcceptUnderpaid: amount("0.01")}, state: settle.Partial, paid: "49.4"},
 		"a share that is none":       {order: invoice, payments: []settle.Payment{paid("1", "1")}, policy: settle.Policy{AcceptUnderpaid: amount("1")}, state: settle.Partial, paid: "1"},
-		"nothing due":                {order: settle.Order{}, payments: []settle.Payment{paid("1", "1")}, state: settle.Behind, paid: "0"},
-		"less than nothing due":      {order: settle.Order{Due: amount("-1")}, payments: []settle.Payment{paid("1", "1")}, state: settle.Behind, paid: "0"},
+		"nothing due":                {order: settle.Order{}, payments: []settle.Payment{paid("1", "1")}, state: settle.Unknown, paid: "0"},
+		"less than nothing due":      {order: settle.Order{Due: amount("-1")}, payments: []settle.Payment{paid("1", "1")}, state: settle.Unknown, paid: "0"},
 		"an absurd amount":           {order: invoice, payments: []settle.Payment{{RecordID: "1", Amount: decimal.New(1, 20_000_000), Finished: true, Clean: true}}, state: settle.Review, paid: "0"},
-		"an absurd due":              {order: settle.Order{Due: decimal.New(1, 20_000_000)}, payments: []settle.Payment{paid("1", "1")}, state: settle.Behind, paid: "0"},
+		"an absurd due":              {order: settle.Order{Due: decimal.New(1, 20_000_000)}, payments: []settle.Payment{paid("1", "1")}, state: settle.Unknown, paid: "0"},
 		"an absurd rate":             {order: fiat, payments: []settle.Payment{{RecordID: "1", CoinID: "1280", Amount: amount("1"), Rate: decimal.New(1, 20_000_000), Finished: true, Clean: true}}, state: settle.Review, paid: "0"},
 	} {
 		now := c.now
