@@ -31,7 +31,7 @@ var (
 	receivedBucket = []byte("received")
 	dueBucket      = []byte("due")
 	countsBucket   = []byte("counts")
-	// generations hold the key of the order that an order at CCPayment belongs to.
+	// generations hold the key of the order that an order at the gateway belongs to.
 	generationsBucket = []byte("generations")
 
 	buckets = [][]byte{
@@ -51,8 +51,8 @@ type Store struct {
 	path string
 	disk *disk
 	now  func() time.Time
-	// Created says that the ledger was made by opening it: a new, empty one
-	// recognises no copy of what came before.
+	// Created: the ledger was made by opening it. A new, empty ledger recognises no
+	// copies of earlier events.
 	Created bool
 
 	commits committer
@@ -76,7 +76,7 @@ type Options struct {
 	// LockTimeout is how long to wait for a process that has the file.
 	// Default: 1s.
 	LockTimeout time.Duration
-	// Committed, if set, is told how long each synced commit took.
+	// Committed, if set, is called after each synced commit with the time it took.
 	Committed func(time.Duration)
 }
 
@@ -183,7 +183,7 @@ func (s *Store) prepare() error {
 	return syncFolders(s.path)
 }
 
-// Close closes the file. What is running ends first; what comes later gets
+// Close closes the file. Calls that run end first; calls that come later fail with
 // [ledger.ErrClosed]. A disk that does not answer is not waited for: the file is
 // closed with the process then.
 func (s *Store) Close() error {
@@ -209,7 +209,7 @@ func (s *Store) Close() error {
 	}
 }
 
-// Size returns the length of the file in bytes.
+// Size implements [ledger.Sizer] with the length of the file.
 func (s *Store) Size() (int64, error) {
 	var size int64
 	err := s.view(func(tx *bbolt.Tx) error { size = tx.Size(); return nil })
@@ -262,7 +262,7 @@ func (s *Store) free(claim ledger.Claim) {
 	}
 }
 
-// owns reports whether nobody has taken the record since the claim.
+// owns reports whether no other claim has taken the record since.
 func (s *Store) owns(claim ledger.Claim) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

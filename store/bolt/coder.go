@@ -52,7 +52,7 @@ func newReader(value []byte) *coder {
 	return &coder{reads: true, value: value, texts: string(value)}
 }
 
-// end tells whether all that was there was read, and no more.
+// end returns an error unless all that was there was read, and no more.
 func (c *coder) end() error {
 	if c.err == nil && c.at != len(c.value) {
 		c.err = errors.New("there is more than was written")

@@ -10,8 +10,8 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// committer lets concurrent updates share one synced commit. Whoever comes
-// while a commit runs waits for the next one, which takes everybody who has
+// committer lets concurrent updates share one synced commit. An update that comes
+// while a commit runs waits for the next commit, which takes all updates that have
 // come by then. There is no delay to tune: a lone update commits at once, and
 // under load the disk's own pace makes the groups.
 type committer struct {
@@ -27,8 +27,8 @@ type committer struct {
 	next *group // gathers while another commits
 }
 
-// defaultPatience is longer than a disk in order takes, and shorter than
-// CCPayment is ready to wait.
+// defaultPatience is longer than a disk in order takes, and shorter than the sender
+// of a webhook waits.
 const defaultPatience = 10 * time.Second
 
 var (
@@ -40,7 +40,7 @@ var (
 type group struct {
 	updates  []*update
 	done     chan struct{}
-	panicked any // what the one who was told of the commit panicked with
+	panicked any // what Options.Committed panicked with
 }
 
 type update struct {
@@ -93,8 +93,8 @@ func (c *committer) update(apply func(*bbolt.Tx) error) error {
 	return u.err
 }
 
-// stuck reports whether a commit has been running for too long. Nobody waits
-// for it then: they would only become more.
+// stuck reports whether a commit has been running for too long. No update waits for
+// it then: they would only become more.
 func (c *committer) stuck() bool {
 	began := c.began.Load()
 	return began != nil && time.Since(*began) > c.patience
@@ -128,7 +128,7 @@ func (c *committer) commit(g *group) {
 	}
 	if err != nil {
 		for _, u := range g.updates {
-			// Whoever writes nothing relies on what the others write.
+			// An update that writes nothing relies on what the others write.
 			if errors.Is(u.err, errNothing) {
 				u.err = nil
 			}
@@ -141,7 +141,7 @@ func (c *committer) commit(g *group) {
 	}
 }
 
-// apply runs the updates of those who still wait.
+// apply runs the updates whose callers still wait.
 func (g *group) apply(tx *bbolt.Tx) error {
 	result := errNothing
 	for _, u := range g.updates {

@@ -69,7 +69,7 @@ func (d *disk) settle() error {
 		return nil
 	}
 	err := guard(func() error {
-		return d.db.View(func(tx *bbolt.Tx) error { // during which nobody closes the file
+		return d.db.View(func(tx *bbolt.Tx) error { // during which the file is not closed
 			valid := make([]byte, 2*d.db.Info().PageSize)
 			if _, err := d.file.ReadAt(valid, 0); err != nil {
 				return err

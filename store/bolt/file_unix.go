@@ -10,9 +10,8 @@ import (
 )
 
 // mapped is how much of the address space the file gets at once: 1 GiB, or 16 MiB
-// of a 32-bit one. A file that outgrows its map waits for those who read in it,
-// and everybody who commits waits with it: somebody who takes a copy slowly would
-// hold them all up.
+// of a 32-bit one. A file that outgrows its map waits for the transactions that read
+// it, and all commits wait with it: a backup that is read slowly would hold them up.
 const mapped = 1 << (18 + 6*bits.UintSize/32)
 
 // unlock lets go of bbolt's lock on a file. Closing the file is not enough

@@ -16,8 +16,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// LoadOrder implements [ledger.Store]. A buyer is sent to pay what it returns,
-// so that must be durable.
+// LoadOrder implements [ledger.Store]. It waits until the order is durable, because
+// a buyer is sent to pay it.
 func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (order ledger.Order, err error) {
 	var seen int64
 	err = s.view(func(tx *bbolt.Tx) error {
@@ -45,9 +45,9 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 			return err
 		}
 		if order.Checkout != nil {
-			for _, g := range order.Checkout.Generations {
-				generation := orderKey(ledger.OrderID{AppID: id.AppID, ID: g.ID})
-				if err := tx.Bucket(generationsBucket).Put(generation, seal(generation, key)); err != nil {
+			for _, made := range order.Checkout.Generations {
+				gatewayKey := orderKey(ledger.OrderID{AppID: id.AppID, ID: made.ID})
+				if err := tx.Bucket(generationsBucket).Put(gatewayKey, seal(gatewayKey, key)); err != nil {
 					return err
 				}
 			}
@@ -107,8 +107,7 @@ func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.Order
 	return page, err
 }
 
-// Backup writes a copy of the ledger as it is now, while it is in use. The copy
-// is a ledger's file.
+// Backup implements [ledger.Snapshotter]. The copy is a ledger's file.
 func (s *Store) Backup(w io.Writer) error {
 	return s.view(func(tx *bbolt.Tx) error {
 		_, err := tx.WriteTo(w)
@@ -124,7 +123,7 @@ func afterTime(entry []byte) ([]byte, error) {
 	return entry[timeSize:], nil
 }
 
-// Find implements [ledger.Store]. It looks through what was received, newest
+// Find implements [ledger.Store]. It looks through the received events, newest
 // first, because an index by id would cost every commit a page of its own.
 func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 	id, err := uuid.Parse(eventID)
@@ -162,8 +161,8 @@ func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 	return keys, err
 }
 
-// List implements [ledger.Store]. A cursor is the place of a page's last event
-// among what was received.
+// List implements [ledger.Store]. A cursor is the key of a page's last event in the
+// list of received events.
 func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error) {
 	var page ledger.Page
 	before := []byte{0xff}
@@ -171,11 +170,11 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 		before = timeKey(query.Until)
 	}
 	if query.Cursor != "" {
-		place, err := hex.DecodeString(query.Cursor)
-		if err != nil || len(place) <= timeSize {
+		last, err := hex.DecodeString(query.Cursor)
+		if err != nil || len(last) <= timeSize {
 			return page, ledger.ErrCursor
 		}
-		before = place
+		before = last
 	}
 	err := s.view(func(tx *bbolt.Tx) error {
 		page = ledger.Page{}

@@ -60,7 +60,7 @@ func orderFields(c *coder, o *ledger.Order) {
 func checkoutFields(c *coder, f *ledger.Checkout) {
 	termsFields(c, &f.Terms)
 	c.text(&f.Symbol)
-	list(c, &f.Generations, generationFields)
+	list(c, &f.Generations, gatewayOrderFields)
 }
 
 func termsFields(c *coder, t *ledger.Terms) {
@@ -71,7 +71,7 @@ func termsFields(c *coder, t *ledger.Terms) {
 	c.text(&t.Chain)
 }
 
-func generationFields(c *coder, g *ledger.GatewayOrder) {
+func gatewayOrderFields(c *coder, g *ledger.GatewayOrder) {
 	c.text(&g.ID)
 	termsFields(c, &g.Terms)
 	c.time(&g.CreatedAt)

@@ -11,15 +11,15 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// write is what a change comes to, encoded. It is prepared before anything is
-// written, so that a change that is refused leaves no trace in a commit that it
-// shares with others.
+// write is a [ledger.Write], encoded. It is prepared before anything is written, so
+// that a change that is refused leaves no trace in a commit that it shares with
+// others.
 type write struct {
 	ledger.Write
 	key, value     []byte
 	bodyKey        []byte
 	oldDue, newDue []byte // keys in the due bucket; nil where the event is not due
-	orderKey       []byte // nil where the change tells of no order
+	orderKey       []byte // nil where the change has no order
 }
 
 // prepareChange reads what the change applies to, and encodes what it leaves.
@@ -108,7 +108,7 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 }
 
 // growing returns a bucket that grows at one end. Its pages are filled before a
-// new one is begun: bbolt leaves them half empty otherwise, for what comes in
+// new one is begun: else bbolt leaves them half empty, for keys that come in
 // between.
 func growing(tx *bbolt.Tx, name []byte) *bbolt.Bucket {
 	bucket := tx.Bucket(name)
@@ -116,7 +116,7 @@ func growing(tx *bbolt.Tx, name []byte) *bbolt.Bucket {
 	return bucket
 }
 
-// putDue moves the event's place among those that are due.
+// putDue moves the event in the list of due events.
 func (w write) putDue(bucket *bbolt.Bucket) error {
 	if string(w.oldDue) == string(w.newDue) {
 		return nil
@@ -138,7 +138,7 @@ func (w write) count(bucket *bbolt.Bucket) error {
 		key := append(appendPart(nil, w.Event.Route), byte(c.State))
 		known, err := readCount(key, bucket.Get(key))
 		if err != nil {
-			continue // it stays damaged, which Counts tells: events come in all the same
+			continue // it stays damaged, which Counts reports: events are accepted all the same
 		}
 		if err := bucket.Put(key, seal(key, binary.BigEndian.AppendUint64(nil, known+uint64(c.By)))); err != nil {
 			return err
