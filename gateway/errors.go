@@ -8,7 +8,7 @@ var (
 	// ErrMalformed: a webhook has no signature of the gateway's form.
 	ErrMalformed = errors.New("the signature headers are not the gateway's")
 	// ErrSignature: a webhook's signature is wrong, or another account's.
-	ErrSignature = errors.New("the signature does not match")
+	ErrSignature = errors.New("signature does not match")
 	// ErrUnreadable: a webhook's body says nothing that can be understood.
 	ErrUnreadable = errors.New("the body is not a webhook")
 

@@ -1,0 +1,127 @@
+package ccpayment
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+)
+
+// FuzzReadEvent: what is read of a webhook is what encoding/json reads; a key
+// that is read stands there once; and the event's key does not depend on white
+// space, on the order of keys, or on when it is read.
+func FuzzReadEvent(f *testing.F) {
+	for _, body := range []string{
+		fuzzWebhook,
+		` { "type" : "DirectDeposit" , "msg" : { "recordId" : 1 , "status" : "SUCCESS" , "isFlaggedAsRisky" : true } } `,
+		`{"type":"ActivateWebhookURL","msg":null}`,
+		`{"type":"ApiDeposit","msg":{"recordId":"","orderId":"order-1","referenceId":2e3,"userId":null,"coinId":1280}}`,
+		`{"type":"RiskyAddress","msg":{"chainId":"1","address":"0xf8a0","riskAt":1710232720}}`,
+		`{"type":"a","type":"b","msg":{}}`,
+		`{"type":"a","msg":{"recordId":"1","recordId":"2"}}`,
+		`{"type":"a","msg":{"recordId":"1","\u0072ecordId":"2"}}`,
+		`{"type":"a","msg":{"recordId":"\ud800"}}`,
+		`{"t\u0079pe":"\ud83d\ude00","msg":[{"recordId":1}]}`,
+		`{"type":"a","msg":{"recordId":` + strings.Repeat("9", 100) + `,"status":1e999999999}}`,
+		`{"type":"a","msg":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`,
+		`{"type":"a","msg":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001) + `}`, // deeper than encoding/json goes
+		`{"type":1}`, `[]`, `null`, ``, "{\"type\":\"\xff\"}",
+	} {
+		f.Add([]byte(body))
+	}
+	g := &V2{}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, err := g.Read(body)
+		if err != nil {
+			if !errors.Is(err, gateway.ErrUnreadable) {
+				t.Fatalf("%q: %v is not 400", body, err)
+			}
+			return
+		}
+		var outer map[string]json.RawMessage
+		if !utf8.Valid(body) || json.Unmarshal(body, &outer) != nil {
+			t.Fatalf("%q is not what encoding/json takes", body)
+		}
+		if want := jsonText(outer["type"]); want == "" || got.Type != want || got.Ping != (want == ActivationType) {
+			t.Fatalf("type %q of %q, want %q", got.Type, body, want)
+		}
+		var msg map[string]json.RawMessage
+		_ = json.Unmarshal(outer["msg"], &msg) // of what is no object nothing is read
+		if again := countMembers(outer["msg"], "recordId", "orderId", "status", "isFlaggedAsRisky", "coinId"); again > 1 {
+			t.Fatalf("%q has a key %d times", body, again)
+		}
+		for name, have := range map[string]string{
+			"orderId": got.OrderID, "referenceId": got.ReferenceID, "userId": got.UserID, "status": got.Status, "coinId": got.CoinID,
+		} {
+			if want := jsonText(msg[name]); have != want {
+				t.Fatalf("%s is %q, want %q, in %q", name, have, want, body)
+			}
+		}
+		if want, ok := map[string]string{"true": "true", "false": "false"}[string(msg["isFlaggedAsRisky"])]; ok != (got.Risk != "unknown") || ok && want != string(got.Risk) {
+			t.Fatalf("risky is %q in %q", got.Risk, body)
+		}
+		if record := jsonText(msg["recordId"]); got.RecordID != record || (record == "") != (got.Digest != "") {
+			t.Fatalf("record %q, digest %q, want %q, in %q", got.RecordID, got.Digest, record, body)
+		}
+		if again, err := g.Read(bytes.Clone(body)); err != nil || again != got {
+			t.Fatalf("read again, %q is %+v: %v", body, again, err)
+		}
+		if got.RecordID == "" {
+			return // such an event is known by its very bytes
+		}
+		for _, other := range respelt(t, body) {
+			if again, err := g.Read(other); err != nil || again != got {
+				t.Fatalf("%q is %+v, and as %q %+v: %v", body, got, other, again, err)
+			}
+		}
+	})
+}
+
+// jsonText is a text or a number as the pipeline takes it: a text that has an
+// escape which is no character stays as it was written, so that two such stay
+// apart.
+func jsonText(value json.RawMessage) string {
+	if len(value) == 0 || value[0] != '"' && value[0] != '-' && (value[0] < '0' || value[0] > '9') {
+		return ""
+	}
+	var text string
+	if value[0] != '"' || json.Unmarshal(value, &text) != nil || strings.ContainsRune(text, utf8.RuneError) {
+		return string(value)
+	}
+	return text
+}
+
+// countMembers returns how often the one of the names that stands there most
+// often stands in an object.
+func countMembers(object json.RawMessage, names ...string) int {
+	times := make(map[string]int)
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if first, err := decoder.Token(); err != nil || first != json.Delim('{') {
+		return 0
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil || decoder.Decode(new(json.RawMessage)) != nil {
+			return 0
+		}
+		times[name.(string)]++
+	}
+	most := 0
+	for _, name := range names {
+		most = max(most, times[name])
+	}
+	return most
+}
+
+// respelt returns the same JSON without white space and with more of it.
+func respelt(t *testing.T, body []byte) [][]byte {
+	var compact, indented bytes.Buffer
+	if json.Compact(&compact, body) != nil || json.Indent(&indented, body, " ", "\t") != nil {
+		t.Fatalf("%q cannot be spelt otherwise", body)
+	}
+	return [][]byte{compact.Bytes(), indented.Bytes()}
+}

@@ -1,0 +1,225 @@
+package ccpayment
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
+)
+
+func init() {
+	caddy.RegisterModule(new(Module))
+}
+
+// Module is a merchant account at CCPayment. It is what an account has that
+// names no gateway.
+type Module struct{ Options }
+
+// Options are those of an account at CCPayment. Every value may be a placeholder
+// that is known when the configuration is loaded.
+type Options struct {
+	// The app id. Default: `{env.CCPAYMENT_APP_ID}`, for the default account.
+	AppID string `json:"app_id,omitempty"`
+
+	// The app secret. Default: `{env.CCPAYMENT_APP_SECRET}`, for the default account.
+	AppSecret string `json:"app_secret,omitempty"`
+
+	// Secrets that still verify webhooks while the secret is being rotated.
+	PreviousSecrets []PreviousSecret `json:"previous_secrets,omitempty"`
+
+	// A file with CCPayment's public key (PEM; PKIX or PKCS #1), which the
+	// scheme `rsa` verifies webhooks with. Experimental.
+	WebhookKey string `json:"webhook_key,omitempty"`
+
+	// A file with the private key that API calls are signed with (RSA; PEM;
+	// PKCS #8 or PKCS #1) instead of the app secret.
+	PrivateKey string `json:"private_key,omitempty"`
+
+	// Where CCPayment's API is: https, or http on loopback, as the sandbox's.
+	// Default: `https://ccpayment.com/ccpayment/v2`.
+	BaseURL string `json:"base_url,omitempty"`
+}
+
+// PreviousSecret is an app secret that was replaced.
+type PreviousSecret struct {
+	// The secret. Required.
+	Secret string `json:"secret,omitempty"`
+
+	// When it stops verifying, in RFC 3339. Default: when it is removed here.
+	Until string `json:"until,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Module) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "ccpayment.gateways.ccpayment",
+		New: func() caddy.Module { return new(Module) },
+	}
+}
+
+// IsSet reports whether any option is given.
+func (o *Options) IsSet() bool {
+	return o.AppID+o.AppSecret+o.WebhookKey+o.PrivateKey+o.BaseURL != "" || len(o.PreviousSecrets) > 0
+}
+
+// Open implements [gateway.Driver]. Only the default account falls back to the
+// environment's names: two accounts with one secret are a mistake.
+func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
+	appID, appSecret := m.AppID, m.AppSecret
+	if o.Account == "" {
+		if appID == "" {
+			appID = "{env.CCPAYMENT_APP_ID}"
+		}
+		if appSecret == "" {
+			appSecret = "{env.CCPAYMENT_APP_SECRET}"
+		}
+	}
+	repl := caddy.NewReplacer()
+	var c Config
+	var err error
+	if c.AppID, err = placeholder.Required(repl, "app_id", appID); err != nil {
+		return nil, err
+	}
+	if c.AppSecret, err = placeholder.Required(repl, "app_secret", appSecret); err != nil {
+		return nil, err
+	}
+	for _, p := range m.PreviousSecrets {
+		previous, err := p.resolve(repl)
+		if err != nil {
+			return nil, fmt.Errorf("previous_secret: %v", err)
+		}
+		c.Previous = append(c.Previous, previous)
+	}
+	if c.BaseURL, err = placeholder.Optional(repl, "base_url", m.BaseURL); err != nil {
+		return nil, err
+	}
+	if err := m.readKeys(repl, &c); err != nil {
+		return nil, err
+	}
+	return New(c, o)
+}
+
+func (p PreviousSecret) resolve(repl *caddy.Replacer) (PreviousKey, error) {
+	var key PreviousKey
+	var err error
+	if key.Secret, err = placeholder.Required(repl, "secret", p.Secret); err != nil {
+		return key, err
+	}
+	text, err := placeholder.Optional(repl, "until", p.Until)
+	if err != nil || text == "" {
+		return key, err
+	}
+	if key.Until, err = time.Parse(time.RFC3339, text); err != nil {
+		return key, fmt.Errorf("the end %q is not a time like 2026-01-31T12:00:00Z", text)
+	}
+	return key, nil
+}
+
+// readKeys reads the files with keys.
+func (m *Module) readKeys(repl *caddy.Replacer, c *Config) error {
+	file, err := placeholder.Optional(repl, "webhook_key", m.WebhookKey)
+	if err != nil {
+		return err
+	}
+	if file != "" {
+		if c.WebhookKey, err = readPublicKey(file); err != nil {
+			return fmt.Errorf("webhook_key: %v", err)
+		}
+	}
+	if file, err = placeholder.Optional(repl, "private_key", m.PrivateKey); err != nil || file == "" {
+		return err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("private_key: %v", err)
+	}
+	if c.PrivateKey, err = client.ParsePrivateKey(text); err != nil {
+		return fmt.Errorf("private_key: %s: %v", file, err)
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile sets up the gateway from Caddyfile tokens. Syntax:
+//
+//	gateway ccpayment {
+//		app_id          <id>
+//		app_secret      <secret>
+//		previous_secret <secret> [<until>]
+//		webhook_key     <file>
+//		private_key     <file>
+//		base_url        <url>
+//	}
+func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the gateway's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		if err := m.UnmarshalOption(d); errors.Is(err, ErrNoOption) {
+			return d.Errf("unknown option %q of the gateway ccpayment: it has app_id, app_secret, previous_secret, webhook_key, private_key, base_url", d.Val())
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ErrNoOption: [Options.UnmarshalOption] does not know the option.
+var ErrNoOption = errors.New("no option of CCPayment's")
+
+// UnmarshalOption reads the option that the dispenser stands at.
+func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) error {
+	switch d.Val() {
+	case "app_id":
+		return text(d, &o.AppID)
+	case "app_secret":
+		return text(d, &o.AppSecret)
+	case "webhook_key":
+		return text(d, &o.WebhookKey)
+	case "private_key":
+		return text(d, &o.PrivateKey)
+	case "base_url":
+		return text(d, &o.BaseURL)
+	case "previous_secret":
+		args := d.RemainingArgs()
+		if len(args) < 1 || len(args) > 2 {
+			return d.ArgErr()
+		}
+		previous := PreviousSecret{Secret: args[0]}
+		if len(args) == 2 {
+			previous.Until = args[1]
+		}
+		o.PreviousSecrets = append(o.PreviousSecrets, previous)
+		return nil
+	default:
+		return ErrNoOption
+	}
+}
+
+// text reads an option that has one value and is given once.
+func text(d *caddyfile.Dispenser, into *string) error {
+	option := d.Val()
+	if *into != "" {
+		return d.Errf("%s is given twice", option)
+	}
+	if !d.AllArgs(into) {
+		return d.ArgErr()
+	}
+	if *into == "" {
+		return d.Errf("%s is empty", option)
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ gateway.Driver        = (*Module)(nil)
+	_ caddyfile.Unmarshaler = (*Module)(nil)
+)

@@ -1,0 +1,91 @@
+package ccpayment
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/coalesce"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// reads are the reads by which an account's events are confirmed, each shared
+// among those who ask for the same at the same time.
+type reads struct {
+	deposit, userDeposit       *coalesce.Group[client.DepositRecord]
+	withdrawal, userWithdrawal *coalesce.Group[client.WithdrawalRecord]
+	order                      *coalesce.Group[client.DepositOrder]
+	invoice                    *coalesce.Group[client.Invoice]
+	// invoices: the order that was found last is an invoice. Most accounts have
+	// orders of one kind, so the next one is asked for as that first.
+	invoices atomic.Bool
+}
+
+func newReads(api *client.Client) *reads {
+	return &reads{
+		deposit:     coalesce.New(api.DepositRecord),
+		userDeposit: coalesce.New(api.UserDepositRecord),
+		withdrawal: coalesce.New(func(ctx context.Context, id string) (client.WithdrawalRecord, error) {
+			return api.WithdrawalRecord(ctx, client.ByRecord(id))
+		}),
+		userWithdrawal: coalesce.New(func(ctx context.Context, id string) (client.WithdrawalRecord, error) {
+			return api.UserWithdrawalRecord(ctx, client.ByRecord(id))
+		}),
+		order:   coalesce.New(api.DepositOrder),
+		invoice: coalesce.New(api.Invoice),
+	}
+}
+
+// Record implements [gateway.Records] by getAppDepositRecord,
+// getUserDepositRecord, getAppWithdrawRecord and getUserWithdrawRecord.
+func (v *V2) Record(ctx context.Context, n gateway.Notice) (gateway.Record, error) {
+	switch n.Type {
+	case apiDeposit, directDeposit:
+		return deposited(v.reads.deposit.Get(ctx, n.RecordID))
+	case userDeposit:
+		return deposited(v.reads.userDeposit.Get(ctx, n.RecordID))
+	case apiWithdrawal:
+		return withdrawn(v.reads.withdrawal.Get(ctx, n.RecordID))
+	case userWithdrawal:
+		return withdrawn(v.reads.userWithdrawal.Get(ctx, n.RecordID))
+	default:
+		return gateway.Record{}, fmt.Errorf("CCPayment has no records of %.40q", n.Type)
+	}
+}
+
+func deposited(r client.DepositRecord, err error) (gateway.Record, error) {
+	return gateway.Record{
+		ID: r.RecordID, CoinID: r.CoinID, OrderID: r.OrderID, ReferenceID: r.ReferenceID, UserID: r.UserID,
+		Status: string(r.Status), Risk: risk(r.Risk), Coin: r.CoinSymbol, Chain: r.Chain, TxID: r.TxID,
+		Amount: r.Amount, Fee: r.ServiceFee, USDPrice: r.CoinUSDPrice, ArrivedAt: r.ArrivedAt, Raw: r.Raw,
+	}, explain(err)
+}
+
+// withdrawn is the record of a payout, which CCPayment flags never as risky.
+func withdrawn(r client.WithdrawalRecord, err error) (gateway.Record, error) {
+	return gateway.Record{
+		ID: r.RecordID, CoinID: r.CoinID, OrderID: r.OrderID, UserID: r.UserID,
+		Status: string(r.Status), Risk: ledger.NotRisky, Coin: r.CoinSymbol, Chain: r.Chain, TxID: r.TxID,
+		Amount: r.Amount, Fee: r.Fee.Amount, Raw: r.Raw,
+	}, explain(err)
+}
+
+func risk(r client.Risk) ledger.Risk {
+	switch r {
+	case client.RiskFlagged:
+		return ledger.Risky
+	case client.RiskNone:
+		return ledger.NotRisky
+	default:
+		return ledger.RiskUnknown
+	}
+}
+
+// Resend implements [gateway.Resender] by webhook/resend: also what arrived is
+// sent again.
+func (v *V2) Resend(ctx context.Context, r gateway.ResendRequest) (int, error) {
+	count, err := v.api.ResendWebhooks(ctx, client.ResendRequest{From: r.From, To: r.To, RecordIDs: r.RecordIDs, All: true, Type: r.Type})
+	return count, explain(err)
+}

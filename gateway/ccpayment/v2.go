@@ -1,0 +1,170 @@
+// Package ccpayment is CCPayment's V2 API as a gateway (API reference,
+// https://ccpayment.com/developer/docs).
+package ccpayment
+
+import (
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+)
+
+// Config is a merchant account at CCPayment.
+type Config struct {
+	AppID, AppSecret string
+	// Previous are secrets that still verify webhooks.
+	Previous []PreviousKey
+	// WebhookKey is CCPayment's public key, for the scheme rsa; may be nil.
+	WebhookKey *rsa.PublicKey
+	// PrivateKey signs API calls instead of the secret; may be nil.
+	PrivateKey *rsa.PrivateKey
+	// BaseURL is where the API is; empty: CCPayment's.
+	BaseURL string
+}
+
+// PreviousKey is an app secret that was replaced.
+type PreviousKey struct {
+	Secret string
+	Until  time.Time // zero: no end
+}
+
+// V2 is an account at CCPayment's V2 API.
+type V2 struct {
+	secret     string
+	current    *client.HMAC
+	previous   []previousHMAC
+	webhookKey *rsa.PublicKey
+	api        *client.Client
+	reads      *reads
+	symbols    *symbols
+	info       gateway.Info
+}
+
+// New returns an account. It calls nobody.
+func New(c Config, o gateway.OpenOptions) (*V2, error) {
+	current, err := newHMAC(c.AppID, c.AppSecret)
+	if err != nil {
+		return nil, err
+	}
+	v := &V2{secret: c.AppSecret, current: current, webhookKey: c.WebhookKey}
+	for _, p := range c.Previous {
+		key, err := newHMAC(c.AppID, p.Secret)
+		if err != nil {
+			return nil, err
+		}
+		v.previous = append(v.previous, previousHMAC{key: key, until: p.Until})
+	}
+	options := []client.Option{client.WithTimeout(o.Timeout)}
+	if o.Observe != nil {
+		options = append(options, client.WithObserver(func(c client.Call) {
+			o.Observe(gateway.Call{Endpoint: c.Endpoint, Code: c.Code, Took: c.Took})
+		}))
+	}
+	if o.HTTP != nil {
+		options = append(options, client.WithHTTPClient(o.HTTP))
+	}
+	if c.BaseURL != "" {
+		options = append(options, client.WithBaseURL(c.BaseURL))
+	}
+	if c.PrivateKey != nil {
+		options = append(options, client.WithPrivateKey(c.PrivateKey))
+	}
+	v.api, err = client.New(client.Credentials{AppID: c.AppID, AppSecret: c.AppSecret}, options...)
+	if err != nil {
+		return nil, err
+	}
+	v.reads = newReads(v.api)
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	v.symbols = newSymbols(v.api, now)
+	v.info = newInfo(c.AppID, v.api.BaseURL())
+	return v, nil
+}
+
+func newHMAC(appID, secret string) (*client.HMAC, error) {
+	return client.NewHMAC(client.Credentials{AppID: appID, AppSecret: secret})
+}
+
+const (
+	apiDeposit     = "ApiDeposit"
+	directDeposit  = "DirectDeposit"
+	apiWithdrawal  = "ApiWithdrawal"
+	userDeposit    = "UserDeposit"
+	userWithdrawal = "UserWithdrawal"
+)
+
+// newInfo is what CCPayment documents (API reference, Webhook Setup, Webhook
+// Types, Transaction Statuses in Webhooks, Create Invoice).
+func newInfo(appID, baseURL string) gateway.Info {
+	info := gateway.Info{
+		Name: "ccpayment", Title: "CCPayment", AccountID: appID,
+		Types: []gateway.Type{
+			{Name: apiDeposit, Kind: gateway.Payment, BookedBy: gateway.ByOrder},
+			{Name: directDeposit, Kind: gateway.Deposit, BookedBy: gateway.ByReference},
+			{Name: apiWithdrawal, Kind: gateway.Payout},
+			{Name: userDeposit, Kind: gateway.Deposit, BookedBy: gateway.ByUser},
+			{Name: userWithdrawal, Kind: gateway.Payout},
+		},
+		Statuses: []gateway.Status{
+			{Name: "WaitingApproval", Rank: 1, Stage: gateway.Open},
+			{Name: "Pending", Rank: 2, Stage: gateway.Open}, // seen, not documented
+			{Name: "Processing", Rank: 2, Stage: gateway.Open},
+			{Name: string(client.StatusSuccess), Rank: 3, Stage: gateway.Success},
+			{Name: "Failed", Rank: 3, Stage: gateway.Failed},
+			{Name: "Rejected", Rank: 3, Stage: gateway.Rejected},
+		},
+		Addresses: []string{"54.150.123.157", "35.72.150.75", "18.176.186.244"},
+		PageHosts: []string{"ccpayment.com", ".ccpayment.com"},
+		Ack:       gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "Success"},
+		PingAck:   gateway.Ack{ContentType: "application/json", Body: `{"msg":"Success"}`},
+		Limits: gateway.Limits{
+			ShortestOrderID: 3, LongestOrderID: 48, LongestURL: 150, LongestProduct: 120, LongestExpiry: longestExpiry,
+		},
+	}
+	if u, err := url.Parse(baseURL); err == nil {
+		info.PageHosts = append(info.PageHosts, strings.ToLower(u.Hostname()))
+	}
+	return info
+}
+
+// Info implements [gateway.Gateway].
+func (v *V2) Info() gateway.Info { return v.info }
+
+// Key implements [gateway.Gateway].
+func (v *V2) Key(purpose string) []byte {
+	return gateway.DeriveKey(v.secret, v.info.AccountID, purpose)
+}
+
+// Client is the account's API client.
+func (v *V2) Client() *client.Client { return v.api }
+
+// Scheme implements [gateway.Schemer].
+func (v *V2) Scheme(name string) (gateway.Webhooks, error) {
+	switch name {
+	case "hmac":
+		return v, nil
+	case "rsa":
+		if v.webhookKey == nil {
+			return nil, errors.New("scheme rsa needs the account's webhook_key")
+		}
+		return rsaWebhooks{v}, nil
+	default:
+		return nil, fmt.Errorf("unknown scheme %q: use hmac or rsa", name)
+	}
+}
+
+// Interface guards
+var (
+	_ gateway.Gateway   = (*V2)(nil)
+	_ gateway.Checkouts = (*V2)(nil)
+	_ gateway.Resender  = (*V2)(nil)
+	_ gateway.Schemer   = (*V2)(nil)
+	_ gateway.Signer    = (*V2)(nil)
+)

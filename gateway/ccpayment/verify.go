@@ -1,0 +1,161 @@
+package ccpayment
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+)
+
+type previousHMAC struct {
+	key   *client.HMAC
+	until time.Time // zero: no end
+}
+
+func (p previousHMAC) ended(now time.Time) bool { return !p.until.IsZero() && now.After(p.until) }
+
+// Verify implements [gateway.Webhooks]: hex HMAC-SHA256 over app id, timestamp
+// and body.
+func (v *V2) Verify(r gateway.Request, now time.Time) (time.Time, error) {
+	return v.verify(r.Header, func(signed client.SignatureHeaders) (bool, error) {
+		if !isHMACText(signed.Sign) {
+			return false, errors.New("Sign is not 64 hex digits")
+		}
+		return v.matchesHMAC(signed, r.Body, now), nil
+	})
+}
+
+// rsaWebhooks are webhooks that CCPayment signs with its private key: standard
+// base64 of RSASSA-PKCS1-v1_5 over SHA-256 of app id, timestamp and body.
+type rsaWebhooks struct{ *V2 }
+
+// Verify implements [gateway.Webhooks].
+func (v rsaWebhooks) Verify(r gateway.Request, _ time.Time) (time.Time, error) {
+	return v.verify(r.Header, func(signed client.SignatureHeaders) (bool, error) {
+		signature, err := base64.StdEncoding.DecodeString(signed.Sign)
+		if err != nil {
+			return false, errors.New("Sign is not base64")
+		}
+		text := sha256.New()
+		text.Write([]byte(v.info.AccountID + signed.Timestamp))
+		text.Write(r.Body)
+		return rsa.VerifyPKCS1v15(v.webhookKey, crypto.SHA256, text.Sum(nil), signature) == nil, nil
+	})
+}
+
+// verify reads the headers and has the signature compared. The error of matches
+// is why the signature has not the scheme's form.
+func (v *V2) verify(header http.Header, matches func(client.SignatureHeaders) (bool, error)) (time.Time, error) {
+	signed, err := client.ReadSignatureHeaders(header)
+	if err != nil {
+		return time.Time{}, &taggedError{gateway.ErrMalformed, err}
+	}
+	isOurs, err := matches(signed)
+	switch {
+	case err != nil:
+		return time.Time{}, &taggedError{gateway.ErrMalformed, fmt.Errorf("%w: %w", client.ErrHeaders, err)}
+	// The answer to both is one and the same; the log tells which it was.
+	case signed.AppID != v.info.AccountID:
+		return time.Time{}, fmt.Errorf("%w: the Appid is not ours: compare app_id with CCPayment's console", gateway.ErrSignature)
+	case !isOurs:
+		return time.Time{}, fmt.Errorf("%w: no live secret made it: compare app_secret with CCPayment's console", gateway.ErrSignature)
+	}
+	return signed.Time, nil
+}
+
+// matchesHMAC reports whether any live secret made the signature. All are
+// tried, whichever matches.
+func (v *V2) matchesHMAC(signed client.SignatureHeaders, body []byte, now time.Time) bool {
+	matches := v.current.Matches(signed.Timestamp, body, signed.Sign)
+	for _, p := range v.previous {
+		if p.ended(now) {
+			continue
+		}
+		matches = p.key.Matches(signed.Timestamp, body, signed.Sign) || matches
+	}
+	return matches
+}
+
+// isHMACText reports whether the text is as long as a signature and all hex.
+func isHMACText(sign string) bool {
+	if len(sign) != hex.EncodedLen(sha256.Size) {
+		return false
+	}
+	for i := range len(sign) {
+		c := sign[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+// Sign implements [gateway.Signer].
+func (v *V2) Sign(now time.Time, body []byte) [][2]string {
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	return [][2]string{
+		{"Appid", v.info.AccountID}, {"Timestamp", timestamp}, {"Sign", v.SignAt(timestamp, body)},
+	}
+}
+
+// SignAt returns the signature with this Timestamp header.
+func (v *V2) SignAt(timestamp string, body []byte) string { return v.current.Sign(timestamp, body) }
+
+// Signature is what is known of a signature's maker, for those who look for what
+// is wrong with one.
+type Signature struct {
+	// Matches: the current secret made it, or a previous one.
+	Matches bool
+	// Previous is the number of the previous secret that made it, from 1; 0: none.
+	Previous int
+	// Ended: that one does not verify any more.
+	Ended bool
+}
+
+// Explain finds which of the account's secrets made a signature.
+func (v *V2) Explain(timestamp string, body []byte, sign string, now time.Time) Signature {
+	if v.current.Matches(timestamp, body, sign) {
+		return Signature{Matches: true}
+	}
+	for i, p := range v.previous {
+		if p.key.Matches(timestamp, body, sign) {
+			return Signature{Matches: true, Previous: i + 1, Ended: p.ended(now)}
+		}
+	}
+	return Signature{}
+}
+
+func readPublicKey(file string) (*rsa.PublicKey, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s has no PEM block", file)
+	}
+	if key, err := x509.ParsePKCS1PublicKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s holds no public key (PKIX or PKCS #1): %v", file, err)
+	}
+	public, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("%s holds a %T, not an RSA key", file, key)
+	}
+	return public, nil
+}

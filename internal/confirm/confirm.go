@@ -1,0 +1,166 @@
+// Package confirm decides what a webhook is worth: it asks the gateway's own
+// records, compares them with what the webhook says, settles the order, and says
+// which event tells the app to fulfil it.
+package confirm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+)
+
+// Policy is what the operator chose about confirmed money.
+type Policy struct {
+	// HoldRisky keeps payments back that are not known to be clean.
+	HoldRisky bool
+	// NoFlags: events are asked about, and never tell the app to fulfil, credit or
+	// book anything.
+	NoFlags bool
+	settle.Policy
+}
+
+// Confirmer confirms the events of one route. It is safe for concurrent use.
+type Confirmer struct {
+	Policy Policy
+	// Routes returns the configured routes, and of each whether it confirms: only
+	// then it may tell the app to fulfil an order.
+	Routes func() map[string]bool
+	Now    func() time.Time
+}
+
+// HeldError is why an event waits for an operator: its first word is risky,
+// mismatch or late.
+type HeldError struct{ Cause string }
+
+func (e *HeldError) Error() string { return e.Cause }
+
+// Kind is the first word of the cause.
+func (e *HeldError) Kind() string {
+	kind, _, _ := strings.Cut(e.Cause, ":")
+	return kind
+}
+
+// HeldKinds are all that [HeldError.Kind] returns.
+var HeldKinds = []string{"risky", "mismatch", "late"}
+
+func mismatch(format string, args ...any) error {
+	return &HeldError{"mismatch: " + fmt.Sprintf(format, args...)}
+}
+
+// ErrBehind: an answer of the gateway does not agree yet, and may do so later.
+var ErrBehind = errors.New("records are behind")
+
+func behind(info gateway.Info, format string, args ...any) error {
+	return fmt.Errorf("%s's %w: "+format, append([]any{info.Title, ErrBehind}, args...)...)
+}
+
+// Confirm asks the account's gateway about an event. A [HeldError] means that a
+// person must look: the two contradict each other, or the policy holds the
+// payment back; the finding then has what is known of the order. Any other error
+// means that nothing is known for sure yet.
+func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, e ledger.Event, l *ledger.Ledger) (*Finding, error) {
+	t, isKnown := a.Info.Type(e.Type)
+	f := &Finding{AskedAt: c.Now(), Risk: e.Risk, event: e, kind: t.Kind}
+	known, err := knownOrder(ctx, e, l)
+	if err != nil {
+		return f, err
+	}
+	if known != nil && known.Checkout != nil {
+		f.terms = &known.Checkout.Terms
+	}
+	if !isKnown {
+		return f, nil // there is nothing to ask
+	}
+	if !e.HasID() {
+		return f, mismatch("the webhook names no record")
+	}
+	record, err := a.Gateway.Record(ctx, n)
+	if err != nil {
+		return f, explain(a.Info, "record", err)
+	}
+	if err := agree(t, n, e, record); err != nil {
+		return f, err
+	}
+	if err := agreeStatus(a.Info, e.Status, record.Status); err != nil {
+		return f, err
+	}
+	f.Asked, f.Record = true, record
+	if t.Kind == gateway.Payout {
+		f.payout(a.Info.Stage(e.Status))
+	} else if err := c.money(ctx, a, f, known); err != nil {
+		return f, err
+	}
+	// What an operator has accepted although it is risky goes to the app, and
+	// fulfils nothing.
+	if c.Policy.NoFlags || e.RiskAccepted && f.Risk != ledger.NotRisky {
+		f.flag, f.earned = nil, false
+	}
+	f.mayFulfil = f.flag != nil && f.flag.Name == ledger.Fulfill
+	return f, nil
+}
+
+// knownOrder is what the ledger knows of the event's order; nil: nothing.
+func knownOrder(ctx context.Context, e ledger.Event, l *ledger.Ledger) (*ledger.Order, error) {
+	if e.GatewayOrderID == "" {
+		return nil, nil
+	}
+	order, err := l.Order(ctx, e.InOrder())
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &order, nil
+}
+
+// money judges a confirmed payment or deposit.
+func (c *Confirmer) money(ctx context.Context, a *gateway.Account, f *Finding, known *ledger.Order) error {
+	e := f.event
+	f.Risk = joinRisks(e.Risk, f.Record.Risk)
+	if e.Released && f.Record.Risk == ledger.NotRisky {
+		f.Risk = ledger.NotRisky // the gateway has cleared it since the webhook
+	}
+	isOrder := f.kind == gateway.Payment
+	if c.Policy.HoldRisky && !e.RiskAccepted && f.Risk != ledger.NotRisky {
+		// Settled all the same, as far as that can be had now: a buyer whose
+		// payment is held must not be asked to pay again.
+		if isOrder {
+			settled := *f
+			_ = c.settle(ctx, a, &settled, known)
+			f.Order = settled.Order
+		}
+		return &HeldError{"risky: " + a.Info.Title + " flags the payment, or does not say that it is clean"}
+	}
+	success := a.Info.Stage(e.Status) == gateway.Success
+	if success && !f.Record.Amount.IsPositive() {
+		return behind(a.Info, "the record is %s and has no amount", e.Status)
+	}
+	if isOrder {
+		return c.settle(ctx, a, f, known)
+	}
+	if success {
+		flag := ledger.CreditOf(e.Record)
+		f.flag, f.flagValue, f.earned = &flag, "true", f.Risk == ledger.NotRisky
+	}
+	return nil
+}
+
+// payout judges a confirmed payout.
+func (f *Finding) payout(stage gateway.Stage) {
+	f.Risk = ledger.NotRisky
+	if !stage.Final() {
+		return
+	}
+	flag := ledger.PayoutOf(f.event.Record)
+	f.flag, f.flagValue, f.earned = &flag, "failed", true
+	if stage == gateway.Success {
+		f.flagValue = "sent"
+	}
+}

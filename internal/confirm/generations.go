@@ -1,0 +1,154 @@
+package confirm
+
+import (
+	"context"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+)
+
+// readOrder reads an order at the gateway. Where our checkout made it, what it
+// asks for must be what we asked for.
+func readOrder(ctx context.Context, a *gateway.Account, id string, known *ledger.Order) (gateway.Order, error) {
+	made := madeBy(known, id)
+	var asked *ledger.Terms
+	if made != nil {
+		asked = &made.Terms
+	}
+	order, err := a.Gateway.Order(ctx, id, asked)
+	if err != nil {
+		return order, explain(a.Info, "order", err)
+	}
+	if made != nil && !isMade(*made, order) {
+		return order, mismatch("the order asks for %+v, and our checkout for %+v", order.Terms, made.Terms)
+	}
+	return order, nil
+}
+
+// madeBy is the order at the gateway with this id, as our checkout made it; nil:
+// it did not.
+func madeBy(known *ledger.Order, id string) *ledger.GatewayOrder {
+	if known == nil || known.Checkout == nil {
+		return nil
+	}
+	for i, g := range known.Checkout.Generations {
+		if g.ID == id {
+			return &known.Checkout.Generations[i]
+		}
+	}
+	return nil
+}
+
+// isMade reports whether an order is the one that our checkout made. Where the
+// gateway answered with an amount of its own then, that is compared: the price
+// cannot be computed back from it where a coin is worth very much.
+func isMade(made ledger.GatewayOrder, order gateway.Order) bool {
+	if made.Amount == "" {
+		return SameTerms(made.Terms, order.Terms)
+	}
+	amount, err := decimal.NewFromString(made.Amount)
+	asked, is := made.Terms, order.Terms
+	asked.Price, is.Price = "", ""
+	return err == nil && amount.Equal(order.Due.Due) && asked == is
+}
+
+// SameTerms reports whether two checkouts are the same.
+func SameTerms(a, b ledger.Terms) bool {
+	priceA, errA := decimal.NewFromString(a.Price)
+	priceB, errB := decimal.NewFromString(b.Price)
+	a.Price, b.Price = "", ""
+	return errA == nil && errB == nil && priceA.Equal(priceB) && a == b
+}
+
+// readOthers reads the other orders at the gateway that our checkout made for the
+// same order, where there are any or it asks for another price by now.
+func readOthers(ctx context.Context, a *gateway.Account, order gateway.Order, id string, known *ledger.Order) (gateway.Order, error) {
+	if known == nil || known.Checkout == nil {
+		return order, nil
+	}
+	checkout := known.Checkout
+	if len(checkout.Generations) == 1 && SameTerms(checkout.Generations[0].Terms, checkout.Terms) {
+		return order, nil
+	}
+	return join(ctx, a, order, id, known)
+}
+
+// Whole reads an order that our checkout made, over all that it made for it at
+// the gateway: what is due is the app's price, and the payments are those of all,
+// in its unit. A [HeldError] means that an order at the gateway is not what our
+// checkout asked for.
+func Whole(ctx context.Context, a *gateway.Account, known *ledger.Order) (gateway.Order, error) {
+	latest := known.Checkout.Latest().ID
+	order, err := readOrder(ctx, a, latest, known)
+	if err != nil {
+		return order, err
+	}
+	return join(ctx, a, order, latest, known)
+}
+
+// Settle settles an order that was read.
+func Settle(o gateway.Order, policy settle.Policy, at time.Time) settle.Result {
+	return settle.Settle(o.Due, payments(o), policy, at)
+}
+
+// join returns the order over all that our checkout made for it, of which one was
+// read.
+func join(ctx context.Context, a *gateway.Account, order gateway.Order, id string, known *ledger.Order) (gateway.Order, error) {
+	checkout := known.Checkout
+	price, err := decimal.NewFromString(checkout.Terms.Price)
+	if err != nil {
+		return order, behind(a.Info, "the ledger has no price of the order")
+	}
+	whole := gateway.Order{Currency: checkout.Symbol, Raw: order.Raw, Due: settle.Order{Due: price}}
+	if checkout.Terms.FiatID != "" {
+		whole.Due.Slack = decimal.New(1, -fiatDecimals)
+	}
+	for _, made := range checkout.Generations {
+		part := order
+		if made.ID != id {
+			if part, err = readOrder(ctx, a, made.ID, known); err != nil {
+				return order, err
+			}
+		}
+		if part.LacksRate {
+			return order, behind(a.Info, "an order is priced in fiat and has no rate")
+		}
+		whole.Payments = append(whole.Payments, inUnit(part, made, checkout.Terms)...)
+	}
+	return whole, nil
+}
+
+// inUnit are the payments of an order at the gateway, each in the unit of the
+// app's price.
+func inUnit(part gateway.Order, made ledger.GatewayOrder, terms ledger.Terms) []gateway.OrderPayment {
+	price, _ := decimal.NewFromString(made.Terms.Price) // it was compared with the order's
+	otherUnit := made.Terms.FiatID != terms.FiatID || made.Terms.CoinID != terms.CoinID
+	list := make([]gateway.OrderPayment, 0, len(part.Payments))
+	for _, payment := range part.Payments {
+		payment.ExpiresAt, payment.OtherUnit = part.Due.ExpiresAt, otherUnit
+		if rate := part.Due.Rate; rate.IsPositive() {
+			own := payment.Rate
+			if own.IsZero() {
+				own = rate // it was locked for those that were in time
+				payment.Unpriced = !part.Due.ExpiresAt.IsZero() && payment.ArrivedAt.After(part.Due.ExpiresAt)
+			}
+			// A share of what the order asks for, so that paying exactly that is exactly
+			// its price, whatever was rounded on the way.
+			payment.Amount = payment.Amount.Mul(own).Mul(price).DivRound(part.Due.Due.Mul(rate), worthDecimals)
+			payment.Rate = decimal.Decimal{}
+		}
+		list = append(list, payment)
+	}
+	return list
+}
+
+const (
+	// fiatDecimals is how many decimals a price in fiat has.
+	fiatDecimals = 2
+	// worthDecimals is more than any unit has, and leaves room for large sums.
+	worthDecimals = 18
+)

@@ -1,0 +1,142 @@
+package confirm
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+)
+
+// settle reads the order of a confirmed payment and settles it.
+func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, known *ledger.Order) error {
+	e, record := f.event, f.Record
+	if e.OrderID == "" {
+		return mismatch("the webhook names no order")
+	}
+	read, err := readOrder(ctx, a, e.GatewayOrderID, known)
+	if err != nil {
+		return err
+	}
+	if read.LacksRate {
+		return behind(a.Info, "the order is priced in fiat and has no rate")
+	}
+	success := a.Info.Stage(e.Status) == gateway.Success
+	wrongCoin := read.Due.CoinID != "" && record.CoinID != "" && record.CoinID != read.Due.CoinID
+	if success && !wrongCoin {
+		if err := lists(a.Info, read, record.ID, e.Status); err != nil {
+			return err
+		}
+	}
+	for i, payment := range read.Payments {
+		if payment.RecordID != record.ID {
+			continue
+		}
+		read.Payments[i].Clean = f.Risk == ledger.NotRisky && payment.Risk != ledger.Risky
+		if payment.ArrivedAt.IsZero() {
+			read.Payments[i].ArrivedAt = record.ArrivedAt
+		}
+	}
+	order, err := readOthers(ctx, a, read, e.GatewayOrderID, known)
+	if err != nil {
+		return err
+	}
+	if err := askOtherRisks(ctx, a, e.Type, order, record.ID); err != nil {
+		return err
+	}
+	for i, payment := range order.Payments {
+		order.Payments[i].Released = known != nil && slices.Contains(known.Released, payment.RecordID)
+	}
+	result := settle.Settle(order.Due, payments(order), c.Policy.Policy, f.AskedAt)
+	if result.State == settle.Unknown {
+		return behind(a.Info, "the order has no amount due")
+	}
+	if wrongCoin {
+		result.Verdicts[record.ID] = settle.WrongCoin
+	}
+	f.Order = &Settlement{Result: result, Currency: order.Currency, Payments: judged(order, result), Raw: order.Raw}
+	if !success {
+		return nil
+	}
+	verdict := result.Verdicts[record.ID]
+	switch {
+	case verdict == settle.Invalid:
+		return behind(a.Info, "the order lists the payment without an amount or a rate that makes sense")
+	case verdict == settle.Late:
+		return &HeldError{"late: the payment came after the order's expiry"}
+	case verdict != settle.Counts:
+		f.reason = string(verdict)
+	case !result.State.Fulfils():
+		f.reason = string(result.State)
+	default:
+		f.earned = true
+	}
+	flag := ledger.FulfillOf(e.AppID, e.InOrder().ID)
+	f.flag, f.flagValue = &flag, "true"
+	return nil
+}
+
+// lists reports an error where the order's list does not have the payment with
+// the webhook's status yet: a gateway's orders can lag behind its records.
+func lists(info gateway.Info, order gateway.Order, recordID, status string) error {
+	for _, p := range order.Payments {
+		if p.RecordID == recordID {
+			if p.Finished && !p.Failed {
+				return nil
+			}
+			return behind(info, "the order lists the payment, and not as %s", status)
+		}
+	}
+	return behind(info, "the order does not list the payment")
+}
+
+func payments(o gateway.Order) []settle.Payment {
+	list := make([]settle.Payment, len(o.Payments))
+	for i, p := range o.Payments {
+		list[i] = p.Payment
+	}
+	return list
+}
+
+// judged are the order's payments as the ledger keeps them.
+func judged(o gateway.Order, r settle.Result) []ledger.OrderPayment {
+	list := make([]ledger.OrderPayment, 0, len(o.Payments))
+	for _, p := range o.Payments {
+		list = append(list, ledger.OrderPayment{
+			RecordID: p.RecordID, Verdict: string(r.Verdicts[p.RecordID]), Amount: p.Amount.String(),
+		})
+	}
+	return list
+}
+
+// recordsAtOnce is how many records of an order's payments are asked for at the
+// same time.
+const recordsAtOnce = 4
+
+// askOtherRisks asks for the records of the order's payments, other than the
+// one given, whose risk the order's list does not tell.
+func askOtherRisks(ctx context.Context, a *gateway.Account, typ string, order gateway.Order, recordID string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	slots := make(chan struct{}, recordsAtOnce)
+	var all sync.WaitGroup
+	for i, payment := range order.Payments {
+		if payment.RecordID == recordID || payment.Risk != ledger.RiskUnknown || !payment.Finished || payment.Failed {
+			continue
+		}
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			other, err := a.Gateway.Record(ctx, gateway.Notice{Type: typ, RecordID: payment.RecordID})
+			if err != nil {
+				cancel(explain(a.Info, "record of another payment", err))
+				return
+			}
+			order.Payments[i].Clean = other.Risk == ledger.NotRisky
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}

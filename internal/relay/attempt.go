@@ -1,0 +1,143 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// unconfirmedError is why an event could not be confirmed now.
+type unconfirmedError struct{ cause error }
+
+func (e *unconfirmedError) Error() string { return e.cause.Error() }
+func (e *unconfirmedError) Unwrap() error { return e.cause }
+
+// attempt confirms an event, sends it to the app once, records the outcome and
+// reports it. The sender's hanging up does not end it.
+func (r *Route) attempt(ctx context.Context, a *gateway.Account, n gateway.Notice, app App, attempt *ledger.Attempt, l *ledger.Ledger) Outcome {
+	ctx = context.WithoutCancel(ctx)
+	o := r.try(ctx, a, n, app, attempt, l)
+	r.end(ctx, o, l)
+	if o.Kind == Delivered && o.Finding != nil {
+		r.settleAgain(ctx, o, attempt, l)
+	}
+	return o
+}
+
+// end reports an outcome. What waits most behind a dead event is an order that
+// only this event fulfils.
+func (r *Route) end(ctx context.Context, o Outcome, l *ledger.Ledger) {
+	if e := o.Event; o.Became == ledger.Dead && e.GatewayOrderID != "" {
+		holds, err := l.Holds(ctx, e.Key, []ledger.Flag{ledger.FulfillOf(e.AppID, e.InOrder().ID)})
+		if err != nil {
+			o.Err = fmt.Errorf("%w (and whether it fulfils its order cannot be read: %w)", o.Err, err)
+		}
+		o.Fulfills = err == nil && holds[0]
+	}
+	r.Report(o)
+}
+
+// try makes the attempt. In the background what panics fails it; while the
+// gateway waits it goes on to the server, and the next copy begins anew.
+func (r *Route) try(ctx context.Context, a *gateway.Account, n gateway.Notice, app App, attempt *ledger.Attempt, l *ledger.Ledger) (o Outcome) {
+	o = Outcome{Event: attempt.Event, EventID: attempt.Event.EventID(), Attempt: attempt.Number}
+	defer func() {
+		if r.App == nil {
+			_, _ = attempt.Finish(ctx, ledger.Ending{Failure: &failure{cause: errors.New("handing over panicked")}})
+		} else if p := recover(); p != nil {
+			o.Kind, o.Err, o.Stack = Panicked, &failure{cause: fmt.Errorf("handing over panicked: %v", p)}, debug.Stack()
+			o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err})
+		}
+	}()
+	failpoint.Reach("claimed")
+	var sending ledger.Sending
+	if !r.Trust || attempt.Event.Request.Stale {
+		var isSettled bool
+		if sending, isSettled = r.confirm(ctx, a, n, attempt, l, &o); isSettled {
+			return o
+		}
+	}
+	carries, err := attempt.Sent(ctx, sending)
+	if err != nil {
+		o.Kind, o.Err = Unavailable, err
+		return o
+	}
+	ending := ledger.Ending{State: ledger.Delivered}
+	if o.Finding != nil {
+		o.Finding.Sent(carries)
+		o.Confirmation = o.Finding.Confirmation()
+		ending.Confirmation, ending.Order = o.Confirmation, o.Finding.View()
+	}
+	failpoint.Reach("bound")
+	if f := r.deliver(ctx, app, attempt, &o); f != nil {
+		o.Kind, o.Err = Failed, f
+		ending.State, ending.Failure, ending.Again = ledger.Retrying, f, f.again
+		o.finish(ctx, attempt, ending)
+		return o
+	}
+	failpoint.Reach("answered")
+	o.Kind = Delivered
+	if o.finish(ctx, attempt, ending); o.Kind == Delivered {
+		failpoint.Reach("delivered")
+	}
+	return o
+}
+
+// finish records the attempt's end. Where that cannot be done, it is the outcome.
+func (o *Outcome) finish(ctx context.Context, attempt *ledger.Attempt, ending ledger.Ending) {
+	var err error
+	if o.Became, err = attempt.Finish(ctx, ending); err != nil {
+		o.Kind, o.Err = Unavailable, err
+	}
+}
+
+// confirm asks the gateway about the event and says what it takes with it to the
+// app. Where it must not be sent now, the attempt is finished, and the outcome
+// says why.
+func (r *Route) confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, attempt *ledger.Attempt, l *ledger.Ledger, o *Outcome) (s ledger.Sending, isSettled bool) {
+	ctx, cancel := context.WithTimeout(ctx, a.Budget)
+	defer cancel()
+	e := attempt.Event
+	f, err := r.Confirm.Confirm(ctx, a, n, e, l)
+	var held *confirm.HeldError
+	switch {
+	case errors.As(err, &held):
+		o.Kind, o.Err = Held, held
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: err, AskedAt: f.AskedAt, Order: f.View()})
+		return s, true
+	case err != nil:
+		o.Kind, o.Err = Unconfirmed, &unconfirmedError{err}
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err, Untried: true, AskedAt: f.AskedAt})
+		return s, true
+	}
+	failpoint.Reach("confirmed")
+	o.Finding = f
+	if s, err = r.Confirm.Sending(ctx, f, e, l); err != nil {
+		o.Kind, o.Err = Unavailable, err
+		_, _ = attempt.Finish(ctx, ledger.Ending{Failure: err}) // nothing was sent, and nothing is recorded
+		return s, true
+	}
+	return s, false
+}
+
+// settleAgain replays an event that went out without its order's flag, and by
+// which the order is paid all the same; see [confirm.Confirmer.Unsettled].
+func (r *Route) settleAgain(ctx context.Context, o Outcome, attempt *ledger.Attempt, l *ledger.Ledger) {
+	cause, err := r.Confirm.Unsettled(ctx, o.Finding, attempt.Event, l)
+	switch {
+	case err != nil || cause == "":
+	case cause == confirm.PaidMeanwhile && attempt.Reason == ledger.Replay:
+		err = errors.New("a replay did not settle it") // and could do so for ever
+	default:
+		err = r.Replay(ctx, attempt.Event, cause)
+	}
+	if err != nil {
+		r.Report(Outcome{Kind: Unsettled, Event: attempt.Event, EventID: o.EventID, Err: err})
+	}
+}

@@ -1,0 +1,147 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// App is what events are delivered to.
+type App interface {
+	// Deliver sends the message and returns the app's response. The error is a
+	// [*CallError] where the app could not be reached or broke off, and wraps
+	// [ErrUndeliverable] where the message can never be sent. The context ends when
+	// the attempt's time is over.
+	Deliver(ctx context.Context, m Message) (Response, error)
+}
+
+// Message is one attempt to deliver an event, as the app gets it.
+type Message struct {
+	// Event is the event, with the body and content type that are sent.
+	Event ledger.Event
+	// Header is all that is sent beside the body, under canonical names.
+	Header []Field
+	// Facts are the same for Caddy's placeholders, by the name that follows
+	// http.ccpayment.
+	Facts []Field
+	// Capture is how many bytes of the response's body are needed.
+	Capture int
+}
+
+// Field is a name and a value, which is not empty.
+type Field struct{ Name, Value string }
+
+// ackLimit is how much of the app's answer is searched for the ack text.
+const ackLimit = 64 << 10
+
+// deliver sends the event to the app and returns nil if the app said yes.
+func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o *Outcome) *failure {
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	m := Message{Event: attempt.Event}
+	if f := o.Finding; f != nil {
+		m.Event.Risk = f.Risk // what both sides say; the id stays that of the webhook
+	}
+	if r.Enrich {
+		body, err := enrich(m.Event.Body, o.EventID, o.Finding, o.Confirmation)
+		if err != nil {
+			return &failure{cause: err}
+		}
+		m.Event.Body, m.Event.Request.ContentType = body, "application/json"
+	}
+	if r.Ack != "" {
+		m.Capture = ackLimit
+	}
+	confirmed := confirm.Headers(o.Confirmation)
+	m.Header = r.header(o.EventID, m.Event, attempt, confirmed)
+	m.Facts = facts(o.EventID, m.Event, attempt, confirmed)
+
+	start := r.Now()
+	response, err := app.Deliver(ctx, m)
+	o.Called, o.Took = true, r.Now().Sub(start)
+
+	failed := r.judge(response, err)
+	if failed != nil && ctx.Err() != nil {
+		return &failure{cause: fmt.Errorf("no answer within %s", r.Timeout), timedOut: true, unreached: true}
+	}
+	return failed
+}
+
+// header is what the app gets: of what the sender wrote only two headers, then
+// ours, and last the signature over what is sent.
+func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
+	var h fields
+	h.add("Content-Type", e.Request.ContentType)
+	h.add("User-Agent", e.Request.UserAgent)
+
+	h.add("Idempotency-Key", id)
+	h.add("Ccpayment-Type", HeaderText(e.Type))
+	h.add("Ccpayment-Status", HeaderText(e.Status))
+	if e.HasID() {
+		h.add("Ccpayment-Record-Id", HeaderText(e.Record.ID))
+	}
+	h.add("Ccpayment-Record-Seq", strconv.FormatUint(attempt.Seq, 10))
+	h.add("Ccpayment-Order-Id", HeaderText(e.OrderID))
+	h.add("Ccpayment-Reference-Id", HeaderText(e.ReferenceID))
+	h.add("Ccpayment-User-Id", HeaderText(e.UserID))
+	h.add("Ccpayment-Attempt", strconv.Itoa(attempt.Number))
+	h.add("Ccpayment-Attempt-Reason", string(attempt.Reason))
+	for _, f := range confirmed {
+		h.add(f.Name, HeaderText(f.Value))
+	}
+	if e.Risk != ledger.NotRisky {
+		h.add("Ccpayment-Risky", string(e.Risk))
+	}
+	if r.Token != "" {
+		h.add("Authorization", "Bearer "+r.Token)
+	}
+	if r.Sign != nil {
+		h = append(h, r.Sign(id, r.Now(), e.Body)...)
+	}
+	return h
+}
+
+// facts are what handlers in front of the app can learn of the event.
+func facts(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
+	var f fields
+	f.add("type", e.Type)
+	f.add("status", e.Status)
+	if e.HasID() {
+		f.add("record_id", e.Record.ID)
+	}
+	f.add("order_id", e.OrderID)
+	f.add("reference_id", e.ReferenceID)
+	f.add("user_id", e.UserID)
+	f.add("risky", string(e.Risk))
+	for _, c := range confirmed {
+		f.add(strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(c.Name, "Ccpayment-")), "-", "_"), c.Value)
+	}
+	f.add("event_id", id)
+	f.add("seq", strconv.FormatUint(attempt.Seq, 10))
+	f.add("attempt", strconv.Itoa(attempt.Number))
+	f.add("attempt_reason", string(attempt.Reason))
+	return f
+}
+
+// fields is a list that takes no empty values.
+type fields []Field
+
+func (f *fields) add(name, value string) {
+	if value != "" {
+		*f = append(*f, Field{name, value})
+	}
+}
+
+// Response is the app's answer.
+type Response struct {
+	// Status is 0 where no handler answered.
+	Status int
+	Header http.Header
+	// Body is its beginning, as far as the message asked for it.
+	Body []byte
+}

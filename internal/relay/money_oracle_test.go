@@ -1,0 +1,236 @@
+package relay_test
+
+import (
+	"math/big"
+	"net/http"
+)
+
+// oracle says what must become of each delivery, by the words of docs/money.md,
+// in fractions, and from the world itself instead of from the API's answers.
+type oracle struct {
+	holdRisky, holdLate bool
+	accept              *big.Rat // the share that may be missing
+
+	states  map[webhook]string
+	told    map[webhook]bool   // to the app, whatever it said
+	carrier map[string]webhook // of an order's Fulfill or a record's Credit
+}
+
+// outcome is what a delivery comes to.
+type outcome struct {
+	status int
+	// money is what the app is told; nil: it is not called.
+	money map[string]string
+	paid  *big.Rat // of the order; nil where there is none
+}
+
+var answered = outcome{status: http.StatusOK}
+
+// deliver is one delivery, to an app that says yes or no.
+func (o *oracle) deliver(w *world, e webhook, yes bool) outcome {
+	switch {
+	case o.states[e] == "delivered" || o.states[e] == "held" || o.states[e] == "superseded":
+		return answered
+	case e.status == processing && o.overtaken(e):
+		o.states[e] = "superseded"
+		return answered
+	}
+	told := o.confirm(w, e)
+	o.told[e] = o.told[e] || told.money != nil
+	switch {
+	case told.status == http.StatusServiceUnavailable:
+		o.states[e] = "retrying"
+	case told.money == nil:
+		o.states[e] = "held"
+	case yes:
+		o.states[e] = "delivered"
+	default:
+		o.states[e] = "retrying"
+		told.status = http.StatusBadGateway
+	}
+	return told
+}
+
+func (o *oracle) overtaken(e webhook) bool {
+	for other, state := range o.states {
+		if other.payment == e.payment && other.status != processing && (state == "retrying" || state == "delivered") {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *oracle) confirm(w *world, e webhook) outcome {
+	later := outcome{status: http.StatusServiceUnavailable}
+	p := e.payment
+	if w.fault == "record" || p.recordHas == "" || p.recordHas == processing && e.status != processing {
+		return later
+	}
+	risky := p.risky || e.risk == "true"
+	clean := !risky && (e.risk == "false" || !p.silent)
+	if o.holdRisky && !clean {
+		return answered
+	}
+	money := map[string]string{"Confirmed": "true", "Amount": p.amount.String()}
+	switch {
+	case risky:
+		money["Risky"] = "true"
+	case !clean:
+		money["Risky"] = "unknown"
+	}
+	told := outcome{status: http.StatusOK, money: money}
+	if p.order == nil {
+		if e.status == succeeded && o.carries(p.id, e, clean) {
+			money["Credit"] = "true"
+		}
+		return told
+	}
+	if w.fault == "order" || p.order.incomplete {
+		return later
+	}
+	if e.status == succeeded && !p.wrongCoin() && p.listHas != succeeded {
+		return later
+	}
+	for _, other := range p.order.payments {
+		// Where the list says nothing of the risk, the record must.
+		listSays := other.risky || !other.listSilent
+		if other != p && other.listed() && other.listHas == succeeded && !listSays && other.recordHas == "" {
+			return later
+		}
+	}
+	return o.settle(e, clean, told)
+}
+
+// comes reports whether the app has still to be told of a payment's success.
+func (o *oracle) comes(p *worldPayment) bool {
+	comes := true // nobody has heard of it yet
+	for _, risk := range []string{"true", "", "false"} {
+		e := webhook{p, succeeded, risk}
+		state, known := o.states[e]
+		switch {
+		case !known:
+		case o.told[e] || state != "retrying":
+			return false
+		default:
+			comes = risk != "true" // which waits for a person
+		}
+	}
+	return comes
+}
+
+// carries reports whether the event carries the flag of this name.
+func (o *oracle) carries(flag string, e webhook, earned bool) bool {
+	carrier, bound := o.carrier[flag]
+	if !bound && earned {
+		o.carrier[flag] = e
+		return true
+	}
+	return bound && carrier == e
+}
+
+// settle says where the order stands, and what the payment is to it.
+func (o *oracle) settle(e webhook, clean bool, told outcome) outcome {
+	p := e.payment
+	sum, doubt, coming, anyLate, counted, another := new(big.Rat), false, false, false, false, false
+	for _, other := range p.order.payments {
+		isClean := !other.risky && (!other.listSilent || !other.silent)
+		if other == p {
+			isClean = clean
+		}
+		switch {
+		case !other.listed() || other.listHas == failed:
+		case other.listHas == processing:
+			coming = true
+		case !isClean || o.lateAndDoubtful(other):
+			doubt = true
+		default:
+			sum.Add(sum, other.worth())
+			anyLate = anyLate || other.late()
+			counted = counted || other == p
+			another = another || other != p && o.comes(other)
+		}
+	}
+	state := o.state(p.order, sum, doubt, coming)
+	told.paid = sum
+	told.money["Order-State"] = state
+	if anyLate {
+		told.money["Order-Late"] = "true"
+	}
+	if e.status != succeeded {
+		return told
+	}
+	earned := counted && (state == "paid" || state == "overpaid")
+	if _, bound := o.carrier[p.order.id]; earned && !bound && o.told[e] && another {
+		earned, state = false, "partial" // to the app it was a part, and it may have it
+	}
+	switch {
+	case p.wrongCoin():
+		told.money["Reason"] = "wrong_coin"
+	case !clean:
+		told.money["Reason"] = "risky"
+	case !counted:
+		return answered // late, and held for it
+	case !earned:
+		told.money["Reason"] = state
+	}
+	if o.carries(p.order.id, e, earned) {
+		told.money["Fulfill"] = "true"
+	} else if earned {
+		told.money["Reason"] = "already_fulfilled"
+	}
+	return told
+}
+
+func (o *oracle) lateAndDoubtful(p *worldPayment) bool {
+	return p.late() && (o.holdLate || p.order.rate.IsPositive() && p.rate.IsZero())
+}
+
+// worth is what a payment adds, in the order's unit.
+func (p *worldPayment) worth() *big.Rat {
+	worth := p.amount.Rat()
+	if p.order.rate.IsPositive() && p.rate.IsPositive() {
+		worth.Mul(worth, p.rate.Rat())
+		worth.Quo(worth, p.order.rate.Rat())
+	}
+	return worth
+}
+
+var millionth = big.NewRat(1, 1_000_000)
+
+// enough reports whether a sum pays the order.
+func (o *oracle) enough(order *worldOrder, sum *big.Rat) bool {
+	share := new(big.Rat).Sub(big.NewRat(1, 1), o.accept)
+	share.Sub(share, millionth)
+	return sum.Sign() > 0 && sum.Cmp(share.Mul(share, order.due.Rat())) >= 0
+}
+
+func (o *oracle) state(order *worldOrder, sum *big.Rat, doubt, coming bool) string {
+	most := new(big.Rat).Add(big.NewRat(1, 1), millionth)
+	switch {
+	case sum.Cmp(most.Mul(most, order.due.Rat())) > 0:
+		return "overpaid"
+	case o.enough(order, sum):
+		return "paid"
+	case doubt:
+		return "review"
+	case sum.Sign() > 0:
+		return "partial"
+	case coming:
+		return "processing"
+	case caseTime.After(order.expires):
+		return "expired"
+	}
+	return "unpaid"
+}
+
+// isPaid reports whether the order is paid by what happened, whoever has told
+// of it. It knows nothing of deliveries.
+func (o *oracle) isPaid(order *worldOrder) bool {
+	sum := new(big.Rat)
+	for _, p := range order.payments {
+		if p.status == succeeded && !p.risky && !p.wrongCoin() && !o.lateAndDoubtful(p) {
+			sum.Add(sum, p.worth())
+		}
+	}
+	return o.enough(order, sum)
+}

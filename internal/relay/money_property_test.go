@@ -1,0 +1,447 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"pgregory.net/rapid"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
+)
+
+// caseTime is when the cases play; their orders expire an hour off.
+var caseTime = time.Now().Truncate(time.Second)
+
+// gate is a route over a real ledger, between a world and an app, without a
+// network.
+type gate struct {
+	route  *relay.Route
+	ledger *ledger.Ledger
+	world  *world
+	ids    int // given out so far
+}
+
+func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) { return g.world.RoundTrip(r) }
+
+var gateCredentials = client.Credentials{AppID: "app-123", AppSecret: "secret-456"}
+
+func newGate(t *testing.T, policy confirm.Policy) *gate {
+	t.Helper()
+	g := &gate{}
+	transport := client.NewHTTPClient()
+	transport.Transport.(*http.Transport).RegisterProtocol("http", g)
+	const timeout = 10 * time.Second
+	v2, err := ccpayment.New(
+		ccpayment.Config{AppID: gateCredentials.AppID, AppSecret: gateCredentials.AppSecret, BaseURL: "http://127.0.0.1/ccpayment/v2"},
+		gateway.OpenOptions{Timeout: timeout, HTTP: transport},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "ledger.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	account := &gateway.Account{Gateway: v2, Info: v2.Info(), Budget: 4 * timeout}
+	g.ledger = ledger.New(store, time.Now)
+	g.route = &relay.Route{
+		Name: "webhook", Account: account, Timeout: 30 * time.Second, Wait: 10 * time.Second,
+		AccountOf: func(ledger.Event) (*gateway.Account, bool) { return account, true },
+		Confirm: &confirm.Confirmer{
+			Policy: policy, Now: time.Now, Routes: func() map[string]bool { return map[string]bool{"webhook": true} },
+		},
+		Replay: func(ctx context.Context, e ledger.Event, cause string) error { return g.ledger.Replay(ctx, e.Key, cause) },
+		Report: func(relay.Outcome) {},
+		Now:    time.Now,
+	}
+	return g
+}
+
+// answering is an app that says yes or no, and keeps what it was called with.
+type answering struct {
+	yes    bool
+	called []http.Header
+}
+
+func (a *answering) Deliver(_ context.Context, m relay.Message) (relay.Response, error) {
+	header := make(http.Header)
+	for _, f := range m.Header {
+		header.Set(f.Name, f.Value)
+	}
+	a.called = append(a.called, header)
+	if !a.yes {
+		return relay.Response{Status: http.StatusInternalServerError}, nil
+	}
+	return relay.Response{Status: http.StatusOK}, nil
+}
+
+// deliver sends one signed webhook to an app that says yes or no, and returns
+// the answer's status and what the app was called with.
+func (g *gate) deliver(body string, yes bool) (status int, told []http.Header) {
+	now := time.Now()
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	header := http.Header{
+		"Appid": {gateCredentials.AppID}, "Timestamp": {timestamp},
+		"Sign": {client.Sign(gateCredentials, timestamp, []byte(body))},
+	}
+	account := g.route.Account
+	if _, err := account.Gateway.Verify(gateway.Request{Method: http.MethodPost, Header: header, Body: []byte(body)}, now); err != nil {
+		panic(err)
+	}
+	n, err := account.Gateway.Read([]byte(body))
+	if err != nil {
+		panic(err)
+	}
+	event := g.route.Event(n, ledger.Request{Method: http.MethodPost, URI: "/hook"}, []byte(body), now)
+	app := &answering{yes: yes}
+	reply := g.route.Receive(context.Background(), n, event, app, g.ledger)
+	return reply.Status, app.called
+}
+
+// newID is one that no other case has.
+func (g *gate) newID(kind string) string {
+	g.ids++
+	return fmt.Sprintf("%s%09d", kind, g.ids)
+}
+
+// moneyCase is one case: a world, its webhooks, and what the app was told.
+type moneyCase struct {
+	*rapid.T
+	*gate
+	*oracle
+	waiting, sent []webhook // that CCPayment has yet to see acknowledged, and that it has
+	orders        []*worldOrder
+	payments      []*worldPayment
+	// flags are the Idempotency-Keys that carried one: by order or record.
+	flags    map[string]string
+	credited decimal.Decimal
+	cleared  bool // a case in which the risk of a payment changed, or was not told
+}
+
+// TestMoneyGate: orders and deposits, paid in every way, told of in any order
+// and repeatedly, with an app that fails and APIs that fail, lag and know more
+// than the webhook. Each delivery comes to what the oracle says; each order
+// that was paid is fulfilled by one event, and none that was not; and what is
+// credited is what was received, to the last digit. `-rapid.checks` says how
+// many cases are tried of each policy.
+func TestMoneyGate(t *testing.T) {
+	for name, policy := range map[string]struct {
+		policy confirm.Policy
+		oracle oracle
+	}{
+		"defaults":  {confirm.Policy{HoldRisky: true}, oracle{holdRisky: true, accept: new(big.Rat)}},
+		"forward":   {confirm.Policy{}, oracle{accept: new(big.Rat)}},
+		"late hold": {confirm.Policy{HoldRisky: true, Policy: settle.Policy{HoldLate: true}}, oracle{holdRisky: true, holdLate: true, accept: new(big.Rat)}},
+		"all": {
+			confirm.Policy{Policy: settle.Policy{HoldLate: true, AcceptUnderpaid: decimal.New(2, -2)}},
+			oracle{holdLate: true, accept: big.NewRat(2, 100)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t, policy.policy)
+			rapid.Check(t, func(t *rapid.T) {
+				o := policy.oracle
+				o.states, o.told, o.carrier = map[webhook]string{}, map[webhook]bool{}, map[string]webhook{}
+				g.world = &world{orders: map[string]*worldOrder{}, payments: map[string]*worldPayment{}}
+				c := &moneyCase{T: t, gate: g, oracle: &o, flags: map[string]string{}}
+				c.play()
+			})
+		})
+	}
+}
+
+func (c *moneyCase) play() {
+	c.addOrder()
+	for range rapid.IntRange(2, 24).Draw(c.T, "steps") {
+		switch rapid.SampledFrom([]string{
+			"pay", "pay", "pay", "finish", "finish", "deliver", "deliver", "deliver", "deliver", "deliver",
+			"repeat", "catch up", "catch up", "flip", "resend", "fault", "order",
+		}).Draw(c.T, "step") {
+		case "order":
+			c.addOrder()
+		case "pay":
+			c.pay()
+		case "finish":
+			if p := c.anyPayment(); p != nil && p.status == processing {
+				c.finish(p, rapid.SampledFrom([]string{succeeded, succeeded, succeeded, failed}).Draw(c.T, "last status"))
+			}
+		case "deliver":
+			if len(c.waiting) > 0 {
+				c.tell(rapid.IntRange(0, len(c.waiting)-1).Draw(c.T, "which"), rapid.IntRange(0, 3).Draw(c.T, "app") > 0)
+			}
+		case "repeat":
+			if len(c.sent) > 0 {
+				c.waiting = append(c.waiting, rapid.SampledFrom(c.sent).Draw(c.T, "copy"))
+			}
+		case "catch up":
+			if p := c.anyPayment(); p != nil {
+				if rapid.Bool().Draw(c.T, "the record") {
+					p.recordHas = p.status
+				} else {
+					p.listHas = p.status
+				}
+			}
+		case "flip":
+			if p := c.anyPayment(); p != nil && rapid.IntRange(0, 2).Draw(c.T, "flips") == 0 {
+				p.risky, p.flipped, c.cleared = !p.risky, true, true
+			}
+		case "resend":
+			if p := c.anyPayment(); p != nil && p.status != processing {
+				c.announce(p)
+			}
+		case "fault":
+			c.world.fault = rapid.SampledFrom([]string{"", "", "record", "order"}).Draw(c.T, "fault")
+		}
+	}
+	c.drain()
+	c.account()
+}
+
+func (c *moneyCase) anyPayment() *worldPayment {
+	if len(c.payments) == 0 {
+		return nil
+	}
+	return rapid.SampledFrom(c.payments).Draw(c.T, "payment")
+}
+
+func (c *moneyCase) addOrder() {
+	o := &worldOrder{
+		id:         c.newID("order-"),
+		due:        decimal.New(rapid.Int64Range(1, 3000).Draw(c.T, "due"), -2),
+		expires:    caseTime.Add(rapid.SampledFrom([]time.Duration{time.Hour, -time.Hour}).Draw(c.T, "expires")),
+		incomplete: rapid.IntRange(0, 9).Draw(c.T, "incomplete") == 0,
+	}
+	switch rapid.SampledFrom([]string{"invoice", "fiat", "coin"}).Draw(c.T, "kind of order") {
+	case "invoice":
+		o.invoice = true
+	case "fiat":
+		o.rate = decimal.New(rapid.Int64Range(1, 300).Draw(c.T, "rate"), -2)
+	}
+	c.orders, c.world.orders[o.id] = append(c.orders, o), o
+}
+
+// pay makes a payment arrive: most often of an order, most often what is due or
+// a half, in its coin, in time and clean.
+func (c *moneyCase) pay() {
+	p := &worldPayment{
+		id: c.newID(""), kind: rapid.SampledFrom([]string{"ApiDeposit", "ApiDeposit", "ApiDeposit", "DirectDeposit", "UserDeposit"}).Draw(c.T, "type"),
+		coin: orderCoin, status: processing, arrived: caseTime,
+		amount: decimal.New(rapid.Int64Range(1, 3000).Draw(c.T, "amount"), rapid.SampledFrom([]int32{-2, -18}).Draw(c.T, "decimals")),
+		risky:  rapid.IntRange(0, 7).Draw(c.T, "risky") == 0,
+		silent: rapid.IntRange(0, 15).Draw(c.T, "silent record") == 0, listSilent: rapid.IntRange(0, 3).Draw(c.T, "silent list") == 0,
+	}
+	c.cleared = c.cleared || p.silent
+	if p.kind == "ApiDeposit" {
+		o := rapid.SampledFrom(c.orders).Draw(c.T, "order")
+		share := decimal.New(rapid.SampledFrom([]int64{
+			100_0000000, 100_0000000, 100_0000000, 50_0000000, 50_0000000, 25_0000000, 200_0000000, 98_0000000, 97_9999000, 97_9998999,
+			99_9999000, 99_9998999, 100_0001000, 100_0001001,
+		}).Draw(c.T, "share of the due"), -9)
+		p.order, p.amount = o, o.due.Mul(share)
+		if rapid.IntRange(0, 7).Draw(c.T, "other coin") == 0 {
+			p.coin = otherCoin
+		}
+		p.arrived = o.expires.Add(rapid.SampledFrom([]time.Duration{-time.Minute, -time.Minute, 0, time.Second}).Draw(c.T, "arrives"))
+		if o.rate.IsPositive() {
+			p.rate = rapid.SampledFrom([]decimal.Decimal{o.rate, o.rate, {}, o.rate.Add(decimal.New(1, -2)), o.rate.Mul(decimal.New(5, -1))}).Draw(c.T, "own rate")
+		}
+		o.payments = append(o.payments, p)
+	}
+	p.recordHas = rapid.SampledFrom([]string{processing, processing, ""}).Draw(c.T, "the record has")
+	p.listHas = rapid.SampledFrom([]string{processing, processing, ""}).Draw(c.T, "the list has")
+	c.payments, c.world.payments[p.id] = append(c.payments, p), p
+	c.announce(p)
+}
+
+func (c *moneyCase) finish(p *worldPayment, status string) {
+	p.status = status
+	if rapid.IntRange(0, 2).Draw(c.T, "the record lags") > 0 {
+		p.recordHas = status
+	}
+	if rapid.IntRange(0, 2).Draw(c.T, "the list lags") > 0 {
+		p.listHas = status
+	}
+	c.announce(p)
+}
+
+// announce makes CCPayment tell of a payment's status.
+func (c *moneyCase) announce(p *worldPayment) {
+	risk := strconv.FormatBool(p.risky)
+	if rapid.IntRange(0, 7).Draw(c.T, "silent webhook") == 0 {
+		risk = ""
+	}
+	c.waiting = append(c.waiting, webhook{p, p.status, risk})
+}
+
+// tell delivers a webhook that waits, and compares with the oracle.
+func (c *moneyCase) tell(which int, yes bool) {
+	e := c.waiting[which]
+	want := c.oracle.deliver(c.world, e, yes)
+	status, told := c.gate.deliver(e.body(), yes)
+	if status != want.status || len(told) > 1 || len(told) == 1 != (want.money != nil) {
+		c.Fatalf("%s was answered %d and told to the app %v; want %d, %v", e.body(), status, told, want.status, want.money)
+	}
+	if len(told) == 1 {
+		c.wantTold(e, told[0], want)
+		c.book(e, told[0])
+	}
+	if status == http.StatusOK {
+		c.waiting = slices.Delete(c.waiting, which, which+1)
+		c.sent = append(c.sent, e)
+	}
+}
+
+func (c *moneyCase) wantTold(e webhook, got http.Header, want outcome) {
+	for _, name := range []string{"Confirmed", "Fulfill", "Credit", "Payout", "Order-State", "Order-Late", "Reason", "Risky", "Amount"} {
+		if got.Get("Ccpayment-"+name) != want.money[name] {
+			c.Fatalf("%s: %s is %q, want %q", e.body(), name, got.Get("Ccpayment-"+name), want.money[name])
+		}
+	}
+	if want.paid == nil {
+		return
+	}
+	paid, err := decimal.NewFromString(got.Get("Ccpayment-Order-Amount-Paid"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	if off := new(big.Rat).Sub(paid.Rat(), want.paid); off.Abs(off).Cmp(big.NewRat(1, 1_000_000_000_000_000_000)) > 0 {
+		c.Fatalf("%s: paid is %s, want %s", e.body(), paid, want.paid.FloatString(24))
+	}
+	if due := got.Get("Ccpayment-Order-Amount-Due"); due != e.payment.order.due.String() {
+		c.Fatalf("%s: due is %s, want %s", e.body(), due, e.payment.order.due)
+	}
+}
+
+// book keeps accounts as an app with an inbox does, and checks each flag
+// against what happened.
+func (c *moneyCase) book(e webhook, told http.Header) {
+	key, of := told.Get("Idempotency-Key"), e.payment.id
+	fulfils, credits := told.Get("Ccpayment-Fulfill") == "true", told.Get("Ccpayment-Credit") == "true"
+	if fulfils {
+		of = e.payment.order.id
+	}
+	switch first, known := c.flags[of]; {
+	case !fulfils && !credits:
+		return
+	case known && first != key:
+		c.Fatalf("%s: a second event carries a flag of %s", e.body(), of)
+	case known:
+		return
+	case e.status != succeeded || e.payment.status != succeeded || e.payment.risky:
+		c.Fatalf("%s: carries a flag for a payment that is %s, risky: %t", e.body(), e.payment.status, e.payment.risky)
+	case fulfils && !c.isPaid(e.payment.order):
+		c.Fatalf("%s: fulfils an order that is not paid", e.body())
+	}
+	c.flags[of] = key
+	if credits {
+		amount, err := decimal.NewFromString(told.Get("Ccpayment-Amount"))
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.credited = c.credited.Add(amount)
+	}
+}
+
+// drain lets CCPayment's APIs catch up, ends every payment, and delivers until
+// everything is acknowledged.
+func (c *moneyCase) drain() {
+	for _, p := range c.payments {
+		if p.status == processing {
+			c.finish(p, rapid.SampledFrom([]string{succeeded, succeeded, failed}).Draw(c.T, "last status"))
+		}
+		p.recordHas, p.listHas = p.status, p.status
+	}
+	for _, o := range c.orders {
+		o.incomplete = false
+	}
+	c.world.fault = ""
+	if rapid.Bool().Draw(c.T, "all at once") {
+		c.tellAtOnce()
+	}
+	for len(c.waiting) > 0 {
+		before := len(c.waiting)
+		c.tell(rapid.IntRange(0, before-1).Draw(c.T, "which"), true)
+		if len(c.waiting) == before {
+			c.Fatal("a delivery is not acknowledged although nothing is wrong any more")
+		}
+	}
+}
+
+// tellAtOnce delivers all that waits on as many goroutines. What each is told
+// depends on who comes first; the books do not.
+func (c *moneyCase) tellAtOnce() {
+	statuses, told := make([]int, len(c.waiting)), make([][]http.Header, len(c.waiting))
+	var all sync.WaitGroup
+	for i, e := range c.waiting {
+		all.Go(func() { statuses[i], told[i] = c.gate.deliver(e.body(), true) })
+	}
+	all.Wait()
+	for i, e := range c.waiting {
+		if statuses[i] != http.StatusOK || len(told[i]) > 1 {
+			c.Fatalf("%s was answered %d and told to the app %v", e.body(), statuses[i], told[i])
+		}
+		for _, call := range told[i] {
+			c.book(e, call)
+		}
+	}
+	c.waiting = nil
+}
+
+// account compares the app's books with what happened, now that all is told.
+// Where the risk of a payment changed, or nobody told it, what was held stays
+// held although it may be clean now.
+func (c *moneyCase) account() {
+	c.wantLedger()
+	if c.cleared {
+		return
+	}
+	received := decimal.Zero
+	for _, p := range c.payments {
+		if p.order == nil && p.status == succeeded && !p.risky {
+			received = received.Add(p.amount)
+		}
+	}
+	if !c.credited.Equal(received) {
+		c.Fatalf("%s was credited and %s received", c.credited, received)
+	}
+	for _, o := range c.orders {
+		if _, fulfilled := c.flags[o.id]; fulfilled != c.isPaid(o) {
+			c.Fatalf("%s is fulfilled: %t, and paid: %t", o.id, fulfilled, c.isPaid(o))
+		}
+	}
+}
+
+// wantLedger: the ledger names the event that fulfilled an order.
+func (c *moneyCase) wantLedger() {
+	for _, o := range c.orders {
+		order, err := c.ledger.Order(c.Context(), ledger.OrderID{AppID: gateCredentials.AppID, ID: o.id})
+		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+			c.Fatal(err)
+		}
+		if order.FulfilledBy != c.flags[o.id] {
+			c.Fatalf("%s was fulfilled by %q, and the ledger says by %q", o.id, c.flags[o.id], order.FulfilledBy)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Receive takes an event that has just come in through the ledger and, where the
+// route has no App of its own, to next, while the gateway waits.
+func (r *Route) Receive(ctx context.Context, n gateway.Notice, e ledger.Event, next App, l *ledger.Ledger) Reply {
+	failpoint.Reach("read")
+	if err := r.findOrder(ctx, &e, l); err != nil {
+		return r.unavailable(err)
+	}
+	ignore := r.ignore(&e)
+	if r.App != nil {
+		verdict, err := l.Accept(ctx, e, ignore)
+		if err != nil {
+			return r.unavailable(err)
+		}
+		failpoint.Reach("accepted")
+		return r.decided(verdict)
+	}
+	verdict, attempt, err := l.Begin(ctx, e, ledger.Options{
+		Ignore: ignore, Lease: r.lease(), Wait: r.Wait, Rank: r.Account.Info.Rank,
+	})
+	var unconfirmed *unconfirmedError
+	var failure *failure
+	switch {
+	case errors.As(err, &unconfirmed), errors.As(err, &failure):
+		return failed(err, "shared", "shared")
+	case errors.Is(err, ledger.ErrInFlight), err != nil && ctx.Err() != nil: // or the sender has stopped waiting
+		return later(http.StatusServiceUnavailable, "in_flight", "a copy of this event is being handed over", nil)
+	case err != nil:
+		return r.unavailable(err)
+	case verdict != ledger.Deliver:
+		return r.decided(verdict)
+	}
+	return r.attempted(r.attempt(ctx, r.Account, n, next, attempt, l))
+}
+
+// unavailable reports that the ledger cannot be used.
+func (r *Route) unavailable(err error) Reply {
+	r.Report(Outcome{Kind: Unavailable, Err: err})
+	return Unusable(err)
+}
+
+// findOrder gives the event of an order that our checkout made the app's own
+// order id: the gateway's may be that of an order made later for the same.
+func (r *Route) findOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledger) error {
+	if e.GatewayOrderID == "" {
+		return nil
+	}
+	order, err := l.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case order.Account == r.Account.Name && order.ID != e.GatewayOrderID:
+		e.Order, e.OrderID = order.ID, order.ID
+	}
+	return nil
+}
+
+// ignore returns why an event is not for the app, or "". An order of the app
+// has the account's prefix, which is removed.
+func (r *Route) ignore(e *ledger.Event) string {
+	if prefix := r.Account.OrderPrefix; prefix != "" && e.OrderID != "" {
+		own, ok := strings.CutPrefix(e.OrderID, prefix)
+		if !ok || own == "" {
+			return "foreign: the order id is not one behind the account's prefix"
+		}
+		e.OrderID = own
+	}
+	if len(r.Types) > 0 && !slices.Contains(r.Types, e.Type) {
+		return "filtered: the type is not among those forwarded"
+	}
+	isStatus := func(s string) bool { return strings.EqualFold(s, e.Status) }
+	if len(r.Statuses) > 0 && !slices.ContainsFunc(r.Statuses, isStatus) {
+		return "filtered: the status is not among those forwarded"
+	}
+	return ""
+}

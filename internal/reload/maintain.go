@@ -1,0 +1,67 @@
+package reload
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Pruning runs in small commits, so that no event waits long for one.
+const (
+	maintenanceInterval = time.Minute
+	pruneBatch          = 500
+)
+
+// maintain prunes bodies that have outlived the retention time, until the ledger
+// is closed.
+func (s *Shared) maintain(ctx context.Context) {
+	defer close(s.stopped)
+	ticker := time.NewTicker(maintenanceInterval)
+	defer ticker.Stop()
+	for {
+		s.prune(ctx)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// retention is the longest that a configuration asks for, so that one which is
+// tried and fails to start takes nothing from the one that runs. It is 0 while
+// none holds the ledger.
+func (s *Shared) retention() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	longest := time.Duration(0)
+	for h := range s.holders {
+		longest = max(longest, h.Driver.Retention())
+	}
+	return longest
+}
+
+func (s *Shared) prune(ctx context.Context) {
+	retention := s.retention()
+	for retention > 0 && ctx.Err() == nil {
+		pruned, err := s.Prune(ctx, s.Before(retention), pruneBatch)
+		if err != nil {
+			s.logger.Error("pruning bodies of finished events", zap.Error(err))
+			return
+		}
+		if pruned < pruneBatch {
+			return
+		}
+	}
+}
+
+// Destruct ends the background work and closes the store. It waits for no
+// request: the next configuration may be about to open the same file.
+func (s *Shared) Destruct() error {
+	s.stop()
+	<-s.stopped
+	err := s.Close()
+	s.logger.Info("closed the ledger", zap.Error(err))
+	return err
+}

@@ -1,0 +1,198 @@
+package reload
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
+)
+
+// counted is a pool that counts who uses a value.
+type counted struct {
+	mu     sync.Mutex
+	values map[string]*Shared
+	users  map[string]int
+}
+
+func newPool() *counted {
+	return &counted{values: make(map[string]*Shared), users: make(map[string]int)}
+}
+
+func (p *counted) Acquire(key string, open func() (*Shared, error)) (*Shared, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.values[key] == nil {
+		shared, err := open()
+		if err != nil {
+			return nil, err
+		}
+		p.values[key] = shared
+	}
+	p.users[key]++
+	return p.values[key], nil
+}
+
+func (p *counted) Release(key string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.users[key]--; p.users[key] > 0 {
+		return nil
+	}
+	shared := p.values[key]
+	delete(p.values, key)
+	return shared.Destruct()
+}
+
+func (p *counted) isOpen() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.values) > 0
+}
+
+// file is a driver of a bolt file.
+type file struct {
+	path      string
+	retention time.Duration
+}
+
+func (f file) Key() string              { return f.path }
+func (f file) Retention() time.Duration { return f.retention }
+func (f file) Open(ledger.OpenOptions) (ledger.Store, error) {
+	return bolt.Open(f.path, bolt.Options{})
+}
+
+// configurations returns what makes handles on one ledger.
+func configurations(t *testing.T) (pool *counted, load func(retention time.Duration) *Handle) {
+	t.Helper()
+	pool, path := newPool(), filepath.Join(t.TempDir(), "ledger.db")
+	return pool, func(retention time.Duration) *Handle {
+		return New(Config{
+			Driver: file{path, retention}, Pool: pool, Now: time.Now, Logger: zap.NewNop(), Lasting: zap.NewNop(),
+			Exiting: func() bool { return true }, // so that Stop waits
+		})
+	}
+}
+
+func begin(t *testing.T, h *Handle, routes ...Route) {
+	t.Helper()
+	if _, err := h.Start(routes); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRetentionOfAFailedReload: a configuration that is tried and fails must not
+// shorten how long the one that runs keeps bodies.
+func TestRetentionOfAFailedReload(t *testing.T) {
+	pool, load := configurations(t)
+	running, failing := load(90*24*time.Hour), load(time.Hour)
+	begin(t, running)
+	shared := running.held
+	for _, step := range []struct {
+		when string
+		do   func()
+	}{
+		{"before", func() {}},
+		{"with both started", func() { begin(t, failing) }},
+		{"after the failed reload", func() {
+			if err := failing.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		step.do()
+		if got := shared.retention(); got != 90*24*time.Hour {
+			t.Errorf("%s it is %s", step.when, got)
+		}
+	}
+	if err := running.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := running.Acquire(); !errors.Is(err, ErrClosed) {
+		t.Errorf("after the end the ledger opens: %v", err)
+	}
+	if pool.isOpen() {
+		t.Error("nobody uses the ledger, and it is open")
+	}
+}
+
+// TestRoutesTakeOver: the routes of a new configuration work when all of it has
+// started and the old ones have stopped; those of one that fails never do.
+func TestRoutesTakeOver(t *testing.T) {
+	_, load := configurations(t)
+	works := make(chan string, 10)
+	route := func(name string) Route {
+		return Route{Name: name, Run: func(ctx context.Context, _ *ledger.Ledger) {
+			works <- name
+			<-ctx.Done()
+			works <- name + " ended"
+		}}
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if got := <-works; got != w {
+				t.Fatalf("%q, want %q", got, w)
+			}
+		}
+	}
+	first, failing, second := load(time.Hour), load(time.Hour), load(time.Hour)
+	begin(t, first, route("first"))
+	first.Ready()
+	expect("first")
+
+	begin(t, failing, route("failing"))
+	if err := failing.Close(); err != nil { // it never came to be ready
+		t.Fatal(err)
+	}
+	begin(t, second, route("second"), Route{Name: "pass-through"})
+	second.Ready()
+	first.Stop()
+	got := map[string]bool{<-works: true, <-works: true}
+	if !got["first ended"] || !got["second"] {
+		t.Fatalf("%v", got)
+	}
+	for _, h := range []*Handle{first, second} {
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("second ended")
+}
+
+// TestRequestsOutliveTheirConfiguration: a request uses the ledger that others
+// have open, and the last one closes it.
+func TestRequestsOutliveTheirConfiguration(t *testing.T) {
+	pool, load := configurations(t)
+	old, next := load(time.Hour), load(time.Hour)
+	begin(t, old)
+	_, release, err := old.Acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin(t, next)
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, again, err := old.Acquire() // the next configuration has it open
+	if err != nil || l == nil {
+		t.Fatal(err)
+	}
+	again()
+	if err := next.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !pool.isOpen() {
+		t.Fatal("a request runs, and the ledger is closed")
+	}
+	release()
+	if pool.isOpen() {
+		t.Error("the last request ended, and the ledger is open")
+	}
+}
