@@ -1,0 +1,142 @@
+package adminapi
+
+import (
+	"net/http"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+func viewEvent(e ledger.Event) Event {
+	v := Event{
+		ID: e.EventID(), Account: e.Account, Route: e.Route, Type: e.Type, OrderID: e.OrderID,
+		ReferenceID: e.ReferenceID, UserID: e.UserID, Status: e.Status, Risky: e.Risk, State: e.State, Seq: e.Seq,
+		ReceivedAt: e.ReceivedAt, Attempts: e.Attempts, NextAttemptAt: e.NextAttemptAt, DeliveredAt: e.DeliveredAt,
+		LastError: e.LastError,
+	}
+	if e.HasID() {
+		v.RecordID = e.ID
+	}
+	if c := e.Confirmation; c != nil {
+		v.Confirmed, v.OrderState, v.Fulfill, v.Credit = true, c.OrderState, c.Fulfill, c.Credit
+	}
+	return v
+}
+
+// listEvents answers GET events.
+func listEvents(r *http.Request, o *operator.Operator) (any, error) {
+	values := r.URL.Query()
+	limit, err := readLimit(values)
+	if err != nil {
+		return nil, err
+	}
+	query, err := readFilter(values)
+	if err != nil {
+		return nil, err
+	}
+	query.Limit, query.Cursor = limit, values.Get("cursor")
+	page, err := o.Ledger.List(r.Context(), query)
+	list := EventList{Events: []Event{}, Next: page.Next}
+	for _, e := range page.Events {
+		list.Events = append(list.Events, viewEvent(e))
+	}
+	return list, err
+}
+
+// findEvent returns the key of the event that the path names. An id may be that of
+// an event on several routes; then the query names the route.
+func findEvent(r *http.Request, o *operator.Operator) (ledger.Key, error) {
+	keys, err := o.Ledger.Find(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return ledger.Key{}, err
+	}
+	route := r.URL.Query().Get("route")
+	var found []ledger.Key
+	for _, key := range keys {
+		if route == "" || key.Route == route {
+			found = append(found, key)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return ledger.Key{}, fail(http.StatusNotFound, "the ledger knows no event %s", r.PathValue("id"))
+	case 1:
+		return found[0], nil
+	default:
+		return ledger.Key{}, fail(http.StatusConflict, "the event came on %d routes: name one with ?route=%s", len(found), found[0].Route)
+	}
+}
+
+// showEvent answers GET events/{id}.
+func showEvent(r *http.Request, o *operator.Operator) (any, error) {
+	key, err := findEvent(r, o)
+	if err != nil {
+		return nil, err
+	}
+	e, err := o.Ledger.Load(r.Context(), key)
+	if err != nil {
+		return nil, err
+	}
+	details := EventDetails{
+		Event: viewEvent(e), Confirmation: e.Confirmation, Request: e.Request, BodyDamaged: e.BodyDamaged, Transitions: e.Transitions,
+	}
+	if e.Body != nil {
+		body := string(e.Body)
+		details.Body = &body
+	}
+	return details, nil
+}
+
+// replayEvent answers POST events/{id}/replay.
+func replayEvent(r *http.Request, o *operator.Operator) (any, error) {
+	return step(r, o, func(key ledger.Key, s Step) (operator.Result, error) {
+		return o.Replay(r.Context(), key, s.Reason)
+	})
+}
+
+// releaseEvent answers POST events/{id}/release.
+func releaseEvent(r *http.Request, o *operator.Operator) (any, error) {
+	return step(r, o, func(key ledger.Key, s Step) (operator.Result, error) {
+		return o.Release(r.Context(), key, s.Reason, s.Accept)
+	})
+}
+
+// discardEvent answers POST events/{id}/discard.
+func discardEvent(r *http.Request, o *operator.Operator) (any, error) {
+	return step(r, o, func(key ledger.Key, s Step) (operator.Result, error) {
+		return o.Discard(r.Context(), key, s.Reason, s.Force)
+	})
+}
+
+// step takes the event that the path names through an operator's step.
+func step(r *http.Request, o *operator.Operator, do func(ledger.Key, Step) (operator.Result, error)) (any, error) {
+	var s Step
+	if err := readJSON(r, &s); err != nil {
+		return nil, err
+	}
+	key, err := findEvent(r, o)
+	if err != nil {
+		return nil, err
+	}
+	result, err := do(key, s)
+	return StepResult{
+		ID: key.EventID(), Route: key.Route, State: result.State, Resent: result.Resent, Warning: result.Warning,
+	}, err
+}
+
+// replayEvents answers POST events/replay.
+func replayEvents(r *http.Request, o *operator.Operator) (any, error) {
+	var all ReplayAll
+	if err := readJSON(r, &all); err != nil {
+		return nil, err
+	}
+	if all.State == "" {
+		all.State = ledger.Dead.String()
+	}
+	query, err := all.query()
+	if err != nil {
+		return nil, err
+	}
+	result, err := o.ReplayAll(r.Context(), query, all.Reason, all.DryRun)
+	return Replayed(result), err
+}

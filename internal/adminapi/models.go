@@ -1,0 +1,161 @@
+package adminapi
+
+import (
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Event is an event in a list.
+type Event struct {
+	ID            string       `json:"id"`
+	Account       string       `json:"account"`
+	Route         string       `json:"route"`
+	Type          string       `json:"type"`
+	RecordID      string       `json:"record_id,omitempty"`
+	OrderID       string       `json:"order_id,omitempty"`
+	ReferenceID   string       `json:"reference_id,omitempty"`
+	UserID        string       `json:"user_id,omitempty"`
+	Status        string       `json:"status"`
+	Risky         ledger.Risk  `json:"risky"`
+	State         ledger.State `json:"state"`
+	Seq           uint64       `json:"seq,omitempty"`
+	ReceivedAt    time.Time    `json:"received_at"`
+	Attempts      int          `json:"attempts"`
+	NextAttemptAt *time.Time   `json:"next_attempt_at,omitempty"`
+	DeliveredAt   *time.Time   `json:"delivered_at,omitempty"`
+	Confirmed     bool         `json:"confirmed"`
+	OrderState    string       `json:"order_state,omitempty"`
+	Fulfill       bool         `json:"fulfill"`
+	Credit        bool         `json:"credit"`
+	LastError     string       `json:"last_error,omitempty"`
+}
+
+// EventDetails is all that the ledger has of an event.
+type EventDetails struct {
+	Event
+	Confirmation *ledger.Confirmation `json:"confirmation"`
+	Request      ledger.Request       `json:"request"`
+	// Body is null once it was pruned, and where it is damaged.
+	Body        *string             `json:"body"`
+	BodyDamaged bool                `json:"body_damaged,omitempty"`
+	Transitions []ledger.Transition `json:"transitions"`
+}
+
+// EventList is one page of events.
+type EventList struct {
+	Events []Event `json:"events"`
+	// Next is the cursor of the next page; empty at the list's end.
+	Next string `json:"next,omitempty"`
+}
+
+// How many entries a page has: without the parameter limit, and at most.
+const (
+	DefaultPage = 50
+	LargestPage = 500
+)
+
+// Step is the body of a request for an operator's step.
+type Step struct {
+	Reason string `json:"reason"`
+	Accept bool   `json:"accept"` // release only: deliver it although it is risky
+	Force  bool   `json:"force"`  // discard only: although it carries a flag
+}
+
+// StepResult is how an event stands after a step.
+type StepResult struct {
+	ID    string       `json:"id"`
+	Route string       `json:"route"`
+	State ledger.State `json:"state"`
+	// Resent is how many webhooks the gateway will send again, where the route is
+	// pass-through; Warning says why the gateway will not.
+	Resent  *int   `json:"resent,omitempty"`
+	Warning string `json:"warning,omitempty"`
+}
+
+// ReplayAll is the body of a request for a replay of many events.
+type ReplayAll struct {
+	Filter
+	Reason string `json:"reason"`
+	DryRun bool   `json:"dry_run"`
+}
+
+// Replayed is what a replay of many events did.
+type Replayed struct {
+	Matched  int      `json:"matched"`
+	Replayed int      `json:"replayed"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Order is an order in a list.
+type Order struct {
+	OrderID     string     `json:"order_id"`
+	Account     string     `json:"account"`
+	State       string     `json:"state"`
+	Due         string     `json:"amount_due,omitempty"`
+	Paid        string     `json:"amount_paid,omitempty"`
+	Currency    string     `json:"currency,omitempty"`
+	Late        bool       `json:"late"`
+	Fulfilled   bool       `json:"fulfilled"`
+	FulfilledBy string     `json:"fulfilled_by,omitempty"`
+	ReadAt      *time.Time `json:"read_at,omitempty"`
+}
+
+// OrderStatus is how an order stands.
+type OrderStatus struct{ State, Due, Paid, Currency string }
+
+// OrderDetails is all that the ledger has of an order.
+type OrderDetails struct {
+	Order
+	GatewayOrderID string                `json:"gateway_order_id"`
+	Terms          *ledger.Terms         `json:"terms"`
+	Generations    []ledger.GatewayOrder `json:"generations"`
+	Payments       []ledger.OrderPayment `json:"payments"`
+	Timeline       []Moment              `json:"timeline"`
+}
+
+// Moment is one thing that happened to an order.
+type Moment struct {
+	At   time.Time `json:"at"`
+	What string    `json:"what"`
+	// EventID is that of the event which it happened to; empty: the order itself.
+	EventID  string `json:"event_id,omitempty"`
+	RecordID string `json:"record_id,omitempty"`
+}
+
+// OrderList is one page of orders, in the order of their ids.
+type OrderList struct {
+	Orders []Order `json:"orders"`
+	// Next is the cursor of the next page; empty at the list's end.
+	Next string `json:"next,omitempty"`
+}
+
+// Status is how the routes and the ledger stand.
+type Status struct {
+	Routes []RouteStatus `json:"routes"`
+	// LedgerBytes is the size of the ledger; 0 where the store cannot tell.
+	LedgerBytes int64 `json:"ledger_bytes"`
+	// LastConfirmedAt is when the gateway's API last confirmed an event; null if it
+	// has not since the configuration was loaded.
+	LastConfirmedAt *time.Time `json:"last_confirmed_at"`
+}
+
+// RouteStatus is how the events of a route stand.
+type RouteStatus struct {
+	Account string `json:"account"`
+	Route   string `json:"route"`
+	// Mode is deliver, pass-through, or unconfigured: nothing delivers what is
+	// pending there.
+	Mode    operator.Mode `json:"mode"`
+	Pending uint64        `json:"pending"`
+	// OldestPendingSeconds is for how long the oldest of the pending events that are
+	// due first has waited.
+	OldestPendingSeconds float64 `json:"oldest_pending_seconds"`
+	Held                 uint64  `json:"held"`
+	Dead                 uint64  `json:"dead"`
+	Delivered            uint64  `json:"delivered"`
+}
+
+// Unconfigured is the mode of a route that is not configured.
+const Unconfigured = operator.Unconfigured

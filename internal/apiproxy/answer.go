@@ -1,0 +1,202 @@
+package apiproxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// errorResponse is an error response of ours. Its code is beyond CCPayment's:
+// ninety thousand and the HTTP status.
+type errorResponse struct {
+	status  int
+	msg     string
+	orderID string // of a call whose outcome is unknown
+}
+
+const ownCodes = 90_000
+
+func refuse(status int, format string, args ...any) *errorResponse {
+	return &errorResponse{status: status, msg: fmt.Sprintf(format, args...)}
+}
+
+func (e *errorResponse) write(w http.ResponseWriter) error {
+	if e.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if e.status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "5")
+	}
+	type unknown struct {
+		OrderID string `json:"orderId"`
+	}
+	answer := struct {
+		Code int      `json:"code"`
+		Msg  string   `json:"msg"`
+		Data *unknown `json:"data,omitempty"`
+	}{ownCodes + e.status, e.msg, nil}
+	if e.orderID != "" {
+		answer.Data = &unknown{e.orderID}
+	}
+	return writeJSON(w, e.status, answer)
+}
+
+var errBusy = errors.New("too many calls at once")
+
+// writeAnswer gives CCPayment's answer back, its data byte for byte.
+func writeAnswer(w http.ResponseWriter, data json.RawMessage) error {
+	if len(data) == 0 {
+		data = json.RawMessage("null")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	answer := slices.Concat([]byte(`{"code":`+strconv.Itoa(codeDone)+`,"msg":"success","data":`), data, []byte("}\n"))
+	_, err := bytes.NewReader(answer).WriteTo(w)
+	return err
+}
+
+// codeDone is CCPayment's yes.
+const codeDone = 10000
+
+// writeCallError answers for a call that failed. What CCPayment said is given
+// back as CCPayment says it, with status 200.
+func writeCallError(w http.ResponseWriter, err error) error {
+	var unknown *client.OutcomeUnknownError
+	var argument *client.ArgumentError
+	var refused *client.Error
+	switch {
+	case errors.As(err, &unknown):
+		refusal := refuse(http.StatusGatewayTimeout, "the outcome is unknown: look order %q up before anything else", unknown.OrderID)
+		refusal.orderID = unknown.OrderID
+		return refusal.write(w)
+	case errors.As(err, &argument):
+		return refuse(http.StatusBadRequest, "%s %s", argument.Field, argument.Problem).write(w)
+	case errors.As(err, &refused) && refused.Code != 0:
+		return writeJSON(w, http.StatusOK, struct {
+			Code int    `json:"code"`
+			Msg  string `json:"msg"`
+		}{refused.Code, refused.Msg})
+	case errors.Is(err, errBusy):
+		return refuse(http.StatusServiceUnavailable, "too many calls at once: try again in a moment").write(w)
+	default:
+		return refuse(http.StatusBadGateway, "CCPayment did not answer as it should; the call may be made again: %v", err).write(w)
+	}
+}
+
+// outcomeOf says in a few words what became of a call, without what CCPayment
+// said: that may name an address or an amount.
+func outcomeOf(err error) string {
+	var refused *client.Error
+	switch {
+	case err == nil:
+		return "done"
+	case errors.Is(err, client.ErrOutcomeUnknown):
+		return "unknown"
+	case errors.As(err, &refused) && refused.Code != 0:
+		return "refused: " + client.CodeError(refused.Code).Error()
+	default:
+		return "no answer"
+	}
+}
+
+// ownPaths find the fields of a checkout request in a call's body.
+var ownPaths = checkout.OwnPaths()
+
+// serveCheckout is the endpoint for apps that must return a checkout page's
+// address.
+func (p *Proxy) serveCheckout(ctx context.Context, w http.ResponseWriter, body []byte) error {
+	request, err := checkout.ReadRequest(body, ownPaths)
+	switch {
+	case errors.Is(err, checkout.ErrNoRequest):
+		return refuse(http.StatusBadRequest, "the body has no order_id").write(w)
+	case err != nil:
+		return refuse(http.StatusBadRequest, "the body: %v", err).write(w)
+	}
+	if request.Currency == "" {
+		request.Currency = "USD"
+	}
+	request.NotifyURL = p.account.WebhookURL
+	session, err := p.sessions.Open(ctx, request)
+	if err == nil {
+		err = checkout.CheckHost(session.CheckoutURL, p.account.Info.PageHosts, p.account.Info.Title)
+	}
+	status, outcome := http.StatusOK, "again"
+	if session.IsNew {
+		status, outcome = http.StatusCreated, "done"
+	}
+	var e *checkout.Error
+	if errors.As(err, &e) {
+		outcome = e.Code
+	}
+	p.logCall(ownCheckout, request.OrderID, outcome)
+	if err != nil {
+		return writeCheckoutError(w, err, request.OrderID)
+	}
+	return writeJSON(w, status, checkout.ViewOf(session))
+}
+
+// writeCheckoutError answers the app, which unlike a buyer may know the cause.
+func writeCheckoutError(w http.ResponseWriter, err error, orderID string) error {
+	var e *checkout.Error
+	if !errors.As(err, &e) {
+		return refuse(http.StatusInternalServerError, "the checkout failed").write(w)
+	}
+	answer := refuse(e.Status, "%s: %v", e.Code, e)
+	switch {
+	case e.Code == "bad_terms":
+		answer = refuse(http.StatusBadRequest, "%v", e.Cause)
+	case e.Status == http.StatusGatewayTimeout:
+		answer.orderID = orderID
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	}
+	return answer.write(w)
+}
+
+// orderView is how an order stands, in JSON, for the app.
+type orderView struct {
+	checkout.StatusView
+	CheckoutURL string `json:"checkout_url,omitempty"`
+	Token       string `json:"status_token"`
+}
+
+// serveOrder is the endpoint for asking how an order stands.
+func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID string) error {
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		return refuse(http.StatusMethodNotAllowed, "use GET").write(w)
+	}
+	unreadable := refuse(http.StatusServiceUnavailable, "the ledger cannot be read at the moment")
+	l, release, err := p.ledger()
+	if err != nil {
+		return unreadable.write(w)
+	}
+	defer release()
+	order, err := l.Order(r.Context(), ledger.OrderID{AppID: p.account.Info.AccountID, ID: p.account.OrderPrefix + orderID})
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return refuse(http.StatusNotFound, "there is no order %q", orderID).write(w)
+	case err != nil:
+		return unreadable.write(w)
+	}
+	view := orderView{StatusView: checkout.Status(order, p.now()), Token: p.sessions.StatusToken(order.OwnID)}
+	if order.Checkout != nil {
+		view.CheckoutURL = order.Checkout.Latest().CheckoutURL
+	}
+	return writeJSON(w, http.StatusOK, view)
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(value)
+}

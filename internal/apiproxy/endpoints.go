@@ -1,0 +1,85 @@
+package apiproxy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The endpoints of ours beside CCPayment's.
+const (
+	ownCheckout = "checkout"
+	ownOrders   = "orders"
+)
+
+// allowNotifyURL in `allow` lets a call name where its webhooks are sent.
+const allowNotifyURL = "notify_url"
+
+// groups are what `allow` names. Each endpoint is in one.
+var groups = map[string][]string{
+	"read": {
+		"getAppOrderInfo", "getInvoiceOrderInfo", "getAppDepositRecord", "getAppDepositRecordList",
+		"getAppWithdrawRecord", "getAppWithdrawRecordList", "estimate", "getSwapRecord", "getSwapRecordList",
+		"getUserCoinAssetList", "getUserCoinAsset", "getUserDepositRecord", "getUserDepositRecordList",
+		"getUserWithdrawRecord", "getUserWithdrawRecordList", "getUserTransferRecord", "getUserTransferRecordList",
+		"getUserSwapRecord", "getUserSwapRecordList", "getCoinList", "getCoin", "getCoinUSDTPrice",
+		"getAppCoinAssetList", "getAppCoinAsset", "getCwalletUserId", "checkWithdrawalAddressValidity",
+		"getWithdrawFee", "getFiatList", "getSwapCoinList", "getChainList", "getAutoWithdrawRecordList",
+		"getRiskyRefundRecordList", ownOrders,
+	},
+	"deposit": {
+		"getOrCreateAppDepositAddress", "getOrCreateUserDepositAddress", "createAppOrderDepositAddress",
+		"createInvoiceUrl", "addressUnbinding", "rescanLostTransaction", ownCheckout,
+	},
+	"withdraw": {
+		"applyAppWithdrawToNetwork", "applyAppWithdrawToCwallet", "applyUserWithdrawToNetwork", "applyUserWithdrawToCwallet",
+	},
+	"swap":    {"swap", "userSwap"},
+	"wallet":  {"userTransfer"},
+	"webhook": {"webhook/resend"},
+}
+
+// groupNames are in the order in which people read them.
+var groupNames = []string{"read", "deposit", "withdraw", "swap", "wallet", "webhook"}
+
+// notifying are the endpoints that take a URL where their webhooks are sent.
+var notifying = []string{
+	"getOrCreateAppDepositAddress", "getOrCreateUserDepositAddress", "createAppOrderDepositAddress", "createInvoiceUrl",
+	"applyAppWithdrawToNetwork", "applyUserWithdrawToNetwork",
+}
+
+// groupOf returns the group of an endpoint; empty: there is no such endpoint.
+func groupOf(name string) string {
+	for group, names := range groups {
+		if slices.Contains(names, name) {
+			return group
+		}
+	}
+	return ""
+}
+
+// AllowedEndpoints spells out what `allow` names: the endpoints that may be
+// called, and whether a call may name where its webhooks are sent. `swap` is a
+// group, and so its endpoints.
+func AllowedEndpoints(words []string) (allowed map[string]bool, notifyURL bool, err error) {
+	allowed = make(map[string]bool)
+	for _, word := range words {
+		switch {
+		case word == allowNotifyURL:
+			notifyURL = true
+		case groups[word] != nil:
+			for _, name := range groups[word] {
+				allowed[name] = true
+			}
+		case groupOf(word) != "":
+			allowed[word] = true
+		default:
+			return nil, false, fmt.Errorf("allow: %.60q is none of the groups %s, nor %s, nor the name of an endpoint such as getCoinList",
+				word, strings.Join(groupNames, ", "), allowNotifyURL)
+		}
+	}
+	if len(allowed) == 0 {
+		return nil, false, fmt.Errorf("allow names no group and no endpoint: use %s, or an endpoint's name", strings.Join(groupNames, ", "))
+	}
+	return allowed, notifyURL, nil
+}

@@ -1,0 +1,196 @@
+// Package apiproxy passes an app's calls on to CCPayment, signed: plain JSON in,
+// CCPayment's answer out. Beside CCPayment's endpoints it has two of its own, for
+// checkouts and for how an order stands.
+package apiproxy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Config is what a proxy needs.
+type Config struct {
+	Account *gateway.Account
+	// Client is the account's, which signs the calls.
+	Client *client.Client
+	// Sessions are the account's, which open checkouts.
+	Sessions *checkout.Sessions
+	// Ledger returns the ledger, and a function that gives it back.
+	Ledger func() (l *ledger.Ledger, release func(), err error)
+
+	// Allow is what may be called, as [AllowedEndpoints] reads it; empty: read and
+	// deposit.
+	Allow []string
+	// Token is what callers that are not on this machine must send; empty: they
+	// are refused.
+	Token string
+	Cache Cache
+
+	Now    func() time.Time
+	Logger *zap.Logger
+}
+
+// Cache says which answers are kept.
+type Cache struct {
+	// Off keeps none.
+	Off bool
+	// For is how long an answer is kept; 0: 10 minutes.
+	For time.Duration
+	// Endpoints are those whose answers are kept; empty: getCoinList, getFiatList,
+	// getChainList and getSwapCoinList.
+	Endpoints []string
+}
+
+const defaultCacheFor = 10 * time.Minute
+
+// Proxy serves the calls of apps for an account. It is safe for concurrent use.
+type Proxy struct {
+	account  *gateway.Account
+	client   *client.Client
+	sessions *checkout.Sessions
+	ledger   func() (*ledger.Ledger, func(), error)
+	now      func() time.Time
+	logger   *zap.Logger
+
+	token     string
+	allowed   map[string]bool
+	notifyURL bool         // a body may name it
+	cache     *answerCache // nil: nothing is kept
+	cached    map[string]bool
+	// slots bound the calls at once, so that what an app asks starves neither
+	// checkouts nor confirming.
+	slots chan struct{}
+}
+
+const callsAtOnce = 16
+
+// New returns a proxy. The error is a mistake in what may be called, or kept.
+func New(c Config) (*Proxy, error) {
+	p := &Proxy{
+		account: c.Account, client: c.Client, sessions: c.Sessions, ledger: c.Ledger, now: c.Now, logger: c.Logger,
+		token: c.Token, slots: make(chan struct{}, callsAtOnce),
+	}
+	if len(c.Allow) == 0 {
+		c.Allow = []string{"read", "deposit"}
+	}
+	var err error
+	if p.allowed, p.notifyURL, err = AllowedEndpoints(c.Allow); err != nil {
+		return nil, err
+	}
+	if err := p.keep(c.Cache); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// keep sets up which answers are kept.
+func (p *Proxy) keep(c Cache) error {
+	if c.Off {
+		if c.For != 0 || len(c.Endpoints) > 0 {
+			return errors.New("cache is off, and has a duration or endpoints")
+		}
+		return nil
+	}
+	if c.For < 0 {
+		return errors.New("cache must be longer than zero, or off")
+	}
+	if c.For == 0 {
+		c.For = defaultCacheFor
+	}
+	if len(c.Endpoints) == 0 {
+		c.Endpoints = []string{"getCoinList", "getFiatList", "getChainList", "getSwapCoinList"}
+	}
+	p.cached = make(map[string]bool)
+	for _, name := range c.Endpoints {
+		if groupOf(name) != "read" || name == ownOrders {
+			return fmt.Errorf("cache: %.60q is no endpoint that only reads", name)
+		}
+		p.cached[name] = true
+	}
+	p.cache = newAnswerCache(c.For, p.now)
+	return nil
+}
+
+// ServeHTTP serves a call: the request's path is the endpoint's name. asked is
+// the path as the client sent it, before any handler cleaned or cut it. The
+// error is that of writing the response.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, asked string) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if refusal := p.checkCaller(r); refusal != nil {
+		return refusal.write(w)
+	}
+	name, orderID := target(r.URL.Path, asked)
+	switch {
+	case groupOf(name) == "" || name == ownOrders && !checkout.IsOrderID(orderID, p.account.Info.Limits):
+		return refuse(http.StatusNotFound, "there is no endpoint %.60q: see docs/api.md for the names, which are CCPayment's", name).write(w)
+	case !p.allowed[name]:
+		return refuse(http.StatusForbidden, "%s is not allowed here: `allow %s`, or its group `allow %s`, in ccpayment_api lets it through",
+			name, name, groupOf(name)).write(w)
+	case name == ownOrders:
+		return p.serveOrder(w, r, orderID)
+	}
+	body, refusal := readObject(w, r)
+	if refusal != nil {
+		return refusal.write(w)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), p.account.Budget)
+	defer cancel()
+	if name == ownCheckout {
+		return p.serveCheckout(ctx, w, body)
+	}
+	return p.serveCall(ctx, w, name, body)
+}
+
+// serveCall passes a call on to CCPayment.
+func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, endpoint string, body []byte) error {
+	body, refusal := p.checkBody(endpoint, body)
+	if refusal != nil {
+		return refusal.write(w)
+	}
+	var data json.RawMessage
+	var err error
+	if p.cache != nil && p.cached[endpoint] {
+		data, err = p.cache.get(endpoint, string(body), func() (json.RawMessage, error) { return p.call(ctx, endpoint, body) })
+	} else {
+		data, err = p.call(ctx, endpoint, body)
+	}
+	if groupOf(endpoint) != "read" {
+		p.logCall(endpoint, orderIDOf(body), outcomeOf(err))
+	}
+	if err != nil {
+		return writeCallError(w, err)
+	}
+	return writeAnswer(w, data)
+}
+
+// longestLoggedID bounds what a log line has of an order id: CCPayment's have 64
+// characters at most.
+const longestLoggedID = 64
+
+func (p *Proxy) logCall(endpoint, orderID, outcome string) {
+	p.logger.Info("called CCPayment", zap.String("endpoint", endpoint),
+		zap.String("order_id", orderID[:min(len(orderID), longestLoggedID)]), zap.String("outcome", outcome))
+}
+
+// call waits for a slot and makes the call.
+func (p *Proxy) call(ctx context.Context, endpoint string, body []byte) (json.RawMessage, error) {
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return nil, errBusy
+	}
+	return p.client.Call(ctx, endpoint, body)
+}

@@ -1,0 +1,40 @@
+package checkout
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// CheckHost refuses to send a buyer anywhere but to a checkout page: link must
+// be on one of the hosts, where one with a dot in front stands for its
+// subdomains. title is what people call the gateway that named the link. The
+// error is an [*Error].
+func CheckHost(link string, hosts []string, title string) error {
+	u, err := url.Parse(link)
+	refused := &Error{
+		Status: http.StatusBadGateway, Code: "bad_checkout", Text: title + " named a checkout that buyers are not sent to",
+		Cause: fmt.Errorf("the checkout is at %.200q: allow its host with checkout_hosts if it is %s's", link, title),
+	}
+	if err != nil || u.User != nil || u.Hostname() == "" || strings.ContainsAny(link, "\\ \t\r\n") || !isASCII(link) {
+		return refused
+	}
+	host := strings.ToLower(u.Hostname())
+	if u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(host)) {
+		return refused
+	}
+	for _, allowed := range hosts {
+		if host == allowed || strings.HasPrefix(allowed, ".") && strings.HasSuffix(host, allowed) {
+			return nil
+		}
+	}
+	return refused
+}
+
+// IsLoopback reports whether a host is this machine itself.
+func IsLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}

@@ -1,0 +1,75 @@
+package checkout
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Limits bound how many orders a client's address makes. A nil one bounds
+// nothing. It is safe for concurrent use.
+type Limits struct {
+	every time.Duration // one more order is allowed each
+	burst int
+
+	mu      sync.Mutex
+	clients map[string]*rate.Limiter
+}
+
+// mostClients bounds the memory of the limits. Beyond it, the clients whose
+// allowance is whole again are forgotten.
+const mostClients = 10_000
+
+// ParseLimit reads a limit such as 10/1m; off is nil.
+func ParseLimit(text string) (*Limits, error) {
+	if text == "off" {
+		return nil, nil
+	}
+	count, per, ok := strings.Cut(text, "/")
+	n, err := strconv.Atoi(count)
+	if !ok || err != nil || n < 1 {
+		return nil, fmt.Errorf("limit %q is neither off nor such as 10/1m", text)
+	}
+	duration, err := time.ParseDuration(per)
+	if err != nil || duration <= 0 {
+		return nil, fmt.Errorf("limit %q is neither off nor such as 10/1m", text)
+	}
+	return &Limits{every: duration / time.Duration(n), burst: n, clients: make(map[string]*rate.Limiter)}, nil
+}
+
+// allow takes one order from the client's allowance. The error is an [*Error].
+func (l *Limits) allow(client string, now time.Time) error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limiter := l.clients[client]
+	if limiter == nil {
+		if len(l.clients) >= mostClients {
+			l.forget(now)
+		}
+		limiter = rate.NewLimiter(rate.Every(l.every), l.burst)
+		l.clients[client] = limiter
+	}
+	if limiter.AllowN(now, 1) {
+		return nil
+	}
+	return &Error{Status: http.StatusTooManyRequests, Code: "too_many", Text: "too many new orders: try again later", RetryAfter: l.every}
+}
+
+func (l *Limits) forget(now time.Time) {
+	for client, limiter := range l.clients {
+		if limiter.TokensAt(now) >= float64(l.burst) {
+			delete(l.clients, client)
+		}
+	}
+	if len(l.clients) >= mostClients {
+		clear(l.clients)
+	}
+}

@@ -1,0 +1,67 @@
+package checkout
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// LinkFields are the query fields of a signed link, in the order that is signed.
+var LinkFields = []string{
+	"order_id", "price", "currency", "valid_until", "product", "buyer_email", "return_url", "close_url", "coin", "chain",
+}
+
+// MinimumLinkSecret is how many characters a secret of links must have.
+const MinimumLinkSecret = 16
+
+// SignLink returns the MAC of a link's fields, which the query field sig has in
+// hex. An absent field is an empty one. accountID is the account's at the gateway.
+func SignLink(secret, accountID string, value func(field string) string) []byte {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(accountID))
+	for _, name := range LinkFields {
+		mac.Write([]byte("\n" + value(name)))
+	}
+	return mac.Sum(nil)
+}
+
+// ReadLink reads the request in the raw query of a link that is signed with one
+// of the secrets. Names that are not signed, such as those that newsletters add,
+// are ignored. The error is an [*Error].
+func ReadLink(rawQuery string, secrets []string, accountID string, now time.Time) (Request, error) {
+	forged := &Error{Status: http.StatusForbidden, Code: "bad_link", Text: "this link is not one of this shop's"}
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return Request{}, forged
+	}
+	for _, name := range append(slices.Clone(LinkFields), "sig") {
+		values := query[name]
+		if len(values) > 1 || len(values) == 1 && strings.ContainsAny(values[0], "\r\n") {
+			return Request{}, forged
+		}
+	}
+	sig, err := hex.DecodeString(query.Get("sig"))
+	if err != nil || !slices.ContainsFunc(secrets, func(secret string) bool {
+		return hmac.Equal(sig, SignLink(secret, accountID, query.Get))
+	}) {
+		return Request{}, forged
+	}
+	until, err := strconv.ParseInt(query.Get("valid_until"), 10, 64)
+	if err != nil {
+		return Request{}, forged
+	}
+	if !now.Before(time.Unix(until, 0)) {
+		return Request{}, &Error{Status: http.StatusGone, Code: "link_expired", Text: "this link has expired"}
+	}
+	return Request{
+		OrderID: query.Get("order_id"), Price: query.Get("price"), Currency: query.Get("currency"),
+		Coin: query.Get("coin"), Chain: query.Get("chain"), Product: query.Get("product"),
+		BuyerEmail: query.Get("buyer_email"), ReturnURL: query.Get("return_url"), CloseURL: query.Get("close_url"),
+	}, nil
+}

@@ -1,0 +1,112 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/shopspring/decimal"
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+)
+
+// errPaid: there is nothing left to pay.
+var errPaid = conflict("paid", "the order is paid")
+
+// paidError is errPaid, with the records by which the gateway has the order paid.
+type paidError struct{ records []string }
+
+func (e *paidError) Error() string { return errPaid.Error() }
+func (e *paidError) Unwrap() error { return errPaid }
+
+// asksMore reports whether an order at the gateway is dearer than what is wanted
+// now, as where the new price was paid already.
+func asksMore(g ledger.GatewayOrder, w wanted) bool {
+	price, err := decimal.NewFromString(g.Terms.Price)
+	return err != nil || price.GreaterThan(w.terms.Amount)
+}
+
+// repriced tells the app of an order that is paid because its price was lowered:
+// the event of a payment that counts is delivered again. An event whose delivery
+// is under way finds the new price by itself, and so does one that is still to
+// come.
+func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, records []string, l *ledger.Ledger) error {
+	checkout := *order.Checkout
+	checkout.Terms, checkout.Symbol = w.terms.Terms, w.terms.Symbol
+	order.Checkout = &checkout
+	cause := "the price is " + w.terms.Price + " " + w.terms.Symbol + " now, which is paid"
+	if err := l.SaveCheckout(ctx, order, cause); err != nil {
+		return err
+	}
+	// Read again: an event that comes to its end from now on finds the new price.
+	order, err := l.Order(ctx, order.OrderID)
+	if err != nil {
+		return err
+	}
+	info := s.account.Info
+	for _, known := range slices.Backward(order.Events) {
+		if info.Stage(known.Status) != gateway.Success || !slices.Contains(records, known.RecordID) {
+			continue
+		}
+		e, err := l.Load(ctx, known.Key(info.AccountID))
+		switch {
+		case errors.Is(err, ledger.ErrDamaged):
+			continue
+		case err != nil:
+			return err
+		}
+		switch e.State {
+		case ledger.Received, ledger.Confirming, ledger.Delivering:
+			return nil
+		case ledger.Delivered, ledger.Dead, ledger.Retrying:
+		default: // nobody delivers it
+			continue
+		}
+		if err := s.replay(context.WithoutCancel(ctx), e, cause); err != nil {
+			s.logger.Error("the order is paid, and the app could not be told: replay the event",
+				zap.String("event_id", e.EventID()), zap.String("order_id", order.OwnID), zap.Error(err))
+		}
+		return nil
+	}
+	return nil
+}
+
+// rest asks the gateway what of the order is paid, and returns what is left of
+// the new terms' price.
+func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (decimal.Decimal, error) {
+	asked := *order.Checkout
+	asked.Terms, asked.Symbol = w.terms.Terms, w.terms.Symbol
+	order.Checkout = &asked
+	whole, err := confirm.Whole(ctx, s.account, &order)
+	var held *confirm.HeldError
+	switch {
+	case errors.As(err, &held):
+		title := s.account.Info.Title
+		return decimal.Zero, conflict("contradiction",
+			title+"'s order is not the one that was asked for: look at it in "+title+"'s console")
+	case err != nil:
+		return decimal.Zero, err
+	}
+	result := confirm.Settle(whole, settle.Policy{}, s.now())
+	unfinished := slices.ContainsFunc(whole.Payments, func(p gateway.OrderPayment) bool { return !p.Finished })
+	switch {
+	case result.State.Fulfils():
+		paid := &paidError{}
+		for record, verdict := range result.Verdicts {
+			if verdict == settle.Counts {
+				paid.records = append(paid.records, record)
+			}
+		}
+		return decimal.Zero, paid
+	case slices.Contains(slices.Collect(maps.Values(result.Verdicts)), settle.OtherUnit):
+		return decimal.Zero, conflict("partly_paid", "the order is partly paid in another currency")
+	case unfinished, result.State == settle.Review:
+		return decimal.Zero, conflict("under_way", "a payment of the order is under way: wait for it")
+	}
+	return w.terms.Amount.Sub(result.Paid).RoundUp(w.terms.Decimals), nil
+}

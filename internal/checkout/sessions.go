@@ -1,0 +1,276 @@
+// Package checkout makes checkout sessions: from a price, one checkout page at
+// the gateway for each order.
+package checkout
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+)
+
+// Config is what the checkout sessions of an account need.
+type Config struct {
+	Account *gateway.Account
+	// Ledger returns the ledger, and a function that gives it back.
+	Ledger func() (l *ledger.Ledger, release func(), err error)
+	// Replay delivers an event to the app again. Its error is logged as it is.
+	Replay func(ctx context.Context, e ledger.Event, cause string) error
+	Now    func() time.Time
+	Logger *zap.Logger
+}
+
+// Sessions opens the checkout sessions of an account. All handlers of the
+// account share one Sessions. It is safe for concurrent use.
+type Sessions struct {
+	Tokens
+	account   *gateway.Account
+	checkouts gateway.Checkouts
+	ledger    func() (*ledger.Ledger, func(), error)
+	replay    func(context.Context, ledger.Event, string) error
+	now       func() time.Time
+	logger    *zap.Logger
+
+	// slots bound how many calls make orders at once, so that confirming, which
+	// has none of them, is not starved.
+	slots chan struct{}
+	// flights lets all who want an order's checkout at once share one.
+	flights singleflight.Group
+	locks   keylock // by the app's order id
+}
+
+const callsAtOnce = 16
+
+// New returns the checkout sessions of an account. The error is that its gateway
+// makes no checkouts.
+func New(c Config) (*Sessions, error) {
+	checkouts, ok := c.Account.Gateway.(gateway.Checkouts)
+	if !ok {
+		return nil, fmt.Errorf("%s makes no checkouts", c.Account.Info.Title)
+	}
+	return &Sessions{
+		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts,
+		ledger: c.Ledger, replay: c.Replay, now: c.Now, logger: c.Logger, slots: make(chan struct{}, callsAtOnce),
+	}, nil
+}
+
+// Open returns the order's checkout session, and makes the order at the gateway
+// where there is none with these terms yet. Calls at once that ask for the same
+// share one session; those that ask for other terms of the order run one after
+// the other. The error wraps an [*Error].
+func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
+	lock, release := s.locks.take(r.OrderID)
+	defer release()
+	key := fmt.Sprintf("%q", []string{r.OrderID, r.Price, r.Currency, r.Coin, r.Chain, r.Client})
+	mine := false
+	shared, err, _ := s.flights.Do(key, func() (any, error) {
+		mine = true
+		lock.Lock()
+		defer lock.Unlock()
+		return s.open(ctx, r)
+	})
+	session := shared.(Session)
+	session.IsNew = session.IsNew && mine // to one of them
+	return session, err
+}
+
+// open is Open for one request. It runs once at a time for an order.
+func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.account.Budget)
+	defer cancel()
+	w, err := s.resolve(ctx, r)
+	if err != nil {
+		return Session{}, s.explain(err)
+	}
+	l, release, err := s.ledger()
+	if err != nil {
+		return Session{}, Unavailable(err)
+	}
+	defer release()
+
+	id := orderOf(s.account, r.OrderID)
+	order, err := l.Order(ctx, id)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return Session{}, Unavailable(err)
+	}
+	if order.Checkout != nil && order.Account != s.account.Name {
+		return Session{}, conflict("other_account", "the order belongs to another account")
+	}
+	if order.FulfilledBy != "" || settle.State(order.State).Fulfils() {
+		return Session{}, errPaid
+	}
+	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {
+		if g := order.Checkout.Latest(); !asksMore(g, w) && s.isLive(g) {
+			return s.session(order, w, false), nil
+		}
+	}
+	order.OrderID, order.Account, order.OwnID = id, s.account.Name, r.OrderID
+	if err := r.Limits.allow(r.Client, s.now()); err != nil {
+		return Session{}, err
+	}
+	for _, warning := range w.warnings {
+		s.logger.Warn(warning, zap.String("order_id", r.OrderID))
+	}
+	known := order
+	order, isNew, err := s.make(ctx, order, w)
+	var paid *paidError
+	if errors.As(err, &paid) && !confirm.SameTerms(known.Checkout.Terms, w.terms.Terms) {
+		if err := s.repriced(ctx, known, w, paid.records, l); err != nil {
+			return Session{}, Unavailable(err)
+		}
+	}
+	if err == nil && !isNew && !s.now().Before(order.Checkout.Latest().ExpiresAt) {
+		order, isNew, err = s.make(ctx, order, w) // what was found has expired
+	}
+	if err != nil {
+		return Session{}, s.explain(err)
+	}
+	if err := l.SaveCheckout(ctx, order, "checkout of "+w.terms.Price+" "+w.terms.Symbol); err != nil {
+		return Session{}, Unavailable(err)
+	}
+	return s.session(order, w, isNew), nil
+}
+
+func (s *Sessions) explain(err error) error { return explain(s.account.Info.Title, err) }
+
+func (s *Sessions) session(order ledger.Order, w wanted, isNew bool) Session {
+	latest := order.Checkout.Latest()
+	return Session{
+		GatewayOrder: latest, OrderID: order.OwnID, Symbol: order.Checkout.Symbol, PaySymbol: w.terms.PaySymbol,
+		Price: latest.Terms.Price, Token: s.StatusToken(order.OwnID), IsNew: isNew,
+	}
+}
+
+// isLive reports whether an order at the gateway can still be paid.
+func (s *Sessions) isLive(g ledger.GatewayOrder) bool {
+	return g.ExpiresAt.IsZero() || s.now().Before(g.ExpiresAt)
+}
+
+// mostGenerations bounds what is read at the gateway to settle one order.
+const mostGenerations = 10
+
+// make makes the order at the gateway: for the first time, for other terms, after
+// expiry, or for the rest of a partly paid one. It reports whether it did, or
+// found one that serves.
+func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted) (ledger.Order, bool, error) {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return order, false, &Error{
+			Status: http.StatusServiceUnavailable, Code: "busy", Text: "too many orders are being made", Cause: ctx.Err(), RetryAfter: retrySoon,
+		}
+	}
+	if order.Checkout == nil {
+		g, err := s.create(ctx, order.ID, w)
+		isNew := true
+		if errors.Is(err, gateway.ErrDuplicate) {
+			g, err = s.lookUp(ctx, order.ID, w)
+			isNew = false
+		}
+		order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol, Generations: []ledger.GatewayOrder{g}}
+		return order, isNew, err
+	}
+	rest, err := s.rest(ctx, order, w)
+	if err != nil {
+		return order, false, err
+	}
+	generations := slices.Clone(order.Checkout.Generations)
+	order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
+	if i := s.find(generations, w.terms.Terms); i >= 0 && rest.Equal(w.terms.Amount) {
+		again := generations[i]
+		order.Checkout.Generations = append(slices.Delete(generations, i, i+1), again)
+		return order, false, nil
+	}
+	if len(generations) >= mostGenerations {
+		return order, false, conflict("too_many_terms", "the order has had too many prices: make a new one")
+	}
+	part := w
+	part.terms.Amount, part.terms.Price = rest, rest.String()
+	g, err := s.create(ctx, order.ID+"-"+strings.ToLower(rand.Text()[:10]), part)
+	if err != nil {
+		return order, false, err
+	}
+	order.Checkout.Generations = append(generations, g)
+	return order, true, nil
+}
+
+// find returns the index of an order at the gateway with these terms that can
+// still be paid; -1: there is none.
+func (s *Sessions) find(generations []ledger.GatewayOrder, terms ledger.Terms) int {
+	return slices.IndexFunc(generations, func(g ledger.GatewayOrder) bool {
+		return confirm.SameTerms(g.Terms, terms) && s.isLive(g)
+	})
+}
+
+// create makes an order with this id at the gateway.
+func (s *Sessions) create(ctx context.Context, id string, w wanted) (ledger.GatewayOrder, error) {
+	now := s.now()
+	var expires time.Time
+	if w.Expires > 0 {
+		expires = now.Add(w.Expires).Truncate(time.Second)
+	}
+	made, err := s.checkouts.Create(ctx, gateway.NewOrder{
+		ID: id, Terms: w.terms, Product: w.Product, BuyerEmail: w.BuyerEmail,
+		ReturnURL: s.WithToken(w.ReturnURL, w.OrderID), CloseURL: w.CloseURL, NotifyURL: w.NotifyURL,
+		Expires: expires, Now: now,
+	})
+	return ledger.GatewayOrder{
+		ID: id, Terms: w.terms.Terms, CreatedAt: now, ExpiresAt: made.ExpiresAt,
+		CheckoutURL: made.URL, Address: made.Address, Memo: made.Memo, Amount: made.Amount,
+	}, err
+}
+
+// lookUp finds an order that the gateway has and the ledger has lost. It serves
+// only if it has the terms that are asked for.
+func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.GatewayOrder, error) {
+	title := s.account.Info.Title
+	order, err := s.account.Gateway.Order(ctx, id, &w.terms.Terms)
+	switch {
+	case errors.Is(err, gateway.ErrNotFound):
+		return ledger.GatewayOrder{}, conflict("taken", "the order's id is taken at "+title+" by something else")
+	case err != nil:
+		return ledger.GatewayOrder{}, err
+	case !confirm.SameTerms(order.Terms, w.terms.Terms):
+		return ledger.GatewayOrder{}, conflict("taken", "the order's id is taken at "+title+" by an order with other terms")
+	case confirm.Settle(order, settle.Policy{}, s.now()).State.Fulfils():
+		return ledger.GatewayOrder{}, errPaid
+	}
+	g := ledger.GatewayOrder{
+		ID: id, Terms: w.terms.Terms, CreatedAt: s.now(), ExpiresAt: order.Due.ExpiresAt,
+		CheckoutURL: order.CheckoutURL, Address: order.Address, Memo: order.Memo,
+	}
+	if !g.Terms.IsInvoice() {
+		g.Amount = order.Due.Due.String()
+	}
+	return g, nil
+}
+
+// WithToken adds the order's status token to the address that the buyer comes
+// back to, where there is room for it.
+func (s *Sessions) WithToken(returnURL, orderID string) string {
+	u, err := url.Parse(returnURL)
+	if err != nil || returnURL == "" {
+		return returnURL
+	}
+	query := u.Query()
+	query.Set("t", s.StatusToken(orderID))
+	u.RawQuery = query.Encode()
+	if with := u.String(); len(with) <= s.account.Info.Limits.LongestURL {
+		return with
+	}
+	return returnURL
+}

@@ -1,0 +1,142 @@
+package checkout
+
+import (
+	"context"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+)
+
+// DefaultInfo is what requests are checked by where there is no account at hand:
+// CCPayment's name and limits (API reference, Create Invoice, Create Deposit
+// Order).
+var DefaultInfo = gateway.Info{
+	Title: "CCPayment",
+	Limits: gateway.Limits{
+		ShortestOrderID: 3, LongestOrderID: 48, LongestURL: 150, LongestProduct: 120, LongestExpiry: 10 * 24 * time.Hour,
+	},
+}
+
+// longestEmail is how many bytes a buyer's e-mail address may have.
+const longestEmail = 120
+
+// The decimals of a price before its currency is looked up.
+const (
+	fiatDecimals = 2
+	coinDecimals = 18
+)
+
+// wanted is a request that was looked up and checked.
+type wanted struct {
+	Request
+	terms gateway.Terms
+	// warnings are what was left out, for the log.
+	warnings []string
+}
+
+// resolve looks a request's symbols up at the gateway and checks every field.
+func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
+	w := wanted{Request: r}
+	limits := s.account.Info.Limits
+	if err := CheckOrderID(r.OrderID, s.account.OrderPrefix, limits); err != nil {
+		return w, err
+	}
+	var err error
+	price := gateway.Price{Amount: r.Price, Currency: r.Currency, Coin: r.Coin, Chain: r.Chain}
+	if w.terms, err = s.checkouts.Terms(ctx, price); err != nil {
+		return w, err
+	}
+	if r.Expires < 0 || r.Expires > limits.LongestExpiry {
+		return w, gateway.WrongField("expires_in", "it must be at most %s", limits.LongestExpiry)
+	}
+	for _, link := range [][2]string{{"return_url", r.ReturnURL}, {"close_url", r.CloseURL}, {"notify_url", r.NotifyURL}} {
+		if err := CheckURL(link[0], link[1], s.account.Info); err != nil {
+			return w, err
+		}
+	}
+	if utf8.RuneCountInString(r.Product) > limits.LongestProduct {
+		w.Product = string([]rune(r.Product)[:limits.LongestProduct])
+	}
+	if r.BuyerEmail != "" && !isEmail(r.BuyerEmail) {
+		w.BuyerEmail = ""
+		w.warnings = append(w.warnings, "the buyer's e-mail address is none, and was left out")
+	}
+	return w, nil
+}
+
+var orderIDs = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+
+// IsOrderID reports whether a text can be an app's order id, whatever prefix it
+// gets.
+func IsOrderID(id string, limits gateway.Limits) bool {
+	return len(id) <= limits.LongestOrderID && orderIDs.MatchString(id)
+}
+
+// CheckOrderID checks an app's order id, with the account's prefix in front. The
+// error is a [*gateway.FieldError].
+func CheckOrderID(id, prefix string, limits gateway.Limits) error {
+	length := len(prefix) + len(id)
+	switch {
+	case !IsOrderID(id, limits):
+		return gateway.WrongField("order_id", "%.60q is not 1 to %d letters, digits and _ . : -", id, limits.LongestOrderID)
+	case length < limits.ShortestOrderID || length > limits.LongestOrderID:
+		return gateway.WrongField("order_id", "with the prefix it must have %d to %d characters", limits.ShortestOrderID, limits.LongestOrderID)
+	}
+	return nil
+}
+
+// IsFiat reports whether a currency is fiat for sure. Of another symbol only the
+// gateway can tell whether it is a coin's.
+func IsFiat(currency string) bool {
+	return strings.EqualFold(currency, "USD") || strings.HasPrefix(currency, "fiat:")
+}
+
+// ParsePrice reads a price before its currency is looked up: a positive decimal
+// number of as many decimals as fiat has, or a coin. The error is a
+// [*gateway.FieldError].
+func ParsePrice(text string, fiat bool) (decimal.Decimal, error) {
+	if fiat {
+		return gateway.ParseAmount(text, fiatDecimals, "fiat")
+	}
+	return gateway.ParseAmount(text, coinDecimals, "a coin")
+}
+
+// CheckURL refuses an address that a browser should not be sent to, or that is
+// longer than the gateway takes. An empty one is an absent one. The error is a
+// [*gateway.FieldError].
+func CheckURL(field, link string, info gateway.Info) error {
+	if link == "" {
+		return nil
+	}
+	u, err := url.Parse(link)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Opaque != "":
+		return gateway.WrongField(field, "%.80q is not an http or https address", link)
+	case strings.ContainsAny(link, "\\ \t\r\n") || !isASCII(link):
+		return gateway.WrongField(field, "%.80q must be percent-encoded", link)
+	case len(link) > info.Limits.LongestURL:
+		return gateway.WrongField(field, "it has %d characters; %s takes at most %d", len(link), info.Title, info.Limits.LongestURL)
+	}
+	return nil
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+func isEmail(text string) bool {
+	address, err := mail.ParseAddress(text)
+	return err == nil && address.Address == text && len(text) <= longestEmail
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"fmt"
+	"net/url"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
+)
+
+func ordersCommand() *cobra.Command {
+	return addGroup(&cobra.Command{
+		Use:   "orders <subcommand>",
+		Short: "Lists and shows the orders of the Caddy that runs",
+		Long: `
+Lists and shows the orders in the ledger of the Caddy that runs: what was due,
+what was paid, and everything that happened.
+
+    caddy ccpayment orders list --state partial
+    caddy ccpayment orders show order-1`,
+	}, listOrdersCommand(), showOrderCommand())
+}
+
+func listOrdersCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list [--state <state>] [--account <name>] [--limit <n>]",
+		Short: "Lists orders, by their id",
+	}
+	cmd.Flags().String("state", "", "State: unpaid, processing, partial, paid, overpaid, review, expired")
+	return listCommand(cmd, "orders", func(fl caddycmd.Flags) (url.Values, error) {
+		query := url.Values{}
+		for _, name := range []string{"state", "account"} {
+			if value := fl.String(name); value != "" {
+				query.Set(name, value)
+			}
+		}
+		return query, nil
+	}, printOrders)
+}
+
+func printOrders(orders []adminapi.Order) {
+	t := table{{"ORDER", "ACCOUNT", "STATE", "PAID", "DUE", "CURRENCY", "LATE", "FULFILLED BY"}}
+	for _, o := range orders {
+		t.add(o.OrderID, accountLabel(o.Account), o.State, o.Paid, o.Due, o.Currency, yesOrNothing(o.Late), o.FulfilledBy)
+	}
+	t.print()
+}
+
+func accountLabel(name string) string {
+	if name == "" {
+		return "default"
+	}
+	return name
+}
+
+func showOrderCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show <order id> [--account <name>]",
+		Short: "Shows an order, its payments, and everything that happened to it",
+	}
+	addJSONFlag(cmd)
+	return serverCommand(cmd, func(admin *adminapi.Client, fl caddycmd.Flags) error {
+		if fl.NArg() != 1 {
+			return subcommand.Fail(exitUsage, "name one order by the app's own id: caddy ccpayment orders list shows them")
+		}
+		answer, err := admin.Order(fl.Arg(0), fl.String("account"))
+		if err != nil {
+			return advise(err, "caddy ccpayment orders list shows the ids and accounts")
+		}
+		return printAnswer(fl, answer, printOrder)
+	})
+}
+
+func printOrder(o adminapi.OrderDetails) {
+	gateway, paid := "", ""
+	if o.GatewayOrderID != o.OrderID {
+		gateway = o.GatewayOrderID
+	}
+	if o.Due != "" {
+		paid = fmt.Sprintf("%s of %s %s", o.Paid, o.Due, o.Currency)
+	}
+	printAbout([][2]string{
+		{"Order", o.OrderID},
+		{"At CCPayment", gateway},
+		{"Account", accountLabel(o.Account)},
+		{"State", o.State},
+		{"Paid", paid},
+		{"Late", yesOrNothing(o.Late)},
+		{"Fulfilled by", o.FulfilledBy},
+		{"Read at", localTimeOf(o.ReadAt)},
+	})
+	if len(o.Payments) > 0 {
+		fmt.Println("\nPayments")
+		var payments table
+		for _, p := range o.Payments {
+			payments.add("  "+p.RecordID, p.Verdict, p.Amount)
+		}
+		payments.print()
+	}
+	fmt.Println("\nWhat happened")
+	var timeline table
+	for _, m := range o.Timeline {
+		timeline.add("  "+localTime(m.At), m.What, m.EventID)
+	}
+	timeline.print()
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
+)
+
+func statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Shows how the routes and the ledger of the Caddy that runs stand",
+		Long: `
+Shows of each route how many events are pending, held, dead and delivered, and
+how long the oldest pending one has waited. A route that is unconfigured has
+events in the ledger, and nobody hands them over.`,
+	}
+	addJSONFlag(cmd)
+	return serverCommand(cmd, func(admin *adminapi.Client, fl caddycmd.Flags) error {
+		if err := errors.Join(noArguments(fl), noAccount(fl)); err != nil {
+			return err
+		}
+		answer, err := admin.Status()
+		if err != nil {
+			return err
+		}
+		return printAnswer(fl, answer, printStatus)
+	})
+}
+
+func printStatus(s adminapi.Status) {
+	t := table{{"ROUTE", "ACCOUNT", "MODE", "PENDING", "OLDEST", "HELD", "DEAD", "DELIVERED"}}
+	for _, r := range s.Routes {
+		account, oldest := accountLabel(r.Account), ""
+		if r.Mode == adminapi.Unconfigured {
+			account = "" // which one it was of, is not known
+		}
+		if r.Pending > 0 {
+			oldest = time.Duration(r.OldestPendingSeconds * float64(time.Second)).Round(time.Second).String()
+		}
+		t.add(r.Route, account, string(r.Mode), fmt.Sprint(r.Pending), oldest,
+			fmt.Sprint(r.Held), fmt.Sprint(r.Dead), fmt.Sprint(r.Delivered))
+	}
+	t.print()
+	if s.LedgerBytes > 0 {
+		fmt.Printf("\nThe ledger has %s.\n", humanize.IBytes(uint64(s.LedgerBytes)))
+	}
+	if s.LastConfirmedAt != nil {
+		fmt.Printf("CCPayment last confirmed an event at %s.\n", localTime(*s.LastConfirmedAt))
+	} else {
+		fmt.Println("CCPayment has confirmed no event since the configuration was loaded.")
+	}
+}
+
+func backupCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "backup <file> [--force]",
+		Short: "Writes a copy of the ledger of the Caddy that runs",
+		Long: `
+Writes a consistent copy of the ledger while Caddy goes on using it. The copy is
+a ledger's file: to go back to it, stop Caddy and put it in the ledger's place.
+It is readable for its owner only, and is there whole or not at all.`,
+	}
+	cmd.Flags().Bool("force", false, "Replace the file if it exists")
+	return serverCommand(cmd, func(admin *adminapi.Client, fl caddycmd.Flags) error {
+		if fl.NArg() != 1 {
+			return subcommand.Fail(exitUsage, "name one file to write")
+		}
+		if err := noAccount(fl); err != nil {
+			return err
+		}
+		file := fl.Arg(0)
+		if _, err := os.Lstat(file); !fl.Bool("force") && !errors.Is(err, fs.ErrNotExist) {
+			if err == nil {
+				err = fmt.Errorf("%s exists", file)
+			}
+			return subcommand.Fail(exitRefused, "%w: name another file, or replace it with --force", err)
+		}
+		size, err := backup(admin, file)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s holds a copy of the ledger, %s.\n", file, humanize.IBytes(uint64(size)))
+		return nil
+	})
+}
+
+// backup writes the ledger's copy beside the file, and renames it when all of
+// it is on the disk.
+func backup(admin *adminapi.Client, file string) (size int64, err error) {
+	answer, err := admin.Backup()
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Close()
+	// An interrupt ends the reading, and so takes the unfinished copy away.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, func() { _ = answer.Close() })
+
+	part, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*") // with mode 0600
+	if err != nil {
+		return 0, subcommand.Fail(exitRefused, "%w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(part.Name())
+		}
+	}()
+	size, err = io.Copy(part, answer)
+	if err != nil {
+		_ = part.Close()
+		return 0, subcommand.Fail(exitUnreachable, "the copy broke off, and nothing is left of it: try again (%w)", err)
+	}
+	if err := errors.Join(part.Sync(), part.Close()); err != nil {
+		return 0, subcommand.Fail(exitRefused, "%w", err)
+	}
+	if err := os.Rename(part.Name(), file); err != nil {
+		return 0, subcommand.Fail(exitRefused, "%w", err)
+	}
+	return size, nil
+}

@@ -1,0 +1,197 @@
+// Package operator does what the people who run the ledger can do with its events,
+// and reports how its routes stand.
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Operator works on the ledger of one configuration.
+type Operator struct {
+	Ledger *ledger.Ledger
+	// Routes are those of the configuration.
+	Routes []Route
+	// Account returns the merchant account of this name; empty: the default one.
+	Account func(name string) (*gateway.Account, error)
+	// LastConfirmedAt is when a gateway last confirmed an event; nil: it has not
+	// since the configuration was loaded.
+	LastConfirmedAt *time.Time
+	Now             func() time.Time
+	// Logger is the configuration's.
+	Logger *zap.Logger
+}
+
+// Result is what an operator's step did to an event.
+type Result struct {
+	Key   ledger.Key
+	State ledger.State
+	// Resent is how many webhooks the gateway will send again, where the route is
+	// pass-through; nil: it was not asked.
+	Resent *int
+	// Warning says why the gateway will not, although it should; empty: it will.
+	Warning string
+}
+
+// longestWait is how long a step waits for an attempt of the record that is in
+// flight.
+const longestWait = 10 * time.Second
+
+// Replay makes an event due once more, with its id; see [ledger.Ledger.Replay].
+func (o *Operator) Replay(ctx context.Context, key ledger.Key, reason string) (Result, error) {
+	return o.step(ctx, key, func(ctx context.Context) error { return o.Ledger.Replay(ctx, key, reason) })
+}
+
+// Release makes a held event due; see [ledger.Ledger.Release].
+func (o *Operator) Release(ctx context.Context, key ledger.Key, reason string, accept bool) (Result, error) {
+	return o.step(ctx, key, func(ctx context.Context) error { return o.Ledger.Release(ctx, key, reason, accept) })
+}
+
+// Discard makes an event final without a delivery; see [ledger.Ledger.Discard].
+func (o *Operator) Discard(ctx context.Context, key ledger.Key, reason string, force bool) (Result, error) {
+	return o.step(ctx, key, func(ctx context.Context) error { return o.Ledger.Discard(ctx, key, reason, force) })
+}
+
+// ReplayOne replays an event within ten seconds. The error is also what
+// [Result.Warning] says.
+func (o *Operator) ReplayOne(ctx context.Context, key ledger.Key, reason string) error {
+	ctx, cancel := context.WithTimeout(ctx, longestWait)
+	defer cancel()
+	result, err := o.Replay(ctx, key, reason)
+	if err == nil && result.Warning != "" {
+		return errors.New(result.Warning)
+	}
+	return err
+}
+
+// Replayed is what a replay of many events did.
+type Replayed struct {
+	// Matched is how many events the query selects, Replayed how many of them were
+	// replayed.
+	Matched, Replayed int
+	// Warnings say of each of the others why it was not, after its id.
+	Warnings []string
+}
+
+// replayPage is how many events are listed at once.
+const replayPage = 500
+
+// ReplayAll replays every event that the query selects. With dryRun it only counts
+// them. The query's limit is not heeded.
+func (o *Operator) ReplayAll(ctx context.Context, query ledger.Query, reason string, dryRun bool) (Replayed, error) {
+	query.Limit = replayPage
+	var result Replayed
+	for {
+		page, err := o.Ledger.List(ctx, query)
+		if err != nil {
+			return result, err
+		}
+		result.Matched += len(page.Events)
+		for _, e := range page.Events {
+			if dryRun {
+				continue
+			}
+			if err := o.ReplayOne(ctx, e.Key, reason); err != nil {
+				result.Warnings = append(result.Warnings, e.EventID()+": "+err.Error())
+				continue
+			}
+			result.Replayed++
+		}
+		if query.Cursor = page.Next; query.Cursor == "" {
+			return result, nil
+		}
+	}
+}
+
+// step takes an event through a step of the ledger.
+func (o *Operator) step(ctx context.Context, key ledger.Key, do func(context.Context) error) (Result, error) {
+	waiting, cancel := context.WithTimeout(ctx, longestWait)
+	defer cancel()
+	if err := do(waiting); err != nil {
+		return Result{Key: key}, err
+	}
+	return o.afterStep(ctx, key)
+}
+
+// afterStep has the gateway send the record's webhook again where an event is due
+// now on a pass-through route: such a route delivers on the webhook's own request.
+func (o *Operator) afterStep(ctx context.Context, key ledger.Key) (Result, error) {
+	e, err := o.Ledger.Load(ctx, key)
+	result := Result{Key: key, State: e.State}
+	if err != nil || e.State != ledger.Retrying || o.delivers(key.Route) {
+		return result, err
+	}
+	count, err := o.resend(ctx, e)
+	if err != nil {
+		result.Warning = "the event is due, and waits for its next copy: " + err.Error()
+		return result, nil
+	}
+	result.Resent = &count
+	return result, nil
+}
+
+// resend asks the gateway of an event's account for the webhooks of its record.
+func (o *Operator) resend(ctx context.Context, e ledger.Event) (int, error) {
+	account, err := o.Account(e.Account)
+	if err != nil {
+		return 0, fmt.Errorf("the gateway could not be asked to send it again: %w", err)
+	}
+	count, err := resendFrom(ctx, account, e)
+	if err != nil {
+		return 0, fmt.Errorf("%s could not be asked to send it again: %w", account.Info.Title, err)
+	}
+	return count, nil
+}
+
+// resendFrom asks for the hour in which the record was made. That is about when
+// the first webhook arrived, or else when the payment did.
+func resendFrom(ctx context.Context, account *gateway.Account, e ledger.Event) (int, error) {
+	title := account.Info.Title
+	if !e.HasID() {
+		return 0, errors.New("it has no record id")
+	}
+	resender, ok := account.Gateway.(gateway.Resender)
+	if !ok {
+		return 0, fmt.Errorf("%s sends no webhook again", title)
+	}
+	ctx, cancel := context.WithTimeout(ctx, account.Budget)
+	defer cancel()
+	made := []time.Time{e.ReceivedAt}
+	record, err := account.Gateway.Record(ctx, gateway.Notice{Type: e.Type, RecordID: e.ID})
+	if err == nil && !record.ArrivedAt.IsZero() {
+		made = append(made, record.ArrivedAt)
+	}
+	for _, at := range made {
+		from := at.Add(-50 * time.Minute)
+		count, err := resender.Resend(ctx, gateway.ResendRequest{
+			From: from, To: from.Add(time.Hour), Type: e.Type, RecordIDs: []string{e.ID},
+		})
+		if err != nil {
+			return 0, explain(title, err)
+		}
+		if count > 0 {
+			return count, nil
+		}
+	}
+	return 0, fmt.Errorf("%s finds no such webhook: send it again from its console", title)
+}
+
+// explain adds to a gateway's refusal what to do about it.
+func explain(title string, err error) error {
+	var refused *gateway.RefusedError
+	switch {
+	case errors.Is(err, gateway.ErrNotFound):
+		return fmt.Errorf("%s's records are behind: it knows no such webhooks", title)
+	case errors.As(err, &refused):
+		return fmt.Errorf("asking %s for the webhooks: %w (%s)", title, err, refused.Hint)
+	default:
+		return fmt.Errorf("asking %s for the webhooks: %w", title, err)
+	}
+}
