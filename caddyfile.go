@@ -2,6 +2,7 @@ package ccpayment
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -11,22 +12,17 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/dustin/go-humanize"
+
+	gatewayv2 "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 )
 
 func init() {
 	httpcaddyfile.RegisterGlobalOption("ccpayment", parseApp)
-	// After encode and request_header, before everything that answers.
-	for _, d := range []struct {
-		name  string
-		parse httpcaddyfile.UnmarshalHandlerFunc
-	}{
-		{"ccpayment_webhook", parseWebhook},
-		{"ccpayment_status", parseStatus},
-		{"ccpayment_checkout", parseCheckout},
-		{"ccpayment_api", parseAPI},
-	} {
-		httpcaddyfile.RegisterHandlerDirective(d.name, d.parse)
-		httpcaddyfile.RegisterDirectiveOrder(d.name, httpcaddyfile.Before, "invoke")
+	httpcaddyfile.RegisterHandlerDirective("ccpayment_webhook", parseWebhook)
+	// After encode and request_header, before everything that answers. All in one
+	// place, because each is put behind those before it.
+	for _, directive := range []string{"ccpayment_webhook", "ccpayment_status", "ccpayment_checkout", "ccpayment_api"} {
+		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "invoke")
 	}
 }
 
@@ -48,6 +44,7 @@ func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
 //		base_url        <url>
 //		api_timeout     <duration>
 //		webhook_url     <url>
+//		gateway <module> { … }
 //		store <module> { … }
 //		account <name> {
 //			app_id          <id>
@@ -59,8 +56,11 @@ func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
 //			base_url        <url>
 //			api_timeout     <duration>
 //			webhook_url     <url>
+//			gateway <module> { … }
 //		}
 //	}
+//
+// With a gateway, app_id and the like stand in its block.
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	app := new(App)
 	if existing != nil {
@@ -75,7 +75,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	for d.NextBlock(0) {
 		switch option := d.Val(); option {
 		case "store":
-			if err := parseStore(d, app); err != nil {
+			if err := parseModule(d, "ccpayment.stores.", &app.StoreRaw); err != nil {
 				return nil, err
 			}
 		case "account":
@@ -83,28 +83,12 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				return nil, err
 			}
 		default:
-			if err := parseAccount(d, &app.Account, option, "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url, store, account"); err != nil {
+			if err := parseAccount(d, &app.Account, option, accountOptions+", store, account, gateway"); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return httpcaddyfile.App{Name: "ccpayment", Value: caddyconfig.JSON(app, nil)}, nil
-}
-
-func parseStore(d *caddyfile.Dispenser, app *App) error {
-	if app.StoreRaw != nil {
-		return d.Err("store is given twice")
-	}
-	if !d.NextArg() {
-		return d.ArgErr()
-	}
-	name := d.Val()
-	store, err := caddyfile.UnmarshalModule(d, "ccpayment.stores."+name)
-	if err != nil {
-		return err
-	}
-	app.StoreRaw = caddyconfig.JSONModuleObject(store, "module", name, nil)
-	return nil
 }
 
 func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
@@ -120,7 +104,7 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 	}
 	account := new(Account)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := parseAccount(d, account, d.Val(), "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url"); err != nil {
+		if err := parseAccount(d, account, d.Val(), accountOptions+", gateway"); err != nil {
 			return err
 		}
 	}
@@ -131,39 +115,43 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 	return nil
 }
 
+// accountOptions are what an account has, beside its gateway.
+const accountOptions = "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url"
+
 // parseAccount reads one option of an account.
 func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) error {
 	switch option {
-	case "app_id":
-		return oneText(d, &a.AppID)
-	case "app_secret":
-		return oneText(d, &a.AppSecret)
-	case "webhook_key":
-		return oneText(d, &a.WebhookKey)
 	case "order_prefix":
 		return oneText(d, &a.OrderPrefix)
-	case "private_key":
-		return oneText(d, &a.PrivateKey)
-	case "base_url":
-		return oneText(d, &a.BaseURL)
 	case "api_timeout":
 		return oneDuration(d, &a.APITimeout)
-	case "previous_secret":
-		args := d.RemainingArgs()
-		if len(args) < 1 || len(args) > 2 {
-			return d.ArgErr()
-		}
-		previous := PreviousSecret{Secret: args[0]}
-		if len(args) == 2 {
-			previous.Until = args[1]
-		}
-		a.PreviousSecrets = append(a.PreviousSecrets, previous)
-		return nil
 	case "webhook_url":
 		return oneText(d, &a.WebhookURL)
-	default:
-		return unknownOption(d, option, allowed)
+	case "gateway":
+		return parseModule(d, "ccpayment.gateways.", &a.GatewayRaw)
 	}
+	if err := a.UnmarshalOption(d); !errors.Is(err, gatewayv2.ErrNoOption) {
+		return err
+	}
+	return unknownOption(d, option, allowed)
+}
+
+// parseModule reads an option that names a module of a namespace, and its block.
+func parseModule(d *caddyfile.Dispenser, namespace string, to *json.RawMessage) error {
+	option := d.Val()
+	if *to != nil {
+		return d.Errf("%s is given twice", option)
+	}
+	if !d.NextArg() {
+		return d.ArgErr()
+	}
+	name := d.Val()
+	module, err := caddyfile.UnmarshalModule(d, namespace+name)
+	if err != nil {
+		return err
+	}
+	*to = caddyconfig.JSONModuleObject(module, "module", name, nil)
+	return nil
 }
 
 // parseWebhook sets up the webhook handler from Caddyfile tokens. Syntax:
@@ -346,8 +334,8 @@ func parseSign(d *caddyfile.Dispenser, w *Webhook) error {
 	}
 	args := d.RemainingArgs()
 	switch {
-	case len(args) == 1 && args[0] == "ccpayment":
-		w.Sign = &AppSignature{Scheme: "ccpayment"}
+	case len(args) == 1 && args[0] != "standard":
+		w.Sign = &AppSignature{Scheme: args[0]}
 	case len(args) == 2 && args[0] == "standard":
 		w.Sign = &AppSignature{Scheme: "standard", Secret: args[1]}
 	case len(args) == 3 && args[0] == "standard":

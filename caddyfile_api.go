@@ -7,6 +7,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("ccpayment_api", parseAPI)
+}
+
 // parseAPI sets up the API handler from Caddyfile tokens. Syntax:
 //
 //	ccpayment_api [<matcher>] {

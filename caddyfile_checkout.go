@@ -8,7 +8,14 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 )
+
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("ccpayment_status", parseStatus)
+	httpcaddyfile.RegisterHandlerDirective("ccpayment_checkout", parseCheckout)
+}
 
 // parseCheckout sets up the checkout handler from Caddyfile tokens. Syntax:
 //
@@ -39,13 +46,13 @@ func parseCheckout(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) 
 	if h.NextArg() {
 		return nil, h.ArgErr()
 	}
-	checkout := new(Checkout)
+	c := new(Checkout)
 	for h.NextBlock(0) {
-		if err := parseCheckoutOption(h.Dispenser, checkout); err != nil {
+		if err := parseCheckoutOption(h.Dispenser, c); err != nil {
 			return nil, err
 		}
 	}
-	return checkout, nil
+	return c, nil
 }
 
 func parseCheckoutOption(d *caddyfile.Dispenser, c *Checkout) error {
@@ -115,8 +122,8 @@ func parseIntercept(d *caddyfile.Dispenser, c *Checkout) error {
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		field := d.Val()
-		if !slices.Contains(offerFields, field) {
-			return unknownOption(d, field, strings.Join(offerFields, ", "))
+		if !slices.Contains(checkout.Fields, field) {
+			return unknownOption(d, field, strings.Join(checkout.Fields, ", "))
 		}
 		var path string
 		if !d.AllArgs(&path) {

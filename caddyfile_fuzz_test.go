@@ -8,11 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiproxy"
 )
 
 // ownModules make what the JSON of a directive, or of the global option, is
@@ -43,11 +46,8 @@ func FuzzOptions(f *testing.F) {
 	} {
 		f.Add(block)
 	}
-	account := App{Account: Account{AppID: fuzzAppID, AppSecret: "secret"}}
-	c, err := newCredentials(&account.Account, "", nil)
-	if err != nil {
-		f.Fatal(err)
-	}
+	app := &App{now: time.Now}
+	app.AppID, app.AppSecret = "app-123", "secret"
 	f.Fuzz(func(t *testing.T, block string) {
 		tokens, err := caddyfile.Tokenize([]byte(block), "Caddyfile")
 		// What stands in deliver is other directives', which need a site around
@@ -71,7 +71,7 @@ func FuzzOptions(f *testing.F) {
 		if again := caddyconfig.JSON(read, nil); !bytes.Equal(again, parsed) {
 			t.Fatalf("%q is %s, and that is %s", block, parsed, again)
 		}
-		first := checkOptions(c, read)
+		first := checkOptions(app, read)
 		if webhook, ok := read.(*Webhook); ok {
 			parsed = caddyconfig.JSON(webhook, nil) // now with its defaults
 		}
@@ -79,7 +79,7 @@ func FuzzOptions(f *testing.F) {
 		if err := caddy.StrictUnmarshalJSON(parsed, read); err != nil {
 			t.Fatalf("%s of %q: %v", parsed, block, err)
 		}
-		if again := checkOptions(c, read); (first == nil) != (again == nil) {
+		if again := checkOptions(app, read); (first == nil) != (again == nil) {
 			t.Fatalf("%q: at first %v, then %v", block, first, again)
 		}
 	})
@@ -113,8 +113,7 @@ func parseOptions(tokens []caddyfile.Token) json.RawMessage {
 
 // checkOptions checks a directive's options as loading it does, for the usual
 // account.
-func checkOptions(c *credentials, module any) error {
-	app := &App{resolved: map[string]*credentials{"": c}}
+func checkOptions(app *App, module any) error {
 	switch h := module.(type) {
 	case *Webhook:
 		h.app = app
@@ -124,14 +123,15 @@ func checkOptions(c *credentials, module any) error {
 		}
 		return h.Validate()
 	case *Checkout:
-		h.app, h.till = app, newTill(app, "", c)
-		return h.resolve(caddy.NewReplacer())
-	case *API:
-		h.app, h.till = app, newTill(app, "", c)
-		if _, _, err := allowedEndpoints(h.Allow); err != nil {
+		h.app = app
+		var err error
+		if h.account, err = app.account(""); err != nil {
 			return err
 		}
-		return h.resolveCache()
+		return h.resolve(caddy.NewReplacer())
+	case *API:
+		_, err := apiproxy.New(apiproxy.Config{Allow: h.Allow, Cache: h.Cache.resolved(), Now: app.now})
+		return err
 	default:
 		return nil
 	}

@@ -3,19 +3,19 @@ package ccpayment
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 )
 
 // requestUUID is the only placeholder of a request that an order id may have.
 const requestUUID = "{http.request.uuid}"
-
-// minimumLinkSecret is how long a secret of links must be.
-const minimumLinkSecret = 16
 
 // resolve replaces placeholders, checks the options and builds what requests need.
 func (h *Checkout) resolve(repl *caddy.Replacer) error {
@@ -24,16 +24,16 @@ func (h *Checkout) resolve(repl *caddy.Replacer) error {
 	}
 	// A buyer who could name one of these could pay a cheap page's price for an
 	// expensive order: only what is known at load may stand in them.
-	h.fixed = offer{expires: time.Duration(h.Expires)}
+	h.fixed = checkout.Request{Expires: time.Duration(h.Expires)}
 	for _, field := range []struct {
 		name, from, fallback string
 		to                   *string
 	}{
-		{"price", h.Price, "", &h.fixed.price},
-		{"currency", h.Currency, "USD", &h.fixed.currency},
-		{"coin", h.Coin, "", &h.fixed.coin},
-		{"chain", h.Chain, "", &h.fixed.chain},
-		{"notify_url", h.NotifyURL, h.till.webhookURL, &h.fixed.notifyURL},
+		{"price", h.Price, "", &h.fixed.Price},
+		{"currency", h.Currency, "USD", &h.fixed.Currency},
+		{"coin", h.Coin, "", &h.fixed.Coin},
+		{"chain", h.Chain, "", &h.fixed.Chain},
+		{"notify_url", h.NotifyURL, h.account.WebhookURL, &h.fixed.NotifyURL},
 	} {
 		value, err := known(repl, field.name, field.from)
 		if err != nil {
@@ -51,13 +51,13 @@ func (h *Checkout) resolve(repl *caddy.Replacer) error {
 		}
 		parts[i] = value
 	}
-	h.fixed.orderID = strings.Join(parts, requestUUID)
+	h.fixed.OrderID = strings.Join(parts, requestUUID)
 	return errors.Join(h.checkFixed(repl), h.resolveAnswers())
 }
 
 // known replaces placeholders that are known at load, and refuses others.
 func known(repl *caddy.Replacer, name, text string) (string, error) {
-	value, err := optional(repl, name, text)
+	value, err := placeholder.Optional(repl, name, text)
 	if err != nil {
 		return "", fmt.Errorf("%w; only placeholders that are known at load may stand here, such as {env.NAME}", err)
 	}
@@ -86,21 +86,21 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 		if h.Intercept.Status < 200 || h.Intercept.Status > 599 {
 			return fmt.Errorf("intercept: %d is no status of an answer", h.Intercept.Status)
 		}
-		h.paths = maps.Clone(ownPaths)
+		h.paths = checkout.OwnPaths()
 		for name, path := range h.Intercept.Paths {
 			if _, ok := h.paths[name]; !ok {
-				return fmt.Errorf("intercept: unknown field %q: use one of %s", name, strings.Join(offerFields, ", "))
+				return fmt.Errorf("intercept: unknown field %q: use one of %s", name, strings.Join(checkout.Fields, ", "))
 			}
 			h.paths[name] = path
 		}
 	}
 	for _, text := range h.LinkSecrets {
-		secret, err := required(repl, "link_secret", text)
+		secret, err := placeholder.Required(repl, "link_secret", text)
 		if err != nil {
 			return err
 		}
-		if len(secret) < minimumLinkSecret {
-			return fmt.Errorf("link_secret must have at least %d characters", minimumLinkSecret)
+		if len(secret) < checkout.MinimumLinkSecret {
+			return fmt.Errorf("link_secret must have at least %d characters", checkout.MinimumLinkSecret)
 		}
 		h.linkSecrets = append(h.linkSecrets, secret)
 	}
@@ -120,10 +120,10 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 
 // checkBuyerPrice checks what a buyer wants to pay.
 func (h *Checkout) checkBuyerPrice(text string) error {
-	fiat := isFiat(h.fixed.currency)
-	price, err := readPrice(text, fiat)
-	least, _ := readPrice(h.min, fiat)
-	most, _ := readPrice(h.max, fiat)
+	fiat := checkout.IsFiat(h.fixed.Currency)
+	price, err := checkout.ParsePrice(text, fiat)
+	least, _ := checkout.ParsePrice(h.min, fiat)
+	most, _ := checkout.ParsePrice(h.max, fiat)
 	if err == nil && (price.LessThan(least) || price.GreaterThan(most)) {
 		err = fmt.Errorf("%s is out of these bounds", price)
 	}
@@ -135,29 +135,29 @@ func (h *Checkout) checkBuyerPrice(text string) error {
 
 // checkFixed checks what the configuration says of the order.
 func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
-	fiat := isFiat(h.fixed.currency)
-	if h.fixed.price != "" {
-		if _, err := readPrice(h.fixed.price, fiat); err != nil {
+	fiat := checkout.IsFiat(h.fixed.Currency)
+	if h.fixed.Price != "" {
+		if _, err := checkout.ParsePrice(h.fixed.Price, fiat); err != nil {
 			return err
 		}
 	}
 	if h.BuyerPrice != nil {
-		least, errMin := readPrice(h.min, fiat)
-		most, errMax := readPrice(h.max, fiat)
+		least, errMin := checkout.ParsePrice(h.min, fiat)
+		most, errMax := checkout.ParsePrice(h.max, fiat)
 		if h.BuyerPrice.Field == "" || errMin != nil || errMax != nil || most.LessThan(least) {
 			return errors.Join(errors.New("buyer_price takes a field's name, a smallest and a largest amount, both more than zero"), errMin, errMax)
 		}
 	}
-	if h.fixed.chain == "" && h.fixed.coin != "" || h.fixed.chain != "" && h.fixed.coin == "" {
+	if h.fixed.Chain == "" && h.fixed.Coin != "" || h.fixed.Chain != "" && h.fixed.Coin == "" {
 		return errors.New("coin takes a symbol or coin:<id>, and a chain")
 	}
-	if h.fixed.orderID != "" && !strings.Contains(h.fixed.orderID, requestUUID) {
-		if err := checkOrderID(h.fixed.orderID, h.till.orderPrefix); err != nil {
+	if h.fixed.OrderID != "" && !strings.Contains(h.fixed.OrderID, requestUUID) {
+		if err := checkout.CheckOrderID(h.fixed.OrderID, h.account.OrderPrefix, h.account.Info.Limits); err != nil {
 			return err
 		}
 	}
-	if h.Expires < 0 || time.Duration(h.Expires) > longestExpiry {
-		return fmt.Errorf("expires must be at most %s", longestExpiry)
+	if longest := h.account.Info.Limits.LongestExpiry; h.Expires < 0 || time.Duration(h.Expires) > longest {
+		return fmt.Errorf("expires must be at most %s", longest)
 	}
 	for name, link := range map[string]string{"return_url": h.ReturnURL, "close_url": h.CloseURL} {
 		link, err := repl.ReplaceOrErr(link, true, false) // the request's placeholders stay
@@ -168,7 +168,7 @@ func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 			return err
 		}
 	}
-	return checkURL("notify_url", h.fixed.notifyURL)
+	return checkout.CheckURL("notify_url", h.fixed.NotifyURL, h.account.Info)
 }
 
 // checkTarget refuses an address of which a buyer could choose the host.
@@ -215,11 +215,11 @@ func (h *Checkout) resolveAnswers() error {
 	}
 	setDefault(&h.Limit, fallback)
 	var err error
-	if h.limits, err = parseLimit(h.Limit); err != nil {
+	if h.limits, err = checkout.ParseLimit(h.Limit); err != nil {
 		return err
 	}
 	if len(h.CheckoutHosts) == 0 {
-		h.CheckoutHosts = usualHosts(h.till.api)
+		h.CheckoutHosts = slices.Clone(h.account.Info.PageHosts)
 	}
 	for i, host := range h.CheckoutHosts {
 		h.CheckoutHosts[i] = strings.ToLower(strings.Replace(host, "*.", ".", 1))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,8 +12,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"golang.org/x/time/rate"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -27,30 +29,30 @@ const (
 	eventRejected  = "ccpayment_rejected"
 )
 
-// announcer emits Caddy's events for a handler. Caddy starts its apps in no
-// particular order, and the ledger's events may be handed over before whoever
-// listens is ready: what is announced until all have started is kept until then.
-type announcer struct {
+// emitter emits Caddy's events for a handler. Caddy starts its apps in no
+// particular order, and the ledger's events may be delivered before whoever
+// listens is ready: what happens until all have started is emitted then.
+type emitter struct {
 	ctx    caddy.Context
 	app    *caddyevents.App
 	logger *zap.Logger
 
 	mu      sync.Mutex
 	started bool
-	early   []announcement
+	early   []happening
 }
 
-type announcement struct {
+type happening struct {
 	name string
 	data map[string]any
 }
 
-func newAnnouncer(ctx caddy.Context) (*announcer, error) {
+func newEmitter(ctx caddy.Context) (*emitter, error) {
 	module, err := ctx.App("events")
 	if err != nil {
 		return nil, fmt.Errorf("getting events app: %v", err)
 	}
-	a := &announcer{ctx: ctx, app: module.(*caddyevents.App), logger: ctx.Logger()}
+	a := &emitter{ctx: ctx, app: module.(*caddyevents.App), logger: ctx.Logger()}
 	if err := a.app.On("started", a); err != nil { // Caddy's own, once all apps have
 		return nil, fmt.Errorf("listening for the start: %v", err)
 	}
@@ -58,25 +60,26 @@ func newAnnouncer(ctx caddy.Context) (*announcer, error) {
 }
 
 // Handle implements caddyevents.Handler: the configuration runs.
-func (a *announcer) Handle(context.Context, caddy.Event) error {
+func (a *emitter) Handle(context.Context, caddy.Event) error {
 	a.mu.Lock()
 	early := a.early
 	a.started, a.early = true, nil
 	a.mu.Unlock()
 	for _, e := range early {
-		a.emit(e)
+		a.run(e)
 	}
 	return nil
 }
 
-func (a *announcer) announce(name string, data map[string]any) {
+// emit has the listeners run, now or once Caddy has started.
+func (a *emitter) emit(name string, data map[string]any) {
 	if a.ctx.Err() != nil { // a reload has ended our configuration meanwhile
 		if next := successor(data["route"]); next != nil && next != a {
-			next.announce(name, data)
+			next.emit(name, data)
 			return
 		}
 	}
-	e := announcement{name, data}
+	e := happening{name, data}
 	a.mu.Lock()
 	started := a.started
 	if !started {
@@ -84,29 +87,25 @@ func (a *announcer) announce(name string, data map[string]any) {
 	}
 	a.mu.Unlock()
 	if started {
-		a.emit(e)
+		a.run(e)
 	}
 }
 
-// successor is the announcer of a route in the configuration that runs; nil:
+// successor is the emitter of a route in the configuration that runs; nil:
 // there is none.
-func successor(route any) *announcer {
-	running.Lock()
-	defer running.Unlock()
-	for _, app := range slices.Backward(running.apps) {
-		app.mu.Lock()
-		i := slices.IndexFunc(app.handlers, func(h *Webhook) bool { return h.routeName == route })
-		app.mu.Unlock()
-		if i >= 0 {
-			return app.handlers[i].events
+func successor(route any) *emitter {
+	name, _ := route.(string)
+	for _, app := range running.Latest() {
+		if h := app.handlerOf(name); h != nil {
+			return h.events
 		}
 	}
 	return nil
 }
 
-// emit has the listeners run. Whatever they do, what they are told of has
-// happened, and their mistake is not the event's.
-func (a *announcer) emit(e announcement) {
+// run has the listeners run. Whatever they do, what they learn of has happened,
+// and their mistake is not the event's.
+func (a *emitter) run(e happening) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.logger.Error("a handler of Caddy's events panicked", zap.String("event", e.name), zap.Any("panic", p))
@@ -115,22 +114,22 @@ func (a *announcer) emit(e announcement) {
 	a.app.Emit(a.ctx, e.name, e.data)
 }
 
-// facts are what is told of an event: who it is, and nothing of the buyer.
+// facts are what listeners learn of an event: who it is, and nothing of the buyer.
 func (h *Webhook) facts(e ledger.Event) map[string]any {
 	record := ""
 	if e.HasID() {
 		record = e.Record.ID
 	}
 	return map[string]any{
-		"event_id": e.EventID(), "account": h.accountName, "route": h.routeName,
+		"event_id": e.EventID(), "account": h.route.Account.Name, "route": h.route.Name,
 		"type": e.Type, "status": e.Status, "record_id": record, "order_id": redact(e.OrderID),
 	}
 }
 
 // fields are the same facts for the log.
-func (h *Webhook) fields(e ledger.Event) []zap.Field {
+func (h *Webhook) fields(e ledger.Event, more ...zap.Field) []zap.Field {
 	fields := []zap.Field{
-		zap.String("route", h.routeName), zap.String("account", h.accountName), zap.String("event_id", e.EventID()),
+		zap.String("route", h.route.Name), zap.String("account", h.route.Account.Name), zap.String("event_id", e.EventID()),
 		zap.String("type", e.Type), zap.String("status", e.Status),
 	}
 	if e.HasID() {
@@ -139,79 +138,110 @@ func (h *Webhook) fields(e ledger.Event) []zap.Field {
 	if e.OrderID != "" {
 		fields = append(fields, zap.String("order_id", redact(e.OrderID)))
 	}
-	return fields
+	return append(fields, more...)
 }
 
-// tellDelivered tells that the app has taken an event.
-func (h *Webhook) tellDelivered(e ledger.Event, money *confirmation) {
-	h.deliveryLag.Observe(h.app.now().Sub(e.ReceivedAt).Seconds())
-	data := h.facts(e)
-	told := new(ledger.Confirmation)
-	if money != nil && money.told != nil {
-		told = money.told
+// report makes log lines, metrics and Caddy's events of an outcome.
+func (h *Webhook) report(o relay.Outcome) {
+	if o.Called {
+		h.deliveryTime.Observe(o.Took.Seconds())
 	}
-	data["order_state"] = told.OrderState
-	h.events.announce(eventDelivered, data)
-	if told.Fulfill {
-		h.events.announce(eventOrderPaid, h.facts(e))
-	}
-}
-
-// tellHeld tells that an event waits for an operator, and why.
-func (h *Webhook) tellHeld(e ledger.Event, held *heldError) {
-	cause := redact(held.cause)
-	h.logger.Error("holding an event", append(h.fields(e), zap.String("cause", cause))...)
-	metrics.held.WithLabelValues(h.routeName, held.kind()).Inc()
-	data := h.facts(e)
-	data["cause"] = cause
-	h.events.announce(eventHeld, data)
-}
-
-// tellIfDead tells that an event was given up, if that is what the attempt's end
-// made of it. What then waits most is an order that only this event fulfils.
-func (h *Webhook) tellIfDead(ctx context.Context, attempt *ledger.Attempt, became ledger.State, failure error, shared *sharedLedger) {
-	if became != ledger.Dead {
-		return
-	}
-	e, cause, fulfills := attempt.Event, redact(failure.Error()), false
-	if e.GatewayOrderID != "" {
-		holds, err := shared.Holds(context.WithoutCancel(ctx), e.Key, []ledger.Flag{ledger.FulfillOf(e.AppID, e.InOrder().ID)})
-		if err != nil {
-			cause = fmt.Sprintf("%s (and whether it fulfils its order cannot be read: %v)", cause, err)
+	if f := o.Finding; f != nil {
+		if f.Asked {
+			h.app.confirmedAt.Store(&f.AskedAt)
 		}
-		fulfills = err == nil && holds[0]
+		if f.LeftTo != "" {
+			h.logger.Info("another payment of the order, which is still to come, will tell the app to fulfil it",
+				h.fields(o.Event, zap.String("other_record_id", f.LeftTo))...)
+		}
 	}
-	h.logger.Error("an event is dead: replay it, once what is wrong is mended",
-		append(h.fields(e), zap.Int("attempts", attempt.Number), zap.Bool("fulfill", fulfills), zap.String("cause", cause))...)
-	data := h.facts(e)
-	data["cause"], data["fulfill"] = cause, fulfills
-	h.events.announce(eventDead, data)
+	route := zap.String("route", h.route.Name)
+	switch o.Kind {
+	case relay.Delivered:
+		h.reportDelivered(o)
+	case relay.Failed:
+		h.trouble(zap.WarnLevel, "the app did not take the event", h.fields(o.Event, zap.Int("attempt", o.Attempt), zap.Error(redacted(o.Err)))...)
+	case relay.Held:
+		h.reportHeld(o)
+	case relay.Unconfirmed:
+		h.trouble(zap.WarnLevel, "an event cannot be confirmed now", route,
+			zap.String("event_id", o.EventID), zap.String("type", o.Event.Type), zap.Error(redacted(o.Err)))
+	case relay.Panicked:
+		h.logger.Error("handing over panicked", route, zap.String("event_id", o.EventID), zap.Error(o.Err), zap.ByteString("stack", o.Stack))
+	case relay.Unavailable:
+		h.trouble(zap.ErrorLevel, "the ledger cannot be used: nothing is acknowledged", route, zap.Error(o.Err))
+	case relay.Stalled:
+		h.trouble(zap.ErrorLevel, "the ledger cannot be used: events wait", route, zap.Error(o.Err))
+	case relay.Damaged:
+		h.logger.Error("an event waits because the ledger is damaged there: others go on",
+			route, zap.String("event_id", o.EventID), zap.Error(o.Err))
+	case relay.Unsettled:
+		h.logger.Error("the event's order may be paid without a word to the app: replay the event",
+			h.fields(o.Event, zap.Error(redacted(o.Err)))...)
+	}
+	if o.Became == ledger.Dead {
+		h.reportDead(o)
+	}
 }
 
-// tellRejected tells that a delivery was refused, once a second at most.
-func (h *Webhook) tellRejected(reason, clientIP string) {
-	if h.app.rejectionsOf(h.routeName).Allow() {
-		h.events.announce(eventRejected, map[string]any{
-			"account": h.accountName, "route": h.routeName, "reason": reason, "client_ip": clientIP,
+// trouble logs what may come in a flood, a few lines a second at most.
+func (h *Webhook) trouble(level zapcore.Level, message string, fields ...zap.Field) {
+	if h.troubles.Allow() {
+		h.logger.Log(level, message, fields...)
+	}
+}
+
+func (h *Webhook) reportDelivered(o relay.Outcome) {
+	h.deliveryLag.Observe(h.app.now().Sub(o.Event.ReceivedAt).Seconds())
+	data := h.facts(o.Event)
+	confirmed := o.Confirmation
+	if confirmed == nil {
+		confirmed = new(ledger.Confirmation)
+	}
+	data["order_state"] = confirmed.OrderState
+	h.events.emit(eventDelivered, data)
+	if confirmed.Fulfill {
+		h.events.emit(eventOrderPaid, h.facts(o.Event))
+	}
+}
+
+func (h *Webhook) reportHeld(o relay.Outcome) {
+	cause := redact(o.Err.Error())
+	h.logger.Error("holding an event", h.fields(o.Event, zap.String("cause", cause))...)
+	var held *confirm.HeldError
+	if errors.As(o.Err, &held) {
+		metrics.held.WithLabelValues(h.route.Name, held.Kind()).Inc()
+	}
+	data := h.facts(o.Event)
+	data["cause"] = cause
+	h.events.emit(eventHeld, data)
+}
+
+// reportDead reports that an event was given up.
+func (h *Webhook) reportDead(o relay.Outcome) {
+	cause := redact(o.Err.Error())
+	h.logger.Error("an event is dead: replay it, once what is wrong is mended",
+		h.fields(o.Event, zap.Int("attempts", o.Attempt), zap.Bool("fulfill", o.Fulfills), zap.String("cause", cause))...)
+	data := h.facts(o.Event)
+	data["cause"], data["fulfill"] = cause, o.Fulfills
+	h.events.emit(eventDead, data)
+}
+
+// reportRejected reports that a webhook was refused, once a second at most.
+func (h *Webhook) reportRejected(reason, clientIP string) {
+	if h.app.rejectionsOf(h.route.Name).Allow() {
+		h.events.emit(eventRejected, map[string]any{
+			"account": h.route.Account.Name, "route": h.route.Name, "reason": reason, "client_ip": clientIP,
 		})
 	}
 }
 
-// rejectionsOf limits how often a route's rejections are announced, at however
+// rejectionsOf limits how often a route's rejections are emitted, at however
 // many places the route stands.
 func (a *App) rejectionsOf(route string) *rate.Limiter {
 	limiter, _ := a.rejections.LoadOrStore(route, rate.NewLimiter(rate.Every(time.Second), 1))
 	return limiter.(*rate.Limiter)
 }
-
-// kind is the first word of why an event is held: risky, mismatch or late.
-func (e *heldError) kind() string {
-	kind, _, _ := strings.Cut(e.cause, ":")
-	return kind
-}
-
-// heldKinds are all that kind returns.
-var heldKinds = []string{"risky", "mismatch", "late"}
 
 var emailAddress = regexp.MustCompile(`[^\s"'<>(),;:=\\]+@[^\s"'<>(),;:=\\]+`)
 
@@ -232,4 +262,4 @@ func redacted(err error) error {
 	return errors.New(redact(err.Error()))
 }
 
-var _ caddyevents.Handler = (*announcer)(nil)
+var _ caddyevents.Handler = (*emitter)(nil)

@@ -11,12 +11,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/google/uuid"
 	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 )
 
 func init() {
@@ -97,12 +100,13 @@ type Checkout struct {
 	CheckoutHosts []string `json:"checkout_hosts,omitempty"`
 
 	app         *App
-	till        *till
+	account     *gateway.Account
+	sessions    *checkout.Sessions
 	linkSecrets []string
 	paths       map[string]string // of the fields in an app's answer
-	fixed       offer             // what is known at load
+	fixed       checkout.Request  // what is known at load
 	min, max    string
-	limits      *limits
+	limits      *checkout.Limits
 	logger      *zap.Logger
 }
 
@@ -138,11 +142,14 @@ func (h *Checkout) Provision(ctx caddy.Context) error {
 		return err
 	}
 	repl := caddy.NewReplacer()
-	account, err := optional(repl, "account", h.Account)
+	name, err := placeholder.Optional(repl, "account", h.Account)
 	if err != nil {
 		return err
 	}
-	if h.till, err = h.app.tillOf(account); err != nil {
+	if h.account, err = h.app.account(name); err != nil {
+		return err
+	}
+	if h.sessions, err = h.app.sessionsOf(h.account); err != nil {
 		return err
 	}
 	return h.resolve(repl)
@@ -155,24 +162,27 @@ func (h *Checkout) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	}
 	if !slices.Contains(h.Methods, r.Method) || isPrefetch(r) {
 		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
-		return h.fail(w, r, &checkoutError{status: http.StatusMethodNotAllowed, code: "bad_method", text: "use " + strings.Join(h.Methods, " or ")}, "")
+		return h.fail(w, r, badMethod("use "+strings.Join(h.Methods, " or ")), "")
 	}
-	var o offer
+	var request checkout.Request
 	var err error
-	switch {
-	case len(h.linkSecrets) > 0:
-		o, err = h.fromLink(r)
-	default:
-		o, err = h.fromConfig(r)
+	if len(h.linkSecrets) > 0 {
+		request, err = checkout.ReadLink(r.URL.RawQuery, h.linkSecrets, h.account.Info.AccountID, h.app.now())
+	} else {
+		request, err = h.fromConfig(r)
 	}
 	if err != nil {
 		return h.fail(w, r, err, "")
 	}
-	return h.checkOut(w, r, h.complete(r, o))
+	return h.checkOut(w, r, h.complete(r, request))
 }
 
-// intercept lets the app answer, and makes a checkout of an answer that asks for
-// one. A webhook that is being handed over passes untouched.
+func badMethod(text string) error {
+	return &checkout.Error{Status: http.StatusMethodNotAllowed, Code: "bad_method", Text: text}
+}
+
+// intercept lets the app answer, and opens the checkout session that an answer
+// asks for. A webhook on its way to the app passes untouched.
 func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if r.Method == http.MethodHead || caddyhttp.GetVar(r.Context(), "ccpayment_event_id") != nil {
 		return next.ServeHTTP(w, r)
@@ -189,8 +199,8 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	if err != nil {
 		return err
 	}
-	o, err := h.fromAnswer(iw)
-	if errors.Is(err, errNoOffer) {
+	request, err := h.fromAnswer(iw)
+	if errors.Is(err, checkout.ErrNoRequest) {
 		return iw.passOn()
 	}
 	for _, cookie := range iw.header.Values("Set-Cookie") {
@@ -200,133 +210,106 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	case err != nil:
 	case len(h.Methods) > 0 && !slices.Contains(h.Methods, r.Method):
 		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
-		err = &checkoutError{status: http.StatusMethodNotAllowed, code: "bad_method", text: "use " + strings.Join(h.Methods, " or ")}
+		err = badMethod("use " + strings.Join(h.Methods, " or "))
 	case isPrefetch(r):
-		err = &checkoutError{status: http.StatusMethodNotAllowed, code: "bad_method", text: "an order is made when the page is visited, not ahead of it"}
+		err = badMethod("an order is made when the page is visited, not ahead of it")
 	}
 	if err != nil {
 		return h.fail(w, r, err, "")
 	}
-	return h.checkOut(w, r, h.complete(r, o))
+	return h.checkOut(w, r, h.complete(r, request))
 }
 
-// fromConfig is the offer of the configuration.
-func (h *Checkout) fromConfig(r *http.Request) (offer, error) {
-	o := h.fixed
-	if o.orderID == "" || strings.Contains(o.orderID, requestUUID) {
+// fromConfig is the request of the configuration.
+func (h *Checkout) fromConfig(r *http.Request) (checkout.Request, error) {
+	request := h.fixed
+	if request.OrderID == "" || strings.Contains(request.OrderID, requestUUID) {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return o, unavailableLedger(err)
+			return request, checkout.Unavailable(err)
 		}
-		o.orderID = strings.ReplaceAll(o.orderID, requestUUID, id.String())
-		if h.fixed.orderID == "" {
-			o.orderID = id.String()
+		request.OrderID = strings.ReplaceAll(request.OrderID, requestUUID, id.String())
+		if h.fixed.OrderID == "" {
+			request.OrderID = id.String()
 		}
 	}
 	if h.BuyerPrice != nil {
-		r.Body = http.MaxBytesReader(nil, r.Body, largestOffer)
+		r.Body = http.MaxBytesReader(nil, r.Body, checkout.LargestRequest)
 		price := strings.TrimSpace(r.FormValue(h.BuyerPrice.Field))
 		if err := h.checkBuyerPrice(price); err != nil {
-			return o, badAmount(err)
+			return request, badAmount(err)
 		}
-		o.price = price
+		request.Price = price
 	}
-	return o, nil
+	return request, nil
 }
 
 func badAmount(err error) error {
-	return &checkoutError{status: http.StatusBadRequest, code: "bad_amount", text: err.Error()}
+	return &checkout.Error{Status: http.StatusBadRequest, Code: "bad_amount", Text: err.Error()}
 }
 
-// complete adds what only the request tells, and the configuration's for what
-// the source left out.
-func (h *Checkout) complete(r *http.Request, o offer) offer {
+// complete adds what only the HTTP request tells, and the configuration's for
+// what the source left out.
+func (h *Checkout) complete(r *http.Request, request checkout.Request) checkout.Request {
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if o.currency == "" {
-		o.currency = h.fixed.currency
+	if request.Currency == "" {
+		request.Currency = h.fixed.Currency
 	}
-	if o.coin == "" && h.fixed.coin != "" {
-		o.coin, o.chain = h.fixed.coin, h.fixed.chain
+	if request.Coin == "" && h.fixed.Coin != "" {
+		request.Coin, request.Chain = h.fixed.Coin, h.fixed.Chain
 	}
 	for _, field := range []struct {
 		to   *string
 		from string
 	}{
-		{&o.product, h.Product},
-		{&o.buyerEmail, h.BuyerEmail},
-		{&o.returnURL, h.ReturnURL},
-		{&o.closeURL, h.CloseURL},
+		{&request.Product, h.Product},
+		{&request.BuyerEmail, h.BuyerEmail},
+		{&request.ReturnURL, h.ReturnURL},
+		{&request.CloseURL, h.CloseURL},
 	} {
 		if *field.to == "" {
 			*field.to = repl.ReplaceAll(field.from, "")
 		}
 	}
-	if o.expires == 0 {
-		o.expires = h.fixed.expires
+	if request.Expires == 0 {
+		request.Expires = h.fixed.Expires
 	}
-	o.notifyURL = h.fixed.notifyURL
-	return o
+	request.NotifyURL = h.fixed.NotifyURL
+	return request
 }
 
-// checkOut sends the buyer to the offer's checkout.
-func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, o offer) error {
+// checkOut opens the request's checkout session and sends the buyer to its page.
+func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request checkout.Request) error {
 	if h.limits != nil {
-		o.limits, o.client = h.limits, clientIP(r.Context(), r.RemoteAddr)
+		request.Limits, request.Client = h.limits, clientIP(r.Context(), r.RemoteAddr)
 	}
-	done, err := h.till.openOnce(r.Context(), o)
+	session, err := h.sessions.Open(r.Context(), request)
 	if err == nil {
-		err = checkHost(done.CheckoutURL, h.CheckoutHosts)
+		err = checkout.CheckHost(session.CheckoutURL, h.CheckoutHosts, h.account.Info.Title)
 	}
-	var field *fieldError
-	if h.BuyerPrice != nil && errors.As(err, &field) && field.field == "price" {
-		err = badAmount(field) // only CCPayment knows how many decimals the currency has
+	var field *gateway.FieldError
+	if h.BuyerPrice != nil && errors.As(err, &field) && field.Field == "price" {
+		err = badAmount(field) // only the gateway knows how many decimals the currency has
 	}
 	if err != nil {
-		return h.fail(w, r, err, h.till.withToken(o.returnURL, o.orderID))
+		return h.fail(w, r, err, h.sessions.WithToken(request.ReturnURL, request.OrderID))
 	}
-	if done.isNew {
-		h.logger.Info("made an order", zap.String("order_id", done.orderID), zap.String("gateway_order_id", done.ID))
+	if session.IsNew {
+		h.logger.Info("made an order", zap.String("order_id", session.OrderID), zap.String("gateway_order_id", session.ID))
 	}
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("Referrer-Policy", "no-referrer")
 	if h.wantsPage(r) {
-		header.Set("Location", done.CheckoutURL)
+		header.Set("Location", session.CheckoutURL)
 		w.WriteHeader(http.StatusSeeOther)
 		return nil
 	}
 	status := http.StatusOK
-	if done.isNew {
+	if session.IsNew {
 		status = http.StatusCreated
 	}
-	return writeJSON(w, status, viewCheckout(done))
-}
-
-// checkoutView is a checkout for programs.
-type checkoutView struct {
-	OrderID     string     `json:"order_id"`
-	CheckoutURL string     `json:"checkout_url"`
-	Token       string     `json:"status_token"`
-	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
-	Price       string     `json:"price"`
-	Currency    string     `json:"currency"`
-	Address     string     `json:"address,omitempty"`
-	Memo        string     `json:"memo,omitempty"`
-	Amount      string     `json:"amount,omitempty"`
-	Coin        string     `json:"coin,omitempty"`
-	Chain       string     `json:"chain,omitempty"`
-}
-
-func viewCheckout(o opened) checkoutView {
-	v := checkoutView{
-		OrderID: o.orderID, CheckoutURL: o.CheckoutURL, Token: o.token, Price: o.price, Currency: o.symbol,
-		Address: o.Address, Memo: o.Memo, Amount: o.Amount, Coin: o.paySym, Chain: o.Terms.Chain,
-	}
-	if !o.ExpiresAt.IsZero() {
-		at := o.ExpiresAt.UTC()
-		v.ExpiresAt = &at
-	}
-	return v
+	return writeJSON(w, status, checkout.ViewOf(session))
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) error {
@@ -336,34 +319,30 @@ func writeJSON(w http.ResponseWriter, status int, value any) error {
 }
 
 // fail answers with an error: JSON for programs; for browsers it is Caddy's to
-// show, with `handle_errors`. One whose order is paid goes back to the shop,
+// show, with `handle_errors`. A buyer whose order is paid goes back to the shop,
 // where the order says which page that is.
 func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back string) error {
-	var e *checkoutError
+	var e *checkout.Error
 	if !errors.As(err, &e) {
-		e = &checkoutError{status: http.StatusInternalServerError, code: "internal", text: "the checkout failed", cause: err}
+		e = &checkout.Error{Status: http.StatusInternalServerError, Code: "internal", Text: "the checkout failed", Cause: err}
 	}
-	if e.status >= http.StatusInternalServerError {
-		h.logger.Error("no checkout", zap.String("code", e.code), zap.Int("status", e.status), zap.Error(redacted(e)))
+	if e.Status >= http.StatusInternalServerError {
+		h.logger.Error("no checkout", zap.String("code", e.Code), zap.Int("status", e.Status), zap.Error(redacted(e)))
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	if e.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(e.retryAfter.Seconds()+0.999)))
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds()+0.999)))
 	}
 	if h.wantsPage(r) {
 		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-		code := "" // empty rather than unknown, so that no page shows the placeholder
-		if e.gatewayCode != 0 {
-			code = strconv.Itoa(e.gatewayCode)
-		}
-		repl.Set("http.ccpayment.error", e.code)
-		repl.Set("http.ccpayment.gateway_code", code)
-		if e.code == "paid" && back != "" && checkURL("return_url", back) == nil {
+		repl.Set("http.ccpayment.error", e.Code)
+		repl.Set("http.ccpayment.gateway_code", e.GatewayCode) // empty rather than unknown, so that no page shows the placeholder
+		if e.Code == "paid" && back != "" && checkout.CheckURL("return_url", back, h.account.Info) == nil {
 			w.Header().Set("Location", back)
 			w.WriteHeader(http.StatusSeeOther)
 			return nil
 		}
-		return caddyhttp.Error(e.status, errors.New(e.text)) // Caddy logs it, too: the cause stands in our line
+		return caddyhttp.Error(e.Status, errors.New(e.Text)) // Caddy logs it, too: the cause stands in our line
 	}
 	var body struct {
 		Error struct {
@@ -371,8 +350,8 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back 
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	body.Error.Code, body.Error.Message = e.code, e.text
-	return writeJSON(w, e.status, body)
+	body.Error.Code, body.Error.Message = e.Code, e.Text
+	return writeJSON(w, e.Status, body)
 }
 
 // wantsPage reports whether a browser navigates.

@@ -1,7 +1,6 @@
 package ccpayment
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -9,6 +8,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -24,13 +25,9 @@ type Status struct {
 	// of the ccpayment app.
 	Account string `json:"account,omitempty"`
 
-	app     *App
-	account string
-	secrets *credentials
+	tokens checkout.Tokens
+	orders checkout.StatusReader
 }
-
-// longestWait is how long a page may wait for a change.
-const longestWait = 55 * time.Second
 
 // CaddyModule returns the Caddy module information.
 func (*Status) CaddyModule() caddy.ModuleInfo {
@@ -42,26 +39,21 @@ func (*Status) CaddyModule() caddy.ModuleInfo {
 
 // Provision resolves the account.
 func (h *Status) Provision(ctx caddy.Context) error {
-	var err error
-	if h.app, err = appOf(ctx); err != nil {
+	app, err := appOf(ctx)
+	if err != nil {
 		return err
 	}
-	if h.account, err = optional(caddy.NewReplacer(), "account", h.Account); err != nil {
+	name, err := placeholder.Optional(caddy.NewReplacer(), "account", h.Account)
+	if err != nil {
 		return err
 	}
-	h.secrets, err = h.app.credentials(h.account)
-	return err
-}
-
-// statusView is what a buyer's page is told.
-type statusView struct {
-	OrderID    string     `json:"order_id"`
-	State      string     `json:"state"`
-	AmountDue  string     `json:"amount_due"`
-	AmountPaid string     `json:"amount_paid"`
-	Currency   string     `json:"currency"`
-	ExpiresAt  *time.Time `json:"expires_at"`
-	Fulfilled  bool       `json:"fulfilled"`
+	account, err := app.account(name)
+	if err != nil {
+		return err
+	}
+	h.tokens = checkout.NewTokens(account)
+	h.orders = checkout.StatusReader{Account: account, Ledger: app.ledger.Acquire, Now: app.now}
+	return nil
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -72,7 +64,7 @@ func (h *Status) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 		return caddyhttp.Error(http.StatusMethodNotAllowed, errors.New("use GET"))
 	}
 	query := r.URL.Query()
-	orderID, ok := h.secrets.readStatusToken(query.Get("t"))
+	orderID, ok := h.tokens.ReadStatusToken(query.Get("t"))
 	if !ok {
 		return caddyhttp.Error(http.StatusNotFound, errors.New("there is no order with this token"))
 	}
@@ -83,7 +75,7 @@ func (h *Status) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 			return caddyhttp.Error(http.StatusBadRequest, errors.New("wait must be a duration such as 25s"))
 		}
 	}
-	view, err := h.view(r.Context(), orderID, min(wait, longestWait))
+	view, err := h.orders.Read(r.Context(), orderID, wait)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return caddyhttp.Error(http.StatusNotFound, err)
@@ -92,51 +84,6 @@ func (h *Status) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	return writeJSON(w, http.StatusOK, view)
-}
-
-// view reads the order, and waits for its next change where that is wished.
-func (h *Status) view(ctx context.Context, orderID string, wait time.Duration) (statusView, error) {
-	shared, err := h.app.acquireLedger()
-	if err != nil {
-		return statusView{}, err
-	}
-	defer h.app.releaseLedger()
-	id := ledger.OrderID{AppID: h.secrets.appID, ID: h.secrets.orderPrefix + orderID}
-	changed, stop := shared.Watch(id) // before it is read, so that no change is missed
-	defer stop()
-	order, err := shared.Order(ctx, id)
-	if err != nil || wait <= 0 || order.FulfilledBy != "" {
-		return viewStatus(order, h.app.now()), err
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-changed:
-		order, err = shared.Order(ctx, id)
-	case <-timer.C:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	return viewStatus(order, h.app.now()), err
-}
-
-func viewStatus(o ledger.Order, now time.Time) statusView {
-	v := statusView{
-		OrderID: o.OwnID, State: o.State, AmountDue: o.Due, AmountPaid: o.Paid, Currency: o.Currency,
-		Fulfilled: o.Fulfilled(),
-	}
-	if c := o.Checkout; c != nil {
-		if at := c.Latest().ExpiresAt; !at.IsZero() {
-			v.ExpiresAt = &at
-		}
-		if v.State == "" {
-			v.State, v.AmountDue, v.AmountPaid, v.Currency = "unpaid", c.Terms.Price, "0", c.Symbol
-			if v.ExpiresAt != nil && now.After(*v.ExpiresAt) {
-				v.State = "expired"
-			}
-		}
-	}
-	return v
 }
 
 // Interface guards

@@ -17,8 +17,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
-	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -144,22 +144,12 @@ type Webhook struct {
 	Wait caddy.Duration `json:"wait,omitempty"`
 
 	app         *App
-	gateway     gateway
-	secrets     *credentials
-	accountName string
-	routeName   string
+	webhooks    gateway.Webhooks // of the account, by the scheme
+	route       *relay.Route
 	allowed     []netip.Prefix
 	laxProxies  bool
 	warnProxies sync.Once
-	types       []string
-	statuses    []string
-	token       string
-	sign        appSigner
-	ackText     string
-	policy      policy
-	delivery    caddyhttp.Handler // with deliver only
-	server      *caddyhttp.Server // that the handler is part of, if any
-	events      *announcer
+	events      *emitter
 	logger      *zap.Logger
 	// A flood must not fill the disk with log lines, nor one of strangers hide
 	// what is wrong here.
@@ -167,20 +157,6 @@ type Webhook struct {
 
 	webhookTime, deliveryTime, deliveryLag prometheus.Observer
 	clockSkew                              prometheus.Gauge
-}
-
-// AppSignature says how requests to the app are signed.
-type AppSignature struct {
-	// `ccpayment`: Appid, Timestamp and Sign, made anew with the account's
-	// secret. `standard`: Standard Webhooks v1. Required.
-	Scheme string `json:"scheme,omitempty"`
-
-	// The secret of `standard`: base64 of 24 to 64 bytes, with or without
-	// `whsec_` in front.
-	Secret string `json:"secret,omitempty"`
-
-	// A secret that `standard` signs with as well while the app changes over.
-	Previous string `json:"previous,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -210,10 +186,10 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.provisionMetrics()
-	if h.events, err = newAnnouncer(ctx); err != nil {
+	if h.events, err = newEmitter(ctx); err != nil {
 		return err
 	}
-	first, err := h.app.claimRoute(h.routeName, string(config))
+	first, err := h.app.claimRoute(h.route.Name, string(config))
 	if err != nil {
 		return err
 	}
@@ -225,14 +201,14 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 		h.warn()
 	} else {
 		h.logger.Warn("the route stands more than once and hands each event over at one of its places only: "+
-			"if they lead to different apps, give each its own with `route`", zap.String("route", h.routeName))
+			"if they lead to different apps, give each its own with `route`", zap.String("route", h.route.Name))
 	}
 
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		if !guardServer(server) {
 			h.logger.Warn("client-sent Ccpayment headers are removed from the requests of this route only: "+
 				"in a named route, add `request_header -Ccpayment-*` to the sites that invoke it",
-				zap.String("route", h.routeName))
+				zap.String("route", h.route.Name))
 		}
 		h.laxProxies = server.TrustedProxiesStrict == 0
 	}
@@ -241,15 +217,6 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 
 // Validate checks the options.
 func (h *Webhook) Validate() error {
-	switch h.Scheme {
-	case "hmac":
-	case "rsa":
-		if h.secrets.webhookKey == nil {
-			return errors.New("scheme rsa needs the account's webhook_key")
-		}
-	default:
-		return fmt.Errorf("unknown scheme %q: use hmac or rsa", h.Scheme)
-	}
 	switch h.Stale {
 	case "confirm", "reject":
 	default:
@@ -283,71 +250,103 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if len(r.Header["Sign"]) > 0 {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
-	typ, a := h.receive(w, r, next)
-	a.write(w)
+	notice, reply := h.receive(w, r, next)
+	reply.Write(w)
 
-	metrics.webhooks.WithLabelValues(h.accountName, h.routeName, typeLabel(typ), a.outcome).Inc()
+	account := h.route.Account
+	metrics.webhooks.WithLabelValues(account.Name, h.route.Name, typeLabel(notice, account.Info), reply.Outcome).Inc()
 	h.webhookTime.Observe(h.app.now().Sub(start).Seconds())
 	if c := h.logger.Check(zap.DebugLevel, "answered webhook"); c != nil {
-		c.Write(zap.String("route", h.routeName), zap.String("type", typ), zap.Int("status", a.status), zap.String("outcome", a.outcome))
+		c.Write(zap.String("route", h.route.Name), zap.String("type", notice.Type), zap.Int("status", reply.Status), zap.String("outcome", reply.Outcome))
 	}
 	return nil
 }
 
-// receive is the way of a delivery: limits, signature, event, ledger, app.
-func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (typ string, a answer) {
-	body, a, ok := h.readBody(w, r)
+// receive is the way of a webhook: limits, signature, event, ledger, app. The
+// notice is empty where the webhook was refused before it was read.
+func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (n gateway.Notice, reply relay.Reply) {
+	body, reply, ok := h.readBody(w, r)
 	if !ok {
-		return "", h.reject(r, a)
+		return n, h.reject(r, reply)
 	}
+	account := h.route.Account
 	now := h.app.now() // not earlier: a slow sender must not stretch the tolerance
-	signedAt, err := h.gateway.verify(r.Header, body, now)
+	signedAt, err := h.webhooks.Verify(gateway.Request{Method: r.Method, URL: account.WebhookURL, Header: r.Header, Body: body}, now)
 	switch {
-	case errors.Is(err, client.ErrHeaders):
-		return "", h.reject(r, badRequest("bad_headers", err))
+	case errors.Is(err, gateway.ErrMalformed):
+		return n, h.reject(r, badRequest("bad_headers", err))
 	case err != nil:
-		return "", h.reject(r, answer{status: http.StatusUnauthorized, outcome: "bad_signature", text: "the signature does not match", cause: err})
+		return n, h.reject(r, relay.Refuse(http.StatusUnauthorized, "bad_signature", "the signature does not match", err))
 	}
 	skew := now.Sub(signedAt)
 	h.clockSkew.Set(skew.Seconds())
 	stale := skew.Abs() > time.Duration(h.Tolerance)
 	if stale && h.Stale == "reject" {
-		return "", h.reject(r, tooStale(skew))
+		return n, h.reject(r, tooStale(skew))
 	}
-	d, err := h.gateway.read(body)
+	if n, err = h.webhooks.Read(body); err != nil {
+		return n, h.reject(r, badRequest("unreadable", err))
+	}
+	if _, isKnown := account.Info.Type(n.Type); stale && !isKnown { // and so cannot be confirmed
+		return n, h.reject(r, tooStale(skew))
+	}
+	if n.Ping {
+		return n, relay.Reply{Status: http.StatusOK, Outcome: "activated", Ack: account.Info.PingAck}
+	}
+	l, release, err := h.app.ledger.Acquire()
 	if err != nil {
-		return "", h.reject(r, badRequest("unreadable", err))
+		h.report(relay.Outcome{Kind: relay.Unavailable, Err: err})
+		return n, relay.Unusable(err)
 	}
-	if stale && !h.gateway.canConfirm(d.event.Type) {
-		return d.event.Type, h.reject(r, tooStale(skew))
-	}
-	if d.activation {
-		return d.event.Type, activated
-	}
-	h.complete(&d.event, r, body, now)
-	d.event.Request.Stale = stale
-	failpoint.Reach("read")
-	return d.event.Type, h.handle(r, next, d)
+	defer release()
+	event := h.route.Event(n, requestOf(r, stale), body, now)
+	return n, h.route.Receive(r.Context(), n, event, liveApp{r, next}, l)
 }
 
-// tooStale is the answer to a delivery whose time is too far from ours.
-func tooStale(skew time.Duration) answer {
-	return answer{
-		status: http.StatusUnauthorized, outcome: "stale", text: "the timestamp is too far from now",
-		cause: fmt.Errorf("signed %s away from our time: is the clock right?", skew.Round(time.Second)),
+// requestOf is what the ledger keeps of the request that brought an event.
+func requestOf(r *http.Request, stale bool) ledger.Request {
+	return ledger.Request{
+		Method:      r.Method,
+		URI:         r.RequestURI,
+		Host:        r.Host,
+		RemoteAddr:  r.RemoteAddr,
+		TLS:         r.TLS != nil,
+		ContentType: r.Header.Get("Content-Type"),
+		UserAgent:   r.Header.Get("User-Agent"),
+		Stale:       stale,
 	}
 }
+
+func badRequest(outcome string, err error) relay.Reply {
+	return relay.Refuse(http.StatusBadRequest, outcome, err.Error(), err)
+}
+
+// tooStale is the reply to a webhook whose time is too far from ours.
+func tooStale(skew time.Duration) relay.Reply {
+	return relay.Refuse(http.StatusUnauthorized, "stale", "the timestamp is too far from now",
+		fmt.Errorf("signed %s away from our time: is the clock right?", skew.Round(time.Second)))
+}
+
+var tooLarge = relay.Refuse(http.StatusRequestEntityTooLarge, "too_large", "the body is too large", nil)
+
+// linesPerSecond bounds what a flood writes to the log.
+const linesPerSecond = 10
+
+// usualSize is more than nearly all webhooks have.
+const usualSize = 4 << 10
 
 // readBody applies what is checked before the signature, and reads the body.
-func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, answer, bool) {
+func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, relay.Reply, bool) {
 	if r.Method != http.MethodPost {
-		return nil, answer{status: http.StatusMethodNotAllowed, outcome: "bad_method", text: "webhooks are POSTed", allow: http.MethodPost}, false
+		reply := relay.Refuse(http.StatusMethodNotAllowed, "bad_method", "webhooks are POSTed", nil)
+		reply.Allow = http.MethodPost
+		return nil, reply, false
 	}
 	if r.ContentLength > h.MaxSize {
 		return nil, tooLarge, false
 	}
 	if !h.allows(r) {
-		return nil, answer{status: http.StatusForbidden, outcome: "bad_ip", text: "this address may not deliver webhooks"}, false
+		return nil, relay.Refuse(http.StatusForbidden, "bad_ip", "this address may not deliver webhooks", nil), false
 	}
 	var body bytes.Buffer
 	// An announced length is no reason to set memory aside; a webhook's is short.
@@ -357,9 +356,9 @@ func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, answ
 		return nil, tooLarge, false
 	}
 	if err != nil {
-		return nil, answer{status: http.StatusBadRequest, outcome: "unreadable", text: "the body broke off", cause: err}, false
+		return nil, relay.Refuse(http.StatusBadRequest, "unreadable", "the body broke off", err), false
 	}
-	return body.Bytes(), answer{}, true
+	return body.Bytes(), relay.Reply{}, true
 }
 
 func (h *Webhook) allows(r *http.Request) bool {
@@ -369,7 +368,7 @@ func (h *Webhook) allows(r *http.Request) bool {
 	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted && h.laxProxies {
 		h.warnProxies.Do(func() {
 			h.logger.Warn("allow_ips can be passed with a forged X-Forwarded-For: set trusted_proxies_strict",
-				zap.String("route", h.routeName))
+				zap.String("route", h.route.Name))
 		})
 	}
 	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
@@ -381,32 +380,15 @@ func (h *Webhook) allows(r *http.Request) bool {
 	return slices.ContainsFunc(h.allowed, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// complete adds to the event what the delivery knows.
-func (h *Webhook) complete(e *ledger.Event, r *http.Request, body []byte, now time.Time) {
-	e.Route = h.routeName
-	e.Account = h.accountName
-	e.ReceivedAt = now.UTC()
-	e.Body = body
-	e.Request = ledger.Request{
-		Method:      r.Method,
-		URI:         r.RequestURI,
-		Host:        r.Host,
-		RemoteAddr:  r.RemoteAddr,
-		TLS:         r.TLS != nil,
-		ContentType: r.Header.Get("Content-Type"),
-		UserAgent:   r.Header.Get("User-Agent"),
-	}
-}
-
-// reject logs a refused delivery, a few a second at most, and returns its answer.
-func (h *Webhook) reject(r *http.Request, a answer) answer {
+// reject logs a refused webhook, a few a second at most, and returns its reply.
+func (h *Webhook) reject(r *http.Request, reply relay.Reply) relay.Reply {
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	h.tellRejected(a.outcome, ip)
+	h.reportRejected(reply.Outcome, ip)
 	if h.rejections.Allow() {
-		h.logger.Warn("rejected a webhook", zap.String("route", h.routeName), zap.String("reason", a.outcome),
-			zap.String("client_ip", ip), zap.NamedError("cause", redacted(a.cause)))
+		h.logger.Warn("rejected a webhook", zap.String("route", h.route.Name), zap.String("reason", reply.Outcome),
+			zap.String("client_ip", ip), zap.NamedError("cause", redacted(reply.Err)))
 	}
-	return a
+	return reply
 }
 
 // Interface guards

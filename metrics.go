@@ -6,7 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 )
 
 // metrics are the collectors of this process. They are made once and
@@ -78,31 +79,27 @@ func registerMetrics(registry *prometheus.Registry) error {
 // provisionMetrics has the route's series begin at zero, so that an alert sees
 // the first increase too.
 func (h *Webhook) provisionMetrics() {
-	h.webhookTime = metrics.webhookTime.WithLabelValues(h.routeName)
-	h.deliveryTime = metrics.deliveryTime.WithLabelValues(h.routeName)
-	h.deliveryLag = metrics.deliveryLag.WithLabelValues(h.routeName)
-	h.clockSkew = metrics.clockSkew.WithLabelValues(h.accountName)
-	for _, kind := range heldKinds {
-		metrics.held.WithLabelValues(h.routeName, kind)
+	h.webhookTime = metrics.webhookTime.WithLabelValues(h.route.Name)
+	h.deliveryTime = metrics.deliveryTime.WithLabelValues(h.route.Name)
+	h.deliveryLag = metrics.deliveryLag.WithLabelValues(h.route.Name)
+	h.clockSkew = metrics.clockSkew.WithLabelValues(h.route.Account.Name)
+	for _, kind := range confirm.HeldKinds {
+		metrics.held.WithLabelValues(h.route.Name, kind)
 	}
 }
 
-// observeAPI counts the requests of an account.
-func observeAPI(account string) func(client.Call) {
-	return func(c client.Call) {
+// observeAPI counts the calls of an account's API.
+func observeAPI(account string) func(gateway.Call) {
+	return func(c gateway.Call) {
 		metrics.apiRequests.WithLabelValues(account, c.Endpoint, c.Code).Inc()
 		metrics.apiTime.WithLabelValues(c.Endpoint).Observe(c.Took.Seconds())
 	}
 }
 
 // typeLabel keeps the label's values few: a type comes from outside.
-func typeLabel(typ string) string {
-	switch typ {
-	case "DirectDeposit", "ApiDeposit", "ApiWithdrawal", "UserDeposit", "UserWithdrawal", activationType:
-		return typ
-	case "":
-		return ""
-	default:
-		return "other"
+func typeLabel(n gateway.Notice, info gateway.Info) string {
+	if _, isKnown := info.Type(n.Type); isKnown || n.Ping || n.Type == "" {
+		return n.Type
 	}
+	return "other"
 }

@@ -2,12 +2,12 @@ package ccpayment
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/reload"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -61,14 +61,14 @@ type census struct {
 
 type tally [ledger.Discarded + 1]uint64
 
-func (c *census) add(l *sharedLedger) {
+func (c *census) add(l *reload.Shared) {
 	ctx := context.Background()
 	counts, err := l.Counts(ctx)
 	if err != nil {
 		return
 	}
 	pending := make(map[string]bool)
-	for _, route := range l.routes() { // a route without events has none in each state
+	for _, route := range l.Routes() { // a route without events has none in each state
 		pending[route] = false
 	}
 	for _, n := range counts {
@@ -79,13 +79,13 @@ func (c *census) add(l *sharedLedger) {
 	}
 	for route, some := range pending {
 		c.of(route)
-		since, ok := l.oldestPending(ctx, route)
+		since, ok := operator.OldestPending(ctx, l.Ledger, route)
 		switch {
 		case ok:
-			c.oldest[route] = max(c.oldest[route], l.now().Sub(since))
+			c.oldest[route] = max(c.oldest[route], time.Since(since))
 		case !some:
 			c.oldest[route] = max(c.oldest[route], 0)
-		} // else the route has no store-and-forward: CCPayment's retries are the retries
+		} // else the route has no store-and-forward: the gateway's retries are the retries
 	}
 	if size, err := l.Size(); err == nil {
 		c.bytes, c.sized = c.bytes+size, true
@@ -99,55 +99,16 @@ func (c *census) of(route string) *tally {
 	return c.events[route]
 }
 
-// routes are the names of the routes of the started configurations.
-func (s *sharedLedger) routes() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var names []string
-	for a := range s.holders {
-		names = slices.AppendSeq(names, maps.Keys(a.routes)) // complete since the App was provisioned
-	}
-	return names
-}
-
 // openLedgers are those of this process, which may be closed at any moment.
-func openLedgers() []*sharedLedger {
-	var open []*sharedLedger
+func openLedgers() []*reload.Shared {
+	var open []*reload.Shared
 	ledgers.Range(func(_, value any) bool {
-		if l, ok := value.(*sharedLedger); ok {
+		if l, ok := value.(*reload.Shared); ok {
 			open = append(open, l)
 		}
 		return true
 	})
 	return open
-}
-
-// longestLook is how many events are looked at to find the oldest pending one.
-// They are kept by when they are due; beyond so many, those due first will do.
-const longestLook = 100
-
-// oldestPending is when the route's oldest event that is to be handed over was
-// received, or last made due by somebody. It is false where there is none, and
-// where the ledger cannot be read.
-func (s *sharedLedger) oldestPending(ctx context.Context, route string) (oldest time.Time, ok bool) {
-	due, err := s.Due(ctx, route, time.Time{}, longestLook)
-	if err != nil {
-		return oldest, false
-	}
-	for _, d := range due {
-		event, err := s.Load(ctx, d.Key)
-		if err != nil {
-			continue // it was handed over meanwhile
-		}
-		since := event.ReceivedAt
-		if event.DueSince != nil {
-			since = *event.DueSince
-		}
-		if !ok || since.Before(oldest) {
-			oldest, ok = since, true
-		}
-	}
-	return oldest, ok
 }
 
 var _ prometheus.Collector = ledgerCollector{}

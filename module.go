@@ -1,5 +1,5 @@
-// Package ccpayment makes Caddy the payment edge of a shop: it verifies
-// CCPayment's webhooks and hands each event to the app behind it exactly once.
+// Package ccpayment makes Caddy the payment edge of a shop: it verifies payment
+// gateways' webhooks and delivers each event to the app behind it exactly once.
 package ccpayment
 
 import (
@@ -21,6 +21,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/reload"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -43,7 +47,7 @@ type App struct {
 	// Further merchant accounts, by name.
 	Accounts map[string]*Account `json:"accounts,omitempty"`
 
-	store  ledger.Driver
+	ledger *reload.Handle
 	logger *zap.Logger
 	now    func() time.Time
 	http   *http.Client // for all accounts' API calls
@@ -51,65 +55,12 @@ type App struct {
 	confirmedAt atomic.Pointer[time.Time] // when an event was last confirmed
 
 	mu       sync.Mutex
-	routes   map[string]string       // the configuration of each route name
-	handlers []*Webhook              // one for each route
-	resolved map[string]*credentials // of each account that was asked for
-	tills    map[string]*till        // of each account that makes orders
-	held     *sharedLedger           // our reference to the ledger
-	released bool
+	routes   map[string]string             // the configuration of each route name
+	handlers []*Webhook                    // one for each route
+	accounts map[string]*gateway.Account   // each account that was asked for
+	sessions map[string]*checkout.Sessions // of each account that makes orders
 
-	rejections sync.Map // by route: how often its rejections are announced
-}
-
-// Account is one merchant account at CCPayment.
-type Account struct {
-	// The app id. Default: `{env.CCPAYMENT_APP_ID}`.
-	AppID string `json:"app_id,omitempty"`
-
-	// The app secret. Default: `{env.CCPAYMENT_APP_SECRET}`.
-	AppSecret string `json:"app_secret,omitempty"`
-
-	// Secrets that still verify webhooks while the secret is being rotated.
-	PreviousSecrets []PreviousSecret `json:"previous_secrets,omitempty"`
-
-	// A file with CCPayment's public key (PEM; PKIX or PKCS #1), which the
-	// scheme `rsa` verifies webhooks with. Experimental.
-	WebhookKey string `json:"webhook_key,omitempty"`
-
-	// A file with the private key that API calls are signed with (RSA; PEM;
-	// PKCS #8 or PKCS #1) instead of the app secret.
-	PrivateKey string `json:"private_key,omitempty"`
-
-	// Where CCPayment's API is: https, or http on loopback, as the sandbox's.
-	// Default: `https://ccpayment.com/ccpayment/v2`.
-	BaseURL string `json:"base_url,omitempty"`
-
-	// How long one try of an API call may take. Default: 10s.
-	APITimeout caddy.Duration `json:"api_timeout,omitempty"`
-
-	// Where the webhooks of orders that are made here are sent. Default: what
-	// CCPayment's console says.
-	WebhookURL string `json:"webhook_url,omitempty"`
-
-	// Text that stands in front of every order id at CCPayment and is removed
-	// towards the app. An order id without it belongs to another shop: its
-	// events are recorded and acknowledged, but not forwarded.
-	OrderPrefix string `json:"order_prefix,omitempty"`
-}
-
-// isSet reports whether any option is given.
-func (a *Account) isSet() bool {
-	return a.AppID+a.AppSecret+a.WebhookKey+a.OrderPrefix+a.PrivateKey+a.BaseURL+a.WebhookURL != "" ||
-		a.APITimeout != 0 || len(a.PreviousSecrets) > 0
-}
-
-// PreviousSecret is an app secret that was replaced.
-type PreviousSecret struct {
-	// The secret. Required.
-	Secret string `json:"secret,omitempty"`
-
-	// When it stops verifying, in RFC 3339. Default: when it is removed here.
-	Until string `json:"until,omitempty"`
+	rejections sync.Map // by route: how often its rejections are emitted
 }
 
 // CaddyModule returns the Caddy module information.
@@ -146,25 +97,47 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading store module: %v", err)
 	}
-	store, ok := mod.(ledger.Driver)
+	driver, ok := mod.(ledger.Driver)
 	if !ok {
 		return fmt.Errorf("module %T is not a store", mod)
 	}
-	a.store = store
+	a.ledger = reload.New(reload.Config{
+		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
+		Committed: func(took time.Duration) { metrics.commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
+	})
+	return a.checkAccounts(ctx)
+}
 
-	// Accounts are checked here although handlers resolve them: a mistake in
-	// one that no handler uses yet is a mistake all the same.
+// checkAccounts opens all accounts, although handlers ask for them: a mistake in
+// one that no handler uses yet is a mistake all the same.
+func (a *App) checkAccounts(ctx caddy.Context) error {
+	if err := a.loadGateways(ctx); err != nil {
+		return err
+	}
 	for name := range a.Accounts {
 		if strings.TrimSpace(name) == "" {
 			return errors.New("an account has no name")
 		}
-		if _, err := a.credentials(name); err != nil {
+		if _, err := a.account(name); err != nil {
 			return err
 		}
 	}
 	if a.isSet() {
-		if _, err := a.credentials(""); err != nil {
+		if _, err := a.account(""); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// loadGateways loads the gateway modules that accounts name.
+func (a *App) loadGateways(ctx caddy.Context) error {
+	if err := a.loadGateway(ctx); err != nil {
+		return fmt.Errorf("default account: %v", err)
+	}
+	for name, account := range a.Accounts {
+		if err := account.loadGateway(ctx); err != nil {
+			return fmt.Errorf("account %q: %v", name, err)
 		}
 	}
 	return nil
@@ -173,62 +146,87 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Start opens the ledger, so that a file that cannot be used fails the new
 // configuration and not the first payment.
 func (a *App) Start() error {
-	if err := a.hold(); err != nil {
+	routes := make([]reload.Route, 0, len(a.handlers))
+	background := 0
+	for _, h := range a.handlers {
+		route := reload.Route{Name: h.route.Name}
+		if h.route.App != nil {
+			route.Run = h.route.Run
+			background++
+		}
+		routes = append(routes, route)
+	}
+	l, err := a.ledger.Start(routes)
+	if err != nil {
 		return err
 	}
-	a.warnUnconfigured(a.held)
-	enterRunning(a)
-	a.logger.Info("started", zap.Strings("routes", slices.Sorted(maps.Keys(a.routes))), zap.Int("handed_over_by_us", len(a.couriers())))
+	a.warnUnconfigured(l)
+	running.Enter(a)
+	a.logger.Info("started", zap.Strings("routes", slices.Sorted(maps.Keys(a.routes))), zap.Int("handed_over_by_us", background))
 	return nil
 }
 
-// Stop ends the handing over in the background, which goes on with the next
+// Stop ends the delivering in the background, which goes on with the next
 // configuration, if there is one. Requests that still run keep using the ledger.
 func (a *App) Stop() error {
-	leaveRunning(a)
-	a.mu.Lock()
-	shared := a.held
-	a.mu.Unlock()
-	if shared != nil {
-		shared.leave(a)
-	}
+	running.Leave(a)
+	a.ledger.Stop()
 	return nil
 }
 
 // Cleanup gives the ledger back. The last configuration, or the last request,
 // that used it closes it.
 func (a *App) Cleanup() error {
-	leaveRunning(a)
+	running.Leave(a)
 	if a.http != nil {
 		a.http.CloseIdleConnections()
 	}
-	return a.letGo()
+	if a.ledger == nil {
+		return nil
+	}
+	return a.ledger.Close()
 }
 
-// credentials resolves an account by name; the empty name is the default one.
-// All that use an account have the same, for they share its API client.
-func (a *App) credentials(name string) (*credentials, error) {
+// account returns an account by name; the empty name is the default one. All
+// that use an account have the same, for they share its API client.
+func (a *App) account(name string) (*gateway.Account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if c := a.resolved[name]; c != nil {
-		return c, nil
+	if account := a.accounts[name]; account != nil {
+		return account, nil
 	}
-	account, label := &a.Account, "default account"
+	configured, label := &a.Account, "default account"
 	if name != "" {
-		if account = a.Accounts[name]; account == nil {
+		if configured = a.Accounts[name]; configured == nil {
 			return nil, fmt.Errorf("account %q is not configured: add `account %s { … }` to the global option ccpayment", name, name)
 		}
 		label = fmt.Sprintf("account %q", name)
 	}
-	c, err := newCredentials(account, name, a.http)
+	account, err := configured.open(name, a.http, a.now)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v", label, err)
 	}
-	if a.resolved == nil {
-		a.resolved = make(map[string]*credentials)
+	if a.accounts == nil {
+		a.accounts = make(map[string]*gateway.Account)
 	}
-	a.resolved[name] = c
-	return c, nil
+	a.accounts[name] = account
+	return account, nil
+}
+
+// accountOf returns the account that an event came for: by its id at the gateway,
+// which is the same where the account was renamed.
+func (a *App) accountOf(e ledger.Event) (*gateway.Account, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if account := a.accounts[e.Account]; account != nil && account.Info.AccountID == e.AppID {
+		return account, true
+	}
+	for _, account := range a.accounts {
+		if account.Info.AccountID == e.AppID {
+			return account, true
+		}
+	}
+	return nil, false
 }
 
 // appOf returns the App of the configuration that is being provisioned.
@@ -240,21 +238,25 @@ func appOf(ctx caddy.Context) (*App, error) {
 	return module.(*App), nil
 }
 
-// tillOf returns the till of an account, of which there is one.
-func (a *App) tillOf(account string) (*till, error) {
-	c, err := a.credentials(account)
+// sessionsOf returns what makes the checkouts of an account, which all its
+// handlers share.
+func (a *App) sessionsOf(account *gateway.Account) (*checkout.Sessions, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if sessions := a.sessions[account.Name]; sessions != nil {
+		return sessions, nil
+	}
+	sessions, err := checkout.New(checkout.Config{
+		Account: account, Ledger: a.ledger.Acquire, Replay: a.replay, Now: a.now, Logger: a.logger,
+	})
 	if err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.tills == nil {
-		a.tills = make(map[string]*till)
+	if a.sessions == nil {
+		a.sessions = make(map[string]*checkout.Sessions)
 	}
-	if a.tills[account] == nil {
-		a.tills[account] = newTill(a, account, c)
-	}
-	return a.tills[account], nil
+	a.sessions[account.Name] = sessions
+	return sessions, nil
 }
 
 // claimRoute registers a route name. The same name may stand for one and the
@@ -277,12 +279,7 @@ type startWatcher struct{ app *App }
 
 // Handle implements caddyevents.Handler.
 func (w startWatcher) Handle(context.Context, caddy.Event) error {
-	w.app.mu.Lock()
-	shared := w.app.held
-	w.app.mu.Unlock()
-	if shared != nil {
-		shared.ready(w.app)
-	}
+	w.app.ledger.Ready()
 	return nil
 }
 
@@ -293,48 +290,92 @@ func (a *App) addRoute(h *Webhook) {
 	a.handlers = append(a.handlers, h)
 }
 
+// handlerOf returns the handler of a route; nil: there is none.
+func (a *App) handlerOf(route string) *Webhook {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(a.handlers, func(h *Webhook) bool { return h.route.Name == route })
+	if i < 0 {
+		return nil
+	}
+	return a.handlers[i]
+}
+
 // routesThatConfirm are the configured routes, and whether they confirm: only
-// then they may tell to fulfil an order.
+// then they may tell to fulfil an order. The map is the caller's.
 func (a *App) routesThatConfirm() map[string]bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	routes := make(map[string]bool, len(a.handlers))
 	for _, h := range a.handlers {
-		routes[h.routeName] = h.Confirm == "on"
+		routes[h.route.Name] = !h.route.Trust
 	}
 	return routes
 }
 
-// couriers are the handlers whose events are handed over in the background.
-func (a *App) couriers() []*Webhook {
+// operator is what people can do with the ledger.
+func (a *App) operator(l *ledger.Ledger) *operator.Operator {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var deliver []*Webhook
+	routes := make([]operator.Route, 0, len(a.handlers))
 	for _, h := range a.handlers {
-		if h.delivery != nil {
-			deliver = append(deliver, h)
-		}
+		routes = append(routes, operator.Route{Account: h.route.Account.Name, Name: h.route.Name, Delivers: h.route.App != nil})
 	}
-	return deliver
+	return &operator.Operator{
+		Ledger: l, Routes: routes, Account: a.account, LastConfirmedAt: a.confirmedAt.Load(), Now: a.now, Logger: a.logger,
+	}
 }
 
-func (a *App) hasCourier(route string) bool {
-	return slices.ContainsFunc(a.couriers(), func(h *Webhook) bool { return h.routeName == route })
+// replay makes an event due once more.
+func (a *App) replay(ctx context.Context, e ledger.Event, cause string) error {
+	l, release, err := a.ledger.Acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return redacted(a.operator(l).ReplayOne(ctx, e.Key, cause))
 }
 
-// routeModes are the routes of the configuration, with nothing counted yet.
-func (a *App) routeModes() map[string]*routeStatus {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	modes := make(map[string]*routeStatus)
-	for _, h := range a.handlers {
-		mode := "pass-through"
-		if h.delivery != nil {
-			mode = "deliver"
-		}
-		modes[h.routeName] = &routeStatus{Account: h.accountName, Route: h.routeName, Mode: mode}
+// warnUnconfigured warns of events that nobody delivers any more. That is no
+// reason to refuse the configuration.
+func (a *App) warnUnconfigured(l *ledger.Ledger) {
+	counts, err := l.Counts(context.Background())
+	if err != nil {
+		a.logger.Error("the events of routes that are not configured cannot be counted", zap.Error(err))
+		return
 	}
-	return modes
+	for _, route := range operator.RoutesWith(a.operator(l).Routes, counts) {
+		if route.Mode == operator.Unconfigured && route.Pending > 0 {
+			a.logger.Warn("events of a route that is not configured wait in the ledger, and nobody hands them over: "+
+				"give a directive this name with `route`, or discard them (docs/operations.md)",
+				zap.String("route", route.Route), zap.Uint64("pending", route.Pending))
+		}
+	}
+}
+
+// ledgers holds the open ledgers of this process: a bolt file can be open only
+// once.
+var ledgers = pool{caddy.NewUsagePool()}
+
+// running are the Apps that have started.
+var running reload.Running[*App]
+
+// pool is Caddy's usage pool, for ledgers.
+type pool struct{ *caddy.UsagePool }
+
+// Acquire implements [reload.Pool].
+func (p pool) Acquire(key string, open func() (*reload.Shared, error)) (*reload.Shared, error) {
+	value, _, err := p.LoadOrNew(key, func() (caddy.Destructor, error) { return open() })
+	if err != nil {
+		return nil, err
+	}
+	return value.(*reload.Shared), nil
+}
+
+// Release implements [reload.Pool].
+func (p pool) Release(key string) error {
+	_, err := p.Delete(key)
+	return err
 }
 
 // Interface guards
@@ -343,5 +384,3 @@ var (
 	_ caddy.Provisioner  = (*App)(nil)
 	_ caddy.CleanerUpper = (*App)(nil)
 )
-
-var errReleased = errors.New("this configuration has ended")

@@ -129,7 +129,7 @@ func TestPaymentsShareReads(t *testing.T) {
 		s.finish(record)
 	}
 	await(t, "all payments wait for the order", func() bool {
-		return goroutinesIn("gatewayV2).readOrder", "net/http.(*Transport)") == n
+		return goroutinesIn("ccpayment.(*V2).Order", "net/http.(*Transport)") == n
 	})
 	release()
 	for _, record := range records {

@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"internal/adminapi": {"internal/operator", "gateway", "ledger", "settle"},
 
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "client", "internal/strictjson"},
-	"internal/cli":      {"internal/adminapi", "gateway", "gateway/ccpayment", "ledger", "client", "internal/checkout", "internal/subcommand"},
+	"internal/cli":      {"internal/adminapi", "internal/operator", "internal/confirm", "internal/checkout", "gateway/ccpayment", "ledger", "client", "internal/subcommand"},
 
 	"sandbox":        {"sandbox/hosted", "internal/subcommand"},
 	"sandbox/hosted": {},

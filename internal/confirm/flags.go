@@ -22,7 +22,7 @@ func (c *Confirmer) Sending(ctx context.Context, f *Finding, e ledger.Event, l *
 			f.earned, f.LeftTo, f.reason = false, another, string(settle.Partial)
 		}
 	}
-	return ledger.Sending{AskedAt: f.AskedAt, Flag: f.flag, Kept: !f.earned}, nil
+	return ledger.Sending{Flag: f.flag, Kept: !f.earned}, nil
 }
 
 // Sent notes whether the event carries its flag to the app.

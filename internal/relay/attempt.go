@@ -103,17 +103,17 @@ func (o *Outcome) finish(ctx context.Context, attempt *ledger.Attempt, ending le
 func (r *Route) confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, attempt *ledger.Attempt, l *ledger.Ledger, o *Outcome) (s ledger.Sending, isSettled bool) {
 	ctx, cancel := context.WithTimeout(ctx, a.Budget)
 	defer cancel()
-	e := attempt.Event
+	e, begun := attempt.Event, r.Now()
 	f, err := r.Confirm.Confirm(ctx, a, n, e, l)
 	var held *confirm.HeldError
 	switch {
 	case errors.As(err, &held):
 		o.Kind, o.Err = Held, held
-		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: err, AskedAt: f.AskedAt, Order: f.View()})
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: err, AskedAt: begun, Order: f.View()})
 		return s, true
 	case err != nil:
 		o.Kind, o.Err = Unconfirmed, &unconfirmedError{err}
-		o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err, Untried: true, AskedAt: f.AskedAt})
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err, Untried: true, AskedAt: begun})
 		return s, true
 	}
 	failpoint.Reach("confirmed")
@@ -123,6 +123,7 @@ func (r *Route) confirm(ctx context.Context, a *gateway.Account, n gateway.Notic
 		_, _ = attempt.Finish(ctx, ledger.Ending{Failure: err}) // nothing was sent, and nothing is recorded
 		return s, true
 	}
+	s.AskedAt = begun
 	return s, false
 }
 

@@ -72,7 +72,9 @@ func newGate(t *testing.T, policy confirm.Policy) *gate {
 		Confirm: &confirm.Confirmer{
 			Policy: policy, Now: time.Now, Routes: func() map[string]bool { return map[string]bool{"webhook": true} },
 		},
-		Replay: func(ctx context.Context, e ledger.Event, cause string) error { return g.ledger.Replay(ctx, e.Key, cause) },
+		Replay: func(ctx context.Context, e ledger.Event, cause string) error {
+			return g.ledger.Replay(ctx, e.Key, cause)
+		},
 		Report: func(relay.Outcome) {},
 		Now:    time.Now,
 	}

@@ -17,17 +17,17 @@ func (l *listener) Handle(_ context.Context, e caddy.Event) error {
 	return nil
 }
 
-// TestAnnouncedWhileStarting: Caddy's apps start in any order, and what happens
-// before all have is told to listeners that were not there yet.
-func TestAnnouncedWhileStarting(t *testing.T) {
+// TestEmittedWhileStarting: Caddy's apps start in any order, and what happens
+// before all have is emitted to listeners that were not there yet.
+func TestEmittedWhileStarting(t *testing.T) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()
 	app, l := new(caddyevents.App), new(listener)
 	if err := app.Provision(ctx); err != nil {
 		t.Fatal(err)
 	}
-	a := &announcer{ctx: ctx, app: app, logger: ctx.Logger()}
-	a.announce(eventDead, map[string]any{})
+	a := &emitter{ctx: ctx, app: app, logger: ctx.Logger()}
+	a.emit(eventDead, map[string]any{})
 	if err := app.On(eventDead, l); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestAnnouncedWhileStarting(t *testing.T) {
 	if err := a.Handle(ctx, caddy.Event{}); err != nil {
 		t.Fatal(err)
 	}
-	a.announce(eventDead, map[string]any{})
+	a.emit(eventDead, map[string]any{})
 	if !slices.Equal(l.heard, []string{eventDead, eventDead}) {
 		t.Errorf("heard %v", l.heard)
 	}

@@ -1,0 +1,197 @@
+package ccpayment
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// liveApp delivers to the next handler, by the request that brought the event.
+type liveApp struct {
+	request *http.Request
+	next    caddyhttp.Handler
+}
+
+// Deliver implements [relay.App].
+func (a liveApp) Deliver(ctx context.Context, m relay.Message) (relay.Response, error) {
+	return callApp(a.next, a.request.WithContext(ctx), m)
+}
+
+// storedApp delivers in the background, by a request that is made again.
+type storedApp struct {
+	handler caddyhttp.Handler
+	server  *caddyhttp.Server
+}
+
+// Deliver implements [relay.App].
+func (a storedApp) Deliver(ctx context.Context, m relay.Message) (relay.Response, error) {
+	r, err := a.remake(ctx, m.Event)
+	if err != nil {
+		return relay.Response{}, err
+	}
+	return callApp(a.handler, r, m)
+}
+
+// remake makes the request that brought the event once more: its method, host,
+// scheme, URI and client address.
+func (a storedApp) remake(ctx context.Context, e ledger.Event) (*http.Request, error) {
+	target, err := url.ParseRequestURI(e.Request.URI)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", relay.ErrUndeliverable, err)
+	}
+	r := (&http.Request{
+		Method: e.Request.Method, URL: target, RequestURI: e.Request.URI, Host: e.Request.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: make(http.Header), RemoteAddr: e.Request.RemoteAddr,
+	}).WithContext(ctx)
+	if e.Request.TLS {
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true} // else Caddy takes it for early data
+	}
+	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), &appResponse{}, a.server), nil
+}
+
+// callApp sends the message through a handler. An upstream that dies in the
+// middle of its answer ends in a panic that means to abort the connection; here it
+// is one more way of not saying yes. Any other panic goes on.
+func callApp(handler caddyhttp.Handler, r *http.Request, m relay.Message) (response relay.Response, err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			err = errors.New("the app's answer broke off")
+		default:
+			panic(p)
+		}
+	}()
+	prepare(r, m)
+	setPlaceholders(r.Context(), m.Facts)
+	w := &appResponse{capture: m.Capture}
+	err = handler.ServeHTTP(w, r)
+	var failure caddyhttp.HandlerError
+	if errors.As(err, &failure) {
+		if failure.Err != nil {
+			err = failure.Err // without where in Caddy it came up
+		}
+		err = &relay.CallError{Status: failure.StatusCode, Err: err}
+	}
+	return relay.Response{Status: w.status, Header: w.header, Body: w.body.Bytes()}, err
+}
+
+// prepare makes the request that the app gets: the message and nothing else that
+// the sender wrote.
+func prepare(r *http.Request, m relay.Message) {
+	// In place: requests made from this one, by tracing and the like, share it.
+	clear(r.Header)
+	for _, field := range m.Header {
+		r.Header[field.Name] = []string{field.Value}
+	}
+	r.Trailer = nil
+	r.TransferEncoding = nil
+	r.ContentLength = int64(len(m.Event.Body))
+	r.Body = newRewindingBody(m.Event.Body)
+	// With GetBody and an Idempotency-Key, Go's transport sends again by itself
+	// what met a connection that the app had just closed.
+	r.GetBody = func() (io.ReadCloser, error) { return newRewindingBody(m.Event.Body), nil }
+}
+
+// rewindingBody is a body that can be read again after it was closed, which
+// reverse_proxy does when it tries another upstream. A transport that was given
+// up may still be reading then, hence the lock.
+type rewindingBody struct {
+	mu     sync.Mutex
+	reader *bytes.Reader
+}
+
+func newRewindingBody(body []byte) *rewindingBody {
+	return &rewindingBody{reader: bytes.NewReader(body)}
+}
+
+func (b *rewindingBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.reader.Read(p)
+}
+
+func (b *rewindingBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, err := b.reader.Seek(0, io.SeekStart)
+	return err
+}
+
+// What the event is stands in variables that begin with varPrefix. The
+// placeholders that begin with placeholderPrefix are the same.
+const (
+	varPrefix         = "ccpayment_"
+	placeholderPrefix = "http.ccpayment."
+)
+
+// setPlaceholders lets the handlers that follow know what the event is.
+func setPlaceholders(ctx context.Context, facts []relay.Field) {
+	for _, fact := range facts {
+		caddyhttp.SetVar(ctx, varPrefix+fact.Name, fact.Value)
+	}
+	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Map(func(key string) (any, bool) {
+			name, ok := strings.CutPrefix(key, placeholderPrefix)
+			if !ok {
+				return nil, false
+			}
+			value := caddyhttp.GetVar(ctx, varPrefix+name)
+			return value, value != nil
+		})
+	}
+}
+
+// appResponse takes the app's answer, of which nothing may reach the gateway. It
+// has headers of its own, because a recorder would share the real ones.
+type appResponse struct {
+	header  http.Header
+	status  int
+	capture int // how many bytes of the body to keep
+	body    bytes.Buffer
+}
+
+func (w *appResponse) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
+
+func (w *appResponse) WriteHeader(status int) {
+	// Informational answers come before the real one.
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+}
+
+func (w *appResponse) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	w.body.Write(p[:min(len(p), w.capture-w.body.Len())])
+	return len(p), nil
+}
+
+// Flush does nothing: there is nobody to flush to. It keeps handlers that
+// stream from failing.
+func (w *appResponse) Flush() {}
+
+// Interface guards
+var (
+	_ relay.App    = liveApp{}
+	_ relay.App    = storedApp{}
+	_ http.Flusher = (*appResponse)(nil)
+)

@@ -1,0 +1,254 @@
+package ccpayment
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/shopspring/decimal"
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+const (
+	defaultRoute     = "webhook"
+	defaultTolerance = 5 * time.Minute
+	defaultMaxSize   = 64 << 10
+	largestMaxSize   = 1 << 20
+	defaultTimeout   = 30 * time.Second
+	defaultWait      = 10 * time.Second
+	defaultAck       = "2xx"
+
+	defaultFirst  = 5 * time.Second
+	defaultMax    = time.Hour
+	defaultGiveUp = 72 * time.Hour
+
+	bodyOriginal = "original"
+	bodyEnriched = "enriched"
+)
+
+// Retry is how an event is retried that the app has not taken.
+type Retry struct {
+	// The longest wait after the first failure. It doubles with each further
+	// one; the wait is random below it. Default: 5s.
+	First caddy.Duration `json:"first,omitempty"`
+
+	// The longest wait of all, also where the app asks for a longer one with
+	// Retry-After. Default: 1h.
+	Max caddy.Duration `json:"max,omitempty"`
+
+	// How long an event is tried before it is given up as dead, from which an
+	// operator or another copy brings it back. Default: 72h.
+	GiveUp caddy.Duration `json:"give_up,omitempty"`
+}
+
+func (h *Webhook) setDefaults() {
+	setDefault(&h.Route, defaultRoute)
+	setDefault(&h.Scheme, "hmac")
+	setDefault(&h.Tolerance, caddy.Duration(defaultTolerance))
+	setDefault(&h.Stale, "confirm")
+	setDefault(&h.Body, bodyOriginal)
+	setDefault(&h.MaxSize, defaultMaxSize)
+	setDefault(&h.Confirm, "on")
+	setDefault(&h.Risky, "hold")
+	setDefault(&h.Late, "fulfill")
+	setDefault(&h.AcceptUnderpaid, "0%")
+	setDefault(&h.Ack, defaultAck)
+	setDefault(&h.Timeout, caddy.Duration(defaultTimeout))
+	setDefault(&h.Wait, caddy.Duration(defaultWait))
+	if h.Deliver == nil {
+		return
+	}
+	if h.Retry == nil {
+		h.Retry = new(Retry)
+	}
+	setDefault(&h.Retry.First, caddy.Duration(defaultFirst))
+	setDefault(&h.Retry.Max, caddy.Duration(defaultMax))
+	setDefault(&h.Retry.GiveUp, caddy.Duration(defaultGiveUp))
+}
+
+func setDefault[T comparable](option *T, value T) {
+	var zero T
+	if *option == zero {
+		*option = value
+	}
+}
+
+// resolve replaces placeholders and builds the route.
+func (h *Webhook) resolve() error {
+	repl := caddy.NewReplacer()
+	name, err := placeholder.Optional(repl, "account", h.Account)
+	if err != nil {
+		return err
+	}
+	account, err := h.app.account(name)
+	if err != nil {
+		return err
+	}
+	h.route = &relay.Route{
+		Account: account, AccountOf: h.app.accountOf, Trust: h.Confirm == "off", Enrich: h.Body == bodyEnriched,
+		Timeout: time.Duration(h.Timeout), Wait: time.Duration(h.Wait),
+		Replay: h.app.replay, Report: h.report, Now: h.app.now,
+	}
+	if h.route.Name, err = placeholder.Required(repl, "route", h.Route); err != nil {
+		return err
+	}
+	if h.webhooks, err = webhooksOf(account, h.Scheme); err != nil {
+		return err
+	}
+	if h.route.Types, err = placeholder.RequiredList(repl, "types", h.Types); err != nil {
+		return err
+	}
+	if h.route.Statuses, err = placeholder.RequiredList(repl, "statuses", h.Statuses); err != nil {
+		return err
+	}
+	ack, err := placeholder.Required(repl, "ack", h.Ack)
+	if err != nil {
+		return err
+	}
+	if ack != defaultAck {
+		h.route.Ack = ack
+	}
+	if h.route.Token, err = resolveToken(repl, h.Token); err != nil {
+		return err
+	}
+	if h.allowed, err = parseRanges(repl, h.AllowIPs, account.Info); err != nil {
+		return err
+	}
+	policy, err := h.policy()
+	if err != nil {
+		return err
+	}
+	h.route.Confirm = &confirm.Confirmer{Policy: policy, Routes: h.app.routesThatConfirm, Now: h.app.now}
+	h.route.Sign, err = h.Sign.signer(repl, account)
+	return err
+}
+
+// webhooksOf are the account's webhooks as they are signed by a scheme.
+func webhooksOf(account *gateway.Account, scheme string) (gateway.Webhooks, error) {
+	if schemer, ok := account.Gateway.(gateway.Schemer); ok {
+		return schemer.Scheme(scheme)
+	}
+	if scheme != "hmac" {
+		return nil, fmt.Errorf("unknown scheme %q: %s has one way to sign, leave scheme out", scheme, account.Info.Title)
+	}
+	return account.Gateway, nil
+}
+
+func resolveToken(repl *caddy.Replacer, text string) (string, error) {
+	token, err := placeholder.Optional(repl, "token", text)
+	if err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(token, "{") {
+		return "", errors.New("token begins with a brace: is it a placeholder that does not end?")
+	}
+	if relay.HeaderText(token) != token || strings.Contains(token, " ") {
+		return "", errors.New("token must be printable ASCII without spaces and percent signs")
+	}
+	return token, nil
+}
+
+func (h *Webhook) policy() (confirm.Policy, error) {
+	p := confirm.Policy{HoldRisky: h.Risky == "hold" && h.Confirm != "off", NoFlags: h.Confirm == "off"}
+	p.HoldLate = h.Late == "hold"
+	if h.Risky != "hold" && h.Risky != "forward" {
+		return p, fmt.Errorf("unknown risky %q: use hold or forward", h.Risky)
+	}
+	if h.Late != "fulfill" && h.Late != "hold" {
+		return p, fmt.Errorf("unknown late %q: use fulfill or hold", h.Late)
+	}
+	percent, ok := strings.CutSuffix(h.AcceptUnderpaid, "%")
+	share, err := client.ParseAmount(percent)
+	if !ok || err != nil || share.Exponent() < -6 || share.Exponent() > 0 || share.IsNegative() || share.GreaterThan(decimal.New(50, 0)) {
+		return p, fmt.Errorf("accept_underpaid %q is not a share from 0%% to 50%%", h.AcceptUnderpaid)
+	}
+	p.AcceptUnderpaid = share.Shift(-2)
+	return p, nil
+}
+
+// provisionDelivery sets up the handlers of store-and-forward.
+func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
+	if h.Deliver == nil {
+		if h.Retry != nil {
+			return errors.New("retry needs deliver: without it, CCPayment's retries are the retries")
+		}
+		return nil
+	}
+	if err := h.Deliver.Provision(ctx); err != nil {
+		return fmt.Errorf("provisioning deliver: %v", err)
+	}
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return errors.New("deliver works in the routes of a server only")
+	}
+	end := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
+	h.route.App = storedApp{handler: h.Deliver.Compile(end), server: server}
+	h.route.Retry = ledger.Plan{
+		First: time.Duration(h.Retry.First), Max: time.Duration(h.Retry.Max), GiveUp: time.Duration(h.Retry.GiveUp),
+	}
+	return nil
+}
+
+func parseRanges(repl *caddy.Replacer, texts []string, info gateway.Info) ([]netip.Prefix, error) {
+	texts, err := placeholder.RequiredList(repl, "allow_ips", texts)
+	if err != nil {
+		return nil, err
+	}
+	var ranges []netip.Prefix
+	for _, text := range texts {
+		addresses := []string{text}
+		if text == info.Name {
+			if addresses = info.Addresses; len(addresses) == 0 {
+				return nil, fmt.Errorf("allow_ips: %s publishes no addresses", info.Title)
+			}
+		}
+		for _, address := range addresses {
+			prefix, err := caddyhttp.CIDRExpressionToPrefix(address)
+			if err != nil {
+				return nil, fmt.Errorf("allow_ips: %q is neither %s, an IP address nor a CIDR range", address, info.Name)
+			}
+			ranges = append(ranges, prefix)
+		}
+	}
+	return ranges, nil
+}
+
+// warn warns of options that are valid and may still be a mistake.
+func (h *Webhook) warn() {
+	if h.route.Token == "" && h.route.Sign == nil {
+		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.route.Name))
+	}
+	var types, statuses []string
+	for _, t := range h.route.Account.Info.Types {
+		types = append(types, t.Name)
+	}
+	for _, s := range h.route.Account.Info.Statuses {
+		statuses = append(statuses, s.Name)
+	}
+	h.warnUnknown("types", h.route.Types, types)
+	h.warnUnknown("statuses", h.route.Statuses, statuses)
+}
+
+// warnUnknown warns of a filter that may let nothing through.
+func (h *Webhook) warnUnknown(option string, values, known []string) {
+	for _, value := range values {
+		same := func(k string) bool { return k == value || option == "statuses" && strings.EqualFold(k, value) }
+		if !slices.ContainsFunc(known, same) {
+			h.logger.Warn("the filter names a value that is not known: check the spelling, because events of all others are acknowledged and never reach the app",
+				zap.String("route", h.route.Name), zap.String("option", option), zap.String("value", value), zap.Strings("known", known))
+		}
+	}
+}
