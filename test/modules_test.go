@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var modules = []string{"ccpayment", "ccpayment.stores.bolt", "http.handlers.ccpayment_webhook", "http.handlers.ccpayment_checkout", "http.handlers.ccpayment_status", "http.handlers.ccpayment_api"}
+var modules = []string{"ccpayment", "ccpayment.gateways.ccpayment", "ccpayment.stores.bolt", "http.handlers.ccpayment_webhook", "http.handlers.ccpayment_checkout", "http.handlers.ccpayment_status", "http.handlers.ccpayment_api"}
 
 func TestModules(t *testing.T) {
 	t.Parallel()
