@@ -19,7 +19,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
 
-// ask calls one of the operator's doors and decodes what it says.
+// ask calls an endpoint of the admin API and decodes its response.
 func (s *server) ask(method, path, body string, want int, into any) {
 	s.t.Helper()
 	r, err := http.NewRequest(method, "http://"+s.admin+"/ccpayment/"+path, strings.NewReader(body))
@@ -113,9 +113,9 @@ func fulfils(calls []received) (keys []string) {
 	return keys
 }
 
-// TestReleaseThroughTheDoor: a risky payment is held; released, it is held
-// again until CCPayment has cleared it or somebody accepts it.
-func TestReleaseThroughTheDoor(t *testing.T) {
+// TestReleaseThroughTheAPI: a risky payment is held, and held again on release, until
+// CCPayment has cleared it or an operator accepts the risk.
+func TestReleaseThroughTheAPI(t *testing.T) {
 	s := storedShop(t, "")
 	id := s.heldPayment(sandbox.Payment{OrderID: "order-1", Risky: true})
 	before := len(s.app.received())
@@ -150,7 +150,8 @@ func TestReleaseThroughTheDoor(t *testing.T) {
 	wantMoney(t, "cleared", all[len(all)-1].header, map[string]string{"Confirmed": "true", "Order-State": "paid", "Fulfill": "true"})
 }
 
-// TestReleaseOfALatePayment: it counts from then on, also for others.
+// TestReleaseOfALatePayment: a released payment counts from then on, also when
+// others of the order are settled.
 func TestReleaseOfALatePayment(t *testing.T) {
 	s := storedShop(t, "late hold")
 	id := s.heldPayment(sandbox.Payment{OrderID: "order-1", Late: true})
@@ -176,8 +177,8 @@ func TestReleaseOfALatePayment(t *testing.T) {
 	}
 }
 
-// TestPassThroughRelease: without a request to run it on, CCPayment is asked to
-// send the record again.
+// TestPassThroughRelease: a route without deliver has no request to deliver a
+// released event on, so CCPayment is asked to send its webhook again.
 func TestPassThroughRelease(t *testing.T) {
 	box, c, base := newSandbox(t, 1)
 	s := &shop{box: box, c: c}
@@ -197,8 +198,8 @@ func TestPassThroughRelease(t *testing.T) {
 	}
 }
 
-// TestReplayThroughTheDoor: what is dead comes again, one by one and all at once.
-func TestReplayThroughTheDoor(t *testing.T) {
+// TestReplayThroughTheAPI: dead events are delivered again, one by one and all at once.
+func TestReplayThroughTheAPI(t *testing.T) {
 	s := start(t, setup{global: adminOn, site: storedSite, app: status(http.StatusGone)})
 	for i := range 3 {
 		s.deliver(delivery{body: fmt.Sprintf(`{"type":"ApiDeposit","msg":{"recordId":"%d","orderId":"o","status":"Success"}}`, i)}).wants(t, http.StatusOK)
@@ -227,8 +228,8 @@ func TestReplayThroughTheDoor(t *testing.T) {
 	s.ask(http.MethodPost, "events/"+id+"/discard", `{"reason":"x"}`, http.StatusConflict, nil)
 }
 
-// TestDoors: what is asked wrongly gets an error that says what to do.
-func TestDoors(t *testing.T) {
+// TestAdminEndpoints: a wrong request gets an error that says what to do.
+func TestAdminEndpoints(t *testing.T) {
 	s := start(t, setup{global: adminOn, site: storedSite})
 	s.deliver(delivery{}).wants(t, http.StatusOK)
 	id := s.awaitState("", "delivered")
@@ -273,7 +274,8 @@ func TestDoors(t *testing.T) {
 	}
 }
 
-// TestDoorsAfterAFailedReload: they still open to what runs.
+// TestDoorsAfterAFailedReload: the admin endpoints still serve the running
+// configuration.
 func TestDoorsAfterAFailedReload(t *testing.T) {
 	s := start(t, setup{global: adminOn, site: storedSite})
 	s.deliver(delivery{}).wants(t, http.StatusOK)

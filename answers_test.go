@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestHandedOver(t *testing.T) {
+func TestDelivered(t *testing.T) {
 	s := start(t, setup{})
 	got := s.deliver(delivery{})
 	got.wants(t, http.StatusOK)
@@ -35,13 +35,12 @@ func TestActivation(t *testing.T) {
 	s.app.wants(t, 0)
 }
 
-// TestAcknowledged has the deliveries that are answered Success without a call
-// of the app.
+// TestAcknowledged has the webhooks that are acknowledged without a call of the app.
 func TestAcknowledged(t *testing.T) {
 	tests := []struct {
 		name   string
 		setup  setup
-		before []string // delivered first, and handed over
+		before []string // delivered first, and acknowledged by the app
 		body   string
 	}{
 		{name: "delivered", before: []string{deposit("r1", "Success")}, body: deposit("r1", "Success")},
@@ -78,8 +77,8 @@ func TestFiltersLetThrough(t *testing.T) {
 	}
 }
 
-// TestRefused has every answer that refuses a delivery. None may tell more than
-// it must, and none reaches the app.
+// TestRefused has every response that refuses a webhook. None may say more than it
+// must, and no refused webhook reaches the app.
 func TestRefused(t *testing.T) {
 	unsigned := func(name string, values ...string) delivery {
 		return delivery{header: http.Header{name: values}}
@@ -139,13 +138,13 @@ func TestRefused(t *testing.T) {
 			if allow := got.header.Get("Allow"); (allow == "POST") != (test.want == http.StatusMethodNotAllowed) {
 				t.Errorf("Allow %q", allow)
 			}
-			tellsNothing(t, fmt.Sprint(got), test.delivery)
+			leaksNothing(t, fmt.Sprint(got), test.delivery)
 		})
 	}
 }
 
-// tellsNothing fails the test if an answer has a secret or a signature in it.
-func tellsNothing(t *testing.T, answer string, d delivery) {
+// leaksNothing fails the test if a response has a secret or a signature in it.
+func leaksNothing(t *testing.T, answer string, d delivery) {
 	t.Helper()
 	if strings.Contains(answer, secret) || strings.Contains(answer, "Success") {
 		t.Errorf("the answer gives away too much: %s", answer)
@@ -191,8 +190,8 @@ func chunkedWithTrailers(d delivery, lines, trailers []string, chunks ...string)
 	return b.String()
 }
 
-// TestOneUnauthorized: whoever guesses cannot tell a wrong app id from a wrong
-// secret.
+// TestOneUnauthorized: the response to a wrong app id is that to a wrong secret, so
+// that an attacker cannot guess one after the other.
 func TestOneUnauthorized(t *testing.T) {
 	s := start(t, setup{})
 	date := regexp.MustCompile(`(?m)^Date: .*$`)
@@ -214,8 +213,8 @@ func TestAllowedAddress(t *testing.T) {
 	s.app.wants(t, 1)
 }
 
-// TestAppSaysNo: of the app's answer nothing reaches CCPayment, and the next
-// copy goes to the app again.
+// TestAppSaysNo: nothing of the app's response reaches CCPayment, and the next copy
+// of the webhook is delivered again.
 func TestAppSaysNo(t *testing.T) {
 	says := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

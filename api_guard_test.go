@@ -9,8 +9,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 )
 
-// TestAPIPaths: an endpoint has one address. What only looks like it, or would
-// be it after somebody tidied it up, reaches nothing.
+// TestAPIPaths: an endpoint has one path. A path that only looks like it, or that
+// cleaning would turn into it, reaches nothing.
 func TestAPIPaths(t *testing.T) {
 	s, f := apiShop(t, "", apiSite)
 	for _, target := range []string{
@@ -39,8 +39,8 @@ func TestAPIPaths(t *testing.T) {
 	}
 }
 
-// TestAPIRequests: what is no app's call is refused before CCPayment is asked,
-// with a code that CCPayment does not have.
+// TestAPIRequests: a request that no app would send is refused before CCPayment is
+// called, with a code that CCPayment does not have.
 func TestAPIRequests(t *testing.T) {
 	s, f := apiShop(t, "", apiSite)
 	asJSON := http.Header{"Content-Type": {"application/json"}}
@@ -113,8 +113,8 @@ func TestAPINotifyURL(t *testing.T) {
 
 const apiToken = "token-of-the-apps"
 
-// TestAPIToken: whoever is not on this machine, by the connection's own address,
-// needs the token, and where there is none is not served.
+// TestAPIToken: a client that is not on this machine, by the connection's own
+// address, needs the token, and is not served where none is configured.
 func TestAPIToken(t *testing.T) {
 	const proxied = "servers {\n trusted_proxies static 0.0.0.0/0\n listener_wrappers {\n proxy_protocol {\n timeout 5s\n allow 127.0.0.0/8\n }\n }\n }"
 	for name, test := range map[string]struct {
@@ -154,7 +154,7 @@ func TestAPIToken(t *testing.T) {
 	}
 }
 
-// TestAPIKeepsSecrets: the app secret, the token and signatures are in no answer,
+// TestAPIKeepsSecrets: the app secret, the token and signatures are in no response,
 // log line or configuration.
 func TestAPIKeepsSecrets(t *testing.T) {
 	t.Setenv("CCPAYMENT_TEST_TOKEN", apiToken)
@@ -181,9 +181,9 @@ func TestAPIKeepsSecrets(t *testing.T) {
 	}
 	shown := strings.ReplaceAll(config.body, `"app_secret":"`+secret+`"`, "") // it stands there as it is
 	for _, private := range append(signs, secret, apiToken) {
-		for place, text := range map[string]string{"answer": answer.body, "log": s.logs(), "configuration": shown} {
+		for where, text := range map[string]string{"answer": answer.body, "log": s.logs(), "configuration": shown} {
 			if strings.Contains(text, private) {
-				t.Errorf("the %s shows %q", place, private)
+				t.Errorf("the %s shows %q", where, private)
 			}
 		}
 	}

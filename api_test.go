@@ -42,8 +42,8 @@ func apiShop(t *testing.T, options, site string) (*shop, *front) {
 	return s, f
 }
 
-// told is an answer of ccpayment_api.
-type told struct {
+// apiReply is a response of ccpayment_api.
+type apiReply struct {
 	reply
 	Code int
 	Msg  string
@@ -51,18 +51,18 @@ type told struct {
 }
 
 // call posts JSON as an app does.
-func (s *shop) call(path, body string) told {
+func (s *shop) call(path, body string) apiReply {
 	s.t.Helper()
 	return s.callWith(http.MethodPost, path, body, http.Header{"Content-Type": {"application/json"}})
 }
 
-func (s *shop) callWith(method, path, body string, header http.Header) told {
+func (s *shop) callWith(method, path, body string, header http.Header) apiReply {
 	s.t.Helper()
 	v, err := s.tryVisit(s.t.Context(), method, path, body, header)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	answer := told{reply: reply{v.status, v.header, v.body}}
+	answer := apiReply{reply: reply{v.status, v.header, v.body}}
 	_ = json.Unmarshal([]byte(v.body), &answer)
 	return answer
 }
@@ -105,7 +105,7 @@ func TestAPIGroups(t *testing.T) {
 func pathBase(endpoint string) string { return endpoint[strings.LastIndex(endpoint, "/")+1:] }
 
 // TestAPICalls: a call is signed, reaches the endpoint as it was written, and
-// CCPayment's answer comes back, also where it is no.
+// CCPayment's response is returned, a refusal too.
 func TestAPICalls(t *testing.T) {
 	s, f := apiShop(t, "allow deposit read applyAppWithdrawToNetwork", apiSite)
 	made := s.call("/ccpayment/createInvoiceUrl", ` { "orderId":"order-1", "price":"10.50","priceFiatId":"1033" } `)
@@ -150,7 +150,7 @@ func TestAPICache(t *testing.T) {
 		}
 	}
 
-	// What CCPayment refuses is not kept.
+	// A refusal of CCPayment's is not cached.
 	if err := s.box.SetFaults(sandbox.Fault{Endpoint: "getCoinList", Code: 11000, Times: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestAPICache(t *testing.T) {
 	}
 }
 
-// TestAPICacheAge: no answer is served beyond its time.
+// TestAPICacheAge: no response is served from the cache beyond its time.
 func TestAPICacheAge(t *testing.T) {
 	const age = 300 * time.Millisecond
 	s, f := apiShop(t, "cache 300ms getFiatList", apiSite)
@@ -226,9 +226,9 @@ func TestAPICacheAge(t *testing.T) {
 	})
 }
 
-// TestAPIDoors: an app gets a checkout's address to return, and asks about the
+// TestAPIOwnEndpoints: an app gets the URL of a checkout page to return, and polls the
 // order until it is paid.
-func TestAPIDoors(t *testing.T) {
+func TestAPIOwnEndpoints(t *testing.T) {
 	s, f := apiShop(t, "", apiSite)
 	made := s.callWith(http.MethodPost, "/ccpayment/checkout", cart, http.Header{"Content-Type": {"application/json"}})
 	var checkout, again struct {
@@ -298,8 +298,8 @@ func TestAPIDoors(t *testing.T) {
 	}
 }
 
-// TestAPIUnknownOutcome: where CCPayment's answer is lost, the app is told which
-// order to look up, and the log tells no more than that.
+// TestAPIUnknownOutcome: where CCPayment's answer is lost, the app learns which
+// order to look up, and the log says no more than that.
 func TestAPIUnknownOutcome(t *testing.T) {
 	s, f := apiShop(t, "allow withdraw deposit", apiSite)
 	const body = `{"coinId":1280,"chain":"TRX","address":"TQrY8tryqsYVCYS3MFbtffiPp2ccyn4STm","orderId":"out-%d","amount":"12.345"}`

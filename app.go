@@ -19,7 +19,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// liveApp delivers to the next handler, by the request that brought the event.
+// liveApp delivers an event to the next handler, with the webhook's own request.
 type liveApp struct {
 	request *http.Request
 	next    caddyhttp.Handler
@@ -30,7 +30,8 @@ func (a liveApp) Deliver(ctx context.Context, m relay.Message) (relay.Response, 
 	return callApp(a.next, a.request.WithContext(ctx), m)
 }
 
-// storedApp delivers in the background, by a request that is made again.
+// storedApp delivers an event in the background, with a request that is rebuilt from
+// the ledger.
 type storedApp struct {
 	handler caddyhttp.Handler
 	server  *caddyhttp.Server
@@ -38,16 +39,16 @@ type storedApp struct {
 
 // Deliver implements [relay.App].
 func (a storedApp) Deliver(ctx context.Context, m relay.Message) (relay.Response, error) {
-	r, err := a.remake(ctx, m.Event)
+	r, err := a.rebuild(ctx, m.Event)
 	if err != nil {
 		return relay.Response{}, err
 	}
 	return callApp(a.handler, r, m)
 }
 
-// remake makes the request that brought the event once more: its method, host,
-// scheme, URI and client address.
-func (a storedApp) remake(ctx context.Context, e ledger.Event) (*http.Request, error) {
+// rebuild returns the webhook's request once more: its method, host, scheme, URI and
+// client address.
+func (a storedApp) rebuild(ctx context.Context, e ledger.Event) (*http.Request, error) {
 	target, err := url.ParseRequestURI(e.Request.URI)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", relay.ErrUndeliverable, err)
@@ -63,9 +64,10 @@ func (a storedApp) remake(ctx context.Context, e ledger.Event) (*http.Request, e
 	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), &appResponse{}, a.server), nil
 }
 
-// callApp sends the message through a handler. An upstream that dies in the
-// middle of its answer ends in a panic that means to abort the connection; here it
-// is one more way of not saying yes. Any other panic goes on.
+// callApp sends the message through a handler and captures the response. Where the
+// upstream breaks off in the middle of its response, reverse_proxy panics with
+// http.ErrAbortHandler, which callApp returns as an error. It passes on any other
+// panic.
 func callApp(handler caddyhttp.Handler, r *http.Request, m relay.Message) (response relay.Response, err error) {
 	defer func() {
 		switch p := recover(); p {
@@ -83,17 +85,17 @@ func callApp(handler caddyhttp.Handler, r *http.Request, m relay.Message) (respo
 	var failure caddyhttp.HandlerError
 	if errors.As(err, &failure) {
 		if failure.Err != nil {
-			err = failure.Err // without where in Caddy it came up
+			err = failure.Err // without Caddy's trace and error id
 		}
 		err = &relay.CallError{Status: failure.StatusCode, Err: err}
 	}
 	return relay.Response{Status: w.status, Header: w.header, Body: w.body.Bytes()}, err
 }
 
-// prepare makes the request that the app gets: the message and nothing else that
-// the sender wrote.
+// prepare turns r into the request that the app gets: the message, and nothing else
+// that the sender wrote.
 func prepare(r *http.Request, m relay.Message) {
-	// In place: requests made from this one, by tracing and the like, share it.
+	// In place: requests derived from this one, by tracing and the like, share it.
 	clear(r.Header)
 	for _, field := range m.Header {
 		r.Header[field.Name] = []string{field.Value}
@@ -102,14 +104,14 @@ func prepare(r *http.Request, m relay.Message) {
 	r.TransferEncoding = nil
 	r.ContentLength = int64(len(m.Event.Body))
 	r.Body = newRewindingBody(m.Event.Body)
-	// With GetBody and an Idempotency-Key, Go's transport sends again by itself
-	// what met a connection that the app had just closed.
+	// With GetBody and an Idempotency-Key, Go's transport retries by itself when the
+	// app has just closed the connection.
 	r.GetBody = func() (io.ReadCloser, error) { return newRewindingBody(m.Event.Body), nil }
 }
 
 // rewindingBody is a body that can be read again after it was closed, which
-// reverse_proxy does when it tries another upstream. A transport that was given
-// up may still be reading then, hence the lock.
+// reverse_proxy does when it tries another upstream. An abandoned
+// transport may still be reading then, hence the lock.
 type rewindingBody struct {
 	mu     sync.Mutex
 	reader *bytes.Reader
@@ -132,14 +134,14 @@ func (b *rewindingBody) Close() error {
 	return err
 }
 
-// What the event is stands in variables that begin with varPrefix. The
-// placeholders that begin with placeholderPrefix are the same.
+// The facts of an event are set as variables whose names begin with varPrefix, and
+// as placeholders whose names begin with placeholderPrefix.
 const (
 	varPrefix         = "ccpayment_"
 	placeholderPrefix = "http.ccpayment."
 )
 
-// setPlaceholders lets the handlers that follow know what the event is.
+// setPlaceholders sets the event's facts for the handlers that follow.
 func setPlaceholders(ctx context.Context, facts []relay.Field) {
 	for _, fact := range facts {
 		caddyhttp.SetVar(ctx, varPrefix+fact.Name, fact.Value)
@@ -156,8 +158,9 @@ func setPlaceholders(ctx context.Context, facts []relay.Field) {
 	}
 }
 
-// appResponse takes the app's answer, of which nothing may reach the gateway. It
-// has headers of its own, because a recorder would share the real ones.
+// appResponse is a response writer that captures the app's response, of which
+// nothing may reach the gateway. It has a header map of its own, because Caddy's
+// ResponseRecorder would share the real response's.
 type appResponse struct {
 	header  http.Header
 	status  int
@@ -173,7 +176,7 @@ func (w *appResponse) Header() http.Header {
 }
 
 func (w *appResponse) WriteHeader(status int) {
-	// Informational answers come before the real one.
+	// Informational responses (1xx) come before the final one.
 	if w.status == 0 && status >= 200 {
 		w.status = status
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // TestAppHangs: an attempt ends when its time is over, before or after the
-// first byte of an answer.
+// first byte of a response.
 func TestAppHangs(t *testing.T) {
 	hangs := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for name, app := range map[string]http.HandlerFunc{
@@ -34,7 +34,7 @@ func TestAppHangs(t *testing.T) {
 	}
 }
 
-// TestAppBreaksOff: half an answer is no yes.
+// TestAppBreaksOff: half a response does not acknowledge an event.
 func TestAppBreaksOff(t *testing.T) {
 	for name, said := range map[string]string{
 		"before the answer": "",
@@ -81,7 +81,7 @@ func TestSecondUpstream(t *testing.T) {
 	}
 }
 
-// TestYes: what counts as the app's yes.
+// TestYes: which responses of the app acknowledge an event.
 func TestYes(t *testing.T) {
 	says := func(code int, texts ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -157,7 +157,8 @@ func (panics) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	return next.ServeHTTP(w, r)
 }
 
-// TestPanicBehindUs: a panic is nobody's yes, and locks nobody out.
+// TestPanicBehindUs: a handler's panic does not acknowledge the event, and blocks no
+// later copy.
 func TestPanicBehindUs(t *testing.T) {
 	s := start(t, setup{site: `http://:$PORT {
 		bind 127.0.0.1

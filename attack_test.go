@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestForgeries: what an attacker can make of a delivery that was captured. The
-// last two columns are the answer and whether the app is called.
+// TestForgeries: what an attacker can make of a webhook that was captured. The last
+// two columns are the response's status and whether the app is called.
 func TestForgeries(t *testing.T) {
 	captured := delivery{timestamp: unix(0) + "123"}.withDefaults()
 	signed := func(d delivery, edit func(*delivery)) delivery {
@@ -174,7 +174,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestTwoRoutes: each route hands an event over once, and calls it by one name.
+// TestTwoRoutes: each route delivers an event once, under the same idempotency key.
 func TestTwoRoutes(t *testing.T) {
 	s := start(t, setup{site: `http://:$PORT {
 		bind 127.0.0.1

@@ -19,8 +19,8 @@ import (
 func init() {
 	httpcaddyfile.RegisterGlobalOption("ccpayment", parseApp)
 	httpcaddyfile.RegisterHandlerDirective("ccpayment_webhook", parseWebhook)
-	// After encode and request_header, before everything that answers. All in one
-	// place, because each is put behind those before it.
+	// After encode and request_header, before every directive that writes a response.
+	// All are registered here, because each is put behind those registered before it.
 	for _, directive := range []string{"ccpayment_webhook", "ccpayment_status", "ccpayment_checkout", "ccpayment_api"} {
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "invoke")
 	}
@@ -115,7 +115,7 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 	return nil
 }
 
-// accountOptions are what an account has, beside its gateway.
+// accountOptions names an account's options, for error messages; gateway is another.
 const accountOptions = "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url"
 
 // parseAccount reads one option of an account.
@@ -208,7 +208,7 @@ func parseWebhook(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	return webhook, nil
 }
 
-// parseUpstreams reads the short form.
+// parseUpstreams reads the short form of deliver: the upstreams of a reverse_proxy.
 func parseUpstreams(h httpcaddyfile.Helper, w *Webhook, upstreams []string) error {
 	for _, upstream := range upstreams {
 		switch {
@@ -252,7 +252,7 @@ func parseDeliver(h httpcaddyfile.Helper, w *Webhook) error {
 	return nil
 }
 
-// parseRetry reads how events are tried again.
+// parseRetry reads the block of the option retry.
 func parseRetry(d *caddyfile.Dispenser, w *Webhook) error {
 	if w.Retry != nil {
 		return d.Err("retry is given twice")
@@ -346,7 +346,7 @@ func parseSign(d *caddyfile.Dispenser, w *Webhook) error {
 	return nil
 }
 
-// once reads the only argument of an option that may be given once.
+// once reads the single argument of an option that may be given only once.
 func once(d *caddyfile.Dispenser, given bool) (string, error) {
 	option := d.Val()
 	if given {

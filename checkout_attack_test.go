@@ -14,8 +14,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
-// front stands between Caddy and a sandbox's API. It notes what is asked, and a
-// test may answer in the sandbox's place.
+// front is a proxy between Caddy and a sandbox's API. It records the calls, and a
+// test may respond in the sandbox's stead.
 type front struct {
 	http.Handler
 	mu      sync.Mutex
@@ -38,7 +38,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answers sets who answers in the sandbox's place; nil: nobody.
+// answers sets the handler that responds in the sandbox's stead; nil: none.
 func (f *front) answers(instead func(w http.ResponseWriter, endpoint string) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,8 +94,8 @@ func guardedShop(t *testing.T, checkout string, app http.HandlerFunc) (*shop, *f
 	return s, f, config
 }
 
-// TestHostileGateway: whatever answers in CCPayment's place, no buyer is sent
-// there, and none sees what it said.
+// TestHostileGateway: where somebody else responds as CCPayment, no buyer is sent to a
+// page of theirs or sees what they said.
 func TestHostileGateway(t *testing.T) {
 	agrees := func(link string) func(w http.ResponseWriter) {
 		data, _ := json.Marshal(map[string]string{"invoiceUrl": link})
@@ -167,8 +167,8 @@ func address() string {
 	return fmt.Sprintf("198.51.%d.%d", addresses.last/250, addresses.last%250+1)
 }
 
-// TestWebhookAddressIsOurs: no request says where an order's webhooks are sent,
-// from whatever source the terms are.
+// TestWebhookAddressIsOurs: no request can choose the URL that an order's webhooks are
+// sent to, whatever the source of the terms.
 func TestWebhookAddressIsOurs(t *testing.T) {
 	signed := link("order_id=order-1", "price=10", "currency=USD", "valid_until=4000000000", "coin=USDT", "chain=TRX")
 	for name, test := range map[string]struct{ checkout, path, endpoint string }{
@@ -265,8 +265,8 @@ func TestLimitOfAnAddress(t *testing.T) {
 func TestLedgerLost(t *testing.T) {
 	for name, kind := range map[string]string{"invoice": "", "deposit order": `,"coin":"USDT","chain":"TRX"`} {
 		t.Run(name, func(t *testing.T) {
-			offer := `{"order_id":"order-1","price":"10","currency":"USD"` + kind + `}`
-			s, f, config := guardedShop(t, "", asks(offer))
+			terms := `{"order_id":"order-1","price":"10","currency":"USD"` + kind + `}`
+			s, f, config := guardedShop(t, "", asks(terms))
 			made := s.visit(http.MethodPost, "/buy", "", nil)
 			if made.status != http.StatusCreated {
 				t.Fatalf("%d %s", made.status, made.body)
@@ -300,7 +300,7 @@ func TestLedgerLost(t *testing.T) {
 					return err == nil
 				})
 			}
-			s.app.answers(asks(offer))
+			s.app.answers(asks(terms))
 			if _, err := s.box.Pay(t.Context(), sandbox.Payment{OrderID: "order-1", Instant: true, Wait: patience}); err != nil {
 				t.Fatal(err)
 			}
@@ -319,8 +319,8 @@ func TestLedgerLost(t *testing.T) {
 	}
 }
 
-// TestGatewayTrouble: what CCPayment refuses, and its silence, are answers of
-// ours, a page of the shop's for browsers, and a log line that says what to do.
+// TestGatewayTrouble: where CCPayment refuses or does not respond, a program gets our
+// error, a browser the shop's page, and the log says what to do.
 func TestGatewayTrouble(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault      sandbox.Fault
@@ -366,7 +366,7 @@ func TestGatewayTrouble(t *testing.T) {
 }
 
 // TestPaidGoesBack: a browser that asks for a paid order goes back to the page
-// that the order names, with the token that tells it so.
+// that the order names, with the status token, by which the page learns it.
 func TestPaidGoesBack(t *testing.T) {
 	s, _, _ := guardedShop(t, "", asks(cart))
 	made := s.visit(http.MethodPost, "/buy", "", nil)

@@ -15,20 +15,20 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 )
 
-// interceptor passes an app's answer on as it comes, and keeps one that asks for
-// a checkout.
+// interceptor is a response writer that passes an app's response on as it comes, and
+// captures one that asks for a checkout.
 type interceptor struct {
 	*caddyhttp.ResponseWriterWrapper
-	status int // that asks for a checkout
+	status int // the status that asks for a checkout
 
-	decided bool
-	taken   bool
-	header  http.Header // of a taken answer
-	body    bytes.Buffer
-	large   bool
+	decided  bool
+	captured bool
+	header   http.Header // of a captured response
+	body     bytes.Buffer
+	large    bool
 }
 
-// WriteHeader decides once, when the answer's header is known.
+// WriteHeader decides whether the response is captured.
 func (w *interceptor) WriteHeader(status int) {
 	if w.decided {
 		return
@@ -40,7 +40,7 @@ func (w *interceptor) WriteHeader(status int) {
 	w.decided = true
 	contentType, _, _ := mime.ParseMediaType(w.Header().Get("Content-Type"))
 	isJSON := contentType == "application/json" || strings.HasSuffix(contentType, "+json")
-	if w.taken = status == w.status && isJSON; w.taken {
+	if w.captured = status == w.status && isJSON; w.captured {
 		w.header = w.Header().Clone()
 		return
 	}
@@ -49,7 +49,7 @@ func (w *interceptor) WriteHeader(status int) {
 
 func (w *interceptor) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if !w.taken {
+	if !w.captured {
 		return w.ResponseWriterWrapper.Write(p)
 	}
 	w.keep(p)
@@ -62,25 +62,25 @@ func (w *interceptor) keep(p []byte) {
 	w.body.Write(p[:min(len(p), room)])
 }
 
-// ReadFrom lets large answers be copied by the system where they pass.
+// ReadFrom lets the system copy large responses that are passed on.
 func (w *interceptor) ReadFrom(r io.Reader) (int64, error) {
 	w.WriteHeader(http.StatusOK)
-	if !w.taken {
+	if !w.captured {
 		return w.ResponseWriterWrapper.ReadFrom(r)
 	}
 	return io.Copy(struct{ io.Writer }{w}, r)
 }
 
-// FlushError flushes an answer that passes.
+// FlushError flushes a response that is passed on.
 func (w *interceptor) FlushError() error {
 	w.WriteHeader(http.StatusOK)
-	if w.taken {
+	if w.captured {
 		return nil
 	}
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// passOn sends a taken answer that turned out to ask for no checkout.
+// passOn sends a captured response that turned out to ask for no checkout.
 func (w *interceptor) passOn() error {
 	clear(w.Header())
 	for name, values := range w.header {
@@ -91,10 +91,9 @@ func (w *interceptor) passOn() error {
 	return err
 }
 
-// fromAnswer reads the request for a checkout in an app's answer. The error is
-// [checkout.ErrNoRequest] where the answer has none: then it is the app's own
-// affair.
-func (h *Checkout) fromAnswer(w *interceptor) (checkout.Request, error) {
+// fromResponse reads the checkout request in an app's captured response. The error is
+// [checkout.ErrNoRequest] where the response asks for no checkout.
+func (h *Checkout) fromResponse(w *interceptor) (checkout.Request, error) {
 	body := w.body.Bytes()
 	unusable := func(format string, args ...any) error {
 		return checkout.BadTerms(fmt.Errorf("the app's answer: "+format, args...))

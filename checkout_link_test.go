@@ -56,7 +56,7 @@ func TestLinkCommand(t *testing.T) {
 	t.Setenv("CCPAYMENT_LINK_SECRET", linkSecret)
 	t.Setenv("CCPAYMENT_APP_ID", appID)
 	t.Setenv("CCPAYMENT_APP_SECRET", "")
-	s := tillShop(t, "link_secret "+linkSecret+" the-previous-secret", nil)
+	s := checkoutShop(t, "link_secret "+linkSecret+" the-previous-secret", nil)
 	open := func(page string) visit {
 		t.Helper()
 		u, err := url.Parse(page)
@@ -190,7 +190,7 @@ func TestLinkTampering(t *testing.T) {
 		tests[name+" changed"] = test{with(name, "9"+value), 403}
 		tests[name+" left out"] = test{without(name), 403}
 	}
-	s := tillShop(t, "link_secret "+linkSecret+"\nlimit off", nil)
+	s := checkoutShop(t, "link_secret "+linkSecret+"\nlimit off", nil)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {

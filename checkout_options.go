@@ -22,8 +22,8 @@ func (h *Checkout) resolve(repl *caddy.Replacer) error {
 	if err := h.resolveSource(repl); err != nil {
 		return err
 	}
-	// A buyer who could name one of these could pay a cheap page's price for an
-	// expensive order: only what is known at load may stand in them.
+	// Placeholders of the request are refused in these options: a buyer who could
+	// set one could pay a cheap page's price for an expensive order.
 	h.fixed = checkout.Request{Expires: time.Duration(h.Expires)}
 	for _, field := range []struct {
 		name, from, fallback string
@@ -52,7 +52,7 @@ func (h *Checkout) resolve(repl *caddy.Replacer) error {
 		parts[i] = value
 	}
 	h.fixed.OrderID = strings.Join(parts, requestUUID)
-	return errors.Join(h.checkFixed(repl), h.resolveAnswers())
+	return errors.Join(h.checkFixed(repl), h.resolveResponse())
 }
 
 // known replaces placeholders that are known at load, and refuses others.
@@ -67,7 +67,7 @@ func known(repl *caddy.Replacer, name, text string) (string, error) {
 	return value, nil
 }
 
-// resolveSource finds the one source of terms.
+// resolveSource resolves the one source of the terms that is configured.
 func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 	sources := 0
 	for _, given := range []bool{h.Intercept != nil, len(h.LinkSecrets) > 0, h.Price != "", h.BuyerPrice != nil} {
@@ -118,7 +118,7 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 	return err
 }
 
-// checkBuyerPrice checks what a buyer wants to pay.
+// checkBuyerPrice checks the amount that a buyer named against the bounds.
 func (h *Checkout) checkBuyerPrice(text string) error {
 	fiat := checkout.IsFiat(h.fixed.Currency)
 	price, err := checkout.ParsePrice(text, fiat)
@@ -133,7 +133,7 @@ func (h *Checkout) checkBuyerPrice(text string) error {
 	return nil
 }
 
-// checkFixed checks what the configuration says of the order.
+// checkFixed checks the order's options as far as they are known at load.
 func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 	fiat := checkout.IsFiat(h.fixed.Currency)
 	if h.fixed.Price != "" {
@@ -171,7 +171,7 @@ func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 	return checkout.CheckURL("notify_url", h.fixed.NotifyURL, h.account.Info)
 }
 
-// checkTarget refuses an address of which a buyer could choose the host.
+// checkTarget refuses a redirect target whose host a buyer could choose.
 func checkTarget(name, link string) error {
 	if link == "" {
 		return nil
@@ -186,8 +186,8 @@ func checkTarget(name, link string) error {
 	return nil
 }
 
-// resolveAnswers sets up how it answers.
-func (h *Checkout) resolveAnswers() error {
+// resolveResponse resolves the options of methods, limits and responses.
+func (h *Checkout) resolveResponse() error {
 	if len(h.Methods) == 0 {
 		switch {
 		case h.Intercept != nil: // any

@@ -27,15 +27,15 @@ const checkoutSite = `http://:$PORT {
 	reverse_proxy $APP
 }`
 
-// tillShop is a shop whose orders are made by Caddy.
-func tillShop(t *testing.T, checkout string, app http.HandlerFunc) *shop {
+// checkoutShop is a shop whose orders are made by Caddy.
+func checkoutShop(t *testing.T, checkout string, app http.HandlerFunc) *shop {
 	t.Helper()
 	box, c, base := newSandbox(t, 1)
-	return tillShopAt(t, &shop{box: box, c: c}, base, checkout, app)
+	return checkoutShopAt(t, &shop{box: box, c: c}, base, checkout, app)
 }
 
-// tillShopAt is one that finds CCPayment's API at base.
-func tillShopAt(t *testing.T, s *shop, base, checkout string, app http.HandlerFunc) *shop {
+// checkoutShopAt is a checkoutShop that finds CCPayment's API at base.
+func checkoutShopAt(t *testing.T, s *shop, base, checkout string, app http.HandlerFunc) *shop {
 	t.Helper()
 	s.server = start(t, setup{
 		global: adminOn, account: "webhook_url http://127.0.0.1:$PORT/hook\nbase_url " + base,
@@ -45,8 +45,8 @@ func tillShopAt(t *testing.T, s *shop, base, checkout string, app http.HandlerFu
 	return s
 }
 
-// asks answers every request but webhooks with 402 and the JSON.
-func asks(offer string) http.HandlerFunc {
+// asks responds to every request but webhooks with 402 and the JSON.
+func asks(terms string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hook" {
 			return
@@ -54,7 +54,7 @@ func asks(offer string) http.HandlerFunc {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Add("Set-Cookie", "cart=1")
 		w.WriteHeader(http.StatusPaymentRequired)
-		_, _ = io.WriteString(w, offer)
+		_, _ = io.WriteString(w, terms)
 	}
 }
 
@@ -121,12 +121,12 @@ func (s *shop) payAll(gatewayID string) {
 // TestCheckoutOfAnAnswer: the app's 402 becomes a checkout, its payment fulfils
 // the app's order, and the buyer's page hears of it.
 func TestCheckoutOfAnAnswer(t *testing.T) {
-	for name, test := range map[string]struct{ offer, coin string }{
+	for name, test := range map[string]struct{ terms, coin string }{
 		"invoice":       {cart, ""},
 		"deposit order": {`{"order_id":"order-1","price":10,"currency":"USD","coin":"USDT","chain":"TRX"}`, "USDT"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := tillShop(t, "", asks(test.offer))
+			s := checkoutShop(t, "", asks(test.terms))
 			made := s.visit(http.MethodPost, "/buy", "", nil)
 			if made.status != http.StatusCreated || made.answer.OrderID != "order-1" || made.answer.Price != "10" ||
 				made.answer.Currency != "USD" || made.answer.Coin != test.coin || made.header.Get("Set-Cookie") != "cart=1" {
@@ -142,14 +142,14 @@ func TestCheckoutOfAnAnswer(t *testing.T) {
 				t.Errorf("a browser got %d %v %q", page.status, page.header, page.body)
 			}
 
-			told := make(chan visit, 1)
+			shown := make(chan visit, 1)
 			go func() {
 				v, _ := s.tryVisit(t.Context(), http.MethodGet, "/status?wait=20s&t="+made.answer.Token, "", nil)
-				told <- v
+				shown <- v
 			}()
 			s.payAll("order-1")
-			if v := <-told; !strings.Contains(v.body, `"state":"p`) { // processing, or paid at once
-				t.Errorf("the buyer's page was told %d %s", v.status, v.body)
+			if v := <-shown; !strings.Contains(v.body, `"state":"p`) { // processing, or paid at once
+				t.Errorf("the status page got %d %s", v.status, v.body)
 			}
 			await(t, "the order is fulfilled", func() bool {
 				v := s.visit(http.MethodGet, "/status?t="+made.answer.Token, "", nil)
@@ -167,7 +167,7 @@ func TestCheckoutOfAnAnswer(t *testing.T) {
 func TestOneCheckoutForAll(t *testing.T) {
 	box, c, _ := newSandbox(t, 1)
 	api, base := watch(t, box)
-	s := tillShopAt(t, &shop{box: box, c: c}, base, "", asks(cart))
+	s := checkoutShopAt(t, &shop{box: box, c: c}, base, "", asks(cart))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	pages, news := make(map[string]int), 0
@@ -195,18 +195,18 @@ func TestOneCheckoutForAll(t *testing.T) {
 	}
 }
 
-// TestGenerations: changed terms, and the rest of a partly paid order, are new
-// orders at CCPayment, and one order to the app.
+// TestGenerations: changed terms, and the rest of a partly paid order, make a new
+// order at CCPayment; to the app it is one order still.
 func TestGenerations(t *testing.T) {
 	for _, kind := range []string{"", `,"coin":"USDT","chain":"TRX"`} {
 		t.Run("kind"+kind, func(t *testing.T) {
 			var mu sync.Mutex
 			price := "10"
-			s := tillShop(t, "", func(w http.ResponseWriter, r *http.Request) {
+			s := checkoutShop(t, "", func(w http.ResponseWriter, r *http.Request) {
 				mu.Lock()
-				offer := fmt.Sprintf(`{"order_id":"order-1","price":%q,"currency":"USD"%s}`, price, kind)
+				terms := fmt.Sprintf(`{"order_id":"order-1","price":%q,"currency":"USD"%s}`, price, kind)
 				mu.Unlock()
-				asks(offer)(w, r)
+				asks(terms)(w, r)
 			})
 			first := s.visit(http.MethodPost, "/buy", "", nil)
 			mu.Lock()
@@ -236,10 +236,10 @@ func TestGenerations(t *testing.T) {
 			await(t, "a webhook that fulfils", func() bool { return len(fulfils(s.app.received())) == 1 })
 			last := s.app.received()[len(s.app.received())-1].header
 			if last.Get("Ccpayment-Order-Id") != "order-1" {
-				t.Errorf("the app was told of order %q", last.Get("Ccpayment-Order-Id"))
+				t.Errorf("the app got order %q", last.Get("Ccpayment-Order-Id"))
 			}
 
-			// The first generation is still there, and whoever pays it pays too much.
+			// The first order at CCPayment is still open, and who pays it too pays too much.
 			s.payAll("order-1")
 			await(t, "too much is paid", func() bool { return s.orderState("order-1") == "overpaid" })
 			if got := fulfils(s.app.received()); len(got) != 1 {
@@ -256,7 +256,7 @@ func (s *shop) orderState(id string) string {
 	return order.State
 }
 
-// latestGeneration is CCPayment's id of what is to be paid for the order.
+// latestGeneration returns CCPayment's id of the latest order made for the app's.
 func (s *shop) latestGeneration(id string) string {
 	s.t.Helper()
 	var order struct {
@@ -279,11 +279,11 @@ func (s *shop) half(id string) decimal.Decimal {
 	return invoice.Price.Div(decimal.New(2, 0))
 }
 
-// TestUnusableAnswers: what an app asks wrongly is an error that the log explains;
-// what asks for no checkout passes.
+// TestUnusableAnswers: a response of the app's with wrong terms is an error that the
+// log explains; one that asks for no checkout passes.
 func TestUnusableAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
-		offer string
+		terms string
 		want  int
 		log   string
 	}{
@@ -310,12 +310,12 @@ func TestUnusableAnswers(t *testing.T) {
 		"a list":            {`["order-1"]`, 402, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := tillShop(t, "", asks(test.offer))
+			s := checkoutShop(t, "", asks(test.terms))
 			v := s.visit(http.MethodPost, "/buy", "", nil)
 			if v.status != test.want {
 				t.Errorf("got %d %s, want %d", v.status, v.body, test.want)
 			}
-			if test.want == 402 && v.body != test.offer {
+			if test.want == 402 && v.body != test.terms {
 				t.Errorf("the app's own answer came as %q", v.body)
 			}
 			if test.want == 502 && strings.Contains(v.body, "order-1") {
@@ -328,9 +328,9 @@ func TestUnusableAnswers(t *testing.T) {
 	}
 }
 
-// TestOtherAnswersPass: what is no 402 of JSON is the app's own.
+// TestOtherAnswersPass: a response that is not a 402 with JSON passes untouched.
 func TestOtherAnswersPass(t *testing.T) {
-	s := tillShop(t, "", func(w http.ResponseWriter, r *http.Request) {
+	s := checkoutShop(t, "", func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/html":
 			w.Header().Set("Content-Type", "text/html")
@@ -372,7 +372,7 @@ func TestOtherAnswersPass(t *testing.T) {
 
 // TestFixedPrice: the configuration's price is a buyer's only one.
 func TestFixedPrice(t *testing.T) {
-	s := tillShop(t, "price 25\ncurrency EUR\nproduct T-shirt\nreturn_url https://{host}/thanks\nlimit 3/1h", nil)
+	s := checkoutShop(t, "price 25\ncurrency EUR\nproduct T-shirt\nreturn_url https://{host}/thanks\nlimit 3/1h", nil)
 	v := s.visit(http.MethodPost, "/buy?price=1&order_id=other", "price=1", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
 	if v.status != http.StatusCreated || v.answer.Price != "25" || v.answer.Currency != "EUR" || len(v.answer.OrderID) != 36 {
 		t.Errorf("%d %s", v.status, v.body)
@@ -393,7 +393,7 @@ func TestFixedPrice(t *testing.T) {
 // TestDonation: the buyer names the amount, within bounds.
 func TestDonation(t *testing.T) {
 	for _, currency := range []string{"USD", "EUR"} {
-		s := tillShop(t, "buyer_price amount 5 500\ncurrency "+currency+"\nlimit off", nil)
+		s := checkoutShop(t, "buyer_price amount 5 500\ncurrency "+currency+"\nlimit off", nil)
 		form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 		for amount, want := range map[string]int{
 			"5": 201, "12.50": 201, "500": 201, "4.99": 400, "500.01": 400, "-5": 400, "": 400, "1e3": 400, "5e0": 400, "12.505": 400, "0x10": 400,
@@ -407,7 +407,7 @@ func TestDonation(t *testing.T) {
 
 // TestStatusTokens: only the order's own token opens it.
 func TestStatusTokens(t *testing.T) {
-	s := tillShop(t, "", asks(cart))
+	s := checkoutShop(t, "", asks(cart))
 	made := s.visit(http.MethodPost, "/buy", "", nil)
 	token := made.answer.Token
 	if v := s.visit(http.MethodGet, "/status?t="+token, "", nil); v.status != 200 || v.header.Get("Cache-Control") != "no-store" ||

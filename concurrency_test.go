@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// gate is an app that answers only when it is told to.
+// gate is an app that responds only when the test lets it.
 type gate struct {
 	entered chan struct{} // gets a value with every call
-	answer  chan int      // the status of the next answer
+	answer  chan int      // the status of the next response
 }
 
 func newGate() *gate {
@@ -58,7 +58,7 @@ func TestCopiesInFlight(t *testing.T) {
 	}
 }
 
-// TestWaitRunsOut: a copy does not wait for ever, and is not told yes.
+// TestWaitRunsOut: a copy does not wait for ever, and is not acknowledged.
 func TestWaitRunsOut(t *testing.T) {
 	app := newGate()
 	s := start(t, setup{app: app.serve, webhook: "wait 20ms"})
@@ -95,8 +95,8 @@ func TestThousandCopiesOfAFailure(t *testing.T) {
 	}
 }
 
-// flood delivers copies from many senders at once. The app gives its answer
-// when all senders wait for it; each copy wants its own.
+// flood sends copies from many senders at once. The app responds when all senders
+// wait; each copy must get the wanted status.
 func flood(s *server, app *gate, senders, copies, answer, want int) {
 	s.t.Helper()
 	answers := make(chan reply, senders*copies)
@@ -122,7 +122,7 @@ func flood(s *server, app *gate, senders, copies, answer, want int) {
 }
 
 // TestSenderDisconnects: what the app has begun is finished and recorded
-// although nobody waits for the answer.
+// although nobody waits for the response.
 func TestSenderDisconnects(t *testing.T) {
 	app := newGate()
 	s := start(t, setup{app: app.serve})
@@ -156,7 +156,7 @@ func TestCopyDisconnects(t *testing.T) {
 	}
 }
 
-// connect sends a delivery and returns how to hang up without an answer.
+// connect sends a webhook and returns a function that hangs up before the response.
 func (s *server) connect(d delivery) (hangUp func()) {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.addr)

@@ -118,7 +118,7 @@ func TestDeliverDamagedEvent(t *testing.T) {
 	}
 }
 
-// TestPassThroughDamagedBody: a copy is handed over with its own body.
+// TestPassThroughDamagedBody: a copy is delivered with its own body.
 func TestPassThroughDamagedBody(t *testing.T) {
 	s := start(t, setup{app: status(http.StatusInternalServerError)})
 	s.deliver(delivery{}).wants(t, http.StatusBadGateway)

@@ -39,7 +39,7 @@ func awaitCalls(t *testing.T, s *server, n int) []received {
 	return s.app.wants(t, n)
 }
 
-// TestStoreAndForward: the event is acknowledged, and handed over in the
+// TestStoreAndForward: the event is acknowledged, and delivered in the
 // background as it came in.
 func TestStoreAndForward(t *testing.T) {
 	s := start(t, setup{site: storedSite, webhook: "token t0ken"})
@@ -61,7 +61,7 @@ func TestStoreAndForward(t *testing.T) {
 	s.app.wants(t, 1)
 }
 
-// TestAppDown: what the app refuses comes again, and CCPayment need not know.
+// TestAppDown: an event that the app refuses is delivered again, without CCPayment.
 func TestAppDown(t *testing.T) {
 	for name, no := range map[string]http.HandlerFunc{
 		"500": status(http.StatusInternalServerError),
@@ -97,8 +97,8 @@ func TestAppDown(t *testing.T) {
 	}
 }
 
-// TestReloadHandsOn: the routes of a new configuration take over what the old
-// one has not handed over; one that fails changes nothing.
+// TestReloadHandsOn: a new configuration delivers the events that the old one has not;
+// a configuration that fails changes nothing.
 func TestReloadHandsOn(t *testing.T) {
 	s := start(t, setup{site: storedSite, webhook: "retry {\nfirst 20ms\n}", app: func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer new" {
@@ -145,7 +145,8 @@ func TestPanicInDeliver(t *testing.T) {
 	}
 }
 
-// TestOverTLS: what came over https is handed over as that, and not as early data.
+// TestOverTLS: an event that came over https is delivered as such, and not as early
+// data.
 func TestOverTLS(t *testing.T) {
 	site := strings.NewReplacer("bind 127.0.0.1", "bind 127.0.0.1\ntls $DIR/cert.pem $DIR/key.pem", "http://:$PORT", "https://localhost:$PORT",
 		"/hook $APP", "/hook", "confirm off", "confirm off\ndeliver {\n@local remote_ip 127.0.0.1\nreverse_proxy @local $APP\n}").Replace(storedSite)
@@ -218,7 +219,7 @@ func TestReloadFromTheApp(t *testing.T) {
 	}
 }
 
-// TestFailedStart: a configuration that does not start hands nothing over.
+// TestFailedStart: a configuration that does not start delivers nothing.
 func TestFailedStart(t *testing.T) {
 	s := start(t, setup{site: "http://:$PORT {\n bind 127.0.0.1\n respond 200\n}", store: "store bolt {\n path $DIR/other.db\n }"})
 	store, err := bolt.Open(filepath.Join(s.dir, "ledger.db"), bolt.Options{})

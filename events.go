@@ -20,7 +20,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// The events that Caddy's option `events` can react to.
+// The names of the Caddy events that the option `events` can subscribe to.
 const (
 	eventDelivered = "ccpayment_delivered"
 	eventHeld      = "ccpayment_held"
@@ -29,9 +29,9 @@ const (
 	eventRejected  = "ccpayment_rejected"
 )
 
-// emitter emits Caddy's events for a handler. Caddy starts its apps in no
-// particular order, and the ledger's events may be delivered before whoever
-// listens is ready: what happens until all have started is emitted then.
+// emitter emits Caddy events for a handler. Caddy starts its apps in no particular
+// order, so an event may be delivered before its listeners are ready: Caddy events
+// from before the start are kept, and emitted once all apps have started.
 type emitter struct {
 	ctx    caddy.Context
 	app    *caddyevents.App
@@ -39,10 +39,10 @@ type emitter struct {
 
 	mu      sync.Mutex
 	started bool
-	early   []happening
+	early   []caddyEvent
 }
 
-type happening struct {
+type caddyEvent struct {
 	name string
 	data map[string]any
 }
@@ -71,7 +71,7 @@ func (a *emitter) Handle(context.Context, caddy.Event) error {
 	return nil
 }
 
-// emit has the listeners run, now or once Caddy has started.
+// emit emits a Caddy event, now or once Caddy has started.
 func (a *emitter) emit(name string, data map[string]any) {
 	if a.ctx.Err() != nil { // a reload has ended our configuration meanwhile
 		if next := successor(data["route"]); next != nil && next != a {
@@ -79,7 +79,7 @@ func (a *emitter) emit(name string, data map[string]any) {
 			return
 		}
 	}
-	e := happening{name, data}
+	e := caddyEvent{name, data}
 	a.mu.Lock()
 	started := a.started
 	if !started {
@@ -91,8 +91,8 @@ func (a *emitter) emit(name string, data map[string]any) {
 	}
 }
 
-// successor is the emitter of a route in the configuration that runs; nil:
-// there is none.
+// successor returns the emitter of a route in the latest running configuration that
+// has the route; nil: none has.
 func successor(route any) *emitter {
 	name, _ := route.(string)
 	for _, app := range running.Latest() {
@@ -103,9 +103,9 @@ func successor(route any) *emitter {
 	return nil
 }
 
-// run has the listeners run. Whatever they do, what they learn of has happened,
-// and their mistake is not the event's.
-func (a *emitter) run(e happening) {
+// run calls the listeners. It logs a listener's panic and does not pass it on: what
+// the Caddy event reports is recorded already.
+func (a *emitter) run(e caddyEvent) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.logger.Error("a handler of Caddy's events panicked", zap.String("event", e.name), zap.Any("panic", p))
@@ -114,7 +114,8 @@ func (a *emitter) run(e happening) {
 	a.app.Emit(a.ctx, e.name, e.data)
 }
 
-// facts are what listeners learn of an event: who it is, and nothing of the buyer.
+// facts returns the data of a Caddy event: what identifies the ledger's event, and
+// nothing of the buyer.
 func (h *Webhook) facts(e ledger.Event) map[string]any {
 	record := ""
 	if e.HasID() {
@@ -126,7 +127,7 @@ func (h *Webhook) facts(e ledger.Event) map[string]any {
 	}
 }
 
-// fields are the same facts for the log.
+// fields returns the facts of an event as log fields, and more after them.
 func (h *Webhook) fields(e ledger.Event, more ...zap.Field) []zap.Field {
 	fields := []zap.Field{
 		zap.String("route", h.route.Name), zap.String("account", h.route.Account.Name), zap.String("event_id", e.EventID()),
@@ -141,7 +142,7 @@ func (h *Webhook) fields(e ledger.Event, more ...zap.Field) []zap.Field {
 	return append(fields, more...)
 }
 
-// report makes log lines, metrics and Caddy's events of an outcome.
+// report turns an outcome into log lines, metrics and Caddy events.
 func (h *Webhook) report(o relay.Outcome) {
 	if o.Called {
 		h.deliveryTime.Observe(o.Took.Seconds())
@@ -184,7 +185,7 @@ func (h *Webhook) report(o relay.Outcome) {
 	}
 }
 
-// trouble logs what may come in a flood, a few lines a second at most.
+// trouble logs what may come in a flood, at most [linesPerSecond] lines a second.
 func (h *Webhook) trouble(level zapcore.Level, message string, fields ...zap.Field) {
 	if h.troubles.Allow() {
 		h.logger.Log(level, message, fields...)
@@ -217,7 +218,7 @@ func (h *Webhook) reportHeld(o relay.Outcome) {
 	h.events.emit(eventHeld, data)
 }
 
-// reportDead reports that an event was given up.
+// reportDead reports that an event is dead: it is not retried any more.
 func (h *Webhook) reportDead(o relay.Outcome) {
 	cause := redact(o.Err.Error())
 	h.logger.Error("an event is dead: replay it, once what is wrong is mended",
@@ -227,7 +228,8 @@ func (h *Webhook) reportDead(o relay.Outcome) {
 	h.events.emit(eventDead, data)
 }
 
-// reportRejected reports that a webhook was refused, once a second at most.
+// reportRejected emits the Caddy event for a refused webhook, for each route once a
+// second at most.
 func (h *Webhook) reportRejected(reason, clientIP string) {
 	if h.app.rejectionsOf(h.route.Name).Allow() {
 		h.events.emit(eventRejected, map[string]any{
@@ -236,8 +238,8 @@ func (h *Webhook) reportRejected(reason, clientIP string) {
 	}
 }
 
-// rejectionsOf limits how often a route's rejections are emitted, at however
-// many places the route stands.
+// rejectionsOf returns the limit of a route's Caddy events for refused webhooks,
+// which all handlers of the route share.
 func (a *App) rejectionsOf(route string) *rate.Limiter {
 	limiter, _ := a.rejections.LoadOrStore(route, rate.NewLimiter(rate.Every(time.Second), 1))
 	return limiter.(*rate.Limiter)
@@ -245,8 +247,8 @@ func (a *App) rejectionsOf(route string) *rate.Limiter {
 
 var emailAddress = regexp.MustCompile(`[^\s"'<>(),;:=\\]+@[^\s"'<>(),;:=\\]+`)
 
-// redact takes e-mail addresses out of a text that quotes others. Ids are a
-// shop's own choice, and some shops choose the buyer's address.
+// redact replaces e-mail addresses in a text that quotes what others wrote. Some
+// shops use the buyer's address as an order's or a user's id.
 func redact(text string) string {
 	if !strings.Contains(text, "@") {
 		return text
@@ -254,7 +256,7 @@ func redact(text string) string {
 	return emailAddress.ReplaceAllLiteralString(text, "REDACTED")
 }
 
-// redacted is an error as the log may show it.
+// redacted returns an error as the log may show it: see [redact].
 func redacted(err error) error {
 	if err == nil || !strings.Contains(err.Error(), "@") {
 		return err

@@ -112,7 +112,7 @@ func TestEvents(t *testing.T) {
 		return id
 	}
 	s.pay(sandbox.Payment{OrderID: order("half"), Amount: decimal.New(5, 0)})
-	await(t, "the part is handed over", func() bool { return len(notesOf("ccpayment_delivered")) > 0 })
+	await(t, "the part is delivered", func() bool { return len(notesOf("ccpayment_delivered")) > 0 })
 	if got := notesOf("ccpayment_order_paid"); len(got) != 0 {
 		t.Errorf("a part pays an order: %v", got)
 	}
@@ -143,8 +143,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestRejectedEvents: a flood is told of once a second, at however many places
-// the route stands.
+// TestRejectedEvents: a flood is reported once a second, however many handlers the
+// route has.
 func TestRejectedEvents(t *testing.T) {
 	takeNotes(t, false)
 	s := start(t, setup{global: "events {\n on ccpayment_rejected test_notes\n }"})
@@ -179,8 +179,7 @@ func TestListenersMistake(t *testing.T) {
 	}
 }
 
-// TestEventsFromTheStart: what is handed over as soon as Caddy has started is
-// told to listeners.
+// TestEventsFromTheStart: a delivery right after Caddy's start reaches the listeners.
 func TestEventsFromTheStart(t *testing.T) {
 	usual := func(token string) setup {
 		return setup{global: "events {\n on * test_notes\n }", site: storedSite, webhook: "token " + token + "\nretry {\nfirst 20ms\n}"}
@@ -200,5 +199,5 @@ func TestEventsFromTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.load(usual("two"))
-	await(t, "all are handed over and told of", func() bool { return len(notesOf("ccpayment_delivered")) == 10 })
+	await(t, "all are delivered and told of", func() bool { return len(notesOf("ccpayment_delivered")) == 10 })
 }

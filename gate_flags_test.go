@@ -56,7 +56,7 @@ func TestOneFulfillEach(t *testing.T) {
 	}
 }
 
-// TestFulfillSurvivesAFailure: the event that carries it carries it on every
+// TestFulfillSurvivesAFailure: the event that carries Fulfill carries it on every
 // attempt, and no other does, even where the app refuses it and Caddy is
 // configured anew in between.
 func TestFulfillSurvivesAFailure(t *testing.T) {
@@ -99,12 +99,12 @@ func TestOrderPrefixIsConfirmed(t *testing.T) {
 		t.Errorf("the order id is %q", got.Get("Ccpayment-Order-Id"))
 	}
 	if got := s.pay(sandbox.Payment{OrderID: "us-1001"}); got != nil {
-		t.Errorf("the other shop's was handed over: %v", got)
+		t.Errorf("the other shop's was delivered: %v", got)
 	}
 }
 
-// TestRiskComesLater: a resend that has gained the flag is another event, and
-// one that is held; the one before it was handed over already.
+// TestRiskComesLater: a resend that is flagged as risky is another event, and is held;
+// the event before it was delivered already.
 func TestRiskComesLater(t *testing.T) {
 	s := newShop(t, "")
 	if err := kinds["order in coin"](s, "order-1"); err != nil {
@@ -120,7 +120,7 @@ func TestRiskComesLater(t *testing.T) {
 	n := len(s.app.received())
 	s.box.Advance(30 * time.Second) // the retry says what it said, and the record is risky now
 	if calls := s.app.received()[n:]; len(calls) != 0 {
-		t.Errorf("a payment that turned risky was handed over: %v", calls[0].header)
+		t.Errorf("a payment that turned risky was delivered: %v", calls[0].header)
 	}
 }
 
@@ -191,6 +191,6 @@ func TestOneRecordOfOneKind(t *testing.T) {
 	s.deliver(delivery{body: `{"type":"DirectDeposit","msg":{"recordId":"` + record +
 		`","referenceId":"mallory","coinId":1280,"status":"Success","isFlaggedAsRisky":false}}`}).wants(t, http.StatusOK)
 	if calls := s.app.received()[n:]; len(calls) != 0 {
-		t.Errorf("it was handed over: %v", calls[0].header)
+		t.Errorf("it was delivered: %v", calls[0].header)
 	}
 }

@@ -83,7 +83,7 @@ func wantMoney(t *testing.T, what string, got http.Header, want map[string]strin
 	}
 }
 
-// TestEightCases: what the app is told of each way to pay, for each kind of
+// TestEightCases: the headers that the app gets for each way to pay, for each kind of
 // order.
 func TestEightCases(t *testing.T) {
 	ten, half := decimal.New(10, 0), decimal.New(5, 0)
@@ -116,7 +116,7 @@ func TestEightCases(t *testing.T) {
 			wantMoney(t, "failed", s.pay(sandbox.Payment{OrderID: order("failed"), Status: "failed"}),
 				map[string]string{"Confirmed": "true", "Order-State": "unpaid"})
 			if got := s.pay(sandbox.Payment{OrderID: order("risky"), Risky: true}); got != nil {
-				t.Errorf("a risky payment was handed over: %v", got)
+				t.Errorf("a risky payment was delivered: %v", got)
 			}
 			if kind != "invoice in fiat" { // which takes any coin
 				wantMoney(t, "wrong coin", s.pay(sandbox.Payment{OrderID: order("wrong"), Coin: "TRX", Amount: ten}),
@@ -172,7 +172,7 @@ func TestConfirmedRecords(t *testing.T) {
 }
 
 // TestUnconfirmedIsNotMoney: whatever CCPayment's API does instead of agreeing,
-// nothing is handed over, and nothing is lost: the retry is.
+// nothing is delivered, and nothing is lost: the retry is.
 func TestUnconfirmedIsNotMoney(t *testing.T) {
 	for name, fault := range map[string]sandbox.Fault{
 		"HTTP 500":           {HTTPStatus: http.StatusInternalServerError, Times: -1},
@@ -199,7 +199,7 @@ func TestUnconfirmedIsNotMoney(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := s.pay(sandbox.Payment{OrderID: "order-1"}); got != nil {
-				t.Fatalf("handed over: %v", got)
+				t.Fatalf("delivered: %v", got)
 			}
 			for _, d := range box.Deliveries() {
 				if d.HTTPStatus != http.StatusServiceUnavailable {
@@ -211,7 +211,7 @@ func TestUnconfirmedIsNotMoney(t *testing.T) {
 			box.Advance(30 * time.Second)
 			calls := s.app.received()
 			if len(calls) == 0 {
-				t.Fatal("the retry was not handed over")
+				t.Fatal("the retry was not delivered")
 			}
 			last := calls[len(calls)-1].header
 			wantMoney(t, "the retry", last, map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"})
@@ -223,7 +223,7 @@ func TestUnconfirmedIsNotMoney(t *testing.T) {
 }
 
 // TestContradictionsAreHeld: a webhook that says other than the record is not
-// handed over, nor asked for again.
+// delivered, nor asked for again.
 func TestContradictionsAreHeld(t *testing.T) {
 	s := newShop(t, "")
 	if err := kinds["order in coin"](s, "order-1"); err != nil {
@@ -245,7 +245,7 @@ func TestContradictionsAreHeld(t *testing.T) {
 		}
 		s.deliver(delivery{body: body}).wants(t, http.StatusOK)
 		if len(s.app.received()) != n {
-			t.Errorf("%s was handed over", what)
+			t.Errorf("%s was delivered", what)
 		}
 	}
 	if logs := s.logs(); !strings.Contains(logs, "holding an event") || !strings.Contains(logs, "mismatch") {
@@ -286,7 +286,7 @@ func TestPolicies(t *testing.T) {
 	wantMoney(t, "risky", s.pay(sandbox.Payment{OrderID: order("risky"), Risky: true}),
 		map[string]string{"Confirmed": "true", "Risky": "true", "Order-State": "review", "Reason": "risky"})
 	if got := s.pay(sandbox.Payment{OrderID: order("late"), Late: true}); got != nil {
-		t.Errorf("a late payment was handed over: %v", got)
+		t.Errorf("a late payment was delivered: %v", got)
 	}
 	wantMoney(t, "a little short", s.pay(sandbox.Payment{OrderID: order("short"), Amount: decimal.RequireFromString("9.9")}),
 		map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"})

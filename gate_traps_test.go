@@ -61,7 +61,7 @@ func newAlteredShop(t *testing.T, webhook string) (*shop, *altered) {
 	return s, front
 }
 
-// arrive makes a payment arrive of which no webhook tells.
+// arrive makes a payment arrive without a webhook.
 func (s *shop) arrive(p sandbox.Payment) (recordID string) {
 	s.t.Helper()
 	p.Instant, p.Wait = true, patience
@@ -72,7 +72,7 @@ func (s *shop) arrive(p sandbox.Payment) (recordID string) {
 	return paid.RecordID
 }
 
-// order creates one of ten coins.
+// order creates an order of ten coins.
 func (s *shop) order(id string) string {
 	s.t.Helper()
 	if err := kinds["order in coin"](s, id); err != nil {
@@ -81,9 +81,9 @@ func (s *shop) order(id string) string {
 	return id
 }
 
-// tells delivers a webhook of an order's payment, and returns what the app got
+// notify delivers a webhook of an order's payment, and returns what the app got
 // of it; nothing if it was not called.
-func (s *shop) tells(want int, recordID, orderID, status string, risky bool) http.Header {
+func (s *shop) notify(want int, recordID, orderID, status string, risky bool) http.Header {
 	s.t.Helper()
 	before, flag := len(s.app.received()), "false"
 	if risky {
@@ -101,8 +101,8 @@ func (s *shop) tells(want int, recordID, orderID, status string, risky bool) htt
 var paid = map[string]string{"Confirmed": "true", "Fulfill": "true", "Order-State": "paid"}
 
 // TestDisagreements: where CCPayment's API says other than the webhook of a
-// Success, or nothing, or nonsense, nothing is handed over, and the ledger says
-// why. What may change is tried again and then handed over; what contradicts is
+// Success, or nothing, or nonsense, nothing is delivered, and the ledger says
+// why. What may change is tried again and then delivered; what contradicts is
 // held.
 func TestDisagreements(t *testing.T) {
 	const anyCall = ""
@@ -163,8 +163,8 @@ func TestDisagreements(t *testing.T) {
 			want = http.StatusOK
 		}
 		begun := time.Now()
-		if got := s.tells(want, records[i], id, "Success", false); got != nil {
-			t.Errorf("%s was handed over: %v", one.what, got)
+		if got := s.notify(want, records[i], id, "Success", false); got != nil {
+			t.Errorf("%s was delivered: %v", one.what, got)
 		}
 		if took := time.Since(begun); took > patience/2 {
 			t.Errorf("%s took %s", one.what, took)
@@ -174,11 +174,11 @@ func TestDisagreements(t *testing.T) {
 		if one.fault == nil && struck == 0 {
 			t.Errorf("%s: no answer was altered", one.what)
 		}
-		again := s.tells(http.StatusOK, records[i], id, "Success", false)
+		again := s.notify(http.StatusOK, records[i], id, "Success", false)
 		if one.state == ledger.Retrying {
 			wantMoney(t, one.what+", once it is over", again, paid)
 		} else if again != nil {
-			t.Errorf("%s was held and then handed over: %v", one.what, again)
+			t.Errorf("%s was held and then delivered: %v", one.what, again)
 		}
 	}
 
@@ -224,20 +224,20 @@ func (s *server) stopAndOpen() ledger.Store {
 }
 
 // TestAPIAhead: a Processing that comes when the API has the Success stays a
-// Processing, and does not carry what the Success will.
+// Processing, and does not carry the flag that the Success will.
 func TestAPIAhead(t *testing.T) {
 	s, _ := newAlteredShop(t, "")
 	record := s.arrive(sandbox.Payment{OrderID: s.order("order-1")})
-	early := s.tells(http.StatusOK, record, "order-1", "Processing", false)
+	early := s.notify(http.StatusOK, record, "order-1", "Processing", false)
 	wantMoney(t, "the Processing", early, map[string]string{"Confirmed": "true", "Order-State": "paid"})
 	if got := early.Get("Ccpayment-Status"); got != "Processing" {
 		t.Errorf("its status became %q", got)
 	}
-	wantMoney(t, "the Success", s.tells(http.StatusOK, record, "order-1", "Success", false), paid)
+	wantMoney(t, "the Success", s.notify(http.StatusOK, record, "order-1", "Success", false), paid)
 }
 
 // TestResendGainsTheFlag: the same Success, flagged this time, is another event:
-// it is held, or told as risky, and fulfils nothing again.
+// it is held, or delivered as risky, and fulfils nothing again.
 func TestResendGainsTheFlag(t *testing.T) {
 	for policy, want := range map[string]map[string]string{
 		"hold":    nil,
@@ -246,13 +246,13 @@ func TestResendGainsTheFlag(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			s, _ := newAlteredShop(t, "risky "+policy)
 			record := s.arrive(sandbox.Payment{OrderID: s.order("order-1")})
-			wantMoney(t, "the first", s.tells(http.StatusOK, record, "order-1", "Success", false), paid)
+			wantMoney(t, "the first", s.notify(http.StatusOK, record, "order-1", "Success", false), paid)
 			if err := s.box.SetRisky(record, true); err != nil {
 				t.Fatal(err)
 			}
-			flagged := s.tells(http.StatusOK, record, "order-1", "Success", true)
+			flagged := s.notify(http.StatusOK, record, "order-1", "Success", true)
 			if want == nil && flagged != nil {
-				t.Errorf("the resend was handed over: %v", flagged)
+				t.Errorf("the resend was delivered: %v", flagged)
 			}
 			if want != nil {
 				wantMoney(t, "the resend", flagged, want)
@@ -269,20 +269,20 @@ func TestClearedLater(t *testing.T) {
 	record := s.arrive(sandbox.Payment{OrderID: s.order("order-1"), Risky: true, Amount: decimal.New(10, 0)})
 	half := s.arrive(sandbox.Payment{OrderID: s.order("order-2"), Risky: true, Amount: five})
 	for order, record := range map[string]string{"order-1": record, "order-2": half} {
-		if got := s.tells(http.StatusOK, record, order, "Success", true); got != nil {
-			t.Errorf("a risky payment was handed over: %v", got)
+		if got := s.notify(http.StatusOK, record, order, "Success", true); got != nil {
+			t.Errorf("a risky payment was delivered: %v", got)
 		}
 		if err := s.box.SetRisky(record, false); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.tells(http.StatusOK, record, order, "Success", true); got != nil {
-			t.Errorf("what is held was handed over by a copy: %v", got)
+		if got := s.notify(http.StatusOK, record, order, "Success", true); got != nil {
+			t.Errorf("what is held was delivered by a copy: %v", got)
 		}
 	}
-	wantMoney(t, "its resend", s.tells(http.StatusOK, record, "order-1", "Success", false), paid)
+	wantMoney(t, "its resend", s.notify(http.StatusOK, record, "order-1", "Success", false), paid)
 	rest := s.arrive(sandbox.Payment{OrderID: "order-2", Amount: five})
-	wantMoney(t, "the other half", s.tells(http.StatusOK, rest, "order-2", "Success", false), paid)
-	wantMoney(t, "the cleared half", s.tells(http.StatusOK, half, "order-2", "Success", false),
+	wantMoney(t, "the other half", s.notify(http.StatusOK, rest, "order-2", "Success", false), paid)
+	wantMoney(t, "the cleared half", s.notify(http.StatusOK, half, "order-2", "Success", false),
 		map[string]string{"Confirmed": "true", "Order-State": "paid", "Reason": "already_fulfilled"})
 }
 
@@ -312,10 +312,10 @@ func TestInvoiceWithoutAPrice(t *testing.T) {
 	record := s.arrive(sandbox.Payment{OrderID: "order-1"})
 	for _, price := range []string{`"price":"0"`, `"price":""`, `"cost":"10"`, `"price":"1e20000000"`} {
 		front.alters(func(_, answer string) string { return strings.ReplaceAll(answer, `"price":"10"`, price) })
-		if got := s.tells(http.StatusServiceUnavailable, record, "order-1", "Success", false); got != nil {
-			t.Errorf("%s: handed over: %v", price, got)
+		if got := s.notify(http.StatusServiceUnavailable, record, "order-1", "Success", false); got != nil {
+			t.Errorf("%s: delivered: %v", price, got)
 		}
 	}
 	front.alters(nil)
-	wantMoney(t, "with its price", s.tells(http.StatusOK, record, "order-1", "Success", false), paid)
+	wantMoney(t, "with its price", s.notify(http.StatusOK, record, "order-1", "Success", false), paid)
 }

@@ -11,36 +11,36 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
-// repricing is a shop that asks for what was set last.
+// repricing is a shop that asks for the terms that were set last.
 type repricing struct {
 	*shop
 	mu    sync.Mutex
-	offer string
+	terms string
 }
 
 func newRepricing(t *testing.T, checkout string) *repricing {
 	t.Helper()
 	r := &repricing{}
-	r.shop = tillShop(t, checkout, func(w http.ResponseWriter, req *http.Request) {
+	r.shop = checkoutShop(t, checkout, func(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
-		offer := r.offer
+		terms := r.terms
 		r.mu.Unlock()
-		asks(offer)(w, req)
+		asks(terms)(w, req)
 	})
 	return r
 }
 
-// asksFor sets the offer and buys.
-func (r *repricing) asksFor(offer string) visit {
+// asksFor sets the terms and visits the checkout.
+func (r *repricing) asksFor(terms string) visit {
 	r.t.Helper()
 	r.mu.Lock()
-	r.offer = `{"order_id":"order-1",` + offer + `}`
+	r.terms = `{"order_id":"order-1",` + terms + `}`
 	r.mu.Unlock()
 	return r.visit(http.MethodPost, "/buy", "", nil)
 }
 
-// TestAnotherCurrency: what is paid for a price in another currency waits for a
-// person, however many of it there are.
+// TestAnotherCurrency: payments for a price in another currency wait for an operator,
+// however many there are.
 func TestAnotherCurrency(t *testing.T) {
 	for _, first := range []string{`"price":"1500","currency":"JPY"`, `"price":"30","currency":"TRX"`} {
 		r := newRepricing(t, "")
@@ -101,7 +101,7 @@ func TestAcceptedNeverFulfils(t *testing.T) {
 }
 
 // TestRepriced: an order of which more is paid than its new price is paid, and
-// the app is told.
+// the app gets Fulfill.
 func TestRepriced(t *testing.T) {
 	for _, kind := range []string{"", `,"coin":"USDT","chain":"TRX"`} {
 		r := newRepricing(t, "")
@@ -113,13 +113,13 @@ func TestRepriced(t *testing.T) {
 		if v := r.asksFor(`"price":"40","currency":"USD"` + kind); v.status != http.StatusConflict || v.answer.Error.Code != "paid" {
 			t.Fatalf("%d %s", v.status, v.body)
 		}
-		await(t, "the app is told", func() bool { return len(fulfils(r.app.received())) == 1 })
+		await(t, "the app gets it", func() bool { return len(fulfils(r.app.received())) == 1 })
 		await(t, "the order says so", func() bool { return r.orderState("order-1") == "overpaid" })
 	}
 }
 
-// TestRepricedBesideOthers: it is a payment that counts by which the app is told,
-// and not a later one that is held or of another coin.
+// TestRepricedBesideOthers: Fulfill comes with a payment that counts, and not with a
+// later one that is held or of another coin.
 func TestRepricedBesideOthers(t *testing.T) {
 	for name, other := range map[string]sandbox.Payment{
 		"held":       {Amount: decimal.New(3, 0), Risky: true},
@@ -143,7 +143,7 @@ func TestRepricedBesideOthers(t *testing.T) {
 					t.Fatalf("%d %s", v.status, v.body)
 				}
 			}
-			await(t, "the app is told", func() bool { return len(fulfils(r.app.received())) == 1 })
+			await(t, "the app gets it", func() bool { return len(fulfils(r.app.received())) == 1 })
 		})
 	}
 }

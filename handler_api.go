@@ -17,44 +17,44 @@ func init() {
 	caddy.RegisterModule(new(API))
 }
 
-// API lets apps call CCPayment without its secret: plain JSON in, signed here,
-// CCPayment's answer back. The path's last part is the endpoint's name. Beside
-// CCPayment's endpoints it has `POST checkout`, which takes what an app's answer
-// 402 says, and `GET orders/<id>`.
+// API lets apps call CCPayment's API without the account's secret: it takes plain
+// JSON, signs the call, and returns CCPayment's response. The last segment of the
+// path is the endpoint's name. Beside CCPayment's endpoints it has `POST checkout`,
+// which takes the same JSON as an app's 402 response, and `GET orders/<id>`.
 //
-// Peers on this machine need no token unless they come through a proxy.
+// Clients on this machine need no token unless they come through a proxy.
 type API struct {
 	// The name of the merchant account. Default: the account at the top level
 	// of the ccpayment app.
 	Account string `json:"account,omitempty"`
 
 	// What may be called: `read`, `deposit`, `withdraw`, `swap`, `wallet`,
-	// `webhook`, or names of endpoints; with `notify_url` a call may say where
-	// its webhooks are sent. Default: read and deposit.
+	// `webhook`, or names of endpoints; with `notify_url` a call may choose the URL
+	// that its webhooks are sent to. Default: read and deposit.
 	Allow []string `json:"allow,omitempty"`
 
-	// What peers send as `Authorization: Bearer`. Those that are not on this
-	// machine are served only with it.
+	// The token that clients send as `Authorization: Bearer`. Clients that are not
+	// on this machine are served only with it.
 	Token string `json:"token,omitempty"`
 
-	// Which answers are kept, and for how long.
+	// Which responses are cached, and for how long.
 	Cache *APICache `json:"cache,omitempty"`
 
 	proxy *apiproxy.Proxy
 }
 
-// APICache says which answers of ccpayment_api are kept.
+// APICache says which responses of ccpayment_api are cached.
 type APICache struct {
-	// Keep none.
+	// Cache nothing.
 	Off bool `json:"off,omitempty"`
-	// How long. Default: 10m.
+	// How long a response is cached. Default: 10m.
 	For caddy.Duration `json:"for,omitempty"`
-	// Of which endpoints of the group `read`. Default: getCoinList, getFiatList,
+	// The endpoints of the group `read` whose responses are cached. Default: getCoinList, getFiatList,
 	// getChainList and getSwapCoinList.
 	Endpoints []string `json:"endpoints,omitempty"`
 }
 
-// resolved are the options as the proxy takes them; nil: the defaults.
+// resolved returns the options in the proxy's form; of a nil APICache, the defaults.
 func (c *APICache) resolved() apiproxy.Cache {
 	if c == nil {
 		return apiproxy.Cache{}

@@ -26,95 +26,99 @@ func init() {
 	caddy.RegisterModule(new(Checkout))
 }
 
-// Checkout makes an order at CCPayment and sends the buyer to its hosted page,
-// at a price that the buyer cannot change: one that the app behind Caddy answers
-// with, one in a signed link, or one in the configuration. Asked again for the
-// same order, it answers with the same checkout.
+// Checkout makes an order at the gateway and redirects the buyer to its checkout
+// page, at a price that the buyer cannot change: one in the response of the app
+// behind Caddy, in a signed link, or in the configuration. A repeated request for
+// the same order gets the same checkout.
 //
 // Errors for browsers go through Caddy's `handle_errors`, with these placeholders:
 //
 // Placeholder | Description
 // ------------|---------------
 // `{http.ccpayment.error}` | What is wrong, in one word
-// `{http.ccpayment.gateway_code}` | CCPayment's code, if it refused
+// `{http.ccpayment.gateway_code}` | The gateway's error code, if it refused the order
 type Checkout struct {
 	// The name of the merchant account. Default: the account at the top level
 	// of the ccpayment app.
 	Account string `json:"account,omitempty"`
 
-	// Take the terms from the app's answer. Default, where there is no other
-	// source: an answer 402.
+	// Take the terms from the app's response. Default, where there is no other
+	// source: a response with status 402.
 	Intercept *Intercept `json:"intercept,omitempty"`
 
 	// Take the terms from a link that is signed with one of these secrets.
 	LinkSecrets []string `json:"link_secrets,omitempty"`
 
-	// Take the terms from here: a price,
+	// Take the terms from the configuration, with this price.
 	Price string `json:"price,omitempty"`
 
-	// or one that the buyer names, for donations.
+	// Take the terms from the configuration, with a price that the buyer names,
+	// for donations.
 	BuyerPrice *BuyerPrice `json:"buyer_price,omitempty"`
 
 	// What the price is in: a symbol, `fiat:<id>` or `coin:<id>`. Default: `USD`.
 	Currency string `json:"currency,omitempty"`
 
-	// What it is paid in: a symbol or `coin:<id>`, and a chain. Default: the
-	// buyer picks the coin.
+	// The coin that the order is paid in, a symbol or `coin:<id>`, and its chain.
+	// Default: the buyer picks the coin.
 	Coin  string `json:"coin,omitempty"`
 	Chain string `json:"chain,omitempty"`
 
 	// The order's id. Default: a new UUIDv7.
 	OrderID string `json:"order_id,omitempty"`
 
-	// What the hosted page says is bought.
+	// What the checkout page says is bought.
 	Product string `json:"product,omitempty"`
 
-	// Where CCPayment writes to about the payment.
+	// The buyer's e-mail address, which the gateway writes to about the payment.
 	BuyerEmail string `json:"buyer_email,omitempty"`
 
-	// Where the buyer goes after paying, and on leaving.
+	// Where the checkout page sends the buyer after paying (return_url) and on
+	// leaving (close_url).
 	ReturnURL string `json:"return_url,omitempty"`
 	CloseURL  string `json:"close_url,omitempty"`
 
-	// Where CCPayment sends the order's webhooks. Default: the account's webhook_url.
+	// The URL that the gateway sends the order's webhooks to. Default: the account's webhook_url.
 	NotifyURL string `json:"notify_url,omitempty"`
 
-	// How long the order can be paid. Default: CCPayment's, 24 hours for invoices
-	// and 10 days for deposit orders.
+	// How long the order can be paid. Default: the gateway's; at CCPayment 24 hours
+	// for invoices and 10 days for deposit orders.
 	Expires caddy.Duration `json:"expires,omitempty"`
 
 	// The methods that make an order. Default: POST; links: GET and POST;
 	// intercept: any.
 	Methods []string `json:"methods,omitempty"`
 
-	// How it answers: `redirect`, `json`, or `auto`, by what the client is.
-	// Default: `auto`.
+	// The form of the response: `redirect`, `json`, or `auto`, which redirects
+	// browsers and sends others JSON. Default: `auto`.
 	Respond string `json:"respond,omitempty"`
 
-	// How many new orders a client's address may make, such as `10/1m`, or `off`.
+	// How many new orders a client's address may make in how long, such as
+	// `10/1m`, or `off`.
 	// Default: `10/1m`; intercept: `off`.
 	Limit string `json:"limit,omitempty"`
 
-	// Where a buyer may be sent. Default: ccpayment.com, its subdomains, and
-	// base_url's host.
+	// The hosts of checkout pages that a buyer may be sent to. Default: the
+	// gateway's; at CCPayment ccpayment.com, its subdomains, and base_url's host.
 	CheckoutHosts []string `json:"checkout_hosts,omitempty"`
 
 	app         *App
 	account     *gateway.Account
 	sessions    *checkout.Sessions
 	linkSecrets []string
-	paths       map[string]string // of the fields in an app's answer
+	paths       map[string]string // gjson paths of the fields in an app's response
 	fixed       checkout.Request  // what is known at load
 	min, max    string
 	limits      *checkout.Limits
 	logger      *zap.Logger
 }
 
-// Intercept is an app's answer that asks for a checkout.
+// Intercept says which of the app's responses ask for a checkout.
 type Intercept struct {
-	// Default: 402.
+	// The response's HTTP status. Default: 402.
 	Status int `json:"status,omitempty"`
-	// Where the fields are in the answer, as gjson paths. Default: their names.
+	// The gjson path of each field in the response's JSON. Default: the fields'
+	// names.
 	Paths map[string]string `json:"paths,omitempty"`
 }
 
@@ -122,8 +126,10 @@ type Intercept struct {
 type BuyerPrice struct {
 	// The name of the form or query field.
 	Field string `json:"field,omitempty"`
-	Min   string `json:"min,omitempty"`
-	Max   string `json:"max,omitempty"`
+	// The smallest and the largest amount that may be named, in the order's
+	// currency.
+	Min string `json:"min,omitempty"`
+	Max string `json:"max,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -181,8 +187,8 @@ func badMethod(text string) error {
 	return &checkout.Error{Status: http.StatusMethodNotAllowed, Code: "bad_method", Text: text}
 }
 
-// intercept lets the app answer, and opens the checkout session that an answer
-// asks for. A webhook on its way to the app passes untouched.
+// intercept calls the app, and opens the checkout session that the app's response
+// asks for. The delivery of an event to the app passes untouched.
 func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if r.Method == http.MethodHead || caddyhttp.GetVar(r.Context(), "ccpayment_event_id") != nil {
 		return next.ServeHTTP(w, r)
@@ -190,16 +196,16 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	ours := w.Header().Clone()
 	iw := &interceptor{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, status: h.Intercept.Status}
 	err := next.ServeHTTP(iw, r)
-	if !iw.taken {
+	if !iw.captured {
 		return err
 	}
-	// What the site had set before stays; the app's header and trailer go.
+	// Headers that the site had set before stay; the app's headers and trailers go.
 	clear(w.Header())
 	maps.Copy(w.Header(), ours)
 	if err != nil {
 		return err
 	}
-	request, err := h.fromAnswer(iw)
+	request, err := h.fromResponse(iw)
 	if errors.Is(err, checkout.ErrNoRequest) {
 		return iw.passOn()
 	}
@@ -220,7 +226,7 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	return h.checkOut(w, r, h.complete(r, request))
 }
 
-// fromConfig is the request of the configuration.
+// fromConfig returns the checkout request that the configuration describes.
 func (h *Checkout) fromConfig(r *http.Request) (checkout.Request, error) {
 	request := h.fixed
 	if request.OrderID == "" || strings.Contains(request.OrderID, requestUUID) {
@@ -248,8 +254,8 @@ func badAmount(err error) error {
 	return &checkout.Error{Status: http.StatusBadRequest, Code: "bad_amount", Text: err.Error()}
 }
 
-// complete adds what only the HTTP request tells, and the configuration's for
-// what the source left out.
+// complete fills in what the source of the terms left out: from the configuration,
+// with the HTTP request's placeholders.
 func (h *Checkout) complete(r *http.Request, request checkout.Request) checkout.Request {
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if request.Currency == "" {
@@ -318,9 +324,9 @@ func writeJSON(w http.ResponseWriter, status int, value any) error {
 	return json.NewEncoder(w).Encode(value)
 }
 
-// fail answers with an error: JSON for programs; for browsers it is Caddy's to
-// show, with `handle_errors`. A buyer whose order is paid goes back to the shop,
-// where the order says which page that is.
+// fail responds with an error: to programs in JSON; for browsers it returns the error
+// to Caddy, which shows it by `handle_errors`. It redirects a buyer whose order is
+// paid to back, if that is not empty.
 func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back string) error {
 	var e *checkout.Error
 	if !errors.As(err, &e) {
@@ -342,7 +348,7 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back 
 			w.WriteHeader(http.StatusSeeOther)
 			return nil
 		}
-		return caddyhttp.Error(e.Status, errors.New(e.Text)) // Caddy logs it, too: the cause stands in our line
+		return caddyhttp.Error(e.Status, errors.New(e.Text)) // without the cause: Caddy logs this error too, and our line has the cause
 	}
 	var body struct {
 		Error struct {
@@ -354,7 +360,8 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back 
 	return writeJSON(w, e.Status, body)
 }
 
-// wantsPage reports whether a browser navigates.
+// wantsPage reports whether the response is for a browser that navigates, and not in
+// JSON for a program.
 func (h *Checkout) wantsPage(r *http.Request) bool {
 	switch h.Respond {
 	case "redirect":
@@ -368,7 +375,7 @@ func (h *Checkout) wantsPage(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// isPrefetch reports whether nobody has asked for the page yet.
+// isPrefetch reports whether the browser fetches the page ahead of a visit.
 func isPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		if purpose := strings.ToLower(r.Header.Get(name)); strings.Contains(purpose, "prefetch") || strings.Contains(purpose, "preview") {
@@ -378,8 +385,8 @@ func isPrefetch(r *http.Request) bool {
 	return false
 }
 
-// clientIP is the client's address by Caddy's trusted_proxies; of an IPv6
-// address the network, of which a client has many.
+// clientIP returns the client's address by Caddy's trusted_proxies; for IPv6 the /64
+// network, because one client has many addresses in it.
 func clientIP(ctx context.Context, remote string) string {
 	text, _ := caddyhttp.GetVar(ctx, caddyhttp.ClientIPVarKey).(string)
 	if text == "" {

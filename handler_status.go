@@ -17,9 +17,9 @@ func init() {
 	caddy.RegisterModule(new(Status))
 }
 
-// Status tells a buyer's page whether its order is paid: it answers GET
+// Status reports to a buyer's page whether its order is paid: it serves GET
 // `?t=<token>`, with the token that was added to the order's return_url. With
-// `wait=25s` it answers as soon as the order changes.
+// `wait=25s` it responds as soon as the order changes, or after that time.
 type Status struct {
 	// The name of the merchant account. Default: the account at the top level
 	// of the ccpayment app.

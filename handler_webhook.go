@@ -26,16 +26,17 @@ func init() {
 	caddy.RegisterModule(new(Webhook))
 }
 
-// Webhook receives CCPayment's webhooks: it verifies each, and hands each event
-// to the app exactly once, with what was verified in headers that a client
-// cannot forge. With deliver, CCPayment is told Success once the ledger has the
-// event on disk, and the event is handed over in the background; without, it is
-// handed to the next handler, and CCPayment is told Success only when the app
-// has said yes and the ledger has written that down.
+// Webhook receives a payment gateway's webhooks: it verifies each, and delivers
+// each event to the app exactly once, with what was verified in headers that a
+// client cannot forge. With deliver, a webhook is acknowledged once the ledger has
+// the event on disk, and the event is delivered in the background; without, the
+// event is delivered to the next handler, and the webhook is acknowledged only when
+// the app has acknowledged the event and the ledger has recorded that.
 //
-// Every answer to CCPayment is written here: the app's body and headers never
-// reach it, and errors do not go through `handle_errors`. A request with a
-// signature is left out of the access log, which would show the signature.
+// The handler writes every response to the gateway itself: the app's body and
+// headers never reach the gateway, and errors do not go through `handle_errors`. A
+// request with a signature is left out of the access log, which would show the
+// signature.
 //
 // For the handlers that follow, these placeholders are set, and each as the
 // variable `{vars.ccpayment_…}` too, for the `vars` matcher:
@@ -43,21 +44,21 @@ func init() {
 // Placeholder | Description
 // ------------|---------------
 // `{http.ccpayment.type}` | The event's type, such as ApiDeposit
-// `{http.ccpayment.status}` | Its status, as CCPayment wrote it
-// `{http.ccpayment.record_id}` | CCPayment's record id
+// `{http.ccpayment.status}` | Its status, as the gateway writes it
+// `{http.ccpayment.record_id}` | The gateway's id of the record
 // `{http.ccpayment.order_id}` | The app's order id
 // `{http.ccpayment.reference_id}` | The reference id of a deposit address
 // `{http.ccpayment.user_id}` | The user id of a wallet
 // `{http.ccpayment.risky}` | true, false or unknown
 // `{http.ccpayment.event_id}` | The Idempotency-Key
-// `{http.ccpayment.seq}` | The event's place among those of its record
+// `{http.ccpayment.seq}` | The event's sequence number among those of its record
 // `{http.ccpayment.attempt}` | The number of the attempt, from 1
 // `{http.ccpayment.attempt_reason}` | initial, retry, replay, release or backfill
 //
-// Of a confirmed event there are also, as far as it has them, confirmed, coin,
-// chain, txid, amount, fee, usd_price, order_state, order_amount_due,
-// order_amount_paid, order_currency, order_late, reason, fulfill, credit and
-// payout, which are what the headers of these names say.
+// A confirmed event also sets, as far as it has them, confirmed, coin, chain,
+// txid, amount, fee, usd_price, order_state, order_amount_due, order_amount_paid,
+// order_currency, order_late, reason, fulfill, credit and payout, with the values
+// of the headers of these names.
 //
 // Client-sent headers that begin with `Ccpayment-` are removed from every
 // request of the server that the handler is part of.
@@ -66,37 +67,38 @@ type Webhook struct {
 	// of the ccpayment app.
 	Account string `json:"account,omitempty"`
 
-	// The name of this route in the ledger: events are handed over once per
+	// The name of this route in the ledger: events are delivered once per
 	// route. Two handlers may share a name only with the same options, and then
 	// count as one. Default: `webhook`.
 	Route string `json:"route,omitempty"`
 
-	// How deliveries are signed: `hmac`, or `rsa` with the account's
+	// How webhooks are signed: `hmac`, or `rsa` with the account's
 	// webhook_key (experimental). Default: `hmac`.
 	Scheme string `json:"scheme,omitempty"`
 
-	// How far a delivery's time may be from ours, before or after. Default: 5m.
+	// How far a webhook's timestamp may be from our clock, before or after.
+	// Default: 5m.
 	Tolerance caddy.Duration `json:"tolerance,omitempty"`
 
-	// What is done with a delivery that verifies but is outside the tolerance:
-	// `reject`, or `confirm`, which asks CCPayment's records about it whatever
-	// the option confirm says. Default: `confirm`.
+	// What happens to a webhook that verifies but is outside the tolerance:
+	// `reject`, or `confirm`, which confirms its event with the gateway's API
+	// whatever the option confirm says. Default: `confirm`.
 	Stale string `json:"stale,omitempty"`
 
-	// The client addresses that may deliver: IPs and CIDR ranges, or
-	// `ccpayment` for the addresses that CCPayment publishes. The client's
-	// address is found by Caddy's trusted_proxies. Default: any.
+	// The client addresses that may send webhooks: IPs and CIDR ranges, or the
+	// gateway's name, such as `ccpayment`, for the addresses that it publishes.
+	// The client's address is found by Caddy's trusted_proxies. Default: any.
 	AllowIPs []string `json:"allow_ips,omitempty"`
 
 	// The largest body that is read, in bytes; at most 1 MiB. Default: 65536.
 	MaxSize int64 `json:"max_size,omitempty"`
 
-	// Whether events are confirmed with CCPayment's API before they are handed
-	// over: `on` or `off`. With `off` the app is never told to fulfil or credit,
+	// Whether events are confirmed with the gateway's API before they are
+	// delivered: `on` or `off`. With `off` the app is never told to fulfil or credit,
 	// and must ask the API itself. Default: `on`.
 	Confirm string `json:"confirm,omitempty"`
 
-	// What becomes of payments that CCPayment flags as risky, or does not call
+	// What becomes of payments that the gateway flags as risky, or does not call
 	// clean: `hold` or `forward`. With confirm only. Default: `hold`.
 	Risky string `json:"risky,omitempty"`
 
@@ -108,39 +110,41 @@ type Webhook struct {
 	// only. Default: `0%`.
 	AcceptUnderpaid string `json:"accept_underpaid,omitempty"`
 
-	// The types that are handed over; events of others are recorded and
-	// acknowledged. Default: all.
+	// The types that are delivered to the app; events of other types are recorded
+	// and acknowledged only. Default: all.
 	Types []string `json:"types,omitempty"`
 
-	// The statuses that are handed over, in any case; likewise. Default: all.
+	// The statuses that are delivered to the app, compared without case; events of
+	// other statuses are recorded and acknowledged only. Default: all.
 	Statuses []string `json:"statuses,omitempty"`
 
-	// What the app gets: the `original` body, byte for byte, or one `enriched`
-	// with the records that confirmed it. Default: `original`.
+	// What body the app gets: the `original`, byte for byte, or one `enriched`
+	// with the records that confirmed the event. Default: `original`.
 	Body string `json:"body,omitempty"`
 
 	// Sent to the app as `Authorization: Bearer <token>`. Default: none.
 	Token string `json:"token,omitempty"`
 
-	// How what is handed over is signed for the app. Default: not at all.
+	// How requests to the app are signed. Default: not at all.
 	Sign *AppSignature `json:"sign,omitempty"`
 
-	// What counts as the app's yes: `2xx`, or a text that the body of a 2xx
-	// answer must contain, within its first 64 KiB. Default: `2xx`.
+	// What counts as the app's acknowledgement: `2xx`, or a text that the body of
+	// a 2xx response must contain, within its first 64 KiB. Default: `2xx`.
 	Ack string `json:"ack,omitempty"`
 
-	// The handlers that take the events to the app: with them, an event is
-	// committed, acknowledged, and handed over in the background, with retries of
-	// our own. Without, the next handler takes it while CCPayment waits.
+	// The handlers that deliver events to the app: with them, an event is
+	// committed, acknowledged, and delivered in the background, with retries of
+	// our own. Without, the next handler delivers it while the gateway waits.
 	Deliver caddyhttp.RouteList `json:"deliver,omitempty"`
 
-	// How events are tried again; with deliver only.
+	// When failed deliveries are retried; with deliver only.
 	Retry *Retry `json:"retry,omitempty"`
 
 	// How long one attempt at the app may take. Default: 30s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
-	// How long a copy of a delivery in flight waits for its outcome. Default: 10s.
+	// How long a copy of a webhook waits for the outcome of the delivery attempt
+	// that is in flight. Default: 10s.
 	Wait caddy.Duration `json:"wait,omitempty"`
 
 	app         *App
@@ -151,8 +155,9 @@ type Webhook struct {
 	warnProxies sync.Once
 	events      *emitter
 	logger      *zap.Logger
-	// A flood must not fill the disk with log lines, nor one of strangers hide
-	// what is wrong here.
+	// These limit log lines, so that a flood does not fill the disk: one limit for
+	// rejected webhooks, one for what is wrong here, so that the first cannot hide
+	// the second.
 	rejections, troubles *rate.Limiter
 
 	webhookTime, deliveryTime, deliveryLag prometheus.Observer
@@ -244,7 +249,8 @@ func (h *Webhook) Validate() error {
 	return nil
 }
 
-// ServeHTTP implements caddyhttp.MiddlewareHandler. It always answers itself.
+// ServeHTTP implements caddyhttp.MiddlewareHandler. It always writes the response
+// itself.
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	start := h.app.now()
 	if len(r.Header["Sign"]) > 0 {
@@ -262,8 +268,9 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return nil
 }
 
-// receive is the way of a webhook: limits, signature, event, ledger, app. The
-// notice is empty where the webhook was refused before it was read.
+// receive takes a webhook through limits, signature, ledger and app, and returns
+// the reply to the gateway. The notice is empty where the webhook was refused before
+// its body was parsed.
 func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (n gateway.Notice, reply relay.Reply) {
 	body, reply, ok := h.readBody(w, r)
 	if !ok {
@@ -303,7 +310,7 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return n, h.route.Receive(r.Context(), n, event, liveApp{r, next}, l)
 }
 
-// requestOf is what the ledger keeps of the request that brought an event.
+// requestOf returns what the ledger keeps of a webhook's request.
 func requestOf(r *http.Request, stale bool) ledger.Request {
 	return ledger.Request{
 		Method:      r.Method,
@@ -321,7 +328,7 @@ func badRequest(outcome string, err error) relay.Reply {
 	return relay.Refuse(http.StatusBadRequest, outcome, err.Error(), err)
 }
 
-// tooStale is the reply to a webhook whose time is too far from ours.
+// tooStale is the reply to a webhook whose timestamp is outside the tolerance.
 func tooStale(skew time.Duration) relay.Reply {
 	return relay.Refuse(http.StatusUnauthorized, "stale", "the timestamp is too far from now",
 		fmt.Errorf("signed %s away from our time: is the clock right?", skew.Round(time.Second)))
@@ -329,13 +336,14 @@ func tooStale(skew time.Duration) relay.Reply {
 
 var tooLarge = relay.Refuse(http.StatusRequestEntityTooLarge, "too_large", "the body is too large", nil)
 
-// linesPerSecond bounds what a flood writes to the log.
+// linesPerSecond is how many lines a second a flood may write to the log.
 const linesPerSecond = 10
 
-// usualSize is more than nearly all webhooks have.
+// usualSize is how many bytes are allocated ahead; few webhooks have more.
 const usualSize = 4 << 10
 
-// readBody applies what is checked before the signature, and reads the body.
+// readBody checks the method, the size and the client's address, and reads the
+// body. It returns false with the reply to a request that fails a check.
 func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, relay.Reply, bool) {
 	if r.Method != http.MethodPost {
 		reply := relay.Refuse(http.StatusMethodNotAllowed, "bad_method", "webhooks are POSTed", nil)
@@ -349,7 +357,7 @@ func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, rela
 		return nil, relay.Refuse(http.StatusForbidden, "bad_ip", "this address may not deliver webhooks", nil), false
 	}
 	var body bytes.Buffer
-	// An announced length is no reason to set memory aside; a webhook's is short.
+	// A large Content-Length alone must not allocate memory; webhooks are short.
 	body.Grow(int(min(max(r.ContentLength, 0), usualSize)) + bytes.MinRead)
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.MaxSize))
 	if errors.As(err, new(*http.MaxBytesError)) {
@@ -380,7 +388,8 @@ func (h *Webhook) allows(r *http.Request) bool {
 	return slices.ContainsFunc(h.allowed, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// reject logs a refused webhook, a few a second at most, and returns its reply.
+// reject reports a refused webhook, logs it at most [linesPerSecond] times a second,
+// and returns its reply.
 func (h *Webhook) reject(r *http.Request, reply relay.Reply) relay.Reply {
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	h.reportRejected(reply.Outcome, ip)

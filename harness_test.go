@@ -183,7 +183,7 @@ func newClient(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: patience}
 }
 
-// app is the app behind Caddy. It notes every request before it answers.
+// app is the app behind Caddy. It records every request before it responds.
 type app struct {
 	*httptest.Server
 
@@ -215,7 +215,7 @@ func (a *app) serve(w http.ResponseWriter, r *http.Request) {
 	answer(w, r)
 }
 
-// answers sets what the app does from now on; nil: it answers 200.
+// answers sets how the app responds from now on; nil: with 200.
 func (a *app) answers(answer http.HandlerFunc) {
 	if answer == nil {
 		answer = status(http.StatusOK)
@@ -245,8 +245,8 @@ func (a *app) wants(t *testing.T, n int) []received {
 	return got
 }
 
-// delivery is a webhook as CCPayment sends it, or as an attacker does. What is
-// empty is as CCPayment does it.
+// delivery is a webhook as CCPayment sends it, or as an attacker does. An empty field
+// is as CCPayment has it.
 type delivery struct {
 	method    string
 	path      string
@@ -302,14 +302,14 @@ func deposit(record, status string) string {
 	return fmt.Sprintf(`{"type":"ApiDeposit","msg":{"recordId":%q,"orderId":"o-%s","status":%q,"isFlaggedAsRisky":false}}`, record, record, status)
 }
 
-// reply is an answer as its receiver sees it.
+// reply is an HTTP response as the client sees it.
 type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// wants fails the test unless the answer has this status, with Success exactly
+// wants fails the test unless the reply has this status, with Success exactly
 // where it is 200, and Retry-After exactly where the sender may try again.
 func (r reply) wants(t *testing.T, status int) {
 	t.Helper()
@@ -374,7 +374,7 @@ func readReply(response *http.Response) (reply, error) {
 	return reply{response.StatusCode, response.Header, string(body)}, err
 }
 
-// begin delivers in the background and returns where the answer will arrive.
+// begin sends a webhook in the background and returns the channel of its reply.
 func (s *server) begin(d delivery) <-chan reply {
 	answer := make(chan reply, 1)
 	go func() {
@@ -387,7 +387,7 @@ func (s *server) begin(d delivery) <-chan reply {
 	return answer
 }
 
-// send writes a request as it stands and returns the answer as it stands.
+// send writes a raw request and returns the raw response.
 func (s *server) send(request string) string {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.addr)
@@ -406,7 +406,7 @@ func (s *server) send(request string) string {
 	return string(answer)
 }
 
-// sendRaw is send for those who want to know what the answer says.
+// sendRaw is send that returns the parsed response.
 func (s *server) sendRaw(request string) reply {
 	s.t.Helper()
 	answer := s.send(request)

@@ -14,8 +14,8 @@ import (
 const headerPrefix = "Ccpayment"
 
 // isOurHeader reports whether an app may take the name for one of ours. Any
-// sign after the prefix counts: CGI and its heirs make an underscore of a dash,
-// and some of every sign.
+// character after the prefix that is not alphanumeric counts: CGI and its successors
+// turn a dash into an underscore, and some turn every such character into one.
 func isOurHeader(name string) bool {
 	n := len(headerPrefix)
 	return len(name) > n && strings.EqualFold(name[:n], headerPrefix) && !isAlphanumeric(name[n])
@@ -26,12 +26,12 @@ func isAlphanumeric(c byte) bool {
 }
 
 // headerGuard removes client-sent Ccpayment headers from every request of a
-// server. It is a matcher because the first route's are what every request
-// passes first, wherever in the site the directive stands: a path that the
-// directive does not match may still be the app's webhook path in the app's eyes.
+// server. It is a matcher of the server's first route, which every request passes
+// first, wherever in the site the directive stands: the app may take a path for its
+// webhook path that the directive does not match.
 type headerGuard struct {
-	// matches is what the guard answers: true where it stands alone, on a route
-	// without matchers.
+	// matches is the matcher's result: true where the guard is alone, on a route
+	// without other matchers.
 	matches bool
 }
 
@@ -77,7 +77,8 @@ func isGuard(matcher any) bool {
 	return ok
 }
 
-// MatchWithError removes the headers, and sees to the trailers.
+// MatchWithError removes the headers from the request, and the trailers once its body
+// is read.
 func (g headerGuard) MatchWithError(r *http.Request) (bool, error) {
 	removeOurs(r.Header)
 	if r.Trailer != nil {

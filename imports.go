@@ -1,6 +1,6 @@
 package ccpayment
 
-// The default modules, so that building Caddy with this package brings them.
+// The default modules, which a Caddy built with this package has.
 import (
 	_ "github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )

@@ -82,7 +82,7 @@ func (s *faultyStore) Commit(ctx context.Context, claim ledger.Claim, changes []
 
 const faulty = "store test_faulty {\n path $DIR/ledger.db\n }"
 
-// TestLedgerRefuses: nothing is acknowledged that is not written down.
+// TestLedgerRefuses: no webhook is acknowledged that the ledger has not recorded.
 func TestLedgerRefuses(t *testing.T) {
 	tests := []struct {
 		name, refuses, webhook string
@@ -121,8 +121,8 @@ func TestLedgerRefuses(t *testing.T) {
 	}
 }
 
-// TestCopiesShareTheLedgersRefusal: who waited for an attempt whose outcome
-// could not be written is not told yes either.
+// TestCopiesShareTheLedgersRefusal: a copy that waited for an attempt whose outcome
+// could not be recorded is not acknowledged either.
 func TestCopiesShareTheLedgersRefusal(t *testing.T) {
 	app := newGate()
 	s := start(t, setup{store: faulty, app: app.serve})
@@ -135,7 +135,7 @@ func TestCopiesShareTheLedgersRefusal(t *testing.T) {
 	s.app.wants(t, 1)
 }
 
-// TestReload: a new configuration knows what the old one handed over, and an
+// TestReload: a new configuration knows which events the old one delivered, and an
 // attempt in flight is not made twice.
 func TestReload(t *testing.T) {
 	app := newGate()
@@ -180,7 +180,7 @@ func TestFailedReload(t *testing.T) {
 	s.app.wants(t, 2)
 }
 
-// TestRestart: what was handed over stays so.
+// TestRestart: an event that was delivered is not delivered again.
 func TestRestart(t *testing.T) {
 	s := start(t, setup{})
 	s.deliver(delivery{}).wants(t, http.StatusOK)

@@ -10,9 +10,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 )
 
-// metrics are the collectors of this process. They are made once and
-// registered with each configuration's registry, so that counters go on over a
-// reload.
+// metrics are the collectors of this process. They are created once and registered
+// with each configuration's registry, so that a reload does not reset counters.
 var metrics = struct {
 	webhooks     *prometheus.CounterVec
 	webhookTime  *prometheus.HistogramVec
@@ -76,8 +75,8 @@ func registerMetrics(registry *prometheus.Registry) error {
 	return nil
 }
 
-// provisionMetrics has the route's series begin at zero, so that an alert sees
-// the first increase too.
+// provisionMetrics creates the route's series, at zero, so that an alert sees even
+// the first increase.
 func (h *Webhook) provisionMetrics() {
 	h.webhookTime = metrics.webhookTime.WithLabelValues(h.route.Name)
 	h.deliveryTime = metrics.deliveryTime.WithLabelValues(h.route.Name)
@@ -88,7 +87,7 @@ func (h *Webhook) provisionMetrics() {
 	}
 }
 
-// observeAPI counts the calls of an account's API.
+// observeAPI returns a function that counts and times an account's API calls.
 func observeAPI(account string) func(gateway.Call) {
 	return func(c gateway.Call) {
 		metrics.apiRequests.WithLabelValues(account, c.Endpoint, c.Code).Inc()
@@ -96,7 +95,8 @@ func observeAPI(account string) func(gateway.Call) {
 	}
 }
 
-// typeLabel keeps the label's values few: a type comes from outside.
+// typeLabel returns the value of the label `type`: a type that the gateway documents,
+// or other. Webhooks must not be able to add values without limit.
 func typeLabel(n gateway.Notice, info gateway.Info) string {
 	if _, isKnown := info.Type(n.Type); isKnown || n.Ping || n.Type == "" {
 		return n.Type

@@ -19,8 +19,8 @@ var (
 	bytesDesc = prometheus.NewDesc("caddy_ccpayment_ledger_bytes", "Size of the ledger.", nil, nil)
 )
 
-// ledgerCollector reads what the open ledgers of this process hold, whenever it
-// is asked. It keeps nothing, so it is one and the same in every registry.
+// ledgerCollector counts the events in the open ledgers of this process, on each
+// scrape. It has no state, so that it is the same in every registry.
 type ledgerCollector struct{}
 
 // Describe implements prometheus.Collector.
@@ -30,9 +30,9 @@ func (ledgerCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- bytesDesc
 }
 
-// Collect implements prometheus.Collector. Over a reload that changes the store
+// Collect implements prometheus.Collector. During a reload that changes the store,
 // two ledgers may be open with routes of the same name: their events add up. A
-// ledger that cannot be read is left out: the other metrics are still wanted.
+// ledger that cannot be read is left out, so that the other metrics are served.
 func (ledgerCollector) Collect(out chan<- prometheus.Metric) {
 	c := census{events: make(map[string]*tally), oldest: make(map[string]time.Duration)}
 	for _, l := range openLedgers() {
@@ -51,7 +51,7 @@ func (ledgerCollector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// census is what all open ledgers hold, by route.
+// census counts the events of all open ledgers, by route.
 type census struct {
 	events map[string]*tally
 	oldest map[string]time.Duration
@@ -85,7 +85,7 @@ func (c *census) add(l *reload.Shared) {
 			c.oldest[route] = max(c.oldest[route], time.Since(since))
 		case !some:
 			c.oldest[route] = max(c.oldest[route], 0)
-		} // else the route has no store-and-forward: the gateway's retries are the retries
+		} // else the route has no background delivery: the gateway's retries are the retries
 	}
 	if size, err := l.Size(); err == nil {
 		c.bytes, c.sized = c.bytes+size, true
@@ -99,7 +99,8 @@ func (c *census) of(route string) *tally {
 	return c.events[route]
 }
 
-// openLedgers are those of this process, which may be closed at any moment.
+// openLedgers returns the open ledgers of this process, which may be closed at any
+// moment.
 func openLedgers() []*reload.Shared {
 	var open []*reload.Shared
 	ledgers.Range(func(_, value any) bool {

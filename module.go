@@ -41,7 +41,7 @@ func init() {
 type App struct {
 	Account
 
-	// Where events are remembered. Default: the `bolt` store.
+	// The store that the ledger keeps its events and orders in. Default: `bolt`.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=ccpayment.stores inline_key=module"`
 
 	// Further merchant accounts, by name.
@@ -166,16 +166,16 @@ func (a *App) Start() error {
 	return nil
 }
 
-// Stop ends the delivering in the background, which goes on with the next
-// configuration, if there is one. Requests that still run keep using the ledger.
+// Stop ends the configuration's background delivery; the next configuration, if
+// there is one, resumes it. Requests in flight keep using the ledger.
 func (a *App) Stop() error {
 	running.Leave(a)
 	a.ledger.Stop()
 	return nil
 }
 
-// Cleanup gives the ledger back. The last configuration, or the last request,
-// that used it closes it.
+// Cleanup releases the configuration's reference to the ledger. The last
+// configuration or request that held one closes the ledger.
 func (a *App) Cleanup() error {
 	running.Leave(a)
 	if a.http != nil {
@@ -187,8 +187,8 @@ func (a *App) Cleanup() error {
 	return a.ledger.Close()
 }
 
-// account returns an account by name; the empty name is the default one. All
-// that use an account have the same, for they share its API client.
+// account returns an account by name; the empty name is the default account's.
+// All callers get the same value, and so share one API client.
 func (a *App) account(name string) (*gateway.Account, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -213,8 +213,9 @@ func (a *App) account(name string) (*gateway.Account, error) {
 	return account, nil
 }
 
-// accountOf returns the account that an event came for: by its id at the gateway,
-// which is the same where the account was renamed.
+// accountOf returns the account that an event came for, and false where none is
+// configured any more. It looks the account up by its id at the gateway, which a
+// renamed account keeps.
 func (a *App) accountOf(e ledger.Event) (*gateway.Account, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -238,8 +239,8 @@ func appOf(ctx caddy.Context) (*App, error) {
 	return module.(*App), nil
 }
 
-// sessionsOf returns what makes the checkouts of an account, which all its
-// handlers share.
+// sessionsOf returns the checkout sessions of an account, which all its handlers
+// share.
 func (a *App) sessionsOf(account *gateway.Account) (*checkout.Sessions, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -260,7 +261,7 @@ func (a *App) sessionsOf(account *gateway.Account) (*checkout.Sessions, error) {
 }
 
 // claimRoute registers a route name. The same name may stand for one and the
-// same configuration only, because the ledger tells routes apart by name. It
+// same configuration only, because the ledger keys events by route name. It
 // reports whether the name stands for the first time.
 func (a *App) claimRoute(name, config string) (first bool, err error) {
 	a.mu.Lock()
@@ -273,8 +274,9 @@ func (a *App) claimRoute(name, config string) (first bool, err error) {
 	return !taken, nil
 }
 
-// startWatcher learns that the App's configuration has started. Caddy logs who
-// listens as JSON, so nothing of it is exported: an App has secrets.
+// startWatcher listens for Caddy's event that the configuration has started. Its
+// field is not exported, because Caddy logs listeners as JSON and an App has
+// secrets.
 type startWatcher struct{ app *App }
 
 // Handle implements caddyevents.Handler.
@@ -283,7 +285,7 @@ func (w startWatcher) Handle(context.Context, caddy.Event) error {
 	return nil
 }
 
-// addRoute notes a handler of a route that is claimed for the first time.
+// addRoute registers the handler that works for a route: the first that claimed it.
 func (a *App) addRoute(h *Webhook) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -301,8 +303,9 @@ func (a *App) handlerOf(route string) *Webhook {
 	return a.handlers[i]
 }
 
-// routesThatConfirm are the configured routes, and whether they confirm: only
-// then they may tell to fulfil an order. The map is the caller's.
+// routesThatConfirm returns the configured routes, and of each whether it confirms
+// its events: only then may it tell the app to fulfil an order. The caller owns
+// the map.
 func (a *App) routesThatConfirm() map[string]bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -313,7 +316,7 @@ func (a *App) routesThatConfirm() map[string]bool {
 	return routes
 }
 
-// operator is what people can do with the ledger.
+// operator returns an operator of the ledger, for the configured routes and accounts.
 func (a *App) operator(l *ledger.Ledger) *operator.Operator {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -326,7 +329,8 @@ func (a *App) operator(l *ledger.Ledger) *operator.Operator {
 	}
 }
 
-// replay makes an event due once more.
+// replay makes an event due again, as [operator.Operator.Replay] does. A warning
+// counts as an error.
 func (a *App) replay(ctx context.Context, e ledger.Event, cause string) error {
 	l, release, err := a.ledger.Acquire()
 	if err != nil {
@@ -336,8 +340,8 @@ func (a *App) replay(ctx context.Context, e ledger.Event, cause string) error {
 	return redacted(a.operator(l).ReplayOne(ctx, e.Key, cause))
 }
 
-// warnUnconfigured warns of events that nobody delivers any more. That is no
-// reason to refuse the configuration.
+// warnUnconfigured logs a warning for each route that has pending events and is not
+// configured any more. The configuration is valid all the same.
 func (a *App) warnUnconfigured(l *ledger.Ledger) {
 	counts, err := l.Counts(context.Background())
 	if err != nil {
@@ -357,7 +361,7 @@ func (a *App) warnUnconfigured(l *ledger.Ledger) {
 // once.
 var ledgers = pool{caddy.NewUsagePool()}
 
-// running are the Apps that have started.
+// running are the Apps that have started and not stopped yet.
 var running reload.Running[*App]
 
 // pool is Caddy's usage pool, for ledgers.

@@ -32,7 +32,7 @@ type act struct {
 	share       int64 // of what is due at first, in percent
 	status      string
 	risky, late bool
-	flips       bool // its risk changes when everything has been told once
+	flips       bool // its risk changes when every webhook has been sent once
 }
 
 var scenes = rapid.Custom(func(t *rapid.T) scene {
@@ -142,8 +142,8 @@ func (s *shop) play(sc scene, n string) {
 	await(s.t, fmt.Sprintf("the books of scene %s, %+v", n, sc), func() bool { return s.audit(sc, n) == "" })
 }
 
-// audit compares what the app was told with what the sandbox's records say, and
-// says what is wrong.
+// audit compares what the app got with the sandbox's records, and returns what is
+// wrong.
 func (s *shop) audit(sc scene, n string) string {
 	s.t.Helper()
 	order, user := "order-"+n, "user-"+n

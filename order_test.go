@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestOrderOfARecord: what comes late is not handed over.
+// TestOrderOfARecord: an event that a later status has superseded is not delivered.
 func TestOrderOfARecord(t *testing.T) {
 	t.Run("in order", func(t *testing.T) {
 		s := start(t, setup{})

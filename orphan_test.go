@@ -7,7 +7,7 @@ import (
 )
 
 // TestRouteRemoved: a configuration that knows a route no more says at its start
-// how many events wait there, and one that knows it again hands them over.
+// how many events wait there, and one that knows it again delivers them.
 func TestRouteRemoved(t *testing.T) {
 	const warning = "events of a route that is not configured wait"
 	before := setup{global: adminOn, site: storedSite, app: status(http.StatusServiceUnavailable), webhook: "retry {\nfirst 20ms\n}"}

@@ -23,7 +23,7 @@ func newGateway(t *testing.T, s *server, speed uint) (*sandbox.Sandbox, *client.
 	return box, c
 }
 
-// newSandbox starts a CCPayment, and a client of it, and tells its base URL.
+// newSandbox starts a CCPayment, and returns it with a client and its base URL.
 func newSandbox(t *testing.T, speed uint) (*sandbox.Sandbox, *client.Client, string) {
 	t.Helper()
 	box, err := sandbox.New(sandbox.Options{AppID: appID, AppSecret: secret, Speed: speed})
@@ -73,8 +73,8 @@ func deliveriesOf(box *sandbox.Sandbox, recordID, status string) []sandbox.Deliv
 	return found
 }
 
-// TestGatewaysWebhooks: what an independent CCPayment sends is verified, handed
-// over once, and acknowledged.
+// TestGatewaysWebhooks: what an independent CCPayment sends is verified, delivered
+// once, and acknowledged.
 func TestGatewaysWebhooks(t *testing.T) {
 	s := start(t, setup{})
 	box, c := newGateway(t, s, 1)
@@ -86,7 +86,7 @@ func TestGatewaysWebhooks(t *testing.T) {
 		status := []string{"Processing", "Success"}[i]
 		sent := deliveriesOf(box, recordID, status)
 		if len(sent) != 1 || !sent[0].OK || sent[0].Body != got.body {
-			t.Errorf("%s was sent as %+v and handed over as %q", status, sent, got.body)
+			t.Errorf("%s was sent as %+v and delivered as %q", status, sent, got.body)
 		}
 		for name, want := range map[string]string{
 			"Ccpayment-Type": "ApiDeposit", "Ccpayment-Status": status, "Ccpayment-Record-Id": recordID,

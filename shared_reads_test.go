@@ -17,7 +17,7 @@ import (
 )
 
 // watchedAPI is the API of a sandbox. It counts the calls, and lets a test hold
-// back or change an answer that the sandbox has given already.
+// back or change a response that the sandbox has given already.
 type watchedAPI struct {
 	box *sandbox.Sandbox
 
@@ -63,7 +63,7 @@ func (a *watchedAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// changes sets what becomes of the answers from now on; nil: nothing.
+// changes sets how responses are changed from now on; nil: not at all.
 func (a *watchedAPI) changes(change func(endpoint string, answer []byte) []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -103,8 +103,8 @@ func (s *shop) finish(recordID string) {
 }
 
 // TestPaymentsShareReads: payments of one order that arrive while it is being
-// read share the next read. The answer in flight does not know of them yet: it
-// would make them look behind.
+// read share the next read. The response in flight does not have them yet: by it the
+// order would look behind the webhooks.
 func TestPaymentsShareReads(t *testing.T) {
 	const n = 20
 	s, api := newWatchedShop(t)
@@ -178,7 +178,7 @@ func TestKindIsRemembered(t *testing.T) {
 	}
 }
 
-// TestUnknownRisks: where the order's list does not tell the risks of its other
+// TestUnknownRisks: where the order's list does not have the risks of its other
 // payments, their records are asked for, four at a time.
 func TestUnknownRisks(t *testing.T) {
 	const n = 9

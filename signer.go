@@ -17,8 +17,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 )
 
-// Account is one merchant account at a payment gateway. Without a gateway it is
-// one at CCPayment, by the options that stand here.
+// Account is one merchant account at a payment gateway. Where it names no gateway,
+// it is an account at CCPayment, whose options stand beside these.
 type Account struct {
 	gatewayv2.Options
 
@@ -29,8 +29,8 @@ type Account struct {
 	// How long one try of an API call may take. Default: 10s.
 	APITimeout caddy.Duration `json:"api_timeout,omitempty"`
 
-	// Where the webhooks of orders that are made here are sent. Default: what
-	// the gateway's console says.
+	// The public URL that webhooks of orders made here are sent to. Default: the
+	// one that is set in the gateway's console.
 	WebhookURL string `json:"webhook_url,omitempty"`
 
 	// Text that stands in front of every order id at the gateway and is removed
@@ -69,11 +69,11 @@ func (a *Account) loadGateway(ctx caddy.Context) error {
 	return nil
 }
 
-// defaultAPITimeout is that of the client.
+// defaultAPITimeout is the default of api_timeout, as in package client.
 const defaultAPITimeout = 10 * time.Second
 
-// open resolves the account, which has this name, and opens its gateway. It calls
-// nobody.
+// open resolves the options of the account with this name and opens its gateway. It
+// makes no API call.
 func (a *Account) open(name string, connections *http.Client, now func() time.Time) (*gateway.Account, error) {
 	repl := caddy.NewReplacer()
 	timeout := cmp.Or(time.Duration(a.APITimeout), defaultAPITimeout)
@@ -102,10 +102,10 @@ func (a *Account) open(name string, connections *http.Client, now func() time.Ti
 	return account, checkout.CheckURL("webhook_url", account.WebhookURL, account.Info)
 }
 
-// AppSignature says how requests to the app are signed.
+// AppSignature says how the requests that deliver events to the app are signed.
 type AppSignature struct {
-	// `ccpayment`: Appid, Timestamp and Sign, made anew with the account's
-	// secret. `standard`: Standard Webhooks v1. Required.
+	// `ccpayment`: the headers Appid, Timestamp and Sign, computed anew with the
+	// account's secret. `standard`: Standard Webhooks v1. Required.
 	Scheme string `json:"scheme,omitempty"`
 
 	// The secret of `standard`: base64 of 24 to 64 bytes, with or without
@@ -116,7 +116,8 @@ type AppSignature struct {
 	Previous string `json:"previous,omitempty"`
 }
 
-// signer resolves the signature; nil: nothing is signed.
+// signer returns the signer that the options describe; of a nil AppSignature, nil:
+// nothing is signed.
 func (s *AppSignature) signer(repl *caddy.Replacer, account *gateway.Account) (relay.Signer, error) {
 	switch {
 	case s == nil:

@@ -39,7 +39,7 @@ func TestSlowSender(t *testing.T) {
 	s.app.wants(t, 0)
 }
 
-// The log says what the one answer for all does not, and a filter that may let
+// The log says what the one response for all causes does not, and a filter that may let
 // nothing through is warned about.
 func TestHintsInTheLog(t *testing.T) {
 	s := start(t, setup{webhook: "types ApiDeposit Apideposit\nstatuses SUCCESS Paid", app: status(http.StatusUnauthorized)})

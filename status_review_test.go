@@ -13,7 +13,7 @@ import (
 func TestHeldPaymentIsInReview(t *testing.T) {
 	for name, coin := range map[string]string{"an invoice": "", "a deposit order": "coin USDT TRX"} {
 		t.Run(name, func(t *testing.T) {
-			s := tillShop(t, coin, asks(cart))
+			s := checkoutShop(t, coin, asks(cart))
 			made := s.visit(http.MethodPost, "/buy", "", nil)
 			if _, err := s.box.Pay(t.Context(), sandbox.Payment{OrderID: "order-1", Risky: true, Instant: true}); err != nil {
 				t.Fatal(err)

@@ -22,7 +22,7 @@ type twoRoutes struct {
 	base string // of the API
 }
 
-// newTwoRoutes is one that asks the API through what is given, if anything.
+// newTwoRoutes starts the shop, which calls the API through the handler given, if any.
 func newTwoRoutes(t *testing.T, through func(base *url.URL) http.Handler) *twoRoutes {
 	t.Helper()
 	box, c, base := newSandbox(t, 1)
@@ -78,9 +78,9 @@ func toldOf(recordID string) string {
 		`","orderId":"order-1","coinId":1280,"status":"Success","isFlaggedAsRisky":false}}`
 }
 
-// tellsOn delivers the webhook of an order's payment to a route, and returns
+// notifyOn delivers the webhook of an order's payment to a route, and returns
 // what the app got of it.
-func (s *twoRoutes) tellsOn(path string, want int, recordID string) http.Header {
+func (s *twoRoutes) notifyOn(path string, want int, recordID string) http.Header {
 	s.t.Helper()
 	before := len(s.app.received())
 	s.deliver(delivery{path: path, body: toldOf(recordID)}).wants(s.t, want)
@@ -99,24 +99,25 @@ func TestPartsOnTwoRoutes(t *testing.T) {
 			s := newTwoRoutes(t, nil)
 			s.app.answers(status(http.StatusInternalServerError))
 			first := s.part()
-			wantMoney(t, "the first part", s.tellsOn(paths[0], http.StatusBadGateway, first),
+			wantMoney(t, "the first part", s.notifyOn(paths[0], http.StatusBadGateway, first),
 				map[string]string{"Confirmed": "true", "Order-State": "partial", "Reason": "partial"})
 			s.risky(first, true)
 			second := s.part()
-			wantMoney(t, "the second part", s.tellsOn(paths[1], http.StatusBadGateway, second),
+			wantMoney(t, "the second part", s.notifyOn(paths[1], http.StatusBadGateway, second),
 				map[string]string{"Confirmed": "true", "Order-State": "review", "Reason": "review"})
 			s.risky(first, false)
 			s.app.answers(nil)
-			wantMoney(t, "the first part again", s.tellsOn(paths[0], http.StatusOK, first), paid)
-			wantMoney(t, "the second part again", s.tellsOn(paths[1], http.StatusOK, second),
+			wantMoney(t, "the first part again", s.notifyOn(paths[0], http.StatusOK, first), paid)
+			wantMoney(t, "the second part again", s.notifyOn(paths[1], http.StatusOK, second),
 				map[string]string{"Confirmed": "true", "Order-State": "paid", "Reason": "already_fulfilled"})
 		})
 	}
 }
 
 // TestRestIsToCome: a part that the app may have leaves Fulfill to the rest as
-// long as that is still to be handed over on a route that confirms, and to nobody
-// else: what came where Fulfill is never given does not come again elsewhere.
+// long as that is still to be delivered on a route that confirms, and to nobody
+// else: a payment whose webhook came on a route that gives no Fulfill does not come on
+// another.
 func TestRestIsToCome(t *testing.T) {
 	for _, test := range []struct {
 		before, comes string
@@ -133,7 +134,7 @@ func TestRestIsToCome(t *testing.T) {
 			s := newTwoRoutes(t, nil)
 			s.app.answers(status(http.StatusInternalServerError))
 			part := s.part()
-			s.tellsOn("/one", http.StatusBadGateway, part)
+			s.notifyOn("/one", http.StatusBadGateway, part)
 			s.app.answers(nil)
 			rest := s.arrive(sandbox.Payment{OrderID: "order-1"})
 			switch test.before {
@@ -142,23 +143,23 @@ func TestRestIsToCome(t *testing.T) {
 				if err := s.box.SetFaults(sandbox.Fault{Endpoint: "getAppOrderInfo", Code: 11003}); err != nil {
 					t.Fatal(err)
 				}
-				s.tellsOn(test.before, http.StatusServiceUnavailable, rest)
+				s.notifyOn(test.before, http.StatusServiceUnavailable, rest)
 				s.box.ClearFaults()
 			default:
-				s.tellsOn(test.before, http.StatusOK, rest)
+				s.notifyOn(test.before, http.StatusOK, rest)
 			}
 			wantPart, wantRest := paid, map[string]string{"Confirmed": "true", "Order-State": "paid", "Reason": "already_fulfilled"}
 			if test.isLeft {
 				wantPart, wantRest = map[string]string{"Confirmed": "true", "Order-State": "paid", "Reason": "partial"}, paid
 			}
-			wantMoney(t, "the part again", s.tellsOn("/one", http.StatusOK, part), wantPart)
-			wantMoney(t, "the rest", s.tellsOn(test.comes, http.StatusOK, rest), wantRest)
+			wantMoney(t, "the part again", s.notifyOn("/one", http.StatusOK, part), wantPart)
+			wantMoney(t, "the rest", s.notifyOn(test.comes, http.StatusOK, rest), wantRest)
 		})
 	}
 }
 
-// TestPartOnAFormerRoute: what was handed over without Fulfill by a route that
-// is gone, or does not confirm any more, is not waited for.
+// TestPartOnAFormerRoute: nobody waits for a payment that was delivered without
+// Fulfill on a route that is gone, or does not confirm any more.
 func TestPartOnAFormerRoute(t *testing.T) {
 	for name, after := range map[string]string{
 		"removed": "",
@@ -169,22 +170,22 @@ func TestPartOnAFormerRoute(t *testing.T) {
 			s := newTwoRoutes(t, nil)
 			s.app.answers(status(http.StatusInternalServerError))
 			first := s.part()
-			s.tellsOn("/one", http.StatusBadGateway, first)
+			s.notifyOn("/one", http.StatusBadGateway, first)
 			s.app.answers(nil)
 			s.risky(first, true)
 			second := s.part()
-			wantMoney(t, "the second part", s.tellsOn("/two", http.StatusOK, second),
+			wantMoney(t, "the second part", s.notifyOn("/two", http.StatusOK, second),
 				map[string]string{"Confirmed": "true", "Order-State": "review", "Reason": "review"})
 			s.risky(first, false)
 			s.load(s.setup("ccpayment_webhook /one {\nroute one\n}\n" + after))
-			wantMoney(t, "the first part again", s.tellsOn("/one", http.StatusOK, first), paid)
+			wantMoney(t, "the first part again", s.notifyOn("/one", http.StatusOK, first), paid)
 		})
 	}
 }
 
 // TestPartsPassEachOther: the second part's view of the order is out of date when
 // it goes out, and the first, which the app may have, looks for it at just that
-// moment and leaves Fulfill to it. Then one of the two is to be handed over once more.
+// moment and leaves Fulfill to it. Then one of the two is to be delivered once more.
 // Who is first is chance, so it is tried several times.
 func TestPartsPassEachOther(t *testing.T) {
 	for range 5 {
@@ -218,7 +219,7 @@ func passEachOther(t *testing.T, path string) {
 	})
 	s.app.answers(status(http.StatusInternalServerError))
 	first := s.part()
-	s.tellsOn("/one", http.StatusBadGateway, first)
+	s.notifyOn("/one", http.StatusBadGateway, first)
 	s.app.answers(nil)
 	s.risky(first, true)
 	second := s.part()

@@ -39,18 +39,18 @@ const (
 	bodyEnriched = "enriched"
 )
 
-// Retry is how an event is retried that the app has not taken.
+// Retry says when an event that the app has not acknowledged is retried.
 type Retry struct {
-	// The longest wait after the first failure. It doubles with each further
-	// one; the wait is random below it. Default: 5s.
+	// The longest wait after the first failed attempt. It doubles with each
+	// further one; the actual wait is random below it. Default: 5s.
 	First caddy.Duration `json:"first,omitempty"`
 
-	// The longest wait of all, also where the app asks for a longer one with
+	// The longest wait after any attempt, also where the app asks for more with
 	// Retry-After. Default: 1h.
 	Max caddy.Duration `json:"max,omitempty"`
 
-	// How long an event is tried before it is given up as dead, from which an
-	// operator or another copy brings it back. Default: 72h.
+	// How long an event is retried before it is dead. An operator, or another copy
+	// of the webhook, makes a dead event due again. Default: 72h.
 	GiveUp caddy.Duration `json:"give_up,omitempty"`
 }
 
@@ -136,7 +136,8 @@ func (h *Webhook) resolve() error {
 	return err
 }
 
-// webhooksOf are the account's webhooks as they are signed by a scheme.
+// webhooksOf returns the verifier and reader of the account's webhooks that are
+// signed by a scheme.
 func webhooksOf(account *gateway.Account, scheme string) (gateway.Webhooks, error) {
 	if schemer, ok := account.Gateway.(gateway.Schemer); ok {
 		return schemer.Scheme(scheme)
@@ -179,7 +180,8 @@ func (h *Webhook) policy() (confirm.Policy, error) {
 	return p, nil
 }
 
-// provisionDelivery sets up the handlers of store-and-forward.
+// provisionDelivery sets up background delivery, where the option deliver asks for
+// it.
 func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
 	if h.Deliver == nil {
 		if h.Retry != nil {
@@ -226,7 +228,7 @@ func parseRanges(repl *caddy.Replacer, texts []string, info gateway.Info) ([]net
 	return ranges, nil
 }
 
-// warn warns of options that are valid and may still be a mistake.
+// warn logs warnings for options that are valid and may still be a mistake.
 func (h *Webhook) warn() {
 	if h.route.Token == "" && h.route.Sign == nil {
 		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.route.Name))
@@ -242,7 +244,8 @@ func (h *Webhook) warn() {
 	h.warnUnknown("statuses", h.route.Statuses, statuses)
 }
 
-// warnUnknown warns of a filter that may let nothing through.
+// warnUnknown logs a warning for a filter with values that the gateway does not
+// document: it may let no event through.
 func (h *Webhook) warnUnknown(option string, values, known []string) {
 	for _, value := range values {
 		same := func(k string) bool { return k == value || option == "statuses" && strings.EqualFold(k, value) }
