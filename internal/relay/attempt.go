@@ -19,7 +19,7 @@ func (e *unconfirmedError) Error() string { return e.cause.Error() }
 func (e *unconfirmedError) Unwrap() error { return e.cause }
 
 // attempt confirms an event, sends it to the app once, records the outcome and
-// reports it. The sender's hanging up does not end it.
+// reports it. It goes on when the sender hangs up.
 func (r *Route) attempt(ctx context.Context, a *gateway.Account, n gateway.Notice, app App, attempt *ledger.Attempt, l *ledger.Ledger) Outcome {
 	ctx = context.WithoutCancel(ctx)
 	o := r.try(ctx, a, n, app, attempt, l)
@@ -30,8 +30,8 @@ func (r *Route) attempt(ctx context.Context, a *gateway.Account, n gateway.Notic
 	return o
 }
 
-// end reports an outcome. What waits most behind a dead event is an order that
-// only this event fulfils.
+// end reports an outcome. Of a dead event it says whether the event carries its
+// order's Fulfill flag: then no other event fulfils the order.
 func (r *Route) end(ctx context.Context, o Outcome, l *ledger.Ledger) {
 	if e := o.Event; o.Became == ledger.Dead && e.GatewayOrderID != "" {
 		holds, err := l.Holds(ctx, e.Key, []ledger.Flag{ledger.FulfillOf(e.AppID, e.InOrder().ID)})
@@ -43,8 +43,9 @@ func (r *Route) end(ctx context.Context, o Outcome, l *ledger.Ledger) {
 	r.Report(o)
 }
 
-// try makes the attempt. In the background what panics fails it; while the
-// gateway waits it goes on to the server, and the next copy begins anew.
+// try makes the attempt. In the background a panic fails the attempt. On a route
+// without App it passes a panic on to the server, and the next copy of the webhook
+// makes a new attempt.
 func (r *Route) try(ctx context.Context, a *gateway.Account, n gateway.Notice, app App, attempt *ledger.Attempt, l *ledger.Ledger) (o Outcome) {
 	o = Outcome{Event: attempt.Event, EventID: attempt.Event.EventID(), Attempt: attempt.Number}
 	defer func() {
@@ -58,8 +59,8 @@ func (r *Route) try(ctx context.Context, a *gateway.Account, n gateway.Notice, a
 	failpoint.Reach("claimed")
 	var sending ledger.Sending
 	if !r.Trust || attempt.Event.Request.Stale {
-		var isSettled bool
-		if sending, isSettled = r.confirm(ctx, a, n, attempt, l, &o); isSettled {
+		var isFinished bool
+		if sending, isFinished = r.confirm(ctx, a, n, attempt, l, &o); isFinished {
 			return o
 		}
 	}
@@ -89,7 +90,7 @@ func (r *Route) try(ctx context.Context, a *gateway.Account, n gateway.Notice, a
 	return o
 }
 
-// finish records the attempt's end. Where that cannot be done, it is the outcome.
+// finish records the attempt's end. A failure to record it becomes the outcome.
 func (o *Outcome) finish(ctx context.Context, attempt *ledger.Attempt, ending ledger.Ending) {
 	var err error
 	if o.Became, err = attempt.Finish(ctx, ending); err != nil {
@@ -97,10 +98,10 @@ func (o *Outcome) finish(ctx context.Context, attempt *ledger.Attempt, ending le
 	}
 }
 
-// confirm asks the gateway about the event and says what it takes with it to the
-// app. Where it must not be sent now, the attempt is finished, and the outcome
-// says why.
-func (r *Route) confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, attempt *ledger.Attempt, l *ledger.Ledger, o *Outcome) (s ledger.Sending, isSettled bool) {
+// confirm confirms the event with the gateway and returns what the event carries to
+// the app. Where the event must not be sent now, confirm finishes the attempt, and
+// the outcome says why.
+func (r *Route) confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, attempt *ledger.Attempt, l *ledger.Ledger, o *Outcome) (s ledger.Sending, isFinished bool) {
 	ctx, cancel := context.WithTimeout(ctx, a.Budget)
 	defer cancel()
 	e, begun := attempt.Event, r.Now()
@@ -127,14 +128,14 @@ func (r *Route) confirm(ctx context.Context, a *gateway.Account, n gateway.Notic
 	return s, false
 }
 
-// settleAgain replays an event that went out without its order's flag, and by
-// which the order is paid all the same; see [confirm.Confirmer.Unsettled].
+// settleAgain replays an event that was delivered without its order's flag although
+// the order is paid; see [confirm.Confirmer.Unsettled].
 func (r *Route) settleAgain(ctx context.Context, o Outcome, attempt *ledger.Attempt, l *ledger.Ledger) {
 	cause, err := r.Confirm.Unsettled(ctx, o.Finding, attempt.Event, l)
 	switch {
 	case err != nil || cause == "":
 	case cause == confirm.PaidMeanwhile && attempt.Reason == ledger.Replay:
-		err = errors.New("a replay did not settle it") // and could do so for ever
+		err = errors.New("a replay did not settle it") // and replays must not go on for ever
 	default:
 		err = r.Replay(ctx, attempt.Event, cause)
 	}

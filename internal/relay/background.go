@@ -23,8 +23,8 @@ func (r *Route) Run(ctx context.Context, l *ledger.Ledger) {
 	})
 }
 
-// work makes one attempt in the background. The event's body is read by the
-// gateway that it came from, which need not be the route's any more.
+// work makes one attempt in the background. It reads the event's body by the gateway
+// that sent it, which need not be the route's any more.
 func (r *Route) work(attempt *ledger.Attempt, l *ledger.Ledger) (ledger.Contact, error) {
 	ctx := context.Background()
 	switch e := attempt.Event; {
@@ -44,7 +44,8 @@ func (r *Route) work(attempt *ledger.Attempt, l *ledger.Ledger) (ledger.Contact,
 	return r.attempt(ctx, a, n, r.App, attempt, l).contact()
 }
 
-// bury gives up an event of which there is nothing to send.
+// bury makes an event dead that cannot be sent: its body is gone, damaged or
+// unreadable.
 func (r *Route) bury(ctx context.Context, attempt *ledger.Attempt, failure error, l *ledger.Ledger) (ledger.Contact, error) {
 	o := Outcome{Kind: Undeliverable, Event: attempt.Event, EventID: attempt.Event.EventID(), Attempt: attempt.Number, Err: failure}
 	if _, err := attempt.Sent(ctx, ledger.Sending{}); err != nil {
@@ -56,8 +57,8 @@ func (r *Route) bury(ctx context.Context, attempt *ledger.Attempt, failure error
 	return o.contact()
 }
 
-// strand leaves an event due that came for an account which is not configured any
-// more: nobody can confirm it until the account is back.
+// strand ends the attempt at an event whose account is not configured any more. The
+// event stays due: it can be confirmed once the account is back.
 func (r *Route) strand(ctx context.Context, attempt *ledger.Attempt, l *ledger.Ledger) (ledger.Contact, error) {
 	o := Outcome{
 		Kind: Unconfirmed, Event: attempt.Event, EventID: attempt.Event.EventID(), Attempt: attempt.Number,

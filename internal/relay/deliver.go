@@ -11,7 +11,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// App is what events are delivered to.
+// App is the app behind a route.
 type App interface {
 	// Deliver sends the message and returns the app's response. The error is a
 	// [*CallError] where the app could not be reached or broke off, and wraps
@@ -36,16 +36,17 @@ type Message struct {
 // Field is a name and a value, which is not empty.
 type Field struct{ Name, Value string }
 
-// ackLimit is how much of the app's answer is searched for the ack text.
+// ackLimit is how many bytes of the response's body are searched for the ack text.
 const ackLimit = 64 << 10
 
-// deliver sends the event to the app and returns nil if the app said yes.
+// deliver sends the event to the app and reads its response; nil: the app has
+// acknowledged the event.
 func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o *Outcome) *failure {
 	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
 	m := Message{Event: attempt.Event}
 	if f := o.Finding; f != nil {
-		m.Event.Risk = f.Risk // what both sides say; the id stays that of the webhook
+		m.Event.Risk = f.Risk // by webhook and record; the event's id stays the webhook's
 	}
 	if r.Enrich {
 		body, err := enrich(m.Event.Body, o.EventID, o.Finding, o.Confirmation)
@@ -72,8 +73,8 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 	return failed
 }
 
-// header is what the app gets: of what the sender wrote only two headers, then
-// ours, and last the signature over what is sent.
+// header returns all headers of the request to the app: two of the webhook's, then
+// ours, and last the signature over the body.
 func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
 	var h fields
 	h.add("Content-Type", e.Request.ContentType)
@@ -106,7 +107,7 @@ func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confi
 	return h
 }
 
-// facts are what handlers in front of the app can learn of the event.
+// facts returns what the handlers in front of the app can route by.
 func facts(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
 	var f fields
 	f.add("type", e.Type)
@@ -137,11 +138,11 @@ func (f *fields) add(name, value string) {
 	}
 }
 
-// Response is the app's answer.
+// Response is the app's HTTP response.
 type Response struct {
-	// Status is 0 where no handler answered.
+	// Status is 0 where no handler wrote a response.
 	Status int
 	Header http.Header
-	// Body is its beginning, as far as the message asked for it.
+	// Body is the beginning of the response's body, up to [Message.Capture] bytes.
 	Body []byte
 }

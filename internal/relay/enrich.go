@@ -11,9 +11,9 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// enriched is the body that an app gets with `body enriched`: the webhook, and
-// what the gateway's records said when it was confirmed; null where they were not
-// asked.
+// enriched is the body that an app gets with `body enriched`: the webhook's, and the
+// gateway's record and order by which the event was confirmed; null where it was
+// not.
 type enriched struct {
 	Type       json.RawMessage `json:"type"`
 	Msg        json.RawMessage `json:"msg"`
@@ -25,7 +25,7 @@ type enriched struct {
 	Credit     bool            `json:"credit"`
 }
 
-// settlement is what an order's payments come to, as the headers say it.
+// settlement is the sum of an order's payments, with the same values as the headers.
 type settlement struct {
 	State      string `json:"state"`
 	AmountDue  string `json:"amount_due"`
@@ -35,7 +35,7 @@ type settlement struct {
 	Reason     string `json:"reason"`
 }
 
-// enrich makes the enriched body of a webhook's.
+// enrich returns the enriched body for a webhook's body.
 func enrich(body []byte, id string, f *confirm.Finding, c *ledger.Confirmation) ([]byte, error) {
 	e := enriched{EventID: id}
 	parts := gjson.GetManyBytes(body, "type", "msg")

@@ -5,28 +5,29 @@ import (
 	"net/http"
 )
 
-// oracle says what must become of each delivery, by the words of docs/money.md,
-// in fractions, and from the world itself instead of from the API's answers.
+// oracle says what must become of each webhook, by the words of docs/money.md, in
+// fractions, and from the world itself instead of from the API's responses.
 type oracle struct {
 	holdRisky, holdLate bool
 	accept              *big.Rat // the share that may be missing
 
-	states  map[webhook]string
-	told    map[webhook]bool   // to the app, whatever it said
-	carrier map[string]webhook // of an order's Fulfill or a record's Credit
+	states    map[webhook]string
+	delivered map[webhook]bool   // to the app, whatever it responded
+	carrier   map[string]webhook // of an order's Fulfill or a record's Credit
 }
 
-// outcome is what a delivery comes to.
+// outcome is what a webhook comes to: the response to CCPayment, and the app's
+// headers.
 type outcome struct {
 	status int
-	// money is what the app is told; nil: it is not called.
+	// money is the headers that the app gets; nil: it is not called.
 	money map[string]string
 	paid  *big.Rat // of the order; nil where there is none
 }
 
 var answered = outcome{status: http.StatusOK}
 
-// deliver is one delivery, to an app that says yes or no.
+// deliver returns the outcome of one webhook, with an app that responds 200 or 500.
 func (o *oracle) deliver(w *world, e webhook, yes bool) outcome {
 	switch {
 	case o.states[e] == "delivered" || o.states[e] == "held" || o.states[e] == "superseded":
@@ -35,20 +36,20 @@ func (o *oracle) deliver(w *world, e webhook, yes bool) outcome {
 		o.states[e] = "superseded"
 		return answered
 	}
-	told := o.confirm(w, e)
-	o.told[e] = o.told[e] || told.money != nil
+	out := o.confirm(w, e)
+	o.delivered[e] = o.delivered[e] || out.money != nil
 	switch {
-	case told.status == http.StatusServiceUnavailable:
+	case out.status == http.StatusServiceUnavailable:
 		o.states[e] = "retrying"
-	case told.money == nil:
+	case out.money == nil:
 		o.states[e] = "held"
 	case yes:
 		o.states[e] = "delivered"
 	default:
 		o.states[e] = "retrying"
-		told.status = http.StatusBadGateway
+		out.status = http.StatusBadGateway
 	}
-	return told
+	return out
 }
 
 func (o *oracle) overtaken(e webhook) bool {
@@ -78,12 +79,12 @@ func (o *oracle) confirm(w *world, e webhook) outcome {
 	case !clean:
 		money["Risky"] = "unknown"
 	}
-	told := outcome{status: http.StatusOK, money: money}
+	out := outcome{status: http.StatusOK, money: money}
 	if p.order == nil {
 		if e.status == succeeded && o.carries(p.id, e, clean) {
 			money["Credit"] = "true"
 		}
-		return told
+		return out
 	}
 	if w.fault == "order" || p.order.incomplete {
 		return later
@@ -98,21 +99,21 @@ func (o *oracle) confirm(w *world, e webhook) outcome {
 			return later
 		}
 	}
-	return o.settle(e, clean, told)
+	return o.settle(e, clean, out)
 }
 
-// comes reports whether the app has still to be told of a payment's success.
+// comes reports whether a payment's success has still to be delivered to the app.
 func (o *oracle) comes(p *worldPayment) bool {
-	comes := true // nobody has heard of it yet
+	comes := true // no webhook of it has come yet
 	for _, risk := range []string{"true", "", "false"} {
 		e := webhook{p, succeeded, risk}
 		state, known := o.states[e]
 		switch {
 		case !known:
-		case o.told[e] || state != "retrying":
+		case o.delivered[e] || state != "retrying":
 			return false
 		default:
-			comes = risk != "true" // which waits for a person
+			comes = risk != "true" // else an operator must release it
 		}
 	}
 	return comes
@@ -129,7 +130,7 @@ func (o *oracle) carries(flag string, e webhook, earned bool) bool {
 }
 
 // settle says where the order stands, and what the payment is to it.
-func (o *oracle) settle(e webhook, clean bool, told outcome) outcome {
+func (o *oracle) settle(e webhook, clean bool, out outcome) outcome {
 	p := e.payment
 	sum, doubt, coming, anyLate, counted, another := new(big.Rat), false, false, false, false, false
 	for _, other := range p.order.payments {
@@ -151,34 +152,34 @@ func (o *oracle) settle(e webhook, clean bool, told outcome) outcome {
 		}
 	}
 	state := o.state(p.order, sum, doubt, coming)
-	told.paid = sum
-	told.money["Order-State"] = state
+	out.paid = sum
+	out.money["Order-State"] = state
 	if anyLate {
-		told.money["Order-Late"] = "true"
+		out.money["Order-Late"] = "true"
 	}
 	if e.status != succeeded {
-		return told
+		return out
 	}
 	earned := counted && (state == "paid" || state == "overpaid")
-	if _, bound := o.carrier[p.order.id]; earned && !bound && o.told[e] && another {
-		earned, state = false, "partial" // to the app it was a part, and it may have it
+	if _, bound := o.carrier[p.order.id]; earned && !bound && o.delivered[e] && another {
+		earned, state = false, "partial" // the app may have got it, as a part
 	}
 	switch {
 	case p.wrongCoin():
-		told.money["Reason"] = "wrong_coin"
+		out.money["Reason"] = "wrong_coin"
 	case !clean:
-		told.money["Reason"] = "risky"
+		out.money["Reason"] = "risky"
 	case !counted:
 		return answered // late, and held for it
 	case !earned:
-		told.money["Reason"] = state
+		out.money["Reason"] = state
 	}
 	if o.carries(p.order.id, e, earned) {
-		told.money["Fulfill"] = "true"
+		out.money["Fulfill"] = "true"
 	} else if earned {
-		told.money["Reason"] = "already_fulfilled"
+		out.money["Reason"] = "already_fulfilled"
 	}
-	return told
+	return out
 }
 
 func (o *oracle) lateAndDoubtful(p *worldPayment) bool {
@@ -223,8 +224,8 @@ func (o *oracle) state(order *worldOrder, sum *big.Rat, doubt, coming bool) stri
 	return "unpaid"
 }
 
-// isPaid reports whether the order is paid by what happened, whoever has told
-// of it. It knows nothing of deliveries.
+// isPaid reports whether the order is paid by what happened, whichever webhooks have
+// come.
 func (o *oracle) isPaid(order *worldOrder) bool {
 	sum := new(big.Rat)
 	for _, p := range order.payments {

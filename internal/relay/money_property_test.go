@@ -35,7 +35,7 @@ type gate struct {
 	route  *relay.Route
 	ledger *ledger.Ledger
 	world  *world
-	ids    int // given out so far
+	ids    int // made so far
 }
 
 func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) { return g.world.RoundTrip(r) }
@@ -81,7 +81,7 @@ func newGate(t *testing.T, policy confirm.Policy) *gate {
 	return g
 }
 
-// answering is an app that says yes or no, and keeps what it was called with.
+// answering is an app that responds 200 or 500, and keeps the headers that it got.
 type answering struct {
 	yes    bool
 	called []http.Header
@@ -99,9 +99,9 @@ func (a *answering) Deliver(_ context.Context, m relay.Message) (relay.Response,
 	return relay.Response{Status: http.StatusOK}, nil
 }
 
-// deliver sends one signed webhook to an app that says yes or no, and returns
-// the answer's status and what the app was called with.
-func (g *gate) deliver(body string, yes bool) (status int, told []http.Header) {
+// deliver sends one signed webhook, with an app that responds 200 or 500, and returns
+// the reply's status and the headers of the app's calls.
+func (g *gate) deliver(body string, yes bool) (status int, calls []http.Header) {
 	now := time.Now()
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	header := http.Header{
@@ -122,13 +122,13 @@ func (g *gate) deliver(body string, yes bool) (status int, told []http.Header) {
 	return reply.Status, app.called
 }
 
-// newID is one that no other case has.
+// newID returns an id that no other case has.
 func (g *gate) newID(kind string) string {
 	g.ids++
 	return fmt.Sprintf("%s%09d", kind, g.ids)
 }
 
-// moneyCase is one case: a world, its webhooks, and what the app was told.
+// moneyCase is one case: a world, its webhooks, and the app's books.
 type moneyCase struct {
 	*rapid.T
 	*gate
@@ -139,12 +139,12 @@ type moneyCase struct {
 	// flags are the Idempotency-Keys that carried one: by order or record.
 	flags    map[string]string
 	credited decimal.Decimal
-	cleared  bool // a case in which the risk of a payment changed, or was not told
+	cleared  bool // a case in which the risk of a payment changed, or no webhook had it
 }
 
-// TestMoneyGate: orders and deposits, paid in every way, told of in any order
+// TestMoneyGate: orders and deposits, paid in every way, with webhooks in any order
 // and repeatedly, with an app that fails and APIs that fail, lag and know more
-// than the webhook. Each delivery comes to what the oracle says; each order
+// than the webhook. Each webhook comes to what the oracle says; each order
 // that was paid is fulfilled by one event, and none that was not; and what is
 // credited is what was received, to the last digit. `-rapid.checks` says how
 // many cases are tried of each policy.
@@ -165,7 +165,7 @@ func TestMoneyGate(t *testing.T) {
 			g := newGate(t, policy.policy)
 			rapid.Check(t, func(t *rapid.T) {
 				o := policy.oracle
-				o.states, o.told, o.carrier = map[webhook]string{}, map[webhook]bool{}, map[string]webhook{}
+				o.states, o.delivered, o.carrier = map[webhook]string{}, map[webhook]bool{}, map[string]webhook{}
 				g.world = &world{orders: map[string]*worldOrder{}, payments: map[string]*worldPayment{}}
 				c := &moneyCase{T: t, gate: g, oracle: &o, flags: map[string]string{}}
 				c.play()
@@ -191,7 +191,7 @@ func (c *moneyCase) play() {
 			}
 		case "deliver":
 			if len(c.waiting) > 0 {
-				c.tell(rapid.IntRange(0, len(c.waiting)-1).Draw(c.T, "which"), rapid.IntRange(0, 3).Draw(c.T, "app") > 0)
+				c.send(rapid.IntRange(0, len(c.waiting)-1).Draw(c.T, "which"), rapid.IntRange(0, 3).Draw(c.T, "app") > 0)
 			}
 		case "repeat":
 			if len(c.sent) > 0 {
@@ -288,7 +288,7 @@ func (c *moneyCase) finish(p *worldPayment, status string) {
 	c.announce(p)
 }
 
-// announce makes CCPayment tell of a payment's status.
+// announce queues a webhook of a payment's status.
 func (c *moneyCase) announce(p *worldPayment) {
 	risk := strconv.FormatBool(p.risky)
 	if rapid.IntRange(0, 7).Draw(c.T, "silent webhook") == 0 {
@@ -297,17 +297,17 @@ func (c *moneyCase) announce(p *worldPayment) {
 	c.waiting = append(c.waiting, webhook{p, p.status, risk})
 }
 
-// tell delivers a webhook that waits, and compares with the oracle.
-func (c *moneyCase) tell(which int, yes bool) {
+// send sends a queued webhook, and compares with the oracle.
+func (c *moneyCase) send(which int, yes bool) {
 	e := c.waiting[which]
 	want := c.oracle.deliver(c.world, e, yes)
-	status, told := c.gate.deliver(e.body(), yes)
-	if status != want.status || len(told) > 1 || len(told) == 1 != (want.money != nil) {
-		c.Fatalf("%s was answered %d and told to the app %v; want %d, %v", e.body(), status, told, want.status, want.money)
+	status, calls := c.gate.deliver(e.body(), yes)
+	if status != want.status || len(calls) > 1 || len(calls) == 1 != (want.money != nil) {
+		c.Fatalf("%s got %d, and the app %v; want %d, %v", e.body(), status, calls, want.status, want.money)
 	}
-	if len(told) == 1 {
-		c.wantTold(e, told[0], want)
-		c.book(e, told[0])
+	if len(calls) == 1 {
+		c.wantHeaders(e, calls[0], want)
+		c.book(e, calls[0])
 	}
 	if status == http.StatusOK {
 		c.waiting = slices.Delete(c.waiting, which, which+1)
@@ -315,7 +315,7 @@ func (c *moneyCase) tell(which int, yes bool) {
 	}
 }
 
-func (c *moneyCase) wantTold(e webhook, got http.Header, want outcome) {
+func (c *moneyCase) wantHeaders(e webhook, got http.Header, want outcome) {
 	for _, name := range []string{"Confirmed", "Fulfill", "Credit", "Payout", "Order-State", "Order-Late", "Reason", "Risky", "Amount"} {
 		if got.Get("Ccpayment-"+name) != want.money[name] {
 			c.Fatalf("%s: %s is %q, want %q", e.body(), name, got.Get("Ccpayment-"+name), want.money[name])
@@ -338,9 +338,9 @@ func (c *moneyCase) wantTold(e webhook, got http.Header, want outcome) {
 
 // book keeps accounts as an app with an inbox does, and checks each flag
 // against what happened.
-func (c *moneyCase) book(e webhook, told http.Header) {
-	key, of := told.Get("Idempotency-Key"), e.payment.id
-	fulfils, credits := told.Get("Ccpayment-Fulfill") == "true", told.Get("Ccpayment-Credit") == "true"
+func (c *moneyCase) book(e webhook, got http.Header) {
+	key, of := got.Get("Idempotency-Key"), e.payment.id
+	fulfils, credits := got.Get("Ccpayment-Fulfill") == "true", got.Get("Ccpayment-Credit") == "true"
 	if fulfils {
 		of = e.payment.order.id
 	}
@@ -358,7 +358,7 @@ func (c *moneyCase) book(e webhook, told http.Header) {
 	}
 	c.flags[of] = key
 	if credits {
-		amount, err := decimal.NewFromString(told.Get("Ccpayment-Amount"))
+		amount, err := decimal.NewFromString(got.Get("Ccpayment-Amount"))
 		if err != nil {
 			c.Fatal(err)
 		}
@@ -380,40 +380,40 @@ func (c *moneyCase) drain() {
 	}
 	c.world.fault = ""
 	if rapid.Bool().Draw(c.T, "all at once") {
-		c.tellAtOnce()
+		c.sendAtOnce()
 	}
 	for len(c.waiting) > 0 {
 		before := len(c.waiting)
-		c.tell(rapid.IntRange(0, before-1).Draw(c.T, "which"), true)
+		c.send(rapid.IntRange(0, before-1).Draw(c.T, "which"), true)
 		if len(c.waiting) == before {
 			c.Fatal("a delivery is not acknowledged although nothing is wrong any more")
 		}
 	}
 }
 
-// tellAtOnce delivers all that waits on as many goroutines. What each is told
-// depends on who comes first; the books do not.
-func (c *moneyCase) tellAtOnce() {
-	statuses, told := make([]int, len(c.waiting)), make([][]http.Header, len(c.waiting))
+// sendAtOnce sends all queued webhooks at the same time. The headers of each delivery
+// depend on which comes first; the books do not.
+func (c *moneyCase) sendAtOnce() {
+	statuses, calls := make([]int, len(c.waiting)), make([][]http.Header, len(c.waiting))
 	var all sync.WaitGroup
 	for i, e := range c.waiting {
-		all.Go(func() { statuses[i], told[i] = c.gate.deliver(e.body(), true) })
+		all.Go(func() { statuses[i], calls[i] = c.gate.deliver(e.body(), true) })
 	}
 	all.Wait()
 	for i, e := range c.waiting {
-		if statuses[i] != http.StatusOK || len(told[i]) > 1 {
-			c.Fatalf("%s was answered %d and told to the app %v", e.body(), statuses[i], told[i])
+		if statuses[i] != http.StatusOK || len(calls[i]) > 1 {
+			c.Fatalf("%s got %d, and the app %v", e.body(), statuses[i], calls[i])
 		}
-		for _, call := range told[i] {
+		for _, call := range calls[i] {
 			c.book(e, call)
 		}
 	}
 	c.waiting = nil
 }
 
-// account compares the app's books with what happened, now that all is told.
-// Where the risk of a payment changed, or nobody told it, what was held stays
-// held although it may be clean now.
+// account compares the app's books with what happened, after the last webhook. Where
+// the risk of a payment changed, or no webhook had it, a held event stays held
+// although the payment may be clean now.
 func (c *moneyCase) account() {
 	c.wantLedger()
 	if c.cleared {

@@ -44,7 +44,7 @@ type worldPayment struct {
 	order   *worldOrder // nil: to a permanent or a user's address
 	coin    string
 	amount  decimal.Decimal // in the order's unit
-	rate    decimal.Decimal // when it was received; 0: not told
+	rate    decimal.Decimal // when it was received; 0: not known
 	arrived time.Time
 	status  string
 	risky   bool
@@ -103,11 +103,11 @@ func (p *worldPayment) record() map[string]any {
 	case "UserDeposit":
 		r["userId"] = "user"
 	}
-	tellRisk(r, p.risky, p.silent)
+	setRisk(r, p.risky, p.silent)
 	return r
 }
 
-func tellRisk(r map[string]any, risky, silent bool) {
+func setRisk(r map[string]any, risky, silent bool) {
 	if risky || !silent {
 		r["isFlaggedAsRisky"] = risky
 	}
@@ -120,7 +120,7 @@ func (o *worldOrder) info() map[string]any {
 			continue
 		}
 		item := map[string]any{"recordId": p.id, "status": p.listHas, "arrivedAt": p.arrived.Unix(), "serviceFee": "0"}
-		tellRisk(item, p.risky, p.listSilent)
+		setRisk(item, p.risky, p.listSilent)
 		if o.invoice {
 			item["coinId"], item["paidValue"], item["paidAmount"] = p.coin, p.amount.String(), "1"
 		} else {
@@ -159,7 +159,7 @@ func (p *worldPayment) wrongCoin() bool { return !p.order.invoice && p.coin != o
 
 func (p *worldPayment) late() bool { return p.arrived.After(p.order.expires) }
 
-// webhook is an event of a payment as CCPayment tells of it.
+// webhook is a payment's event as CCPayment sends it.
 type webhook struct {
 	payment *worldPayment
 	status  string

@@ -7,19 +7,19 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Kind is what an outcome is of.
+// Kind says how an attempt ended, or what went wrong between attempts.
 type Kind uint8
 
 const (
-	// Delivered: the app said yes, and the ledger has written it down.
+	// Delivered: the app acknowledged the event, and the ledger has recorded it.
 	Delivered Kind = iota + 1
-	// Failed: the app did not say yes.
+	// Failed: the app did not acknowledge the event, or could not be reached.
 	Failed
 	// Held: the event waits for an operator; Err is a [confirm.HeldError].
 	Held
 	// Unconfirmed: the gateway's records do not agree yet, or could not be read.
 	Unconfirmed
-	// Undeliverable: there is nothing that could be sent to the app.
+	// Undeliverable: the event's body is gone or cannot be read, and the event is dead.
 	Undeliverable
 	// Panicked: something in the attempt panicked.
 	Panicked
@@ -30,39 +30,40 @@ const (
 	// Damaged: the ledger cannot read an event, which waits while others go on.
 	// Only EventID is set, and that only where it can be read.
 	Damaged
-	// Unsettled: an order may be paid without a word to the app, and the event could
-	// not be replayed.
+	// Unsettled: an order may be paid although no event told the app to fulfil it, and
+	// the event could not be replayed.
 	Unsettled
 )
 
-// Outcome is what came of an attempt. Answers, log lines, metrics and Caddy's
-// events are all made from it.
+// Outcome is the result of an attempt, or what went wrong between attempts. Replies,
+// log lines, metrics and Caddy's events are all made from it.
 type Outcome struct {
 	Kind    Kind
 	Event   ledger.Event
 	EventID string
 	// Attempt is the attempt's number.
 	Attempt int
-	// Finding is what the gateway's records say; nil where they were not asked.
+	// Finding is what the gateway's records say of the event; nil: it was not
+	// confirmed.
 	Finding *confirm.Finding
-	// Confirmation is what the app learnt of it; nil: nothing.
+	// Confirmation is what was confirmed and sent to the app; nil: nothing.
 	Confirmation *ledger.Confirmation
-	// Err is why it was not delivered.
+	// Err is why the event was not delivered.
 	Err error
 	// Became is the event's state in the ledger from now on; None where it could not
 	// be recorded.
 	Became ledger.State
 	// Fulfills: the event is dead, and only it would tell the app to fulfil its order.
 	Fulfills bool
-	// Called: the app was called, which took this long.
+	// Called: the app was called. Took is how long the call took.
 	Called bool
 	Took   time.Duration
-	// Stack is where it panicked.
+	// Stack is the stack of a panic.
 	Stack []byte
 }
 
-// contact is what the outcome says about whether the app can be reached, and the
-// error of recording it.
+// contact reports whether the attempt reached the app, and the error of recording its
+// outcome.
 func (o Outcome) contact() (ledger.Contact, error) {
 	switch o.Kind {
 	case Unavailable:

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Receive takes an event that has just come in through the ledger and, where the
-// route has no App of its own, to next, while the gateway waits.
+// Receive records the event of a webhook in the ledger and returns the reply to the
+// gateway. On a route without App it delivers the event to next before it returns.
 func (r *Route) Receive(ctx context.Context, n gateway.Notice, e ledger.Event, next App, l *ledger.Ledger) Reply {
 	failpoint.Reach("read")
 	if err := r.findOrder(ctx, &e, l); err != nil {
@@ -52,8 +52,9 @@ func (r *Route) unavailable(err error) Reply {
 	return Unusable(err)
 }
 
-// findOrder gives the event of an order that our checkout made the app's own
-// order id: the gateway's may be that of an order made later for the same.
+// findOrder sets the event's order id to the app's own, where our checkout made the
+// order: it may have made several at the gateway, with other ids, for one order of
+// the app's.
 func (r *Route) findOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledger) error {
 	if e.GatewayOrderID == "" {
 		return nil
@@ -70,8 +71,8 @@ func (r *Route) findOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledger
 	return nil
 }
 
-// ignore returns why an event is not for the app, or "". An order of the app
-// has the account's prefix, which is removed.
+// ignore returns why an event is not delivered to the app; empty: it is. It removes
+// the account's prefix from the event's order id.
 func (r *Route) ignore(e *ledger.Event) string {
 	if prefix := r.Account.OrderPrefix; prefix != "" && e.OrderID != "" {
 		own, ok := strings.CutPrefix(e.OrderID, prefix)

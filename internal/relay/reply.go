@@ -11,18 +11,18 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Reply is what the gateway is answered.
+// Reply is the HTTP response to a webhook.
 type Reply struct {
 	Status int
-	// Outcome says in a word what became of the webhook, for metrics and logs.
+	// Outcome says in one word what became of the webhook, for metrics and logs.
 	Outcome string
-	// Ack is the body, and its type where that is not plain text.
+	// Ack is the body, and its content type where that is not plain text.
 	gateway.Ack
-	// RetryAfter asks the gateway to try again later.
+	// RetryAfter: the response asks the gateway to try again, in 30 seconds.
 	RetryAfter bool
-	// Allow is the method to use, where another was used.
+	// Allow is the value of the header Allow; empty: none.
 	Allow string
-	// Err is why, for the log: it is never sent.
+	// Err is the cause of a refusal, for the log only.
 	Err error
 }
 
@@ -32,24 +32,24 @@ const retryAfter = 30 * time.Second
 
 const plainText = "text/plain; charset=utf-8"
 
-// Refuse is a reply that is no yes.
+// Refuse returns a reply that does not acknowledge the webhook.
 func Refuse(status int, outcome, text string, err error) Reply {
 	return Reply{Status: status, Outcome: outcome, Ack: gateway.Ack{Body: text}, Err: err}
 }
 
-// later is a refusal that asks for another try.
+// later returns a refusal that asks the gateway to try again.
 func later(status int, outcome, text string, err error) Reply {
 	reply := Refuse(status, outcome, text, err)
 	reply.RetryAfter = true
 	return reply
 }
 
-// Unusable is the reply while the ledger cannot be used.
+// Unusable returns the reply while the ledger cannot be used.
 func Unusable(err error) Reply {
 	return later(http.StatusServiceUnavailable, "unavailable", "the ledger is unavailable", err)
 }
 
-// success is the answer that the gateway takes for a yes.
+// success returns the reply that acknowledges the webhook in the gateway's form.
 func (r *Route) success(outcome string) Reply {
 	return Reply{Status: http.StatusOK, Outcome: outcome, Ack: r.Account.Info.Ack}
 }
@@ -73,7 +73,7 @@ func (p Reply) Write(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, p.Body) // the sender is gone: it will try again
 }
 
-// decided is the reply for an event that is not delivered now.
+// decided returns the reply to a webhook whose event is not delivered now.
 func (r *Route) decided(verdict ledger.Verdict) Reply {
 	switch verdict {
 	case ledger.Accepted:
@@ -89,7 +89,7 @@ func (r *Route) decided(verdict ledger.Verdict) Reply {
 	}
 }
 
-// attempted is the reply after an attempt.
+// attempted returns the reply after a delivery attempt.
 func (r *Route) attempted(o Outcome) Reply {
 	switch o.Kind {
 	case Delivered:
@@ -103,8 +103,8 @@ func (r *Route) attempted(o Outcome) Reply {
 	}
 }
 
-// failed is the reply after a failure: one of confirming, or one at the app, of
-// which the gateway learns nothing in the app's words.
+// failed returns the reply after a failure to confirm the event, or to deliver it.
+// Nothing of the app's response goes to the gateway.
 func failed(err error, unconfirmed, failed string) Reply {
 	var f *failure
 	switch {

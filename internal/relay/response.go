@@ -13,7 +13,7 @@ import (
 
 // CallError is why the app gave no response of its own.
 type CallError struct {
-	// Status is what a proxy would answer its client.
+	// Status is the HTTP status that a proxy would respond with.
 	Status int
 	Err    error
 }
@@ -24,19 +24,19 @@ func (e *CallError) Unwrap() error { return e.Err }
 // ErrUndeliverable: the event's request cannot be made again.
 var ErrUndeliverable = errors.New("the event's request cannot be made again")
 
-// failure is why the app did not say yes.
+// failure is why the app did not acknowledge an event.
 type failure struct {
 	cause    error
 	timedOut bool
-	// unreached: the app refused the connection or did not answer at all.
+	// unreached: the app refused the connection or did not respond at all.
 	unreached bool
-	// again is when the event is tried again, where the retries are ours.
+	// again is when the event is retried, where the retries are ours.
 	again ledger.Again
 }
 
 func (f *failure) Error() string { return f.cause.Error() }
 
-// judge reads the app's response; nil: it said yes.
+// judge returns why a response does not acknowledge the event; nil: it does.
 func (r *Route) judge(w Response, err error) *failure {
 	var call *CallError
 	switch {
@@ -60,15 +60,15 @@ func (r *Route) judge(w Response, err error) *failure {
 	}
 }
 
-// rejectedFor is how long an event is retried that the app rejects: long enough
-// to mend a token or a path.
+// rejectedFor is how long an event is retried that the app rejects with a 3xx or 4xx:
+// long enough to mend a token or a path.
 const rejectedFor = time.Hour
 
-// again is what the status of a response means for the next attempt.
+// again returns what a response's status means for the next attempt.
 func (r *Route) again(status int, header http.Header) ledger.Again {
 	switch {
 	case status == http.StatusConflict:
-		return ledger.Again{Spared: true} // it is still at work on the one before
+		return ledger.Again{Spared: true} // the app is still at work on an attempt before
 	case status == http.StatusGone, status == http.StatusUnprocessableEntity:
 		return ledger.Again{Never: true}
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:

@@ -1,5 +1,5 @@
-// Package relay takes verified events through the ledger to the app behind a
-// route, and says what the gateway is to be answered.
+// Package relay records verified events in the ledger, delivers them to the app
+// behind a route, and returns the replies to the gateway.
 package relay
 
 import (
@@ -12,12 +12,12 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Route is where a webhook's events go. It is safe for concurrent use and must
-// not be changed once it is used.
+// Route delivers the events of an account's webhooks to an app. It is safe for
+// concurrent use and must not be changed once it is used.
 type Route struct {
 	// Name is the route's name in the ledger.
 	Name string
-	// Account is whose webhooks the route takes.
+	// Account is the account whose webhooks come in on the route.
 	Account *gateway.Account
 	// AccountOf returns the account that an event of the ledger came for, and false
 	// where none is configured any more.
@@ -27,7 +27,7 @@ type Route struct {
 	// Trust: only events that were signed too long ago are confirmed.
 	Trust bool
 
-	// Types and Statuses are those that are forwarded; empty: all.
+	// Types and Statuses are those whose events are delivered; empty: all.
 	Types, Statuses []string
 
 	// App is where events are delivered in the background; nil: to the next handler,
@@ -38,24 +38,25 @@ type Route struct {
 	// event waits for the attempt that is in flight.
 	Timeout, Wait time.Duration
 
-	// Enrich sends the records that confirmed an event with it.
+	// Enrich: the body that is sent has the records that confirmed the event, too.
 	Enrich bool
 	// Token, if set, is sent to the app as a bearer token.
 	Token string
 	// Sign, if set, signs what is sent to the app.
 	Sign Signer
-	// Ack is the text that the app's answer must have; empty: any 2xx will do.
+	// Ack is a text that the body of the app's 2xx response must contain to
+	// acknowledge an event; empty: any 2xx acknowledges it.
 	Ack string
 
-	// Replay makes a delivered event due once more.
+	// Replay makes a delivered event due again.
 	Replay func(ctx context.Context, e ledger.Event, cause string) error
-	// Report is called with the outcome of every attempt, and of what went wrong
-	// between them.
+	// Report is called with the outcome of every attempt, and with what went wrong
+	// between attempts.
 	Report func(Outcome)
 	Now    func() time.Time
 }
 
-// Event is the event of a notice, which came in a request at a time.
+// Event returns the ledger's event for a notice that came in a request at a time.
 func (r *Route) Event(n gateway.Notice, request ledger.Request, body []byte, at time.Time) ledger.Event {
 	e := ledger.Event{
 		Key: ledger.Key{
