@@ -8,8 +8,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// agree compares what the webhook and the record say; where one is silent there
-// is nothing to compare.
+// agree compares the ids in the webhook with those in the record. An id that one of
+// the two lacks is not compared.
 func agree(t gateway.Type, n gateway.Notice, e ledger.Event, r gateway.Record) error {
 	err := errors.Join(
 		same("coin", n.CoinID, r.CoinID),
@@ -50,13 +50,13 @@ func agreeBooking(by gateway.Booking, e ledger.Event, r gateway.Record) error {
 	return nil
 }
 
-// agreeStatus refuses a record that contradicts the webhook or is behind it.
-// A record that is ahead agrees: the event stays what it is.
+// agreeStatus refuses a record whose status contradicts the webhook's or is behind it.
+// A record that is ahead agrees: the event keeps the webhook's status.
 func agreeStatus(info gateway.Info, webhook, record string) error {
 	said, known := info.Stage(webhook), info.Stage(record)
 	switch rank := info.Rank(webhook); {
 	case rank == 0:
-		return nil // a status that nobody knows cannot be compared
+		return nil // a status that the gateway does not document cannot be compared
 	case said.Final() && known.Final() && said != known:
 		return mismatch("the status is %s in the webhook and %.40q in the record", webhook, record)
 	case info.Rank(record) < rank:
@@ -65,8 +65,8 @@ func agreeStatus(info gateway.Info, webhook, record string) error {
 	return nil
 }
 
-// joinRisks joins what both sides say: risky if either does; and where the
-// webhook is silent, the record decides.
+// joinRisks joins the risks of webhook and record: risky where either is, else clean
+// where either says so, else unknown.
 func joinRisks(webhook, record ledger.Risk) ledger.Risk {
 	switch {
 	case webhook == ledger.Risky || record == ledger.Risky:
@@ -78,7 +78,8 @@ func joinRisks(webhook, record ledger.Risk) ledger.Risk {
 	}
 }
 
-// explain says why an answer does not confirm, and what to do about it.
+// explain turns the gateway's error into the reason why an event is not confirmed, with
+// what to do about it. what is the thing that was asked for.
 func explain(info gateway.Info, what string, err error) error {
 	if errors.Is(err, gateway.ErrNotFound) {
 		return behind(info, "it knows no such %s", what)

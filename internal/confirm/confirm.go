@@ -1,6 +1,6 @@
-// Package confirm decides what a webhook is worth: it asks the gateway's own
-// records, compares them with what the webhook says, settles the order, and says
-// which event tells the app to fulfil it.
+// Package confirm confirms events: it reads the gateway's own records, compares them
+// with the webhook, settles the order, and decides which event carries the flag that
+// tells the app to fulfil it.
 package confirm
 
 import (
@@ -15,12 +15,12 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
-// Policy is what the operator chose about confirmed money.
+// Policy is the options of a route about confirmed payments.
 type Policy struct {
-	// HoldRisky keeps payments back that are not known to be clean.
+	// HoldRisky: payments that are not known to be clean are held.
 	HoldRisky bool
-	// NoFlags: events are asked about, and never tell the app to fulfil, credit or
-	// book anything.
+	// NoFlags: events are confirmed, and never carry a flag that tells the app to
+	// fulfil, credit or book anything.
 	NoFlags bool
 	settle.Policy
 }
@@ -28,14 +28,14 @@ type Policy struct {
 // Confirmer confirms the events of one route. It is safe for concurrent use.
 type Confirmer struct {
 	Policy Policy
-	// Routes returns the configured routes, and of each whether it confirms: only
-	// then it may tell the app to fulfil an order.
+	// Routes returns the configured routes, and of each whether it confirms its
+	// events: only then may it tell the app to fulfil an order.
 	Routes func() map[string]bool
 	Now    func() time.Time
 }
 
-// HeldError is why an event waits for an operator: its first word is risky,
-// mismatch or late.
+// HeldError is why an event is held for an operator. Its first word is risky, mismatch
+// or late.
 type HeldError struct{ Cause string }
 
 func (e *HeldError) Error() string { return e.Cause }
@@ -53,17 +53,17 @@ func mismatch(format string, args ...any) error {
 	return &HeldError{"mismatch: " + fmt.Sprintf(format, args...)}
 }
 
-// ErrBehind: an answer of the gateway does not agree yet, and may do so later.
+// ErrBehind: the gateway's records do not agree with the webhook yet, and may later.
 var ErrBehind = errors.New("records are behind")
 
 func behind(info gateway.Info, format string, args ...any) error {
 	return fmt.Errorf("%s's %w: "+format, append([]any{info.Title, ErrBehind}, args...)...)
 }
 
-// Confirm asks the account's gateway about an event. A [HeldError] means that a
-// person must look: the two contradict each other, or the policy holds the
-// payment back; the finding then has what is known of the order. Any other error
-// means that nothing is known for sure yet.
+// Confirm reads the account's gateway's records of an event. A [HeldError] means that
+// an operator must look: the records contradict the webhook, or the policy holds the
+// payment; the finding then has what is known of the order. Any other error means
+// that nothing is known for sure yet, and the event is to be retried.
 func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, e ledger.Event, l *ledger.Ledger) (*Finding, error) {
 	t, isKnown := a.Info.Type(e.Type)
 	f := &Finding{AskedAt: c.Now(), Risk: e.Risk, event: e, kind: t.Kind}
@@ -96,7 +96,7 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	} else if err := c.money(ctx, a, f, known); err != nil {
 		return f, err
 	}
-	// What an operator has accepted although it is risky goes to the app, and
+	// An event that an operator released although it is risky goes to the app, and
 	// fulfils nothing.
 	if c.Policy.NoFlags || e.RiskAccepted && f.Risk != ledger.NotRisky {
 		f.flag, f.earned = nil, false
@@ -105,7 +105,7 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	return f, nil
 }
 
-// knownOrder is what the ledger knows of the event's order; nil: nothing.
+// knownOrder returns what the ledger has of the event's order; nil: nothing.
 func knownOrder(ctx context.Context, e ledger.Event, l *ledger.Ledger) (*ledger.Order, error) {
 	if e.GatewayOrderID == "" {
 		return nil, nil
@@ -129,7 +129,7 @@ func (c *Confirmer) money(ctx context.Context, a *gateway.Account, f *Finding, k
 	}
 	isOrder := f.kind == gateway.Payment
 	if c.Policy.HoldRisky && !e.RiskAccepted && f.Risk != ledger.NotRisky {
-		// Settled all the same, as far as that can be had now: a buyer whose
+		// The order is settled all the same, if it can be read now: a buyer whose
 		// payment is held must not be asked to pay again.
 		if isOrder {
 			settled := *f

@@ -46,7 +46,7 @@ type confirmBench struct {
 	events      []ledger.Event
 }
 
-// BenchmarkConfirm confirms 64 events at once, with an API that answers in
+// BenchmarkConfirm confirms 64 events at once, with an API that responds in
 // 20 ms. In the same run a bare client makes as many calls, one after the other
 // for each event: `of-bare` is how near confirming comes to its pace, and
 // `of-ideal` to that of the API's latency alone. `calls` are those of an event.
@@ -212,7 +212,7 @@ func (c *confirmBench) compare(trips int, records []string) {
 	c.ReportMetric(float64(c.N*benchDeliveries)/ours.Seconds(), "events/s")
 }
 
-// atOnce does something for each event at once, and tells how long it took.
+// atOnce does something for each event at once, and returns how long it took.
 func (c *confirmBench) atOnce(do func(i int) error) time.Duration {
 	var all sync.WaitGroup
 	start := time.Now()
@@ -227,7 +227,7 @@ func (c *confirmBench) atOnce(do func(i int) error) time.Duration {
 	return time.Since(start)
 }
 
-// callBare asks for a record and does nothing with the answer but read it.
+// callBare reads a record and does nothing else.
 func (c *confirmBench) callBare(record string) error {
 	body := []byte(`{"recordId":"` + record + `"}`)
 	request, err := http.NewRequestWithContext(c.Context(), http.MethodPost, c.api+"/getAppDepositRecord", bytes.NewReader(body))

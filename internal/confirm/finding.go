@@ -9,9 +9,10 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
-// Finding is what the gateway's own records say of an event.
+// Finding is what the gateway's own records say of an event, and what follows from it.
 type Finding struct {
-	// Asked: there was something to ask, and the gateway agreed.
+	// Asked: the gateway has a record of the event, which agrees with the webhook.
+	// Events of types that the gateway does not document have none.
 	Asked bool
 	// AskedAt is when the gateway was asked.
 	AskedAt time.Time
@@ -20,36 +21,36 @@ type Finding struct {
 	Record gateway.Record
 	// Order is the order, settled; nil where there is none.
 	Order *Settlement
-	// LeftTo is the record of another payment of the order, which will tell the app
-	// to fulfil it; empty: none.
+	// LeftTo is the record id of another payment of the order, whose event will carry
+	// the order's Fulfill flag; empty: none.
 	LeftTo string
 
 	event ledger.Event
 	kind  gateway.Kind
-	// flag is what the event tells the app if it is earned and nothing else has told
-	// it; flagValue is that of the header.
+	// flag is the flag that the event carries to the app if it is earned and no other
+	// event has carried it; flagValue is the value of its header.
 	flag      *ledger.Flag
 	flagValue string
 	earned    bool
-	// mayFulfil: the flag was Fulfill, before it was looked at who has it.
+	// mayFulfil: the flag was Fulfill, before it was known which event carries it.
 	mayFulfil bool
 	// reason is why a payment does not fulfil its order, in one word.
 	reason string
-	// terms are those of our checkout that the order was settled by; nil: none.
+	// terms are our checkout's, which the order was settled by; nil: none.
 	terms *ledger.Terms
 }
 
-// Settlement is what the payments of an order come to.
+// Settlement is an order with the sum of its payments.
 type Settlement struct {
 	settle.Result
 	Currency string
 	Payments []ledger.OrderPayment
-	// Raw is the order as the gateway answered, in JSON.
+	// Raw is the order as the gateway returned it, in JSON.
 	Raw json.RawMessage
 }
 
-// Confirmation is what was confirmed, as the ledger keeps it and the app learns
-// it; nil where there was nothing to ask.
+// Confirmation returns what was confirmed, for the ledger and the app's headers; nil
+// where there was nothing to confirm.
 func (f *Finding) Confirmation() *ledger.Confirmation {
 	if !f.Asked {
 		return nil
@@ -79,8 +80,8 @@ func (f *Finding) Confirmation() *ledger.Confirmation {
 	return c
 }
 
-// View is what the event tells of its order, as the ledger keeps it; nil where it
-// has none.
+// View returns what the finding says of the event's order, for the ledger; nil where
+// the event has no order.
 func (f *Finding) View() *ledger.Order {
 	e := f.event
 	if e.GatewayOrderID == "" || f.kind != gateway.Payment {

@@ -9,9 +9,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
-// Sending is what the event takes with it to the app: its flag where it is the
-// one that carries it, which is the first that earns it, or one that an earlier
-// attempt has bound it to.
+// Sending returns what the event carries to the app: its flag, where the event is the
+// first that earns the flag, or an earlier attempt has bound the flag to it.
 func (c *Confirmer) Sending(ctx context.Context, f *Finding, e ledger.Event, l *ledger.Ledger) (ledger.Sending, error) {
 	if f.earned {
 		another, err := c.leftTo(ctx, f, e, l)
@@ -25,7 +24,7 @@ func (c *Confirmer) Sending(ctx context.Context, f *Finding, e ledger.Event, l *
 	return ledger.Sending{Flag: f.flag, Kept: !f.earned}, nil
 }
 
-// Sent notes whether the event carries its flag to the app.
+// Sent records in the finding whether the event carries its flag to the app.
 func (f *Finding) Sent(carries bool) {
 	if f.flag == nil || carries {
 		return
@@ -36,14 +35,14 @@ func (f *Finding) Sent(carries bool) {
 	f.flag = nil
 }
 
-// PaidMeanwhile is the cause of [Confirmer.Unsettled] where each payment of an
-// order was on its way when the other was looked at.
+// PaidMeanwhile is the cause of [Confirmer.Unsettled] where two payments of an order
+// were delivered at the same time, and each left the order's flag to the other.
 const PaidMeanwhile = "the order was paid meanwhile"
 
-// Unsettled says why a delivered event has to be settled again, or nothing: it
-// went out without its order's flag, and the order is paid all the same, because
-// its price was changed meanwhile, or each of its payments was on its way when
-// the other was looked at.
+// Unsettled returns why a delivered event has to be settled again; empty: it has not.
+// It has where it was sent without its order's flag and the order is paid all the
+// same: the order's price was changed meanwhile, or two of its payments were
+// delivered at the same time, and each left the flag to the other.
 func (c *Confirmer) Unsettled(ctx context.Context, f *Finding, e ledger.Event, l *ledger.Ledger) (cause string, err error) {
 	if !f.mayFulfil || f.flag != nil {
 		return "", nil
@@ -70,31 +69,31 @@ func (c *Confirmer) Unsettled(ctx context.Context, f *Finding, e ledger.Event, l
 	return PaidMeanwhile, nil
 }
 
-// counts reports whether a record is one of the payments that count.
+// counts reports whether a record is one of the payments that count for the order.
 func counts(payments []ledger.OrderPayment, recordID string) bool {
 	return slices.ContainsFunc(payments, func(p ledger.OrderPayment) bool {
 		return p.RecordID == recordID && p.Verdict == string(settle.Counts)
 	})
 }
 
-// leftTo returns the record of another payment that is to fulfil the order,
-// because this one may have reached the app before without saying so: an app that
-// took it then, and whose yes was lost, may ignore what a second delivery says.
-// Where no other is still to come, it is this one all the same.
+// leftTo returns the record id of another payment that is to fulfil the order, where
+// an earlier attempt may have delivered this event without the flag: an app that took
+// it then, and whose response was lost, may ignore a second delivery. It is empty
+// where no other payment is still to be delivered: then this event carries the flag.
 func (c *Confirmer) leftTo(ctx context.Context, f *Finding, e ledger.Event, l *ledger.Ledger) (recordID string, err error) {
 	if e.Seq == 0 || f.Order == nil {
 		return "", nil
 	}
 	bound, err := l.Bound(ctx, []ledger.Flag{*f.flag})
 	if err != nil || bound[0] {
-		return "", err // it is settled already who fulfils it
+		return "", err // the flag is bound to an event already
 	}
 	return c.anotherToCome(ctx, e, f.Order.Payments, l)
 }
 
-// anotherToCome returns the record of another of the order's payments that count
-// of which the same status has still to be delivered for the first time. A payment
-// of which no webhook came is to come.
+// anotherToCome returns the record id of another payment that counts for the order,
+// whose event of the same status has still to be delivered for the first time; empty:
+// there is none. That holds for a payment whose webhook has not come, too.
 func (c *Confirmer) anotherToCome(ctx context.Context, e ledger.Event, payments []ledger.OrderPayment, l *ledger.Ledger) (recordID string, err error) {
 	order, err := l.Order(ctx, e.InOrder())
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
@@ -105,7 +104,7 @@ func (c *Confirmer) anotherToCome(ctx context.Context, e ledger.Event, payments 
 		if payment.Verdict != string(settle.Counts) || payment.RecordID == e.ID {
 			continue
 		}
-		// What came there tells, also on a route that is not configured any more.
+		// Events on routes that are not configured any more count as well.
 		for _, known := range order.Events {
 			if _, isRoute := routes[known.Route]; !isRoute && known.RecordID == payment.RecordID {
 				routes[known.Route] = false
@@ -135,7 +134,7 @@ func isToCome(ctx context.Context, key ledger.Key, recordID string, routes map[s
 			switch {
 			case errors.Is(err, ledger.ErrNotFound):
 			case errors.Is(err, ledger.ErrDamaged):
-				return false, nil // it cannot be delivered
+				return false, nil // the event cannot be delivered
 			case err != nil || e.Seq > 0 || !e.State.Pending():
 				return false, err
 			default:

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
-// readOrder reads an order at the gateway. Where our checkout made it, what it
-// asks for must be what we asked for.
+// readOrder reads an order at the gateway. Where our checkout made the order, its terms
+// must be those that the checkout asked for.
 func readOrder(ctx context.Context, a *gateway.Account, id string, known *ledger.Order) (gateway.Order, error) {
 	made := madeBy(known, id)
 	var asked *ledger.Terms
@@ -29,8 +29,8 @@ func readOrder(ctx context.Context, a *gateway.Account, id string, known *ledger
 	return order, nil
 }
 
-// madeBy is the order at the gateway with this id, as our checkout made it; nil:
-// it did not.
+// madeBy returns the order at the gateway with this id as our checkout made it; nil:
+// the checkout did not make it.
 func madeBy(known *ledger.Order, id string) *ledger.GatewayOrder {
 	if known == nil || known.Checkout == nil {
 		return nil
@@ -43,9 +43,9 @@ func madeBy(known *ledger.Order, id string) *ledger.GatewayOrder {
 	return nil
 }
 
-// isMade reports whether an order is the one that our checkout made. Where the
-// gateway answered with an amount of its own then, that is compared: the price
-// cannot be computed back from it where a coin is worth very much.
+// isMade reports whether an order has the terms that our checkout made it with. Where
+// the gateway returned an amount in coins then, that amount is compared instead of
+// the price, which cannot be computed back exactly for a coin of very high value.
 func isMade(made ledger.GatewayOrder, order gateway.Order) bool {
 	if made.Amount == "" {
 		return SameTerms(made.Terms, order.Terms)
@@ -56,7 +56,7 @@ func isMade(made ledger.GatewayOrder, order gateway.Order) bool {
 	return err == nil && amount.Equal(order.Due.Due) && asked == is
 }
 
-// SameTerms reports whether two checkouts are the same.
+// SameTerms reports whether two terms ask for the same.
 func SameTerms(a, b ledger.Terms) bool {
 	priceA, errA := decimal.NewFromString(a.Price)
 	priceB, errB := decimal.NewFromString(b.Price)
@@ -64,8 +64,8 @@ func SameTerms(a, b ledger.Terms) bool {
 	return errA == nil && errB == nil && priceA.Equal(priceB) && a == b
 }
 
-// readOthers reads the other orders at the gateway that our checkout made for the
-// same order, where there are any or it asks for another price by now.
+// readOthers returns the order over all orders at the gateway that our checkout made
+// for it, where there are others than the one that was read, or the price has changed.
 func readOthers(ctx context.Context, a *gateway.Account, order gateway.Order, id string, known *ledger.Order) (gateway.Order, error) {
 	if known == nil || known.Checkout == nil {
 		return order, nil
@@ -77,10 +77,10 @@ func readOthers(ctx context.Context, a *gateway.Account, order gateway.Order, id
 	return join(ctx, a, order, id, known)
 }
 
-// Whole reads an order that our checkout made, over all that it made for it at
-// the gateway: what is due is the app's price, and the payments are those of all,
-// in its unit. A [HeldError] means that an order at the gateway is not what our
-// checkout asked for.
+// Whole reads an order that our checkout made, over all orders at the gateway that the
+// checkout made for it: due is the app's price, and the payments are those of all, in
+// the price's unit. A [HeldError] means that an order at the gateway has not the
+// terms that our checkout asked for.
 func Whole(ctx context.Context, a *gateway.Account, known *ledger.Order) (gateway.Order, error) {
 	latest := known.Checkout.Latest().ID
 	order, err := readOrder(ctx, a, latest, known)
@@ -90,13 +90,13 @@ func Whole(ctx context.Context, a *gateway.Account, known *ledger.Order) (gatewa
 	return join(ctx, a, order, latest, known)
 }
 
-// Settle settles an order that was read.
+// Settle computes what an order's payments come to at a time, under a policy.
 func Settle(o gateway.Order, policy settle.Policy, at time.Time) settle.Result {
 	return settle.Settle(o.Due, payments(o), policy, at)
 }
 
-// join returns the order over all that our checkout made for it, of which one was
-// read.
+// join returns the order over all orders at the gateway that our checkout made for it,
+// of which the one with this id was read.
 func join(ctx context.Context, a *gateway.Account, order gateway.Order, id string, known *ledger.Order) (gateway.Order, error) {
 	checkout := known.Checkout
 	price, err := decimal.NewFromString(checkout.Terms.Price)
@@ -122,8 +122,8 @@ func join(ctx context.Context, a *gateway.Account, order gateway.Order, id strin
 	return whole, nil
 }
 
-// inUnit are the payments of an order at the gateway, each in the unit of the
-// app's price.
+// inUnit returns the payments of an order at the gateway, with the amounts in the unit
+// of the app's price.
 func inUnit(part gateway.Order, made ledger.GatewayOrder, terms ledger.Terms) []gateway.OrderPayment {
 	price, _ := decimal.NewFromString(made.Terms.Price) // it was compared with the order's
 	otherUnit := made.Terms.FiatID != terms.FiatID || made.Terms.CoinID != terms.CoinID
@@ -133,11 +133,11 @@ func inUnit(part gateway.Order, made ledger.GatewayOrder, terms ledger.Terms) []
 		if rate := part.Due.Rate; rate.IsPositive() {
 			own := payment.Rate
 			if own.IsZero() {
-				own = rate // it was locked for those that were in time
+				own = rate // the gateway locked this rate for payments before the expiry
 				payment.Unpriced = !part.Due.ExpiresAt.IsZero() && payment.ArrivedAt.After(part.Due.ExpiresAt)
 			}
-			// A share of what the order asks for, so that paying exactly that is exactly
-			// its price, whatever was rounded on the way.
+			// Computed as a share of the amount due, so that paying exactly that amount is
+			// exactly the price, whatever was rounded on the way.
 			payment.Amount = payment.Amount.Mul(own).Mul(price).DivRound(part.Due.Due.Mul(rate), worthDecimals)
 			payment.Rate = decimal.Decimal{}
 		}

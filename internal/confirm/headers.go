@@ -2,11 +2,11 @@ package confirm
 
 import "github.com/seed-338f6760/caddy-ccpayment/ledger"
 
-// Header is a header of the app's request that tells what was confirmed.
+// Header is a header of the request to the app about what was confirmed.
 type Header struct{ Name, Value string }
 
-// Headers are what the app learns of confirmed money. A flag is there or absent,
-// and so is a text.
+// Headers returns the headers of the request to the app about what was confirmed. A
+// flag that is not set and a text that is empty have no header.
 func Headers(c *ledger.Confirmation) []Header {
 	if c == nil {
 		return nil

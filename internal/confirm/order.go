@@ -78,7 +78,7 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	return nil
 }
 
-// lists reports an error where the order's list does not have the payment with
+// lists returns an error where the order's list of payments does not have this one with
 // the webhook's status yet: a gateway's orders can lag behind its records.
 func lists(info gateway.Info, order gateway.Order, recordID, status string) error {
 	for _, p := range order.Payments {
@@ -100,7 +100,7 @@ func payments(o gateway.Order) []settle.Payment {
 	return list
 }
 
-// judged are the order's payments as the ledger keeps them.
+// judged returns the order's payments with their verdicts, for the ledger.
 func judged(o gateway.Order, r settle.Result) []ledger.OrderPayment {
 	list := make([]ledger.OrderPayment, 0, len(o.Payments))
 	for _, p := range o.Payments {
@@ -111,12 +111,11 @@ func judged(o gateway.Order, r settle.Result) []ledger.OrderPayment {
 	return list
 }
 
-// recordsAtOnce is how many records of an order's payments are asked for at the
-// same time.
+// recordsAtOnce is how many records of an order's payments are read at the same time.
 const recordsAtOnce = 4
 
-// askOtherRisks asks for the records of the order's payments, other than the
-// one given, whose risk the order's list does not tell.
+// askOtherRisks reads the records of those of the order's payments, other than the one
+// given, whose risk the order's list does not have.
 func askOtherRisks(ctx context.Context, a *gateway.Account, typ string, order gateway.Order, recordID string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
