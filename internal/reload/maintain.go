@@ -29,9 +29,9 @@ func (s *Shared) maintain(ctx context.Context) {
 	}
 }
 
-// retention is the longest that a configuration asks for, so that one which is
-// tried and fails to start takes nothing from the one that runs. It is 0 while
-// none holds the ledger.
+// retention returns the longest retention time of the started configurations, so that
+// a configuration which fails to start prunes nothing that the running one keeps. It
+// is 0 while no configuration holds the ledger.
 func (s *Shared) retention() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,8 +56,9 @@ func (s *Shared) prune(ctx context.Context) {
 	}
 }
 
-// Destruct ends the background work and closes the store. It waits for no
-// request: the next configuration may be about to open the same file.
+// Destruct ends the maintenance and closes the store. It implements caddy.Destructor,
+// and waits for no request: the next configuration may be about to open the same
+// file.
 func (s *Shared) Destruct() error {
 	s.stop()
 	<-s.stopped

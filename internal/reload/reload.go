@@ -1,5 +1,5 @@
-// Package reload keeps what outlives a configuration: the open ledger, and the
-// routes whose events are delivered in the background.
+// Package reload keeps what outlives a configuration over a reload: the open ledger,
+// and the background delivery of its routes.
 package reload
 
 import (
@@ -14,13 +14,13 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Config is what a configuration keeps a ledger with.
+// Config is what a [Handle] needs.
 type Config struct {
 	Driver ledger.Driver
 	// Pool shares open ledgers among the configurations of the process.
 	Pool Pool
 	Now  func() time.Time
-	// Logger is the configuration's, Lasting one that outlives it.
+	// Logger is the configuration's logger, Lasting one that outlives it.
 	Logger, Lasting *zap.Logger
 	// Committed is called with how long each durable commit took.
 	Committed func(time.Duration)
@@ -28,11 +28,13 @@ type Config struct {
 	Exiting func() bool
 }
 
-// Pool shares values by key for as long as somebody uses them.
+// Pool shares values by key, and counts the references to each.
 type Pool interface {
-	// Acquire returns the value with the key, which open makes where there is none.
+	// Acquire returns the value with the key, with one more reference. Where there is
+	// none, it calls open, whose error it returns.
 	Acquire(key string, open func() (*Shared, error)) (*Shared, error)
-	// Release gives back what Acquire returned. The last one destructs it.
+	// Release releases a reference that Acquire counted. The last one destructs the
+	// value.
 	Release(key string) error
 }
 
@@ -44,28 +46,28 @@ type Route struct {
 	Run func(context.Context, *ledger.Ledger)
 }
 
-// ErrClosed: the configuration has ended, and opens no ledger any more.
+// ErrClosed: the configuration has ended and does not open a ledger any more.
 var ErrClosed = errors.New("this configuration has ended")
 
-// Handle is a configuration's use of a ledger. A new configuration starts before
-// the old one stops, and may fail still; requests outlive their configuration.
-// So each started configuration holds a reference, and so does each request while
-// it runs, and the new routes work when the old ones have stopped.
+// Handle is a configuration's access to a ledger. Caddy starts a new configuration,
+// which may still fail, before it stops the old one, and requests outlive their
+// configuration. So each started configuration and each request holds a reference to
+// the ledger, and the new routes deliver when the old ones have stopped.
 type Handle struct {
 	Config
 
 	mu     sync.Mutex
-	held   *Shared // our own reference
+	held   *Shared // the configuration's own reference; nil: none
 	closed bool
 	routes []Route
 }
 
-// New returns the use of a ledger, of which nothing is opened yet.
+// New returns a handle. It opens nothing yet.
 func New(c Config) *Handle { return &Handle{Config: c} }
 
-// Acquire returns the ledger, which it opens if this is the first use, and what
-// gives it back. A configuration that has ended opens nothing, but its last
-// requests may use what another has open.
+// Acquire returns the ledger, which it opens if nobody has it open, and a function that
+// releases it. After Close the error is [ErrClosed], unless another configuration has
+// the ledger open.
 func (h *Handle) Acquire() (l *ledger.Ledger, release func(), err error) {
 	shared, err := h.acquire()
 	if err != nil {
@@ -96,8 +98,8 @@ func (h *Handle) release() {
 // be used fails the configuration and not the first payment, and queues its routes.
 func (h *Handle) Start(routes []Route) (*ledger.Ledger, error) {
 	shared, err := h.acquire()
-	// A request that outlives its configuration may have come to open the ledger
-	// a moment before: its refusal, which the pool shares, is not ours.
+	// A request of a closed configuration may have tried to open the ledger at the
+	// same time: the pool shares its ErrClosed, which is not about us.
 	for errors.Is(err, ErrClosed) {
 		shared, err = h.acquire()
 	}
@@ -111,24 +113,24 @@ func (h *Handle) Start(routes []Route) (*ledger.Ledger, error) {
 	return shared.Ledger, nil
 }
 
-// Ready is when the whole configuration has started: its routes deliver from now
-// on, or once those of the configurations before it have stopped.
+// Ready says that the whole configuration has started: its routes deliver from now on,
+// or once the configurations before it have stopped.
 func (h *Handle) Ready() {
 	if shared := h.current(); shared != nil {
 		shared.ready(h)
 	}
 }
 
-// Stop ends the delivering in the background, which goes on with the next
-// configuration, if there is one. Requests that still run keep using the ledger.
+// Stop ends the configuration's background delivery; the next configuration, if there
+// is one, resumes it. Requests in flight keep using the ledger.
 func (h *Handle) Stop() {
 	if shared := h.current(); shared != nil {
 		shared.leave(h)
 	}
 }
 
-// Close gives the ledger back. The last configuration, or the last request, that
-// used it closes it.
+// Close releases the configuration's reference to the ledger. The last configuration or
+// request that held one closes the ledger.
 func (h *Handle) Close() error {
 	h.mu.Lock()
 	shared := h.held
@@ -166,7 +168,8 @@ func (h *Handle) open() (*Shared, error) {
 	return s, nil
 }
 
-// Shared is an open ledger and the work that goes on behind it.
+// Shared is an open ledger that configurations share, its maintenance, and the
+// background delivery of one configuration.
 type Shared struct {
 	*ledger.Ledger
 	logger  *zap.Logger
@@ -174,9 +177,9 @@ type Shared struct {
 	stopped chan struct{}
 
 	mu sync.Mutex
-	// holders are the started configurations, and of each whether all of it has
-	// started; queue has them in the order of their start. The routes of the first
-	// are at work.
+	// holders are the configurations that hold the ledger, and of each whether it is
+	// ready; queue has those that have not stopped, in the order of their start. The
+	// routes of the first deliver.
 	holders map[*Handle]bool
 	queue   []*Handle
 	working *work
@@ -197,8 +200,8 @@ func (s *Shared) ready(h *Handle) {
 	s.advance()
 }
 
-// leave takes a configuration out of the queue. If its routes were at work, those
-// of the next one are from now on.
+// leave removes a configuration from the queue. If its routes deliver, it stops them
+// and starts those of the next configuration.
 func (s *Shared) leave(h *Handle) {
 	s.mu.Lock()
 	var old *work
@@ -220,14 +223,15 @@ func (s *Shared) forget(h *Handle) {
 	delete(s.holders, h)
 }
 
-// advance starts the work of the first configuration in the queue. The mutex is held.
+// advance starts the routes of the first configuration in the queue, if it is ready and
+// no others deliver. The caller holds the mutex.
 func (s *Shared) advance() {
 	if s.working == nil && len(s.queue) > 0 && s.holders[s.queue[0]] {
 		s.working = start(s.queue[0])
 	}
 }
 
-// Routes are the names of the routes of the started configurations.
+// Routes returns the names of the routes of the configurations that hold the ledger.
 func (s *Shared) Routes() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,16 +244,17 @@ func (s *Shared) Routes() []string {
 	return names
 }
 
-// work is the routes of one configuration at work. Stopped, it begins nothing
-// more. What is in flight is finished: while the next configuration works, because
-// an app may be waiting for the reload that waits for it.
+// work is the background delivery of one configuration's routes. After stop no attempt
+// begins. Attempts in flight end while the next configuration's routes deliver: a
+// reload must not wait for an app that may itself wait for the reload.
 type work struct {
 	of   *Handle
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
 
-// start begins to deliver what is due. Each route holds the ledger until it ends.
+// start starts a configuration's routes. Each holds a reference to the ledger until it
+// ends.
 func start(h *Handle) *work {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &work{of: h, stop: stop}

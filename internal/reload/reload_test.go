@@ -68,7 +68,7 @@ func (f file) Open(ledger.OpenOptions) (ledger.Store, error) {
 	return bolt.Open(f.path, bolt.Options{})
 }
 
-// configurations returns what makes handles on one ledger.
+// configurations returns a function that makes handles on one ledger.
 func configurations(t *testing.T) (pool *counted, load func(retention time.Duration) *Handle) {
 	t.Helper()
 	pool, path := newPool(), filepath.Join(t.TempDir(), "ledger.db")
@@ -87,8 +87,8 @@ func begin(t *testing.T, h *Handle, routes ...Route) {
 	}
 }
 
-// TestRetentionOfAFailedReload: a configuration that is tried and fails must not
-// shorten how long the one that runs keeps bodies.
+// TestRetentionOfAFailedReload: a configuration that fails to start must not shorten
+// how long the running one keeps bodies.
 func TestRetentionOfAFailedReload(t *testing.T) {
 	pool, load := configurations(t)
 	running, failing := load(90*24*time.Hour), load(time.Hour)
@@ -148,7 +148,7 @@ func TestRoutesTakeOver(t *testing.T) {
 	expect("first")
 
 	begin(t, failing, route("failing"))
-	if err := failing.Close(); err != nil { // it never came to be ready
+	if err := failing.Close(); err != nil { // it was never ready
 		t.Fatal(err)
 	}
 	begin(t, second, route("second"), Route{Name: "pass-through"})
@@ -166,8 +166,8 @@ func TestRoutesTakeOver(t *testing.T) {
 	expect("second ended")
 }
 
-// TestRequestsOutliveTheirConfiguration: a request uses the ledger that others
-// have open, and the last one closes it.
+// TestRequestsOutliveTheirConfiguration: a request of a closed configuration uses the
+// ledger that others have open, and the last one closes it.
 func TestRequestsOutliveTheirConfiguration(t *testing.T) {
 	pool, load := configurations(t)
 	old, next := load(time.Hour), load(time.Hour)

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// Running are the configurations that have started, in the order of their start.
-// The first is the one that works: another is about to take over, or to fail.
+// Running is the list of configurations that have started, in the order of their start.
+// The first is the one that works; a later one is about to take over, or to fail. The
+// zero value is empty. It is safe for concurrent use.
 type Running[T comparable] struct {
 	mu   sync.Mutex
 	list []T
