@@ -9,23 +9,23 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
-// Error is why there is no checkout, as it is answered over HTTP.
+// Error is why there is no checkout session, with the HTTP response that says so.
 type Error struct {
 	// Status is the HTTP status.
 	Status int
-	// Code is for programs, in one word.
+	// Code is the error in one word, for programs.
 	Code string
-	// Text is for people. It names no secret.
+	// Text is the error in a sentence, for people. It names no secret.
 	Text string
-	// Cause is for the log; nil: the text says it all.
+	// Cause is the error behind it, for the log; nil: there is no more to say.
 	Cause error
 	// GatewayCode is the gateway's own code, where it refused; empty: none.
 	GatewayCode string
-	// RetryAfter is when it is worth asking again; 0: not said.
+	// RetryAfter is after how long a retry may succeed; 0: not known.
 	RetryAfter time.Duration
 }
 
-// Error is the text and the cause.
+// Error returns the text and the cause.
 func (e *Error) Error() string {
 	if e.Cause != nil {
 		return e.Text + ": " + e.Cause.Error()
@@ -34,11 +34,11 @@ func (e *Error) Error() string {
 }
 func (e *Error) Unwrap() error { return e.Cause }
 
-// retrySoon is when it is worth asking again where the reason is a short one.
+// retrySoon is the RetryAfter of errors that pass by themselves in a moment.
 const retrySoon = 5 * time.Second
 
-// Unavailable is the [*Error] of a request that the machine cannot serve now, as
-// where the ledger cannot be used.
+// Unavailable returns the [*Error] of a request that cannot be served now, as where the
+// ledger cannot be used.
 func Unavailable(err error) error {
 	return &Error{
 		Status: http.StatusServiceUnavailable, Code: "unavailable", Text: "orders cannot be taken at the moment",
@@ -46,8 +46,8 @@ func Unavailable(err error) error {
 	}
 }
 
-// BadTerms is the [*Error] of a request that cannot be used, whatever the buyer
-// does about it.
+// BadTerms returns the [*Error] of a request with terms that cannot be used, which is
+// the shop's mistake and not the buyer's.
 func BadTerms(err error) error {
 	return &Error{Status: http.StatusBadGateway, Code: "bad_terms", Text: "the order's terms cannot be used", Cause: err}
 }
@@ -56,8 +56,8 @@ func conflict(code, text string) error {
 	return &Error{Status: http.StatusConflict, Code: code, Text: text}
 }
 
-// explain turns an error of the gateway into an [*Error]. One that is or wraps
-// an [*Error] stays as it is.
+// explain turns an error of the gateway into an [*Error]. It returns an error that is
+// or wraps an [*Error] as it is. title is what people call the gateway.
 func explain(title string, err error) error {
 	var known *Error
 	var field *gateway.FieldError

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// CheckHost refuses to send a buyer anywhere but to a checkout page: link must
-// be on one of the hosts, where one with a dot in front stands for its
-// subdomains. title is what people call the gateway that named the link. The
+// CheckHost returns an error unless a link leads to a checkout page that a buyer may be
+// redirected to: by https, or http on this machine, on one of the hosts. A host with a
+// dot in front stands for its subdomains. title is what people call the gateway that named the link. The
 // error is an [*Error].
 func CheckHost(link string, hosts []string, title string) error {
 	u, err := url.Parse(link)

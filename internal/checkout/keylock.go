@@ -2,8 +2,8 @@ package checkout
 
 import "sync"
 
-// keylock is a set of mutexes by key. Each lasts as long as somebody wants it.
-// The zero value is ready to use.
+// keylock is a set of mutexes by key. A mutex is kept while it has users. The zero
+// value is ready to use.
 type keylock struct {
 	mu    sync.Mutex
 	locks map[string]*keyMutex
@@ -11,10 +11,10 @@ type keylock struct {
 
 type keyMutex struct {
 	sync.Mutex
-	wanted int // by how many
+	users int // how many have taken it, and not released it yet
 }
 
-// take returns the key's mutex, unlocked, and a function that gives it back.
+// take returns the key's mutex, unlocked, and a function that releases it after use.
 func (k *keylock) take(key string) (lock *keyMutex, release func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -26,11 +26,11 @@ func (k *keylock) take(key string) (lock *keyMutex, release func()) {
 		lock = new(keyMutex)
 		k.locks[key] = lock
 	}
-	lock.wanted++
+	lock.users++
 	return lock, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		if lock.wanted--; lock.wanted == 0 {
+		if lock.users--; lock.users == 0 {
 			delete(k.locks, key)
 		}
 	}

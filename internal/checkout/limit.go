@@ -11,21 +11,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits bound how many orders a client's address makes. A nil one bounds
+// Limits is a rate limit of new orders for each client address. A nil *Limits limits
 // nothing. It is safe for concurrent use.
 type Limits struct {
-	every time.Duration // one more order is allowed each
+	every time.Duration // one more order is allowed after each
 	burst int
 
 	mu      sync.Mutex
 	clients map[string]*rate.Limiter
 }
 
-// mostClients bounds the memory of the limits. Beyond it, the clients whose
-// allowance is whole again are forgotten.
+// mostClients is how many clients are remembered. Beyond it, clients that could make
+// their full number of orders again are forgotten, and if none can, all are.
 const mostClients = 10_000
 
-// ParseLimit reads a limit such as 10/1m; off is nil.
+// ParseLimit reads a limit such as 10/1m: ten orders at once, and ten a minute. Of the
+// text off it returns nil.
 func ParseLimit(text string) (*Limits, error) {
 	if text == "off" {
 		return nil, nil
@@ -42,7 +43,8 @@ func ParseLimit(text string) (*Limits, error) {
 	return &Limits{every: duration / time.Duration(n), burst: n, clients: make(map[string]*rate.Limiter)}, nil
 }
 
-// allow takes one order from the client's allowance. The error is an [*Error].
+// allow counts a new order of the client. The error is an [*Error] where it is one too
+// many.
 func (l *Limits) allow(client string, now time.Time) error {
 	if l == nil {
 		return nil

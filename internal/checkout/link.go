@@ -17,11 +17,12 @@ var LinkFields = []string{
 	"order_id", "price", "currency", "valid_until", "product", "buyer_email", "return_url", "close_url", "coin", "chain",
 }
 
-// MinimumLinkSecret is how many characters a secret of links must have.
+// MinimumLinkSecret is how many bytes a secret of links must have at least.
 const MinimumLinkSecret = 16
 
-// SignLink returns the MAC of a link's fields, which the query field sig has in
-// hex. An absent field is an empty one. accountID is the account's at the gateway.
+// SignLink returns the MAC of a link's fields, which goes in hex into the query field
+// sig. value returns the value of a field; empty: the link has none. accountID is the
+// account's id at the gateway.
 func SignLink(secret, accountID string, value func(field string) string) []byte {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(accountID))

@@ -12,32 +12,34 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
-// Request asks for an order's checkout, in the words of whoever names its price.
+// Request asks for an order's checkout session, in the terms of the app, link or
+// configuration that sets its price.
 type Request struct {
-	// OrderID is the app's own, without the account's prefix.
+	// OrderID is the app's id of the order, without the account's prefix.
 	OrderID string
-	Price   string
-	// Currency is what the price is in: a symbol, fiat:<id> or coin:<id>.
+	// Price is a positive decimal number, such as 49.90.
+	Price string
+	// Currency is the unit of the price: a symbol, fiat:<id> or coin:<id>.
 	Currency string
-	// Coin and Chain are what it is paid in: a symbol or coin:<id>, and a chain of
-	// it; empty: the buyer picks the coin.
+	// Coin and Chain are what the order is paid in: a symbol or coin:<id>, and a chain
+	// of the coin; empty: the buyer picks the coin.
 	Coin, Chain string
 	// Product is what the checkout page says is bought.
 	Product    string
 	BuyerEmail string
-	// ReturnURL and CloseURL are where the buyer goes after paying and on leaving,
-	// NotifyURL where the gateway sends the order's webhooks.
+	// ReturnURL and CloseURL are where the checkout page sends the buyer after paying
+	// and on leaving, NotifyURL where the gateway sends the order's webhooks.
 	ReturnURL, CloseURL, NotifyURL string
-	// Expires is how long the order can be paid; 0: as the gateway has it.
+	// Expires is how long the order can be paid; 0: the gateway's default.
 	Expires time.Duration
 
-	// Limits bound how many orders the client makes; nil: nothing does.
+	// Limits bound how many new orders the client makes; nil: there is no limit.
 	Limits *Limits
-	// Client is whose allowance of the limits an order is taken from.
+	// Client is the client's address, which the limits count by.
 	Client string
 }
 
-// Fields are the fields of a request in JSON.
+// Fields are the names of the fields of a request in JSON.
 var Fields = []string{
 	"order_id", "price", "currency", "product", "buyer_email", "return_url", "close_url", "expires_in", "coin", "chain",
 }
@@ -52,7 +54,7 @@ func OwnPaths() map[string]string {
 	return paths
 }
 
-// LargestRequest is how many bytes of a text that may ask for a checkout are read.
+// LargestRequest is how many bytes a text that asks for a checkout may have.
 const LargestRequest = 64 << 10
 
 // ErrNoRequest: a text has no order id, and so does not ask for a checkout.

@@ -15,26 +15,26 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
-// errPaid: there is nothing left to pay.
+// errPaid is the [*Error] of an order of which nothing is left to pay.
 var errPaid = conflict("paid", "the order is paid")
 
-// paidError is errPaid, with the records by which the gateway has the order paid.
+// paidError is errPaid with the record ids of the payments that count for the order.
 type paidError struct{ records []string }
 
 func (e *paidError) Error() string { return errPaid.Error() }
 func (e *paidError) Unwrap() error { return errPaid }
 
-// asksMore reports whether an order at the gateway is dearer than what is wanted
-// now, as where the new price was paid already.
+// asksMore reports whether an order at the gateway asks for more than the price that
+// is wanted, as after the price was lowered to what is paid already.
 func asksMore(g ledger.GatewayOrder, w wanted) bool {
 	price, err := decimal.NewFromString(g.Terms.Price)
 	return err != nil || price.GreaterThan(w.terms.Amount)
 }
 
-// repriced tells the app of an order that is paid because its price was lowered:
-// the event of a payment that counts is delivered again. An event whose delivery
-// is under way finds the new price by itself, and so does one that is still to
-// come.
+// repriced saves a lowered price by which an order is paid, and replays the event of
+// a payment that counts, so that the app is told to fulfil the order. Where such an
+// event is being delivered, or is yet to be, nothing is replayed: its attempt finds
+// the new price.
 func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, records []string, l *ledger.Ledger) error {
 	checkout := *order.Checkout
 	checkout.Terms, checkout.Symbol = w.terms.Terms, w.terms.Symbol
@@ -43,7 +43,7 @@ func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, r
 	if err := l.SaveCheckout(ctx, order, cause); err != nil {
 		return err
 	}
-	// Read again: an event that comes to its end from now on finds the new price.
+	// Read again: attempts that end from now on find the new price.
 	order, err := l.Order(ctx, order.OrderID)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, r
 		case ledger.Received, ledger.Confirming, ledger.Delivering:
 			return nil
 		case ledger.Delivered, ledger.Dead, ledger.Retrying:
-		default: // nobody delivers it
+		default: // a replay would not deliver it
 			continue
 		}
 		if err := s.replay(context.WithoutCancel(ctx), e, cause); err != nil {
@@ -76,8 +76,8 @@ func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, r
 	return nil
 }
 
-// rest asks the gateway what of the order is paid, and returns what is left of
-// the new terms' price.
+// rest asks the gateway how much of the order is paid, and returns what is left to pay
+// of the wanted price, in its unit. The error is a [*paidError] where nothing is.
 func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (decimal.Decimal, error) {
 	asked := *order.Checkout
 	asked.Terms, asked.Symbol = w.terms.Terms, w.terms.Symbol

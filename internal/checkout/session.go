@@ -10,21 +10,21 @@ import (
 // where a buyer pays it.
 type Session struct {
 	ledger.GatewayOrder
-	// OrderID is the app's own, without the account's prefix.
+	// OrderID is the app's id of the order, without the account's prefix.
 	OrderID string
-	// Symbol is what people call the price's unit, PaySymbol the coin to pay in;
-	// PaySymbol is empty where the buyer picks it.
+	// Symbol is the symbol of the price's unit, PaySymbol that of the coin to pay in;
+	// PaySymbol is empty where the buyer picks the coin.
 	Symbol, PaySymbol string
-	// Price is what is left to pay.
+	// Price is what is left to pay, in the unit of Symbol.
 	Price string
-	// Token is what the buyer's page asks for the order's status with.
+	// Token is the status token, by which the buyer's page reads the order's status.
 	Token string
-	// IsNew: this call made the order at the gateway. Of the calls that share one
-	// session, one at most has it.
+	// IsNew: this call made the order at the gateway. It is set for one at most of the
+	// calls that share one session.
 	IsNew bool
 }
 
-// View is a checkout session in JSON, for programs.
+// View is a checkout session in JSON.
 type View struct {
 	OrderID     string     `json:"order_id"`
 	CheckoutURL string     `json:"checkout_url"`
@@ -39,7 +39,7 @@ type View struct {
 	Chain       string     `json:"chain,omitempty"`
 }
 
-// ViewOf returns the session for programs.
+// ViewOf returns the session as it is written in JSON.
 func ViewOf(s Session) View {
 	v := View{
 		OrderID: s.OrderID, CheckoutURL: s.CheckoutURL, Token: s.Token, Price: s.Price, Currency: s.Symbol,

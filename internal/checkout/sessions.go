@@ -1,5 +1,5 @@
-// Package checkout makes checkout sessions: from a price, one checkout page at
-// the gateway for each order.
+// Package checkout opens checkout sessions: for an order and its price, it makes one
+// checkout page at the gateway.
 package checkout
 
 import (
@@ -25,9 +25,10 @@ import (
 // Config is what the checkout sessions of an account need.
 type Config struct {
 	Account *gateway.Account
-	// Ledger returns the ledger, and a function that gives it back.
+	// Ledger returns the ledger, and a function that releases it.
 	Ledger func() (l *ledger.Ledger, release func(), err error)
-	// Replay delivers an event to the app again. Its error is logged as it is.
+	// Replay makes an event due again, for delivery to the app. Its error is logged as
+	// it is.
 	Replay func(ctx context.Context, e ledger.Event, cause string) error
 	Now    func() time.Time
 	Logger *zap.Logger
@@ -44,18 +45,18 @@ type Sessions struct {
 	now       func() time.Time
 	logger    *zap.Logger
 
-	// slots bound how many calls make orders at once, so that confirming, which
-	// has none of them, is not starved.
+	// slots bound how many calls make orders at once, so that they do not keep the
+	// confirmation of events from the API.
 	slots chan struct{}
-	// flights lets all who want an order's checkout at once share one.
+	// flights lets concurrent calls with the same request share one result.
 	flights singleflight.Group
-	locks   keylock // by the app's order id
+	locks   keylock // by the app's order id: one call at a time changes an order
 }
 
 const callsAtOnce = 16
 
-// New returns the checkout sessions of an account. The error is that its gateway
-// makes no checkouts.
+// New returns the checkout sessions of an account. The error is that its gateway has no
+// checkouts.
 func New(c Config) (*Sessions, error) {
 	checkouts, ok := c.Account.Gateway.(gateway.Checkouts)
 	if !ok {
@@ -68,9 +69,9 @@ func New(c Config) (*Sessions, error) {
 }
 
 // Open returns the order's checkout session, and makes the order at the gateway
-// where there is none with these terms yet. Calls at once that ask for the same
-// share one session; those that ask for other terms of the order run one after
-// the other. The error wraps an [*Error].
+// where there is none with these terms yet. Concurrent calls with the same request
+// share one session; calls for one order with other terms run one after the other.
+// The error wraps an [*Error].
 func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
 	lock, release := s.locks.take(r.OrderID)
 	defer release()
@@ -83,11 +84,11 @@ func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
 		return s.open(ctx, r)
 	})
 	session := shared.(Session)
-	session.IsNew = session.IsNew && mine // to one of them
+	session.IsNew = session.IsNew && mine // for one of the calls
 	return session, err
 }
 
-// open is Open for one request. It runs once at a time for an order.
+// open is Open for one request. The caller holds the order's lock.
 func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.account.Budget)
 	defer cancel()
@@ -133,7 +134,7 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 		}
 	}
 	if err == nil && !isNew && !s.now().Before(order.Checkout.Latest().ExpiresAt) {
-		order, isNew, err = s.make(ctx, order, w) // what was found has expired
+		order, isNew, err = s.make(ctx, order, w) // the order that was found has expired
 	}
 	if err != nil {
 		return Session{}, s.explain(err)
@@ -159,12 +160,13 @@ func (s *Sessions) isLive(g ledger.GatewayOrder) bool {
 	return g.ExpiresAt.IsZero() || s.now().Before(g.ExpiresAt)
 }
 
-// mostGenerations bounds what is read at the gateway to settle one order.
-const mostGenerations = 10
+// mostGatewayOrders is how many orders at the gateway are made for one of the app's:
+// all are read to settle it.
+const mostGatewayOrders = 10
 
-// make makes the order at the gateway: for the first time, for other terms, after
-// expiry, or for the rest of a partly paid one. It reports whether it did, or
-// found one that serves.
+// make makes an order at the gateway for an order of the app's: for the first time,
+// for other terms, after expiry, or for the rest of a partly paid one. isNew is false
+// where it found one that serves.
 func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted) (ledger.Order, bool, error) {
 	select {
 	case s.slots <- struct{}{}:
@@ -188,14 +190,14 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted) (ledg
 	if err != nil {
 		return order, false, err
 	}
-	generations := slices.Clone(order.Checkout.Generations)
+	made := slices.Clone(order.Checkout.Generations)
 	order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
-	if i := s.find(generations, w.terms.Terms); i >= 0 && rest.Equal(w.terms.Amount) {
-		again := generations[i]
-		order.Checkout.Generations = append(slices.Delete(generations, i, i+1), again)
+	if i := s.find(made, w.terms.Terms); i >= 0 && rest.Equal(w.terms.Amount) {
+		again := made[i]
+		order.Checkout.Generations = append(slices.Delete(made, i, i+1), again)
 		return order, false, nil
 	}
-	if len(generations) >= mostGenerations {
+	if len(made) >= mostGatewayOrders {
 		return order, false, conflict("too_many_terms", "the order has had too many prices: make a new one")
 	}
 	part := w
@@ -204,14 +206,14 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted) (ledg
 	if err != nil {
 		return order, false, err
 	}
-	order.Checkout.Generations = append(generations, g)
+	order.Checkout.Generations = append(made, g)
 	return order, true, nil
 }
 
 // find returns the index of an order at the gateway with these terms that can
 // still be paid; -1: there is none.
-func (s *Sessions) find(generations []ledger.GatewayOrder, terms ledger.Terms) int {
-	return slices.IndexFunc(generations, func(g ledger.GatewayOrder) bool {
+func (s *Sessions) find(made []ledger.GatewayOrder, terms ledger.Terms) int {
+	return slices.IndexFunc(made, func(g ledger.GatewayOrder) bool {
 		return confirm.SameTerms(g.Terms, terms) && s.isLive(g)
 	})
 }
@@ -234,8 +236,8 @@ func (s *Sessions) create(ctx context.Context, id string, w wanted) (ledger.Gate
 	}, err
 }
 
-// lookUp finds an order that the gateway has and the ledger has lost. It serves
-// only if it has the terms that are asked for.
+// lookUp reads an order that the gateway has and the ledger has lost. The order must
+// have the terms that are wanted.
 func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.GatewayOrder, error) {
 	title := s.account.Info.Title
 	order, err := s.account.Gateway.Order(ctx, id, &w.terms.Terms)
@@ -259,8 +261,8 @@ func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.Gate
 	return g, nil
 }
 
-// WithToken adds the order's status token to the address that the buyer comes
-// back to, where there is room for it.
+// WithToken returns the return URL with the order's status token added as the query
+// field t; unchanged where it is empty or would become longer than the gateway takes.
 func (s *Sessions) WithToken(returnURL, orderID string) string {
 	u, err := url.Parse(returnURL)
 	if err != nil || returnURL == "" {

@@ -157,7 +157,7 @@ func TestNoCheckouts(t *testing.T) {
 }
 
 // TestOneSession: an order has one checkout, however often and at once it is
-// asked for, and one caller at most is told that it is new.
+// asked for, and for one caller at most it is new.
 func TestOneSession(t *testing.T) {
 	s := newShop(t)
 	var all sync.WaitGroup
@@ -185,7 +185,7 @@ func TestOneSession(t *testing.T) {
 	}
 }
 
-// TestFirstMistake: what is wrong first is what is answered.
+// TestFirstMistake: of several mistakes the first is reported.
 func TestFirstMistake(t *testing.T) {
 	s := newShop(t)
 	far := strings.Repeat("x", 200)
@@ -223,8 +223,8 @@ func TestFirstMistake(t *testing.T) {
 	}
 }
 
-// TestGatewayErrors: what the gateway answers to making an order is told in one
-// way, whichever gateway it is.
+// TestGatewayErrors: a gateway's errors in making an order become the same errors of
+// ours, whichever gateway it is.
 func TestGatewayErrors(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -280,8 +280,8 @@ func TestLostOrder(t *testing.T) {
 	}
 }
 
-// TestRest: of a partly paid order the rest is asked for, and one whose price
-// falls to what is paid is paid, which the app is told of by the event again.
+// TestRest: a partly paid order gets a session for the rest. An order whose price falls
+// to what is paid is paid, and the event of a payment is replayed to the app.
 func TestRest(t *testing.T) {
 	s := newShop(t)
 	first := s.open(t, "10")

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// StatusView is how an order stands, as a buyer's page learns it in JSON.
+// StatusView is an order's status in JSON, as a buyer's page gets it.
 type StatusView struct {
 	OrderID    string     `json:"order_id"`
 	State      string     `json:"state"`
@@ -19,8 +19,8 @@ type StatusView struct {
 	Fulfilled  bool       `json:"fulfilled"`
 }
 
-// Status returns how an order stands. One of which the gateway has told nothing
-// yet is unpaid, or expired.
+// Status returns an order's status at a time. An order without a state, because no
+// payment of it was confirmed yet, is unpaid or expired.
 func Status(o ledger.Order, now time.Time) StatusView {
 	v := StatusView{
 		OrderID: o.OwnID, State: o.State, AmountDue: o.Due, AmountPaid: o.Paid, Currency: o.Currency,
@@ -40,11 +40,11 @@ func Status(o ledger.Order, now time.Time) StatusView {
 	return v
 }
 
-// LongestWait is how long [StatusReader.Read] waits at most.
+// LongestWait is how long [StatusReader.Read] waits at most, whatever it is asked.
 const LongestWait = 55 * time.Second
 
-// StatusReader reads how an account's orders stand. It needs no gateway that
-// makes checkouts.
+// StatusReader reads the status of an account's orders. The account's gateway need not
+// have checkouts.
 type StatusReader struct {
 	Account *gateway.Account
 	// Ledger and Now are as in [Config].
@@ -52,8 +52,8 @@ type StatusReader struct {
 	Now    func() time.Time
 }
 
-// Read returns how an order stands. If it is not fulfilled, Read waits for its
-// next change, up to wait and to [LongestWait]. The error wraps
+// Read returns an order's status. Where the order is not fulfilled, Read waits for its
+// next change, for wait and [LongestWait] at most. The error wraps
 // [ledger.ErrNotFound] where there is no such order.
 func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Duration) (StatusView, error) {
 	l, release, err := s.Ledger()
@@ -80,7 +80,7 @@ func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Durati
 	return Status(order, s.Now()), err
 }
 
-// orderOf names an order of an app's in the ledger.
+// orderOf returns the ledger's id of an app's order.
 func orderOf(a *gateway.Account, orderID string) ledger.OrderID {
 	return ledger.OrderID{AppID: a.Info.AccountID, ID: a.OrderPrefix + orderID}
 }

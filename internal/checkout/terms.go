@@ -14,7 +14,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
-// DefaultInfo is what requests are checked by where there is no account at hand:
+// DefaultInfo is the gateway that requests are checked for where no account is at hand:
 // CCPayment's name and limits (API reference, Create Invoice, Create Deposit
 // Order).
 var DefaultInfo = gateway.Info{
@@ -27,7 +27,7 @@ var DefaultInfo = gateway.Info{
 // longestEmail is how many bytes a buyer's e-mail address may have.
 const longestEmail = 120
 
-// The decimals of a price before its currency is looked up.
+// How many decimals a price may have before its currency is looked up.
 const (
 	fiatDecimals = 2
 	coinDecimals = 18
@@ -37,11 +37,12 @@ const (
 type wanted struct {
 	Request
 	terms gateway.Terms
-	// warnings are what was left out, for the log.
+	// warnings say which fields were left out, for the log.
 	warnings []string
 }
 
-// resolve looks a request's symbols up at the gateway and checks every field.
+// resolve looks a request's symbols up at the gateway and checks every field. It cuts a
+// product that is too long, and leaves out an e-mail address that is none.
 func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
 	w := wanted{Request: r}
 	limits := s.account.Info.Limits
@@ -92,8 +93,8 @@ func CheckOrderID(id, prefix string, limits gateway.Limits) error {
 	return nil
 }
 
-// IsFiat reports whether a currency is fiat for sure. Of another symbol only the
-// gateway can tell whether it is a coin's.
+// IsFiat reports whether a currency is known to be fiat without a look-up. Others may be
+// fiat as well: only the gateway knows whether a symbol is a coin's.
 func IsFiat(currency string) bool {
 	return strings.EqualFold(currency, "USD") || strings.HasPrefix(currency, "fiat:")
 }
@@ -108,9 +109,9 @@ func ParsePrice(text string, fiat bool) (decimal.Decimal, error) {
 	return gateway.ParseAmount(text, coinDecimals, "a coin")
 }
 
-// CheckURL refuses an address that a browser should not be sent to, or that is
-// longer than the gateway takes. An empty one is an absent one. The error is a
-// [*gateway.FieldError].
+// CheckURL returns an error unless a URL is http or https, percent-encoded, without
+// user info, and no longer than the gateway takes. An empty URL is valid. The error is
+// a [*gateway.FieldError].
 func CheckURL(field, link string, info gateway.Info) error {
 	if link == "" {
 		return nil
