@@ -1,5 +1,4 @@
-// Package coalesce lets those who want to read the same thing at the same time
-// share one read.
+// Package coalesce lets concurrent callers that read the same thing share one read.
 package coalesce
 
 import (
@@ -9,24 +8,23 @@ import (
 	"sync"
 )
 
-// Group shares the reads of one kind of thing, by id, among those who want the
-// same at the same time. Nobody gets an answer that was asked for before they
-// came, for it may be older than what they know: whoever comes while a read is
-// in flight waits for the next one, with all others who do. So there is one
-// read in flight for an id, and at most one to come. What is read is shared and
-// must not be changed.
+// Group shares reads, by id, among concurrent callers. Unlike with singleflight, no
+// caller gets a result whose read began before the call, because that may be older than
+// what the caller knows: a caller that comes while a read is in flight waits for the
+// next read, with all others that do. So each id has one read in flight, and at most
+// one waiting to begin. Callers share the value and must not change it.
 type Group[T any] struct {
 	read func(ctx context.Context, id string) (T, error)
 
 	mu sync.Mutex
-	// next has an entry for each id with a read in flight: the one that follows
-	// it, or nil while nobody waits for one.
+	// next has an entry for each id with a read in flight: the read that follows, or
+	// nil while no caller waits for one.
 	next map[string]*flight[T]
 }
 
-// flight is one read, and those who wait for it.
+// flight is one read, and how many callers wait for it.
 type flight[T any] struct {
-	ctx     context.Context // ends when nobody waits any more
+	ctx     context.Context // ends when no caller waits any more
 	cancel  context.CancelFunc
 	waiting int // guarded by the mutex of the group
 
@@ -35,15 +33,15 @@ type flight[T any] struct {
 	err   error
 }
 
-// New returns a group that reads with read, whose context ends when nobody waits
-// for the answer any more.
+// New returns a group that reads with read. The context of a read ends when no caller
+// waits for it any more.
 func New[T any](read func(ctx context.Context, id string) (T, error)) *Group[T] {
 	return &Group[T]{read: read, next: make(map[string]*flight[T])}
 }
 
-// Get returns an answer that was asked for after Get was called, or why there
-// is none. A caller whose context ends leaves the read to the others; the last
-// one to leave ends it.
+// Get returns the result of a read that began after Get was called. Where the caller's
+// context ends first, Get returns its cause; the read goes on for the other callers,
+// and is canceled when the last one leaves. A read that panics is an error.
 func (r *Group[T]) Get(ctx context.Context, id string) (T, error) {
 	var none T
 	if ctx.Err() != nil {
@@ -59,8 +57,8 @@ func (r *Group[T]) Get(ctx context.Context, id string) (T, error) {
 	}
 }
 
-// join returns a read that has not begun: a new one, or the one that others
-// wait for already.
+// join returns a read that has not begun: a new one, or the one that other callers wait
+// for.
 func (r *Group[T]) join(ctx context.Context, id string) *flight[T] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,11 +85,11 @@ func (r *Group[T]) leave(id string, s *flight[T]) {
 	}
 	s.cancel()
 	if r.next[id] == s {
-		r.next[id] = nil // it has not begun, and need not
+		r.next[id] = nil // the read has not begun, and need not
 	}
 }
 
-// run reads, and again while there is somebody who came meanwhile.
+// run makes a read, and then the reads that callers have begun to wait for meanwhile.
 func (r *Group[T]) run(id string, s *flight[T]) {
 	for s != nil {
 		s.value, s.err = r.once(s.ctx, id)
@@ -101,8 +99,8 @@ func (r *Group[T]) run(id string, s *flight[T]) {
 	}
 }
 
-// following returns the read that is to begin now, or nil. From here on nobody
-// joins it.
+// following returns the read that is to begin now, or nil. From now on no caller joins
+// it.
 func (r *Group[T]) following(id string) *flight[T] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,8 +113,8 @@ func (r *Group[T]) following(id string) *flight[T] {
 	return s
 }
 
-// once makes a panic an error: nobody may wait for ever, and one event's answer
-// must not end the server.
+// once makes one read and turns a panic into an error, because callers must not wait
+// for ever and one read must not end the process.
 func (r *Group[T]) once(ctx context.Context, id string) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 )
 
-// source is something to read, whose answers are under the test's control.
+// source is something to read, whose results are under the test's control.
 type source struct {
 	version atomic.Int64 // what a read finds when it begins
 	begun   atomic.Int64
@@ -46,8 +46,8 @@ func ask(ctx context.Context, r *Group[int64]) <-chan asked {
 	return got
 }
 
-// TestLatecomersShareTheNextRead: whoever comes while a read is in flight gets
-// none of its answer, but that of the one read that follows.
+// TestLatecomersShareTheNextRead: callers that come while a read is in flight get the
+// result of the one read that follows.
 func TestLatecomersShareTheNextRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: make(chan error)}
@@ -85,8 +85,8 @@ func TestLatecomersShareTheNextRead(t *testing.T) {
 	})
 }
 
-// TestLeavingARead: who leaves takes nothing from the others, and a read that
-// nobody waits for ends, or does not begin.
+// TestLeavingARead: a caller that leaves takes nothing from the others, and a read that
+// no caller waits for ends, or does not begin.
 func TestLeavingARead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: make(chan error)}
@@ -156,8 +156,8 @@ func TestPanickingRead(t *testing.T) {
 	})
 }
 
-// TestReadsAreFresh: under load, with callers that leave, nobody gets what was
-// true before he came, and no id is read twice at once.
+// TestReadsAreFresh: under load, with callers that leave, no caller gets a result from
+// before its call, and no id is read twice at once.
 func TestReadsAreFresh(t *testing.T) {
 	var truth, begun atomic.Int64
 	var inFlight [2]atomic.Int64
