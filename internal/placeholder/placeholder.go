@@ -1,5 +1,5 @@
-// Package placeholder resolves the options of modules, which may be placeholders
-// that are known when the configuration is loaded, such as {env.NAME}.
+// Package placeholder replaces the placeholders in modules' options that are known when
+// the configuration is loaded, such as {env.NAME}.
 package placeholder
 
 import (
@@ -7,12 +7,13 @@ import (
 	"strings"
 )
 
-// Replacer is Caddy's.
+// Replacer is the part of Caddy's replacer that is used.
 type Replacer interface {
 	ReplaceOrErr(input string, errOnEmpty, errOnUnknown bool) (string, error)
 }
 
-// Required resolves a text that must not be empty.
+// Required replaces the placeholders in the option name's text. An empty result is an
+// error.
 func Required(repl Replacer, name, text string) (string, error) {
 	value, err := Optional(repl, name, text)
 	if err == nil && value == "" {
@@ -21,8 +22,8 @@ func Required(repl Replacer, name, text string) (string, error) {
 	return value, err
 }
 
-// Optional resolves a text that may be absent. A placeholder that resolves to
-// nothing is an error: it was meant to hold something.
+// Optional replaces the placeholders in the option name's text, which may be empty. A
+// placeholder that is unknown or has an empty value is an error.
 func Optional(repl Replacer, name, text string) (string, error) {
 	value, err := repl.ReplaceOrErr(text, true, true)
 	if err != nil {
@@ -35,7 +36,7 @@ func Optional(repl Replacer, name, text string) (string, error) {
 	return value, nil
 }
 
-// RequiredList resolves texts of which none may be empty.
+// RequiredList replaces the placeholders in texts, each as [Required] does.
 func RequiredList(repl Replacer, name string, texts []string) ([]string, error) {
 	var values []string
 	for _, text := range texts {

@@ -1,5 +1,5 @@
-// Package strictjson reads JSON that a stranger wrote: it refuses what two
-// parsers may read in two ways.
+// Package strictjson reads JSON from the network: it refuses texts that two parsers may
+// read differently.
 package strictjson
 
 import (
@@ -19,13 +19,14 @@ var (
 	ErrNotObject = errors.New("not a JSON object")
 )
 
-// deepest is how many levels gjson may check: far more than a webhook has.
+// deepest is how many objects and lists gjson may check: far more than a webhook has.
 const deepest = 1000
 
-// Object returns the object that the text is.
+// Object parses a text that must be one JSON object in UTF-8. The error is [ErrNotJSON]
+// or [ErrNotObject].
 func Object(body []byte) (gjson.Result, error) {
-	// gjson's check is the quicker one, and calls itself for each level, however
-	// deep a body nests.
+	// gjson's check is quicker, but recurses once for each level of nesting without a
+	// limit.
 	valid := gjson.ValidBytes
 	if bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > deepest {
 		valid = json.Valid
@@ -40,14 +41,15 @@ func Object(body []byte) (gjson.Result, error) {
 	return object, nil
 }
 
-// Field is where the value of a key goes.
+// Field says where the value of an object's key is stored.
 type Field struct {
 	Key   string
 	Value *gjson.Result
 }
 
-// Read reads the keys of an object for which there is a field. A key that stands
-// there twice is an error: another reader might take the other one.
+// Read stores the values of an object's keys in the fields of the same key. A key with a
+// field that the object has twice is an error: another parser might take the other
+// value.
 func Read(object gjson.Result, fields ...Field) error {
 	repeated := ""
 	object.ForEach(func(key, value gjson.Result) bool {
@@ -69,12 +71,13 @@ func Read(object gjson.Result, fields ...Field) error {
 	return nil
 }
 
-// Text returns a value that is a text or a number; others count as absent.
+// Text returns the text of a string or a number; empty for any other value. A string
+// with an invalid escape is returned as it is written in JSON.
 func Text(value gjson.Result) string {
 	switch value.Type {
 	case gjson.String:
 		if strings.ContainsRune(value.Str, utf8.RuneError) {
-			return value.Raw // an escape that is no character: two such must stay apart
+			return value.Raw // an escape that is no character: two different ones must stay different
 		}
 		return value.Str
 	case gjson.Number:
@@ -84,8 +87,8 @@ func Text(value gjson.Result) string {
 	}
 }
 
-// RepeatedKey returns a key that an object in a valid JSON text, or one within,
-// has twice; empty: there is none.
+// RepeatedKey returns a key that any object in a valid JSON text has twice; empty:
+// there is none.
 func RepeatedKey(body []byte) string {
 	type level struct {
 		keys  map[string]bool // nil: a list
