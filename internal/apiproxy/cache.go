@@ -8,39 +8,40 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// answerCache keeps the answers of an account's endpoints that seldom change.
-// Only what CCPayment agreed to is kept, and never beyond its time.
-type answerCache struct {
+// responseCache caches the data of successful responses for a fixed time, for endpoints
+// of CCPayment's API that seldom change. It is safe for concurrent use.
+type responseCache struct {
 	age time.Duration
 	now func() time.Time
 
-	flights singleflight.Group // one read for all who want the same at once
+	flights singleflight.Group // one call for concurrent misses of a key
 	mu      sync.Mutex
-	answers map[answerKey]keptAnswer
-	size    int // of all answers, in bytes
+	entries map[cacheKey]cacheEntry
+	size    int // of all entries, in bytes
 }
 
-// answerKey is what was asked, and with which parameters.
-type answerKey struct{ endpoint, body string }
+// cacheKey is a call's endpoint and its parameters in JSON.
+type cacheKey struct{ endpoint, body string }
 
-type keptAnswer struct {
+type cacheEntry struct {
 	data  json.RawMessage
 	until time.Time
 }
 
-// The bounds of a cache. An app that asks with ever new bodies fills no memory.
+// The bounds of a cache, so that calls with ever new bodies do not fill the memory.
 const (
-	mostAnswers     = 100
-	mostAnswerBytes = 32 << 20
+	mostEntries    = 100
+	mostEntryBytes = 32 << 20
 )
 
-func newAnswerCache(age time.Duration, now func() time.Time) *answerCache {
-	return &answerCache{age: age, now: now, answers: make(map[answerKey]keptAnswer)}
+func newResponseCache(age time.Duration, now func() time.Time) *responseCache {
+	return &responseCache{age: age, now: now, entries: make(map[cacheKey]cacheEntry)}
 }
 
-// get returns the answer that is kept, or reads it.
-func (c *answerCache) get(endpoint, body string, read func() (json.RawMessage, error)) (json.RawMessage, error) {
-	key := answerKey{endpoint, body}
+// get returns the cached data, or calls read and caches its data. An error of read is
+// not cached.
+func (c *responseCache) get(endpoint, body string, read func() (json.RawMessage, error)) (json.RawMessage, error) {
+	key := cacheKey{endpoint, body}
 	if data, ok := c.look(key); ok {
 		return data, nil
 	}
@@ -48,45 +49,46 @@ func (c *answerCache) get(endpoint, body string, read func() (json.RawMessage, e
 		if data, ok := c.look(key); ok { // of a flight that landed meanwhile
 			return data, nil
 		}
-		asked := c.now() // what is read is as old as the question
+		asked := c.now() // the data may be as old as the call
 		data, err := read()
 		if err == nil {
-			c.keep(key, keptAnswer{data, asked.Add(c.age)})
+			c.keep(key, cacheEntry{data, asked.Add(c.age)})
 		}
 		return data, err
 	})
 	return data.(json.RawMessage), err
 }
 
-func (c *answerCache) look(key answerKey) (json.RawMessage, bool) {
+func (c *responseCache) look(key cacheKey) (json.RawMessage, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	kept, ok := c.answers[key]
+	kept, ok := c.entries[key]
 	return kept.data, ok && c.now().Before(kept.until)
 }
 
-// keep makes room, first by what is too old, then by all.
-func (c *answerCache) keep(key answerKey, answer keptAnswer) {
+// keep adds an entry. Where the cache is full, it removes the entries that are too old,
+// and if that is not enough, all.
+func (c *responseCache) keep(key cacheKey, entry cacheEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drop(key)
-	full := func() bool { return len(c.answers) >= mostAnswers || c.size+len(answer.data) > mostAnswerBytes }
+	full := func() bool { return len(c.entries) >= mostEntries || c.size+len(entry.data) > mostEntryBytes }
 	if full() {
-		for other, kept := range c.answers {
+		for other, kept := range c.entries {
 			if !c.now().Before(kept.until) {
 				c.drop(other)
 			}
 		}
 	}
 	if full() {
-		clear(c.answers)
+		clear(c.entries)
 		c.size = 0
 	}
-	c.answers[key] = answer
-	c.size += len(answer.data)
+	c.entries[key] = entry
+	c.size += len(entry.data)
 }
 
-func (c *answerCache) drop(key answerKey) {
-	c.size -= len(c.answers[key].data)
-	delete(c.answers, key)
+func (c *responseCache) drop(key cacheKey) {
+	c.size -= len(c.entries[key].data)
+	delete(c.entries, key)
 }

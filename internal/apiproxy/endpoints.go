@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// The endpoints of ours beside CCPayment's.
+// The proxy's own endpoints, beside CCPayment's.
 const (
 	ownCheckout = "checkout"
 	ownOrders   = "orders"
 )
 
-// allowNotifyURL in `allow` lets a call name where its webhooks are sent.
+// allowNotifyURL in the option allow lets a call choose the URL of its webhooks.
 const allowNotifyURL = "notify_url"
 
-// groups are what `allow` names. Each endpoint is in one.
+// groups are the endpoints by the groups that the option allow names. Each endpoint is
+// in one.
 var groups = map[string][]string{
 	"read": {
 		"getAppOrderInfo", "getInvoiceOrderInfo", "getAppDepositRecord", "getAppDepositRecordList",
@@ -39,10 +40,10 @@ var groups = map[string][]string{
 	"webhook": {"webhook/resend"},
 }
 
-// groupNames are in the order in which people read them.
+// groupNames are the groups in the order of the documentation.
 var groupNames = []string{"read", "deposit", "withdraw", "swap", "wallet", "webhook"}
 
-// notifying are the endpoints that take a URL where their webhooks are sent.
+// notifying are the endpoints that take the URL of their webhooks.
 var notifying = []string{
 	"getOrCreateAppDepositAddress", "getOrCreateUserDepositAddress", "createAppOrderDepositAddress", "createInvoiceUrl",
 	"applyAppWithdrawToNetwork", "applyUserWithdrawToNetwork",
@@ -58,9 +59,10 @@ func groupOf(name string) string {
 	return ""
 }
 
-// AllowedEndpoints spells out what `allow` names: the endpoints that may be
-// called, and whether a call may name where its webhooks are sent. `swap` is a
-// group, and so its endpoints.
+// AllowedEndpoints reads the words of the option allow, which are groups, endpoints and
+// notify_url. It returns the endpoints that may be called, and whether a call may
+// choose the URL of its webhooks. The word swap is the group. The error is an unknown
+// word, or that no endpoint is allowed.
 func AllowedEndpoints(words []string) (allowed map[string]bool, notifyURL bool, err error) {
 	allowed = make(map[string]bool)
 	for _, word := range words {

@@ -1,6 +1,6 @@
-// Package apiproxy passes an app's calls on to CCPayment, signed: plain JSON in,
-// CCPayment's answer out. Beside CCPayment's endpoints it has two of its own, for
-// checkouts and for how an order stands.
+// Package apiproxy is an HTTP proxy for an app's calls of CCPayment's API: it takes
+// plain JSON, signs the call, and returns CCPayment's response. Beside CCPayment's
+// endpoints it has two of its own, for checkout sessions and for an order's status.
 package apiproxy
 
 import (
@@ -22,18 +22,18 @@ import (
 // Config is what a proxy needs.
 type Config struct {
 	Account *gateway.Account
-	// Client is the account's, which signs the calls.
+	// Client is the account's API client, which signs the calls.
 	Client *client.Client
-	// Sessions are the account's, which open checkouts.
+	// Sessions are the account's checkout sessions.
 	Sessions *checkout.Sessions
-	// Ledger returns the ledger, and a function that gives it back.
+	// Ledger returns the ledger, and a function that releases it.
 	Ledger func() (l *ledger.Ledger, release func(), err error)
 
-	// Allow is what may be called, as [AllowedEndpoints] reads it; empty: read and
-	// deposit.
+	// Allow says which endpoints may be called, as [AllowedEndpoints] reads it; empty:
+	// read and deposit.
 	Allow []string
-	// Token is what callers that are not on this machine must send; empty: they
-	// are refused.
+	// Token is the bearer token that clients which are not on this machine must send;
+	// empty: they are refused.
 	Token string
 	Cache Cache
 
@@ -41,14 +41,14 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// Cache says which answers are kept.
+// Cache says which responses are cached.
 type Cache struct {
-	// Off keeps none.
+	// Off: none are cached.
 	Off bool
-	// For is how long an answer is kept; 0: 10 minutes.
+	// For is how long a response is cached; 0: 10 minutes.
 	For time.Duration
-	// Endpoints are those whose answers are kept; empty: getCoinList, getFiatList,
-	// getChainList and getSwapCoinList.
+	// Endpoints are the endpoints whose responses are cached; empty: getCoinList,
+	// getFiatList, getChainList and getSwapCoinList.
 	Endpoints []string
 }
 
@@ -65,17 +65,17 @@ type Proxy struct {
 
 	token     string
 	allowed   map[string]bool
-	notifyURL bool         // a body may name it
-	cache     *answerCache // nil: nothing is kept
+	notifyURL bool           // a body may have notifyUrl
+	cache     *responseCache // nil: nothing is cached
 	cached    map[string]bool
-	// slots bound the calls at once, so that what an app asks starves neither
-	// checkouts nor confirming.
+	// slots bound the concurrent calls, so that an app's calls do not keep checkouts
+	// and confirmations from the API.
 	slots chan struct{}
 }
 
 const callsAtOnce = 16
 
-// New returns a proxy. The error is a mistake in what may be called, or kept.
+// New returns a proxy. The error is a mistake in Allow or Cache.
 func New(c Config) (*Proxy, error) {
 	p := &Proxy{
 		account: c.Account, client: c.Client, sessions: c.Sessions, ledger: c.Ledger, now: c.Now, logger: c.Logger,
@@ -88,14 +88,14 @@ func New(c Config) (*Proxy, error) {
 	if p.allowed, p.notifyURL, err = AllowedEndpoints(c.Allow); err != nil {
 		return nil, err
 	}
-	if err := p.keep(c.Cache); err != nil {
+	if err := p.setUpCache(c.Cache); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// keep sets up which answers are kept.
-func (p *Proxy) keep(c Cache) error {
+// setUpCache checks the options of the cache and makes it.
+func (p *Proxy) setUpCache(c Cache) error {
 	if c.Off {
 		if c.For != 0 || len(c.Endpoints) > 0 {
 			return errors.New("cache is off, and has a duration or endpoints")
@@ -118,7 +118,7 @@ func (p *Proxy) keep(c Cache) error {
 		}
 		p.cached[name] = true
 	}
-	p.cache = newAnswerCache(c.For, p.now)
+	p.cache = newResponseCache(c.For, p.now)
 	return nil
 }
 
@@ -172,10 +172,10 @@ func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, endpoint s
 	if err != nil {
 		return writeCallError(w, err)
 	}
-	return writeAnswer(w, data)
+	return writeData(w, data)
 }
 
-// longestLoggedID bounds what a log line has of an order id: CCPayment's have 64
+// longestLoggedID is how many bytes of an order id are logged: CCPayment's have 64
 // characters at most.
 const longestLoggedID = 64
 

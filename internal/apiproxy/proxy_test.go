@@ -15,7 +15,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 )
 
-// TestOptions: what cannot be allowed or kept is said when the proxy is made.
+// TestOptions: New refuses what cannot be allowed or cached.
 func TestOptions(t *testing.T) {
 	for _, c := range []struct {
 		allow []string
@@ -38,8 +38,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestCalls: a call reaches CCPayment as it was made, signed; and what is refused
-// reaches nobody.
+// TestCalls: a call reaches CCPayment as it was made, signed; a refused call does not.
 func TestCalls(t *testing.T) {
 	var got []string
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -70,7 +69,7 @@ func TestCalls(t *testing.T) {
 		call, answer        string
 	}{
 		{target: "/getCoinList", body: "{}", status: 200, call: "/v2/getCoinList {}", answer: `{"code":10000,"msg":"success","data":{"a": 1.50}}`},
-		{target: "/getCoinList", body: "{}", status: 200, answer: `{"code":10000,"msg":"success","data":{"a": 1.50}}`}, // it is kept
+		{target: "/getCoinList", body: "{}", status: 200, answer: `{"code":10000,"msg":"success","data":{"a": 1.50}}`}, // it is cached
 		{
 			target: "/getOrCreateAppDepositAddress", body: `{ "referenceId": "r", "chain": "TRX" }`, status: 200,
 			call: `/v2/getOrCreateAppDepositAddress {"notifyUrl":"https://shop.example/hook","referenceId":"r","chain":"TRX"}`, answer: `"code":10000`,

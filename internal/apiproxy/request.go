@@ -19,15 +19,15 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
-// largestCall is how long a call's body may be.
+// largestCall is how many bytes a call's body may have.
 const largestCall = 64 << 10
 
-// forwarding are the headers that a proxy adds. A request with one of them comes
-// from elsewhere: only the proxy is on this machine.
+// forwarding are headers that proxies add. A request with one of them is not from this
+// machine, even if the proxy is.
 var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via", "Cf-Connecting-Ip", "True-Client-Ip"}
 
-// checkCaller refuses browsers, wrong tokens, and peers without one that are not
-// on this machine, by the connection's own address.
+// checkCaller refuses browsers, wrong tokens, and clients without a token that are not
+// on this machine by the connection's own address. nil: the client may call.
 func (p *Proxy) checkCaller(r *http.Request) *errorResponse {
 	if len(r.Header.Values("Origin")) > 0 {
 		return refuse(http.StatusForbidden, "a browser's request is not served: call from your app's server")
@@ -56,10 +56,10 @@ func (p *Proxy) checkCaller(r *http.Request) *errorResponse {
 	}
 }
 
-// target returns the endpoint that a path names, and the order's id where it
-// names an order. Handlers before this one clean paths; a path that was not clean
-// as the client asked for it names nothing, so that whoever guards a path in
-// front of Caddy and Caddy cannot mean different ones.
+// target returns the endpoint that a path names, and the order's id where it names an
+// order. asked is the path before any handler cleaned it: if that was not clean, there
+// is no endpoint, so that a proxy that guards paths in front of Caddy and Caddy itself
+// cannot read one path differently.
 func target(clean, asked string) (name, orderID string) {
 	if path.Clean(asked) != asked {
 		return asked, ""
@@ -101,8 +101,9 @@ func readObject(w http.ResponseWriter, r *http.Request) ([]byte, *errorResponse)
 	return compact.Bytes(), nil
 }
 
-// checkBody refuses what a body must not name, and adds where the account's
-// webhooks are sent. Names are compared as the laxest of parsers does.
+// checkBody refuses a body with a repeated key, or with notifyUrl where that is not
+// allowed, and adds the account's webhook URL where the endpoint takes one. Keys are
+// compared without case, as the most lenient parsers do.
 func (p *Proxy) checkBody(endpoint string, body []byte) ([]byte, *errorResponse) {
 	seen := make(map[string]bool)
 	var refusal *errorResponse
@@ -128,7 +129,7 @@ func (p *Proxy) checkBody(endpoint string, body []byte) ([]byte, *errorResponse)
 	return body, nil
 }
 
-// withMember adds a member in front of a compact object's.
+// withMember returns a compact JSON object with a member added in front.
 func withMember(object []byte, name, value string) []byte {
 	member := []byte("{" + strconv.Quote(name) + ":" + string(gjson.AppendJSONString(nil, value)))
 	if len(object) <= len("{}") {

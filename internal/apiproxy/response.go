@@ -15,12 +15,12 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// errorResponse is an error response of ours. Its code is beyond CCPayment's:
-// ninety thousand and the HTTP status.
+// errorResponse is an error response of the proxy itself. Its code is one that CCPayment
+// does not have: 90000 plus the HTTP status.
 type errorResponse struct {
 	status  int
 	msg     string
-	orderID string // of a call whose outcome is unknown
+	orderID string // the order of a call whose outcome is unknown; else empty
 }
 
 const ownCodes = 90_000
@@ -39,35 +39,35 @@ func (e *errorResponse) write(w http.ResponseWriter) error {
 	type unknown struct {
 		OrderID string `json:"orderId"`
 	}
-	answer := struct {
+	response := struct {
 		Code int      `json:"code"`
 		Msg  string   `json:"msg"`
 		Data *unknown `json:"data,omitempty"`
 	}{ownCodes + e.status, e.msg, nil}
 	if e.orderID != "" {
-		answer.Data = &unknown{e.orderID}
+		response.Data = &unknown{e.orderID}
 	}
-	return writeJSON(w, e.status, answer)
+	return writeJSON(w, e.status, response)
 }
 
 var errBusy = errors.New("too many calls at once")
 
-// writeAnswer gives CCPayment's answer back, its data byte for byte.
-func writeAnswer(w http.ResponseWriter, data json.RawMessage) error {
+// writeData writes a success with CCPayment's data, byte for byte.
+func writeData(w http.ResponseWriter, data json.RawMessage) error {
 	if len(data) == 0 {
 		data = json.RawMessage("null")
 	}
 	w.Header().Set("Content-Type", "application/json")
-	answer := slices.Concat([]byte(`{"code":`+strconv.Itoa(codeDone)+`,"msg":"success","data":`), data, []byte("}\n"))
-	_, err := bytes.NewReader(answer).WriteTo(w)
+	response := slices.Concat([]byte(`{"code":`+strconv.Itoa(codeDone)+`,"msg":"success","data":`), data, []byte("}\n"))
+	_, err := bytes.NewReader(response).WriteTo(w)
 	return err
 }
 
-// codeDone is CCPayment's yes.
+// codeDone is CCPayment's code for success.
 const codeDone = 10000
 
-// writeCallError answers for a call that failed. What CCPayment said is given
-// back as CCPayment says it, with status 200.
+// writeCallError writes the response to a call that failed. A refusal of CCPayment's is
+// passed on with its code and message, and with status 200.
 func writeCallError(w http.ResponseWriter, err error) error {
 	var unknown *client.OutcomeUnknownError
 	var argument *client.ArgumentError
@@ -91,8 +91,8 @@ func writeCallError(w http.ResponseWriter, err error) error {
 	}
 }
 
-// outcomeOf says in a few words what became of a call, without what CCPayment
-// said: that may name an address or an amount.
+// outcomeOf describes a call's outcome in a few words, for the log. It leaves out
+// CCPayment's message, which may have an address or an amount.
 func outcomeOf(err error) string {
 	var refused *client.Error
 	switch {
@@ -107,11 +107,11 @@ func outcomeOf(err error) string {
 	}
 }
 
-// ownPaths find the fields of a checkout request in a call's body.
+// ownPaths are the paths of a checkout request's fields in a call's body.
 var ownPaths = checkout.OwnPaths()
 
-// serveCheckout is the endpoint for apps that must return a checkout page's
-// address.
+// serveCheckout serves POST checkout: it opens a checkout session and returns it in
+// JSON, for apps that must have the URL of the checkout page.
 func (p *Proxy) serveCheckout(ctx context.Context, w http.ResponseWriter, body []byte) error {
 	request, err := checkout.ReadRequest(body, ownPaths)
 	switch {
@@ -143,33 +143,34 @@ func (p *Proxy) serveCheckout(ctx context.Context, w http.ResponseWriter, body [
 	return writeJSON(w, status, checkout.ViewOf(session))
 }
 
-// writeCheckoutError answers the app, which unlike a buyer may know the cause.
+// writeCheckoutError writes the response to a checkout that failed. It has the cause,
+// which an app may know, unlike a buyer.
 func writeCheckoutError(w http.ResponseWriter, err error, orderID string) error {
 	var e *checkout.Error
 	if !errors.As(err, &e) {
 		return refuse(http.StatusInternalServerError, "the checkout failed").write(w)
 	}
-	answer := refuse(e.Status, "%s: %v", e.Code, e)
+	response := refuse(e.Status, "%s: %v", e.Code, e)
 	switch {
 	case e.Code == "bad_terms":
-		answer = refuse(http.StatusBadRequest, "%v", e.Cause)
+		response = refuse(http.StatusBadRequest, "%v", e.Cause)
 	case e.Status == http.StatusGatewayTimeout:
-		answer.orderID = orderID
+		response.orderID = orderID
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
 	}
-	return answer.write(w)
+	return response.write(w)
 }
 
-// orderView is how an order stands, in JSON, for the app.
+// orderView is an order's status in JSON, for the app.
 type orderView struct {
 	checkout.StatusView
 	CheckoutURL string `json:"checkout_url,omitempty"`
 	Token       string `json:"status_token"`
 }
 
-// serveOrder is the endpoint for asking how an order stands.
+// serveOrder serves GET orders/<id>: it returns the order's status in JSON.
 func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID string) error {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
