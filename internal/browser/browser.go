@@ -90,7 +90,7 @@ func WaitFor(t testing.TB, ctx context.Context, expression string) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// An error may be a page on its way out: the next try tells.
+		// The page may be unloading: an error now need not be one on the next try.
 		done, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
 		if done && err == nil {
 			return

@@ -13,14 +13,14 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Watcher remembers what a tab's pages logged and loaded.
+// Watcher records what a tab's pages log and load.
 type Watcher struct {
 	mu       sync.Mutex
 	problems []string
 	requests []string
 }
 
-// Watch follows the tab of ctx from now on.
+// Watch records what the tab of ctx logs and loads from now on.
 func Watch(t testing.TB, ctx context.Context) *Watcher {
 	t.Helper()
 	w := new(Watcher)
@@ -51,7 +51,7 @@ func (w *Watcher) note(event any) {
 	}
 }
 
-// Problems are the uncaught exceptions, console errors and warnings, and the
+// Problems returns the uncaught exceptions, console errors and warnings, and the
 // browser's own complaints (a blocked script, a missing file) so far.
 func (w *Watcher) Problems() []string {
 	w.mu.Lock()
@@ -59,7 +59,7 @@ func (w *Watcher) Problems() []string {
 	return slices.Clone(w.problems)
 }
 
-// Requests are the addresses that the tab asked for so far.
+// Requests returns the URLs that the tab has requested so far.
 func (w *Watcher) Requests() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

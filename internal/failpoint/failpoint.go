@@ -1,8 +1,8 @@
-// Package failpoint names the places in the code at which a crash differs from
-// one a moment earlier or later. The tests of crashes end the process there. In
-// a normal build nothing of it remains.
+// Package failpoint names points in the code at which a crash has another effect than a
+// moment earlier or later, so that tests can end the process there. In a normal build
+// it does nothing.
 package failpoint
 
-// Variable names the environment variable that says what happens where, such as
-// kill:answered:2. Only a build with the tag failpoint reads it.
+// Variable is the name of the environment variable that says what happens at which point
+// and time, such as kill:answered:2. Only a build with the tag failpoint reads it.
 const Variable = "CCPAYMENT_FAILPOINT"

@@ -27,9 +27,9 @@ func parse(text string) (action, place string, times int64) {
 	return action, place, times
 }
 
-// Reach is called where the code has come to the place. At the n-th time the
-// process dies as from SIGKILL (kill), or whoever came there goes no further
-// until somebody else kills it (hold).
+// Reach says that the code has reached the point with this name. At the n-th call the
+// process dies as from SIGKILL (kill), or the caller blocks until somebody kills the
+// process (hold).
 func Reach(name string) {
 	if place != name || reached.Add(1) != times {
 		return

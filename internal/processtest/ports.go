@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// The ports are below those that the system gives to outgoing connections: none
-// of these takes the port of a server that is away. Those of a block belong to
-// the process that listens on its first one, so no two tests share a port,
-// whichever packages run at the same time.
+// The ports are below the system's ephemeral ports, so that no outgoing connection takes
+// the port of a server that is being restarted. A block of ports belongs to the process
+// that listens on its first, so that no two tests share a port, whichever packages run
+// at the same time.
 const (
 	firstPort, lastPort = 20000, 32000
 	blockSize           = 100
@@ -18,14 +18,14 @@ const (
 
 var (
 	portsMu sync.Mutex
-	// freed are the ports of our blocks that no test has, those that were given
-	// back last at the end.
+	// freed are the ports of our blocks that no test uses, in the order in which they
+	// were released.
 	freed  []string
 	blocks []net.Listener
 )
 
-// Ports returns ports of 127.0.0.1 that nobody listens on, and that no other
-// test gets until this one has ended.
+// Ports returns n ports of 127.0.0.1 that nothing listens on, and that no other test
+// gets until this one has ended.
 func Ports(t testing.TB, n int) []string {
 	t.Helper()
 	portsMu.Lock()
@@ -50,7 +50,7 @@ func Ports(t testing.TB, n int) []string {
 	return ports
 }
 
-// claim takes a block that no process has.
+// claim reserves a block of ports for this process. It returns false where none is left.
 func claim() bool {
 	for first := firstPort; first < lastPort; first += blockSize {
 		if listener := listen(strconv.Itoa(first)); listener != nil {

@@ -2,8 +2,8 @@ package processtest
 
 import "testing"
 
-// TestPorts: no two tests have a port at the same time, and what a test gave
-// back is given again.
+// TestPorts: no two tests have a port at the same time, and released ports are used
+// again.
 func TestPorts(t *testing.T) {
 	given := make(map[string]bool)
 	var lent []string
@@ -25,7 +25,7 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-// TestPortsOfOthers: a port that somebody listens on is not given.
+// TestPortsOfOthers: a port that something listens on is not returned.
 func TestPortsOfOthers(t *testing.T) {
 	taken := Ports(t, 1)[0]
 	listener := listen(taken)

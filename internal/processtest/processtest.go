@@ -1,5 +1,5 @@
-// Package processtest is for tests that run servers as processes of their own:
-// it starts and ends them, keeps what they write, and waits for what they do.
+// Package processtest is for tests that run servers as processes of their own: it starts
+// and ends them, captures their output, and waits for conditions.
 package processtest
 
 import (
@@ -15,29 +15,29 @@ import (
 	"time"
 )
 
-// Patience is how long anything may take: far longer than it does.
+// Patience is the time limit of everything that is waited for: far more than it takes.
 const Patience = 90 * time.Second
 
-// Once makes a connection for each request, as the server at the address may be
-// another each time.
+// Once is a client that makes a new connection for each request, because the process
+// behind an address may be another each time.
 var Once = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: Patience}
 
-// DataRace is what the race detector writes of what it finds.
+// DataRace is the text in a report of the race detector.
 const DataRace = "DATA RACE"
 
 // Process is a program that was started.
 type Process struct {
 	Cmd *exec.Cmd
-	// Output is what it writes, to either.
+	// Output is what the process writes to standard output and standard error.
 	Output Output
-	// Ended is closed once it is gone. Then Err says how it ended.
+	// Ended is closed once the process has ended. Then Err is its exit error.
 	Ended chan struct{}
 	Err   error
 
 	check sync.Once
 }
 
-// Start starts the program. It is for the caller to end it.
+// Start starts the program. The caller must end it.
 func Start(t testing.TB, env []string, program string, args ...string) *Process {
 	t.Helper()
 	p := &Process{Cmd: exec.Command(program, args...), Ended: make(chan struct{})}
@@ -53,7 +53,7 @@ func Start(t testing.TB, env []string, program string, args ...string) *Process 
 	return p
 }
 
-// Gone reports whether it has ended.
+// Gone reports whether the process has ended.
 func (p *Process) Gone() bool {
 	select {
 	case <-p.Ended:
@@ -63,7 +63,7 @@ func (p *Process) Gone() bool {
 	}
 }
 
-// Answers waits until a GET of the URL is answered with 200.
+// Answers waits until a GET of the URL has the response 200.
 func (p *Process) Answers(t testing.TB, url string) {
 	t.Helper()
 	Until(t, url+" answers", func() bool {
@@ -79,7 +79,7 @@ func (p *Process) Answers(t testing.TB, url string) {
 	})
 }
 
-// End sends the signal, unless it has ended by itself, and waits until it is gone.
+// End sends the process a signal, unless it has ended, and waits until it has.
 func (p *Process) End(t testing.TB, signal syscall.Signal) {
 	t.Helper()
 	if err := p.Cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -88,7 +88,8 @@ func (p *Process) End(t testing.TB, signal syscall.Signal) {
 	p.Wait(t)
 }
 
-// Wait waits until it is gone. It must have written of no panic and no data race.
+// Wait waits until the process has ended. It fails the test if the output has a panic or
+// a data race.
 func (p *Process) Wait(t testing.TB) {
 	t.Helper()
 	select {
@@ -105,8 +106,7 @@ func (p *Process) Wait(t testing.TB) {
 	})
 }
 
-// Output keeps what is written to it, by several at a time. The zero value is
-// ready.
+// Output is a buffer for concurrent writers. The zero value is empty and ready to use.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -124,12 +124,12 @@ func (o *Output) String() string {
 	return o.text.String()
 }
 
-// Tail is its end, for a message.
+// Tail returns the last 4000 bytes, for a message.
 func (o *Output) Tail() string { return last(o.String(), 4000) }
 
 func last(s string, n int) string { return s[max(0, len(s)-n):] }
 
-// Until waits for the condition, and ends the test if it does not come.
+// Until waits for a condition, and fails the test if it is not true within [Patience].
 func Until(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.After(Patience)

@@ -1,5 +1,5 @@
-// Package stage runs the examples in tests: Caddy in this process, with a
-// Caddyfile as it is shipped, and the sandbox in CCPayment's place.
+// Package stage runs the examples in tests: Caddy in this process, with a Caddyfile as it
+// is shipped, and the sandbox instead of CCPayment.
 package stage
 
 import (

@@ -1,5 +1,5 @@
-// Package subcommand is where packages that do not import Caddy leave their
-// commands for `caddy ccpayment`, which adds them to its own.
+// Package subcommand is the registry in which packages that do not import Caddy register
+// subcommands of `caddy ccpayment`.
 package subcommand
 
 import (
@@ -14,9 +14,8 @@ const (
 	ExitUnreachable = 4
 )
 
-// ExitError is an error with the exit code that the process shall end with. A
-// command returns it from RunE; whoever runs the command finds it with
-// errors.As, shows Err and exits with Code.
+// ExitError is an error with the process's exit code. A command returns it from RunE;
+// the caller of the command finds it with errors.As, prints Err and exits with Code.
 type ExitError struct {
 	Code int
 	Err  error
@@ -24,20 +23,20 @@ type ExitError struct {
 
 func (e *ExitError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what went wrong.
+// Unwrap returns Err.
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// Fail makes an error that ends the process with a code.
+// Fail returns an [*ExitError] with a formatted error.
 func Fail(code int, format string, args ...any) error {
 	return &ExitError{Code: code, Err: fmt.Errorf(format, args...)}
 }
 
 var makers []func() *cobra.Command
 
-// Register leaves a command. It is for init functions.
+// Register registers a function that makes a command. It is for init functions.
 func Register(command func() *cobra.Command) { makers = append(makers, command) }
 
-// All makes all commands anew, in the order in which they were left.
+// All makes all registered commands, in the order of their registration.
 func All() []*cobra.Command {
 	commands := make([]*cobra.Command, 0, len(makers))
 	for _, command := range makers {
