@@ -12,50 +12,52 @@ type Account struct {
 	// Name is the account's name in the configuration; empty: the default one.
 	Name    string
 	Gateway Gateway
-	// Info is the gateway's.
+	// Info is what [Gateway.Info] returned.
 	Info Info
-	// OrderPrefix stands in front of every order id at the gateway and is removed
-	// towards the app.
+	// OrderPrefix is put in front of every order id at the gateway and removed from it
+	// for the app; may be empty.
 	OrderPrefix string
-	// WebhookURL is where the webhooks of orders made here are sent; empty: where
-	// the gateway's console says.
+	// WebhookURL is the public URL that webhooks of orders made here are sent to; empty:
+	// the one that is set in the gateway's console.
 	WebhookURL string
-	// Budget is how long all that is asked about one event, or for one checkout,
-	// may take.
+	// Budget is how long all API calls for one event, or for one checkout, may take
+	// together.
 	Budget time.Duration
 }
 
-// Driver opens the merchant account that it is configured for. A module in the
-// namespace ccpayment.gateways is one.
+// Driver opens the merchant account that its options describe. Caddy modules in the
+// namespace ccpayment.gateways are drivers.
 type Driver interface {
-	// Open returns the account. It reads what the options name, and dials nobody.
+	// Open returns the account. It may read files that the options name, and makes no
+	// API call. The error is a mistake in the options.
 	Open(o OpenOptions) (Gateway, error)
 }
 
 // OpenOptions is what a driver gets beside its own options.
 type OpenOptions struct {
-	// Account is the account's name in the configuration; empty: the default one,
-	// which alone may take what is not given from the environment.
+	// Account is the account's name in the configuration; empty: the default one. Only
+	// the default account may take missing options from the environment.
 	Account string
-	// Timeout is how long one try of an API call may take; positive.
+	// Timeout is how long each try of an API call may take; positive.
 	Timeout time.Duration
-	// HTTP makes the API's calls; nil: a client of the driver's own.
+	// HTTP is the client for API calls; nil: the driver makes one.
 	HTTP *http.Client
 	// Observe, if set, is called after each try of an API call.
 	Observe func(Call)
 	Now     func() time.Time
 }
 
-// Call is one try of a call of a gateway's API.
+// Call is one try of an API call, for metrics.
 type Call struct {
 	Endpoint string
-	// Code is the gateway's, or what happened in a word where it gave none.
+	// Code is the gateway's code in the response; where there is none, what happened
+	// in one word, such as timeout.
 	Code string
 	Took time.Duration
 }
 
-// DeriveKey makes a key for one purpose of an account's secret, which itself
-// signs nothing but calls and webhooks.
+// DeriveKey derives a key of 32 bytes for one purpose from an account's secret, so that
+// the secret itself signs only API calls and webhooks.
 func DeriveKey(secret, accountID, purpose string) []byte {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte("caddy-ccpayment " + purpose + "\n" + accountID))

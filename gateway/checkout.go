@@ -13,62 +13,67 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Checkouts is a gateway that makes orders with a checkout page.
+// Checkouts is a gateway that can make orders with a checkout page.
 type Checkouts interface {
-	// Terms looks up what people write of a price. The error is a [*FieldError]
-	// where the gateway knows no such currency, coin or chain, or the price does
-	// not suit it.
+	// Terms looks up the symbols of a price and checks its amount. The error is a
+	// [*FieldError] where the gateway knows no such currency, coin or chain, or the
+	// amount does not suit it.
 	Terms(ctx context.Context, p Price) (Terms, error)
 
-	// Create makes an order. The error wraps [ErrDuplicate] where the order's id is
-	// taken, [ErrOutcomeUnknown] where the order may have been made, [ErrBusy] where
-	// it is worth trying again soon, or is a [*FieldError] or a [*RefusedError].
+	// Create makes an order and returns its checkout. The error wraps [ErrDuplicate]
+	// where the order's id is taken, [ErrOutcomeUnknown] where the order may have been
+	// made, [ErrBusy] where a retry may soon succeed, or is a [*FieldError] or a
+	// [*RefusedError].
 	Create(ctx context.Context, o NewOrder) (Checkout, error)
 }
 
-// Price is what an order is to cost and to be paid in, as people write it.
+// Price is an order's price and the coin to pay it in, as people write them.
 type Price struct {
+	// Amount is a decimal number, such as 49.90.
 	Amount string
-	// Currency is a symbol, fiat:<id> or coin:<id>.
+	// Currency is the amount's unit: a symbol, fiat:<id> or coin:<id>.
 	Currency string
-	// Coin and Chain are what it is paid in; empty where the buyer picks the coin.
+	// Coin and Chain are what the order is paid in: a symbol or coin:<id>, and a chain
+	// of the coin; empty: the buyer picks the coin.
 	Coin, Chain string
 }
 
-// Terms are a price that was looked up and checked.
+// Terms is a price whose symbols were looked up and whose amount was checked.
 type Terms struct {
 	ledger.Terms
 	// Amount is the price as a number.
 	Amount decimal.Decimal
-	// Symbol is what people call the price's unit, PaySymbol the coin to pay in.
+	// Symbol is the symbol of the price's unit, PaySymbol that of the coin to pay in;
+	// PaySymbol is empty where the buyer picks the coin.
 	Symbol, PaySymbol string
-	// Decimals is how many decimals an amount in the price's unit has.
+	// Decimals is how many decimals an amount in the price's unit has at most.
 	Decimals int32
 }
 
-// NewOrder is an order that is to be made.
+// NewOrder is an order to be made. Texts may be empty, except the ID.
 type NewOrder struct {
 	// ID is the order's id, with the account's prefix.
 	ID string
 	Terms
 	Product, BuyerEmail            string
 	ReturnURL, CloseURL, NotifyURL string
-	// Expires is when it can no longer be paid; zero: as the gateway has it.
+	// Expires is when the order can no longer be paid; zero: the gateway's default.
 	Expires time.Time
 	Now     time.Time
 }
 
-// Checkout is how an order that was made is paid.
+// Checkout is how a buyer pays an order that was made.
 type Checkout struct {
 	// URL is the checkout page.
 	URL string
-	// Address, Memo and Amount are how it is paid without the page; may be empty.
+	// Address, Memo and Amount are how the order is paid without the page; may be
+	// empty.
 	Address, Memo, Amount string
-	// ExpiresAt is when it can no longer be paid.
+	// ExpiresAt is when the order can no longer be paid.
 	ExpiresAt time.Time
 }
 
-// Limits are what a gateway takes.
+// Limits are the limits of a gateway's orders.
 type Limits struct {
 	// ShortestOrderID and LongestOrderID are in characters, the prefix included.
 	ShortestOrderID, LongestOrderID int
@@ -80,12 +85,12 @@ type Limits struct {
 
 var amounts = regexp.MustCompile(`^-?([0-9]+\.?[0-9]*|\.[0-9]+)$`)
 
-// mostDigits bounds an amount before it is parsed.
+// mostDigits is how many digits an amount may have, checked before it is parsed.
 const mostDigits = 40
 
-// ParseAmount reads a price: a positive decimal number, without an exponent, of
-// at most 40 digits, and as many decimals as what it is in has. The error is a
-// [*FieldError] of the price.
+// ParseAmount parses the amount of a price: a positive decimal number of at most 40
+// digits, without an exponent, and with at most as many decimals as its unit has. unit
+// is the unit's name for the error, which is a [*FieldError] of the price.
 func ParseAmount(text string, decimals int32, unit string) (decimal.Decimal, error) {
 	var amount decimal.Decimal
 	if text != "" {
@@ -109,13 +114,13 @@ func ParseAmount(text string, decimals int32, unit string) (decimal.Decimal, err
 	return amount, nil
 }
 
-// FieldError is something that was said of an order and cannot be used.
+// FieldError is a field of an order or price whose value cannot be used.
 type FieldError struct{ Field, Problem string }
 
-// Error names the field.
+// Error returns the field and the problem.
 func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
 
-// WrongField returns a [*FieldError].
+// WrongField returns a [*FieldError] with a formatted problem.
 func WrongField(field, format string, args ...any) error {
 	return &FieldError{field, fmt.Sprintf(format, args...)}
 }

@@ -1,9 +1,9 @@
-// Package gateway is the seam between payment gateways and everything else: what
-// is asked of a gateway, and the words in which it answers.
+// Package gateway is the interface between payment gateways and the rest of the
+// project: the methods of a gateway, and the types of what it returns.
 //
-// A gateway tells. What an answer is worth, whether an event is held, what the
-// payments of an order come to, and which event tells the app to fulfil it, is
-// decided elsewhere, in the same way for every gateway.
+// A gateway only reports what its webhooks and records say. Whether an event is
+// held, what the payments of an order come to, and which event tells the app to
+// fulfil it, is decided elsewhere, in the same way for every gateway.
 package gateway
 
 import (
@@ -14,35 +14,35 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Gateway is one merchant account at a payment gateway. It is safe for
-// concurrent use. What else it can do, it says by implementing [Checkouts],
-// [Resender], [Schemer] or [Signer].
+// Gateway is one merchant account at a payment gateway. It must be safe for concurrent
+// use. Optional abilities are the interfaces [Checkouts], [Resender], [Schemer] and
+// [Signer].
 type Gateway interface {
-	// Info tells what never changes about the gateway and the account.
+	// Info returns what never changes about the gateway and the account.
 	Info() Info
 
-	// Key derives a secret key for one purpose from the account's secret: the same
-	// for the same purpose, whatever process asks; see [DeriveKey].
+	// Key derives a secret key for one purpose from the account's secret. It depends
+	// on nothing else, so that all processes derive the same; see [DeriveKey].
 	Key(purpose string) []byte
 
 	Webhooks
 	Records
 }
 
-// Webhooks are how the gateway tells of events.
+// Webhooks verifies and reads the gateway's webhooks.
 type Webhooks interface {
-	// Verify checks that the gateway signed the request, and returns when. How old
-	// a webhook may be is the caller's business. The error wraps [ErrMalformed]
+	// Verify checks that the gateway signed the request, and returns the time of the
+	// signature, whose age the caller checks. The error wraps [ErrMalformed]
 	// where the request has no signature of the gateway's form, and [ErrSignature]
 	// where the signature is wrong or another account's.
 	Verify(r Request, now time.Time) (signedAt time.Time, err error)
 
-	// Read reads the notice in a verified body, and in a body that the ledger has
-	// kept. The error wraps [ErrUnreadable].
+	// Read reads the notice in the body of a verified webhook, now or later, when the
+	// ledger has kept it. The error wraps [ErrUnreadable].
 	Read(body []byte) (Notice, error)
 }
 
-// Request is a webhook before anything in it is believed.
+// Request is the HTTP request of a webhook that is not verified yet.
 type Request struct {
 	Method string
 	// URL is the webhook's public address as the configuration has it, which some
@@ -52,61 +52,62 @@ type Request struct {
 	Body   []byte
 }
 
-// Notice is what a webhook says, in the gateway's words. A text is empty where
-// the webhook does not have it.
+// Notice is the content of a webhook, in the gateway's words. A field is empty where the
+// webhook does not have it.
 type Notice struct {
 	// Ping: the gateway tests the URL; there is no event.
 	Ping bool
 	// Type and Status are as the gateway writes them.
 	Type, Status string
-	// RecordID names what the webhook is about. A webhook that names nothing has a
-	// Digest of what it says instead.
+	// RecordID is the gateway's id of the payment, deposit or payout that the webhook is
+	// about. A webhook without one has a Digest of its content instead.
 	RecordID, Digest string
 	// OrderID is the order's id at the gateway, with the account's prefix.
 	OrderID string
-	// ReferenceID and UserID say whose deposit it is.
+	// ReferenceID and UserID are the app's ids of the customer whose deposit it is.
 	ReferenceID, UserID string
 	CoinID              string
-	// Risk is whether the gateway flags the payment as risky. A gateway that never
-	// flags any says [ledger.NotRisky].
+	// Risk is whether the gateway flags the payment as risky. A gateway that flags none
+	// ever sets [ledger.NotRisky].
 	Risk ledger.Risk
 }
 
 // Info is what never changes about a gateway and an account.
 type Info struct {
-	// Name is what configurations call the gateway, such as ccpayment.
+	// Name is the gateway's name in configurations, such as ccpayment.
 	Name string
-	// Title is what people call it, such as CCPayment.
+	// Title is the gateway's name in messages, such as CCPayment.
 	Title string
-	// AccountID names the account at the gateway: an app id, a client id. Orders,
-	// records and flags belong to it.
+	// AccountID is the account's id at the gateway, such as an app id. Orders, records
+	// and flags belong to it, and not to the account's name in the configuration.
 	AccountID string
 
-	// Types and Statuses are those that the gateway documents. Others are recorded
-	// and forwarded, but never confirmed.
+	// Types and Statuses are those that the gateway documents. Events of other types
+	// are recorded and delivered, but never confirmed.
 	Types    []Type
 	Statuses []Status
 
 	// Addresses are the IP addresses that the gateway sends webhooks from.
 	Addresses []string
-	// PageHosts are the hosts of its checkout pages; one with a dot in front stands
-	// for its subdomains.
+	// PageHosts are the hosts of the gateway's checkout pages; a host with a dot in
+	// front stands for its subdomains.
 	PageHosts []string
 
-	// Ack is the answer that the gateway takes for a yes; PingAck answers a ping.
+	// Ack is the response that acknowledges a webhook, PingAck that to a ping.
 	Ack, PingAck Ack
 
 	Limits Limits
 }
 
-// Ack is an answer to a webhook, with status 200.
+// Ack is a response to a webhook, with status 200. An empty ContentType stands for plain
+// text.
 type Ack struct{ ContentType, Body string }
 
 // Type is a type of webhook.
 type Type struct {
 	Name string
 	Kind Kind
-	// BookedBy is the id that the money is booked by.
+	// BookedBy is the id by which the app books the money.
 	BookedBy Booking
 }
 
@@ -121,7 +122,8 @@ const (
 	Other   Kind = "other"
 )
 
-// Booking is which of its ids a payment is booked by.
+// Booking says by which of a payment's ids the app books the money: its order's, a
+// customer's, or its own.
 type Booking uint8
 
 // The ids that money is booked by.
@@ -136,8 +138,8 @@ const (
 type Status struct {
 	// Name is compared without case.
 	Name string
-	// Rank orders the statuses of a record, from 1: an event of a higher rank
-	// supersedes those of lower ones.
+	// Rank orders the statuses of a record, from 1: an event whose status has a higher
+	// rank supersedes those of lower ranks.
 	Rank  int
 	Stage Stage
 }
@@ -145,7 +147,7 @@ type Status struct {
 // Stage is what a status means for the money.
 type Stage uint8
 
-// The stages of a record's life. Of the final ones no other follows.
+// The stages of a record. No other stage follows Success, Failed or Rejected.
 const (
 	Unknown Stage = iota
 	Open
@@ -154,11 +156,11 @@ const (
 	Rejected
 )
 
-// Final reports whether the money's fate is known.
+// Final reports whether no other stage follows.
 func (s Stage) Final() bool { return s >= Success }
 
-// Type returns what is known of a type, and false where the gateway does not
-// document it.
+// Type returns the type with this name. Where the gateway does not document it, Type
+// returns false, and a type of the kind Other.
 func (i Info) Type(name string) (Type, bool) {
 	for _, t := range i.Types {
 		if t.Name == name {
@@ -168,11 +170,11 @@ func (i Info) Type(name string) (Type, bool) {
 	return Type{Name: name, Kind: Other}, false
 }
 
-// Rank returns a status's rank; 0 where the status is unknown, which supersedes
-// nothing and is never superseded.
+// Rank returns a status's rank; 0 where the gateway does not document the status, which
+// then supersedes nothing and is never superseded.
 func (i Info) Rank(status string) int { return i.status(status).Rank }
 
-// Stage returns what a status means.
+// Stage returns a status's stage; Unknown where the gateway does not document it.
 func (i Info) Stage(status string) Stage { return i.status(status).Stage }
 
 func (i Info) status(name string) Status {
@@ -186,14 +188,15 @@ func (i Info) status(name string) Status {
 
 // Schemer is a gateway that signs webhooks in more than one way.
 type Schemer interface {
-	// Scheme returns the webhooks that are signed in the way of this name. The
-	// error says which ways there are, or what the account lacks for this one.
+	// Scheme returns the verifier and reader of webhooks that are signed in the way of
+	// this name. The error says which ways there are, or what the account lacks.
 	Scheme(name string) (Webhooks, error)
 }
 
-// Signer is a gateway whose signature on webhooks the account's secret can make,
-// for apps that verify by themselves.
+// Signer is a gateway whose webhooks are signed with a secret that the account has, so
+// that deliveries can be signed in the same way for apps that verify by themselves.
 type Signer interface {
-	// Sign returns the headers that the gateway would have sent with the body.
+	// Sign returns the names and values of the headers that the gateway would send with
+	// the body.
 	Sign(now time.Time, body []byte) [][2]string
 }

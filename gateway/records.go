@@ -11,22 +11,22 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
-// Records are the gateway's own records, which webhooks are confirmed with. An
-// error that wraps [ErrNotFound] tells that there is no such record or order; any
-// other, that the answer could not be had now.
+// Records reads the gateway's own records, by which webhooks are confirmed. An error that
+// wraps [ErrNotFound] means that there is no such record or order; any other, that it
+// could not be read now.
 type Records interface {
-	// Record asks for the record that a notice of a documented type is about. The
-	// answer was asked for after Record was called: it is not older than what the
-	// caller knows.
+	// Record reads the record that a notice of a documented type is about. Reads may be
+	// shared among callers, but only with calls that come before the read begins: the
+	// record is never older than the call.
 	Record(ctx context.Context, n Notice) (Record, error)
 
-	// Order asks for an order by its id at the gateway. asked is what the order was
-	// asked for where our checkout made it, which tells its kind; nil: not known.
+	// Order reads an order by its id at the gateway. asked is the terms with which our
+	// checkout made the order, which say of what kind it is; nil: not known.
 	Order(ctx context.Context, id string, asked *ledger.Terms) (Order, error)
 }
 
-// Record is a payment, deposit or payout as the gateway's records have it. Texts
-// are empty and numbers zero where the gateway does not tell.
+// Record is a payment, deposit or payout in the gateway's records. Texts are empty and
+// numbers zero where the gateway does not have them.
 type Record struct {
 	ID, CoinID, OrderID, ReferenceID, UserID string
 
@@ -36,47 +36,51 @@ type Record struct {
 	// Coin is the coin's symbol.
 	Coin, Chain, TxID     string
 	Amount, Fee, USDPrice decimal.Decimal
-	ArrivedAt             time.Time
+	// ArrivedAt is when the payment arrived; zero: not known.
+	ArrivedAt time.Time
 
-	// Raw is the record as the gateway answered, in JSON.
+	// Raw is the record as the gateway returned it, in JSON.
 	Raw json.RawMessage
 }
 
-// Order is an order or invoice as the gateway's records have it. Every caller of
-// [Records.Order] gets one of its own.
+// Order is an order or invoice in the gateway's records. Every call of [Records.Order]
+// returns a value of its own, which the caller may change.
 type Order struct {
 	Due settle.Order
-	// Currency is the symbol of the unit of Due.
+	// Currency is the symbol of the unit of the amount due.
 	Currency string
 	Payments []OrderPayment
-	// Terms are what the order asks for, as far as the gateway tells.
+	// Terms are what the order asks for, as far as the gateway has it.
 	Terms ledger.Terms
-	// CheckoutURL is its checkout page; Address and Memo are how it is paid without.
+	// CheckoutURL is the order's checkout page. Address and Memo are how the order is
+	// paid without the page; may be empty.
 	CheckoutURL, Address, Memo string
-	// LacksRate: the price is in fiat, and the gateway does not tell yet what a coin
-	// is worth in it.
+	// LacksRate: the price is in fiat, and the gateway does not have the coin's rate in
+	// it yet.
 	LacksRate bool
-	// Raw is the order as the gateway answered, in JSON.
+	// Raw is the order as the gateway returned it, in JSON.
 	Raw json.RawMessage
 }
 
-// OrderPayment is a payment in an order's list. The list may not tell its risk,
-// where the payment's record does.
+// OrderPayment is a payment in an order's list. Its Risk may be unknown, where only the
+// payment's record has it.
 type OrderPayment struct {
 	settle.Payment
 	Risk ledger.Risk
 }
 
-// Resender is a gateway that sends webhooks again when it is asked to.
+// Resender is a gateway that can be asked to send webhooks again.
 type Resender interface {
-	// Resend asks for the webhooks of records and returns how many will come.
+	// Resend asks the gateway to send the webhooks of records again, and returns how many
+	// it will send.
 	Resend(ctx context.Context, r ResendRequest) (int, error)
 }
 
-// ResendRequest selects webhooks.
+// ResendRequest selects the webhooks to send again.
 type ResendRequest struct {
 	// From and To bound when the records were made.
-	From, To  time.Time
+	From, To time.Time
+	// Type is the webhooks' type.
 	Type      string
 	RecordIDs []string
 }

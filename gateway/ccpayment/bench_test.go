@@ -11,7 +11,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
-// BenchmarkVerifyAndRead is what a delivery costs before the ledger is asked.
+// BenchmarkVerifyAndRead is what a webhook costs before the ledger is used.
 func BenchmarkVerifyAndRead(b *testing.B) {
 	const appID, secret = "app-123", "secret-456"
 	front := `{"type":"ApiDeposit","msg":{"recordId":"20240312000000000000000000000001","orderId":"order-1234567890","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":false,"note":"`

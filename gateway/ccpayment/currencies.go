@@ -22,9 +22,9 @@ type unit struct {
 // coin is what a deposit order is paid in.
 type coin struct{ id, symbol, chain string }
 
-// symbols finds the currencies, coins and chains that people name in
-// CCPayment's lists. The lists are asked for once in a while; meanwhile, and
-// while CCPayment cannot be reached, the last ones serve.
+// symbols looks currencies, coins and chains up in CCPayment's lists, by the names that
+// people use. It caches the lists, and uses an old one while CCPayment cannot be
+// reached.
 type symbols struct {
 	api *client.Client
 	now func() time.Time
@@ -33,7 +33,7 @@ type symbols struct {
 	coins cachedList[client.Coin]
 }
 
-// symbolsAge is how old a list may be before it is asked for again.
+// symbolsAge is how old a list may be before it is read again.
 const symbolsAge = 10 * time.Minute
 
 func newSymbols(api *client.Client, now func() time.Time) *symbols {
@@ -43,18 +43,18 @@ func newSymbols(api *client.Client, now func() time.Time) *symbols {
 	}
 }
 
-// cachedList is a list that seldom changes.
+// cachedList caches a list that seldom changes.
 type cachedList[T any] struct {
 	read func(context.Context) ([]T, error)
 
 	mu      sync.Mutex // held while the first list is read: all wait for that one
 	list    []T
 	readAt  time.Time
-	reading bool // a newer list is on its way
+	reading bool // a newer list is being read
 }
 
-// get returns the list. Only the first is waited for; a later one is fetched
-// while the one before serves.
+// get returns the list. It waits only for the first list; later ones are read in the
+// background.
 func (c *cachedList[T]) get(ctx context.Context, now time.Time) ([]T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,7 +72,7 @@ func (c *cachedList[T]) get(ctx context.Context, now time.Time) ([]T, error) {
 	return c.list, nil
 }
 
-// refresh reads a newer list; its time is bounded by the client's.
+// refresh reads a newer list. The client's timeout applies.
 func (c *cachedList[T]) refresh(ctx context.Context, now time.Time) {
 	list, err := c.read(ctx)
 	c.mu.Lock()
@@ -168,7 +168,7 @@ func (s *symbols) coin(ctx context.Context, text, chain string) (coin, error) {
 	return coin{}, gateway.WrongField("chain", "%.40q is no chain of %s: use one of %s", chain, found[0].Symbol, strings.Join(chains, ", "))
 }
 
-// nearest names the symbols that begin as the text does.
+// nearest returns the names of symbols that begin as the text does, for an error.
 func nearest(text string, names []string) string {
 	var near []string
 	for length := min(len(text), 3); length > 0 && len(near) == 0; length-- {

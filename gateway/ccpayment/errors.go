@@ -8,14 +8,15 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
-// taggedError is an error in its own words, which is also one of the gateway's.
+// taggedError is an error of the API that also is one of package gateway's errors. It
+// has the former's text.
 type taggedError struct{ kind, err error }
 
 func (e *taggedError) Error() string        { return e.err.Error() }
 func (e *taggedError) Unwrap() error        { return e.err }
 func (e *taggedError) Is(target error) bool { return target == e.kind }
 
-// explain puts an error of the API into the gateway's words.
+// explain turns an error of the API into one of package gateway's.
 func explain(err error) error {
 	var argument *client.ArgumentError
 	var refused *client.Error

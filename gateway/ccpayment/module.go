@@ -18,11 +18,11 @@ func init() {
 	caddy.RegisterModule(new(Module))
 }
 
-// Module is a merchant account at CCPayment. It is what an account has that
-// names no gateway.
+// Module is the driver of merchant accounts at CCPayment, and the default of accounts
+// that name no gateway.
 type Module struct{ Options }
 
-// Options are those of an account at CCPayment. Every value may be a placeholder
+// Options are the options of an account at CCPayment. Every value may be a placeholder
 // that is known when the configuration is loaded.
 type Options struct {
 	// The app id. Default: `{env.CCPAYMENT_APP_ID}`, for the default account.
@@ -42,7 +42,7 @@ type Options struct {
 	// PKCS #8 or PKCS #1) instead of the app secret.
 	PrivateKey string `json:"private_key,omitempty"`
 
-	// Where CCPayment's API is: https, or http on loopback, as the sandbox's.
+	// The base URL of CCPayment's API: https, or http on loopback, as the sandbox's.
 	// Default: `https://ccpayment.com/ccpayment/v2`.
 	BaseURL string `json:"base_url,omitempty"`
 }
@@ -70,7 +70,7 @@ func (o *Options) IsSet() bool {
 }
 
 // Open implements [gateway.Driver]. Only the default account falls back to the
-// environment's names: two accounts with one secret are a mistake.
+// environment variables: two accounts with one secret are a mistake.
 func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	appID, appSecret := m.AppID, m.AppSecret
 	if o.Account == "" {
@@ -122,7 +122,7 @@ func (p PreviousSecret) resolve(repl *caddy.Replacer) (PreviousKey, error) {
 	return key, nil
 }
 
-// readKeys reads the files with keys.
+// readKeys reads the key files that the options name.
 func (m *Module) readKeys(repl *caddy.Replacer, c *Config) error {
 	file, err := placeholder.Optional(repl, "webhook_key", m.WebhookKey)
 	if err != nil {
@@ -171,10 +171,11 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// ErrNoOption: [Options.UnmarshalOption] does not know the option.
+// ErrNoOption: the option is not one that [Options.UnmarshalOption] reads.
 var ErrNoOption = errors.New("no option of CCPayment's")
 
-// UnmarshalOption reads the option that the dispenser stands at.
+// UnmarshalOption reads the option at the dispenser's position. The error is
+// [ErrNoOption] where it is another's.
 func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) error {
 	switch d.Val() {
 	case "app_id":

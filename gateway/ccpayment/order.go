@@ -13,9 +13,9 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
-// Order implements [gateway.Records] by getAppOrderInfo and getInvoiceOrderInfo.
-// Where nothing tells which it is, the kind that was found last is asked for
-// first, and then the other.
+// Order implements [gateway.Records] by getAppOrderInfo and getInvoiceOrderInfo. Where
+// it is not known which of the two has the order, it calls first the one that had the
+// last order, and then the other.
 func (v *V2) Order(ctx context.Context, id string, asked *ledger.Terms) (gateway.Order, error) {
 	first, second := v.depositOrder, v.invoice
 	isInvoice := v.reads.invoices.Load()
@@ -79,7 +79,7 @@ func fromInvoice(o client.Invoice) gateway.Order {
 	return order
 }
 
-// given is an id, which CCPayment also writes as 0 where there is none.
+// given returns an id; empty where CCPayment writes 0 for none.
 func given(id string) string {
 	if id == "0" {
 		return ""

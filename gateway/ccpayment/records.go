@@ -11,15 +11,15 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// reads are the reads by which an account's events are confirmed, each shared
-// among those who ask for the same at the same time.
+// reads are the reads by which an account's events are confirmed, which concurrent
+// callers share.
 type reads struct {
 	deposit, userDeposit       *coalesce.Group[client.DepositRecord]
 	withdrawal, userWithdrawal *coalesce.Group[client.WithdrawalRecord]
 	order                      *coalesce.Group[client.DepositOrder]
 	invoice                    *coalesce.Group[client.Invoice]
-	// invoices: the order that was found last is an invoice. Most accounts have
-	// orders of one kind, so the next one is asked for as that first.
+	// invoices: the last order that was found is an invoice. Most accounts have orders
+	// of one kind only, so the next one is looked for among these first.
 	invoices atomic.Bool
 }
 
@@ -63,7 +63,7 @@ func deposited(r client.DepositRecord, err error) (gateway.Record, error) {
 	}, explain(err)
 }
 
-// withdrawn is the record of a payout, which CCPayment flags never as risky.
+// withdrawn returns the record of a payout, which CCPayment never flags as risky.
 func withdrawn(r client.WithdrawalRecord, err error) (gateway.Record, error) {
 	return gateway.Record{
 		ID: r.RecordID, CoinID: r.CoinID, OrderID: r.OrderID, UserID: r.UserID,
@@ -83,8 +83,8 @@ func risk(r client.Risk) ledger.Risk {
 	}
 }
 
-// Resend implements [gateway.Resender] by webhook/resend: also what arrived is
-// sent again.
+// Resend implements [gateway.Resender] by webhook/resend, which sends webhooks again that
+// were acknowledged, too.
 func (v *V2) Resend(ctx context.Context, r gateway.ResendRequest) (int, error) {
 	count, err := v.api.ResendWebhooks(ctx, client.ResendRequest{From: r.From, To: r.To, RecordIDs: r.RecordIDs, All: true, Type: r.Type})
 	return count, explain(err)

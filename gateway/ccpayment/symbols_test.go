@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestListsAreKept: a list is asked for once for all, and serves while a newer
-// one cannot be had.
+// TestListsAreKept: a list is read once for all callers, and used while a newer one
+// cannot be read.
 func TestListsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int32

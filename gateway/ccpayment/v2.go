@@ -23,7 +23,7 @@ type Config struct {
 	WebhookKey *rsa.PublicKey
 	// PrivateKey signs API calls instead of the secret; may be nil.
 	PrivateKey *rsa.PrivateKey
-	// BaseURL is where the API is; empty: CCPayment's.
+	// BaseURL is the base URL of the API; empty: CCPayment's.
 	BaseURL string
 }
 
@@ -33,7 +33,7 @@ type PreviousKey struct {
 	Until  time.Time // zero: no end
 }
 
-// V2 is an account at CCPayment's V2 API.
+// V2 is a merchant account at CCPayment's V2 API. It implements [gateway.Gateway].
 type V2 struct {
 	secret     string
 	current    *client.HMAC
@@ -45,7 +45,7 @@ type V2 struct {
 	info       gateway.Info
 }
 
-// New returns an account. It calls nobody.
+// New returns an account. It makes no API call.
 func New(c Config, o gateway.OpenOptions) (*V2, error) {
 	current, err := newHMAC(c.AppID, c.AppSecret)
 	if err != nil {
@@ -100,7 +100,7 @@ const (
 	userWithdrawal = "UserWithdrawal"
 )
 
-// newInfo is what CCPayment documents (API reference, Webhook Setup, Webhook
+// newInfo returns what CCPayment documents (API reference, Webhook Setup, Webhook
 // Types, Transaction Statuses in Webhooks, Create Invoice).
 func newInfo(appID, baseURL string) gateway.Info {
 	info := gateway.Info{
@@ -142,7 +142,7 @@ func (v *V2) Key(purpose string) []byte {
 	return gateway.DeriveKey(v.secret, v.info.AccountID, purpose)
 }
 
-// Client is the account's API client.
+// Client returns the account's API client.
 func (v *V2) Client() *client.Client { return v.api }
 
 // Scheme implements [gateway.Schemer].

@@ -55,8 +55,8 @@ func (v rsaWebhooks) Verify(r gateway.Request, _ time.Time) (time.Time, error) {
 	})
 }
 
-// verify reads the headers and has the signature compared. The error of matches
-// is why the signature has not the scheme's form.
+// verify reads the headers and compares the signature by matches, whose error is that
+// the signature has not the scheme's form.
 func (v *V2) verify(header http.Header, matches func(client.SignatureHeaders) (bool, error)) (time.Time, error) {
 	signed, err := client.ReadSignatureHeaders(header)
 	if err != nil {
@@ -66,7 +66,7 @@ func (v *V2) verify(header http.Header, matches func(client.SignatureHeaders) (b
 	switch {
 	case err != nil:
 		return time.Time{}, &taggedError{gateway.ErrMalformed, fmt.Errorf("%w: %w", client.ErrHeaders, err)}
-	// The answer to both is one and the same; the log tells which it was.
+	// The response to both is the same; the log says which it was.
 	case signed.AppID != v.info.AccountID:
 		return time.Time{}, fmt.Errorf("%w: the Appid is not ours: compare app_id with CCPayment's console", gateway.ErrSignature)
 	case !isOurs:
@@ -113,14 +113,14 @@ func (v *V2) Sign(now time.Time, body []byte) [][2]string {
 // SignAt returns the signature with this Timestamp header.
 func (v *V2) SignAt(timestamp string, body []byte) string { return v.current.Sign(timestamp, body) }
 
-// Signature is what is known of a signature's maker, for those who look for what
-// is wrong with one.
+// Signature says which of an account's secrets made a signature, to find out what is
+// wrong with one.
 type Signature struct {
 	// Matches: the current secret made it, or a previous one.
 	Matches bool
 	// Previous is the number of the previous secret that made it, from 1; 0: none.
 	Previous int
-	// Ended: that one does not verify any more.
+	// Ended: the previous secret does not verify webhooks any more.
 	Ended bool
 }
 

@@ -45,7 +45,7 @@ func signedBy(secret, appID, timestamp string, body []byte) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// FuzzVerify: a delivery verifies if, and only if, a live secret signed exactly
+// FuzzVerify: a webhook verifies if, and only if, a live secret signed exactly
 // its app id, timestamp and body. The signer signs signed, and body arrives; from
 // 128 on it signs for our app id, whatever the header says.
 func FuzzVerify(f *testing.F) {
@@ -98,7 +98,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzVerifyRSA: of one genuine delivery nothing can be changed, the spelling
+// FuzzVerifyRSA: of one genuine webhook nothing can be changed, the spelling
 // of the signature aside.
 func FuzzVerifyRSA(f *testing.F) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

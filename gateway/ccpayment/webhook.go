@@ -70,8 +70,8 @@ func readMessage(msg gjson.Result) (message, error) {
 	return m, err
 }
 
-// flagged reads isFlaggedAsRisky. What is neither true nor false is unknown,
-// like a flag that is absent.
+// flagged reads isFlaggedAsRisky. The risk is unknown where the flag is absent, or
+// neither true nor false.
 func flagged(value gjson.Result) ledger.Risk {
 	switch value.Type {
 	case gjson.True:
@@ -83,8 +83,8 @@ func flagged(value gjson.Result) ledger.Risk {
 	}
 }
 
-// digest names an event without recordId. A risky address is known by chain,
-// address and time; anything else by all that it says.
+// digest returns an id for an event without recordId. For a risky address it is over
+// chain, address and time; for others over all of the content.
 func digest(typ string, msg gjson.Result, m message, body []byte) string {
 	sum := sha256.New()
 	part := func(s string) { fmt.Fprintf(sum, "%d:%s,", len(s), s) }
