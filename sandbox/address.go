@@ -49,7 +49,7 @@ func newAddress(family string) string {
 	}
 }
 
-// validAddress tells whether an address is one of the chain's, check sum
+// validAddress reports whether an address is one of the chain's, check sum
 // included.
 func validAddress(c *chain, address string) bool {
 	switch c.family {

@@ -38,8 +38,8 @@ func (c *call) asset(user string, of *coin) object {
 }
 
 // Credit adds an amount to a user's balance, as if by a deposit without a
-// record. The merchant's user id is the app id. The error tells of a coin that
-// does not exist, or an amount that is not above 0.
+// record. The merchant's user id is the app id. The error is that the
+// coin does not exist, or that the amount is not above 0.
 func (s *Sandbox) Credit(userID string, coinID int64, amount decimal.Decimal) error {
 	c := coinByID(coinID)
 	if c == nil {
@@ -63,8 +63,8 @@ func (s *Sandbox) Balance(userID string, coinID int64) decimal.Decimal {
 }
 
 // SetPrice sets what a coin is worth in US dollars from now on. Rates that
-// orders locked stay. The error tells of a coin that does not exist, or a
-// price that is not above 0.
+// orders locked stay. The error is that the coin does not exist, or that
+// the price is not above 0.
 func (s *Sandbox) SetPrice(coinID int64, usd decimal.Decimal) error {
 	if coinByID(coinID) == nil {
 		return fmt.Errorf("coin: no coin has the id %d", coinID)

@@ -81,7 +81,7 @@ func fiatList(*call) (any, error) {
 	return object{"fiats": list}, nil
 }
 
-// swappable tells whether a coin takes part in swaps.
+// swappable reports whether a coin takes part in swaps.
 func (c *coin) swappable() bool { return c.status == coinNormal && c.symbol != "TETH" }
 
 func swapCoinList(*call) (any, error) {

@@ -24,9 +24,9 @@ func newBook[R interface{ head() *entry }]() *book[R] {
 	return &book[R]{byRecord: map[string]R{}, byOrder: map[string]R{}}
 }
 
-// free answers 11011 if an order id was used before. It is asked ahead of
-// everything that depends on balances, so that who repeats a call learns that
-// the first one was carried out.
+// free refuses with 11011 if an order id was used before. It is called before
+// everything that depends on balances, so that a client which repeats a call learns
+// that the first one succeeded.
 func (b *book[R]) free(orderID string) error {
 	if _, used := b.byOrder[orderID]; used {
 		return refuse(codeOrderDuplicate, "orderId: %q exists already; look its record up", orderID)

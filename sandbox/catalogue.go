@@ -65,7 +65,7 @@ const familyEVM = "EVM"
 
 func (c *chain) evm() bool { return c.family == familyEVM }
 
-// halted tells whether deposits and withdrawals of the chain are suspended.
+// halted reports whether deposits and withdrawals of the chain are suspended.
 func (c *chain) halted() bool { return c.status == "Maintenance" }
 
 // inRecords is the coin's symbol as records and webhooks write it. The live

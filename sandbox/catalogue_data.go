@@ -144,7 +144,7 @@ var fiats = []fiat{
 	{1040, "BRL", "BR", number("0.1731")},
 }
 
-// on places a coin on one of the chains above.
+// on returns the network of a coin on one of the chains above.
 func on(symbol, contract string, precision int, minWithdraw, maxWithdraw string) network {
 	return network{
 		chain: chainNamed(symbol), contract: contract, precision: precision,

@@ -120,7 +120,7 @@ func (s *Sandbox) serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// loopback tells whether an address to listen on is reached from this machine
+// loopback reports whether an address to listen on is reached from this machine
 // only.
 func loopback(address string) (bool, error) {
 	host, _, err := net.SplitHostPort(address)

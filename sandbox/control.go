@@ -16,7 +16,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// The longest that POST /sandbox/pay waits, and how long if it is not told.
+// How long POST /sandbox/pay waits by default, and at most.
 const (
 	defaultWait = 10 * time.Second
 	maxWait     = 5 * time.Minute
@@ -50,11 +50,10 @@ func (s *Sandbox) routeControl(mux *http.ServeMux) {
 	s.routePayouts(post)
 }
 
-// done is the answer of a door that has nothing to tell.
+// done is the response of an endpoint that has nothing to return.
 var done = object{"ok": true}
 
-// guarded answers a control call in JSON, and only if no page of another site
-// makes it.
+// guarded serves a control call in JSON, and refuses calls from pages of other sites.
 func (s *Sandbox) guarded(act func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.allows(r); err != nil {

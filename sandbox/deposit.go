@@ -157,7 +157,7 @@ func (s *Sandbox) announce(d *deposit) {
 	s.notify(n)
 }
 
-// message is the "msg" of a deposit's webhook. It tells of no amount.
+// message is the "msg" of a deposit's webhook. It has no amount.
 func (d *deposit) message(status string) object {
 	msg := object{
 		"recordId": d.recordID, "coinId": d.coin.id, "coinSymbol": d.coin.inRecords(),
@@ -212,7 +212,7 @@ func (s *Sandbox) Finish(recordID, status string) error {
 
 // SetRisky flags a deposit as risky, or clears it. A flagged deposit does not
 // count towards the balance; a cleared one does from then on. As with
-// CCPayment, no webhook tells of it: a record has to be asked for.
+// CCPayment, no webhook is sent for it: the record has to be read.
 func (s *Sandbox) SetRisky(recordID string, risky bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// stepLoggers are the loggers of Caddy that tell what becomes of orders.
+// stepLoggers are Caddy's loggers whose lines report what becomes of orders.
 const stepLoggers = "events http.log.error http.handlers.ccpayment_checkout http.handlers.ccpayment_webhook"
 
 // steps prints what becomes of orders, a line for each step: the time, the
@@ -69,7 +69,7 @@ func (s *steps) follow(log io.Reader) {
 	}
 }
 
-// describe says in words what the line tells; nothing if that is no step.
+// describe returns the line's step in words; empty: the line is no step.
 func (l logLine) describe() string {
 	kind := l.Data.Type + " " + l.Data.Status
 	switch {

@@ -23,8 +23,8 @@ const (
 // DelayMS holds the call back before it acts; Drop cuts the connection without
 // an answer, "before" without having acted and "after" having acted.
 //
-// On a delivery, HTTPStatus takes the place of the receiver's answer, without
-// a request; DelayMS holds the request back; Drop "before" sends nothing, and
+// On a delivery, HTTPStatus replaces the receiver's response, without a request
+// being sent; DelayMS holds the request back; Drop "before" sends nothing, and
 // "after" sends the request and loses the answer.
 type Fault struct {
 	Endpoint   string `json:"endpoint"` // a name, "*" for every API call, "webhook" for deliveries
@@ -123,7 +123,7 @@ func (s *Sandbox) takeFault(name string) *Fault {
 	return &f
 }
 
-// before lets a fault strike ahead of an API call, and tells whether that was
+// before lets a fault strike ahead of an API call, and reports whether that was
 // the end of the call.
 func (f *Fault) before(w http.ResponseWriter, r *http.Request) bool {
 	switch {

@@ -23,7 +23,7 @@ const caddyfile = `{
 }
 `
 
-// serveFront shows browsers the front page, and tells others in JSON what this
+// serveFront shows browsers the front page, and says to programs in JSON what this
 // server is. The page links to every order, so it is only for those who may
 // control the sandbox.
 func (s *Sandbox) serveFront(w http.ResponseWriter, r *http.Request) {

@@ -44,7 +44,7 @@ type notice struct {
 	message   func() object // makes "msg" before the first try, with the lock held
 	after     *notice       // whose first try comes before this one's
 
-	place   int // in state.notices
+	index   int // in state.notices
 	body    []byte
 	first   time.Time // when it was first tried
 	attempt int
@@ -87,10 +87,10 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 func (s *Sandbox) notify(n *notice) {
 	n.st, n.tried = s.st, make(chan struct{})
 	if last := s.st.latest[n.recordID]; last != nil {
-		n.after, n.place = last, last.place
-		s.st.notices[n.place] = n
+		n.after, n.index = last, last.index
+		s.st.notices[n.index] = n
 	} else {
-		n.place = len(s.st.notices)
+		n.index = len(s.st.notices)
 		s.st.notices = append(s.st.notices, n)
 	}
 	s.st.latest[n.recordID] = n
@@ -143,7 +143,7 @@ func (s *Sandbox) try(n *notice) func(context.Context, time.Time) {
 	}
 }
 
-// wasTried tells those who wait for the first try, even one that a Reset made
+// wasTried wakes those who wait for the first try, even one that a Reset made
 // pointless. The lock is held.
 func (n *notice) wasTried() {
 	closeOnce(n.tried)
@@ -207,7 +207,7 @@ func (s *Sandbox) post(ctx context.Context, d *Delivery) {
 	}
 }
 
-// beforeDelivery lets a fault strike ahead of a delivery, and tells whether
+// beforeDelivery lets a fault strike ahead of a delivery, and reports whether
 // that was the end of it.
 func (f *Fault) beforeDelivery(ctx context.Context, d *Delivery) bool {
 	switch {

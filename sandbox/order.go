@@ -107,7 +107,7 @@ func (st *state) choose(o *order, c *coin, n *network) {
 // paidValue is a deposit in the currency of its order's price.
 func (d *deposit) paidValue() decimal.Decimal { return d.amount.Mul(d.rate).Truncate(rateDecimals) }
 
-// counts tells whether a deposit belongs into the order's paidList. A deposit
+// counts reports whether a deposit belongs into the order's paidList. A deposit
 // order lists only its own coin.
 func (o *order) counts(d *deposit) bool { return o.invoice || d.coin == o.coin }
 
@@ -133,7 +133,7 @@ func (o *order) due() decimal.Decimal {
 }
 
 // totalPaidValue sums an invoice's successful payments, risky ones too: the
-// list tells them apart, and who goes by the sum alone should find out here.
+// list distinguishes them, and apps that go by the sum alone should fail here.
 // With more than one payment the sum is off by about 1e-15, as the live API's
 // is, which adds them up in binary.
 func (o *order) totalPaidValue() decimal.Decimal {
@@ -214,7 +214,7 @@ func (st *state) add(o *order) error {
 	return nil
 }
 
-// order finds an order for an answer, or answers 11003.
+// order finds an order for a response, or refuses with 11003.
 func (st *state) order(id string, invoice bool) (*order, error) {
 	o := st.orders[id]
 	switch {

@@ -38,7 +38,7 @@ func pagePath(v *Checkout) string {
 	return orderPages + v.Token
 }
 
-// page looks up the order of a page, or answers 404.
+// page looks up the order of a page, or refuses with 404.
 func (s *Sandbox) page(w http.ResponseWriter, r *http.Request, kind string) (Checkout, bool) {
 	v, err := s.Checkout(r.PathValue("token"))
 	if err == nil && strings.HasPrefix(pagePath(&v), kind) {
@@ -99,9 +99,9 @@ func sentence(err error) string {
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
-// allowsForm refuses forms of other sites, as allows does. The pages tell
-// nobody where they are, so browsers send "Origin: null" with their forms; who
-// does not send Sec-Fetch-Site either has shown to know the page's token.
+// allowsForm refuses forms of other sites, as allows does. The pages
+// have a no-referrer policy, so browsers send "Origin: null" with their forms; a
+// client that does not send Sec-Fetch-Site either has to know the page's token.
 func (s *Sandbox) allowsForm(r *http.Request) error {
 	if r.Header.Get("Origin") == "null" {
 		r = r.Clone(r.Context())

@@ -90,14 +90,14 @@ func (p *params) reject(code int, format string, args ...any) {
 	}
 }
 
-// has tells whether a parameter is there and neither null nor "".
+// has reports whether a parameter is there and neither null nor "".
 func (p *params) has(name string) bool {
 	p.asked[name] = true
 	raw, ok := p.fields[name]
 	return ok && string(raw) != "null" && string(raw) != `""`
 }
 
-// require rejects a call without the parameter, and tells whether it is there.
+// require rejects a call without the parameter, and reports whether it is there.
 func (p *params) require(name string) bool {
 	if !p.has(name) {
 		p.reject(codeInvalid, "%s: required", name)

@@ -88,7 +88,7 @@ func (p *params) payableOf(coinName, amountName string) (*coin, decimal.Decimal)
 	return c, p.payable(amountName, c.precision())
 }
 
-// worthMoving answers 14005 to an amount of under a tenth of a cent.
+// worthMoving refuses an amount of under a tenth of a cent with 14005.
 func (st *state) worthMoving(c *coin, amount decimal.Decimal) error {
 	if worth := amount.Mul(st.price(c)); worth.LessThan(leastUSD) {
 		return refuse(codeBelowLimit, "amount: worth %s USD, at least %s are needed", worth, leastUSD)

@@ -19,8 +19,8 @@ type AutoWithdrawal struct {
 
 // AutoWithdraw makes an auto-withdrawal from the merchant's balance and
 // returns its record id. It has no webhook, and is found with
-// getAutoWithdrawRecordList. The error tells of the same rules as withdrawals
-// have; no money has moved then.
+// getAutoWithdrawRecordList. On an error, which is by the same rules as for
+// withdrawals, no money has moved.
 func (s *Sandbox) AutoWithdraw(a AutoWithdrawal) (string, error) {
 	w := &withdrawal{
 		kind: kindAutoWithdrawal, user: s.opts.AppID, address: a.Address, memo: a.Memo, amount: a.Amount,

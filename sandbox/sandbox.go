@@ -1,5 +1,5 @@
 // Package sandbox is a CCPayment that runs on this machine: the API with its
-// rules and codes, deposits, signed webhooks with their retries, and doors to
+// rules and codes, deposits, signed webhooks with their retries, and endpoints to
 // make payments, faults and the passing of time happen. It is written from the
 // public reference alone and shares no code with package client, so that the
 // two check one another.
@@ -63,8 +63,7 @@ type Sandbox struct {
 	st        *state
 }
 
-// New starts a sandbox. Close ends it. The error tells of options that cannot
-// work.
+// New starts a sandbox. Close ends it. The error is a mistake in the options.
 func New(opts Options) (*Sandbox, error) {
 	if opts.AppID == "" {
 		opts.AppID = "sandbox" + strings.ToLower(rand.Text()[:12])
@@ -116,7 +115,7 @@ func ownClient() *http.Client {
 	}
 }
 
-// isHTTP tells whether a text is an absolute http or https address.
+// isHTTP reports whether a text is an absolute http or https address.
 func isHTTP(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
@@ -158,7 +157,7 @@ func (s *Sandbox) Reset() {
 
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
 
-// router names every door. The hosted pages are under /i/ and /c/.
+// router routes every endpoint. The hosted pages are under /i/ and /c/.
 func (s *Sandbox) router() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(apiPrefix, s.serveAPI)

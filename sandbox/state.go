@@ -74,7 +74,7 @@ func (st *state) credit(user string, c *coin, amount decimal.Decimal) {
 	st.balances[user][c.id] = st.balances[user][c.id].Add(amount)
 }
 
-// debit takes from a user's balance, or answers 14000.
+// debit takes from a user's balance, or refuses with 14000.
 func (st *state) debit(user string, c *coin, amount decimal.Decimal) error {
 	held := st.balance(user, c)
 	if held.LessThan(amount) {

@@ -6,10 +6,10 @@ import "slices"
 // with.
 const recordDecimals = 24
 
-// merchantSwap answers getSwapRecord.
+// merchantSwap serves getSwapRecord.
 func merchantSwap(c *call) (any, error) { return c.swapRecord(false) }
 
-// userSwap answers getUserSwapRecord.
+// userSwap serves getUserSwapRecord.
 func userSwap(c *call) (any, error) { return c.swapRecord(true) }
 
 func (c *call) swapRecord(ofUser bool) (any, error) {
@@ -24,12 +24,12 @@ func (c *call) swapRecord(ofUser bool) (any, error) {
 	return object{"record": w.show()}, nil
 }
 
-// merchantSwaps answers getSwapRecordList.
+// merchantSwaps serves getSwapRecordList.
 func merchantSwaps(c *call) (any, error) {
 	return c.swapRecords(func(w *swap) bool { return w.user == "" })
 }
 
-// userSwaps answers getUserSwapRecordList. Without a userId it has the swaps
+// userSwaps serves getUserSwapRecordList. Without a userId it has the swaps
 // of all users.
 func userSwaps(c *call) (any, error) {
 	user := c.optionalUser("userId")

@@ -34,7 +34,7 @@ type swap struct {
 // net is what the balance receives.
 func (w *swap) net() decimal.Decimal { return w.amountOut.Sub(w.fee).Sub(w.extraFee) }
 
-// estimateSwap answers estimate, for merchant and users alike. It needs no
+// estimateSwap serves estimate, for merchant and users alike. It needs no
 // balance.
 func estimateSwap(c *call) (any, error) {
 	w := &swap{}
@@ -47,10 +47,10 @@ func estimateSwap(c *call) (any, error) {
 	return w.quoted(c.has("extraFeeRate")), nil
 }
 
-// swapCoins answers swap, for the merchant's balance.
+// swapCoins serves swap, for the merchant's balance.
 func swapCoins(c *call) (any, error) { return c.swap(&swap{entry: entry{orderID: c.id("orderId")}}) }
 
-// userSwapCoins answers userSwap. The extra fee, if there is one, becomes the
+// userSwapCoins serves userSwap. The extra fee, if there is one, becomes the
 // merchant's.
 func userSwapCoins(c *call) (any, error) {
 	return c.swap(&swap{entry: entry{orderID: c.id("orderId")}, user: c.wallet("userId")})

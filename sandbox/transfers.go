@@ -12,7 +12,7 @@ type transfer struct {
 	remark   string
 }
 
-// transferCoins answers userTransfer. It is done at once, costs nothing and
+// transferCoins serves userTransfer. It is done at once, costs nothing and
 // has no webhook. Either side may be the merchant, whose user id is the app id.
 func transferCoins(c *call) (any, error) {
 	t := &transfer{
@@ -44,7 +44,7 @@ func transferCoins(c *call) (any, error) {
 	return object{"recordId": t.recordID}, nil
 }
 
-// userTransfer answers getUserTransferRecord.
+// userTransfer serves getUserTransferRecord.
 func userTransfer(c *call) (any, error) {
 	recordID, orderID := c.recordOrOrder()
 	if err := c.broken(); err != nil {
@@ -57,7 +57,7 @@ func userTransfer(c *call) (any, error) {
 	return object{"record": t.show()}, nil
 }
 
-// userTransfers answers getUserTransferRecordList. The pages' table calls
+// userTransfers serves getUserTransferRecordList. The pages' table calls
 // toUserId required while their example does without it; so does the sandbox.
 func userTransfers(c *call) (any, error) {
 	from, to := c.account("fromUserId", true), c.account("toUserId", false)

@@ -31,7 +31,7 @@ func (p *params) optionalText(name string) string {
 	return quiet.optional(name, 1<<20)
 }
 
-// knows tells whether there is such a user: one that has, or had, a deposit
+// knows reports whether there is such a user: one that has, or had, a deposit
 // address or a balance. Others answer 11015, so that a slip in a user id does
 // not send money where nobody looks.
 func (c *call) knows(users ...string) error {
@@ -50,7 +50,7 @@ func (c *call) knows(users ...string) error {
 	return nil
 }
 
-// userBalances answers getUserCoinAssetList.
+// userBalances serves getUserCoinAssetList.
 func userBalances(c *call) (any, error) {
 	user := c.account("userId", true)
 	if err := c.broken(); err != nil {
@@ -62,7 +62,7 @@ func userBalances(c *call) (any, error) {
 	return object{"userId": user, "assets": c.assets(user)}, nil
 }
 
-// userBalance answers getUserCoinAsset.
+// userBalance serves getUserCoinAsset.
 func userBalance(c *call) (any, error) {
 	user, of := c.account("userId", true), c.coin("coinId")
 	if err := c.broken(); err != nil {
@@ -74,7 +74,7 @@ func userBalance(c *call) (any, error) {
 	return object{"userId": user, "asset": c.asset(user, of)}, nil
 }
 
-// userAddress answers getOrCreateUserDepositAddress.
+// userAddress serves getOrCreateUserDepositAddress.
 func userAddress(c *call) (any, error) {
 	who := owner{userID: c.wallet("userId")}
 	on, notifyURL := c.chain("chain"), c.link("notifyUrl")
@@ -84,7 +84,7 @@ func userAddress(c *call) (any, error) {
 	return c.giveAddress(on, who, notifyURL)
 }
 
-// userDeposit answers getUserDepositRecord.
+// userDeposit serves getUserDepositRecord.
 func userDeposit(c *call) (any, error) {
 	id := c.text("recordId", 64)
 	if err := c.broken(); err != nil {
@@ -97,7 +97,7 @@ func userDeposit(c *call) (any, error) {
 	return object{"record": d.record()}, nil
 }
 
-// userDeposits answers getUserDepositRecordList.
+// userDeposits serves getUserDepositRecordList.
 func userDeposits(c *call) (any, error) {
 	user, of, on, during := c.wallet("userId"), c.optionalCoin("coinId"), c.optionalChain("chain"), c.span()
 	if err := c.broken(); err != nil {

@@ -11,7 +11,7 @@ import (
 
 // progress gives a withdrawal its next status and does what comes with it:
 // what is processing succeeds after the confirmation time, what failed or was
-// rejected goes back to the balance, and webhooks tell of all of it. The lock
+// rejected goes back to the balance, and a webhook is sent for each. The lock
 // is held.
 func (s *Sandbox) progress(w *withdrawal, status string) {
 	st, now := s.st, s.now()
@@ -44,7 +44,7 @@ func (s *Sandbox) progress(w *withdrawal, status string) {
 	}
 }
 
-// message is the "msg" of a withdrawal's webhook. It tells of no amount.
+// message is the "msg" of a withdrawal's webhook. It has no amount.
 func (w *withdrawal) message(status string) object {
 	msg := object{
 		"recordId": w.recordID, "orderId": w.orderID,
@@ -69,8 +69,8 @@ func (s *Sandbox) SetApproval(needed bool) {
 // "success", "failed" or, of one that waits for approval, "processing" (which
 // succeeds after the confirmation time) or "rejected". What failed or was
 // rejected is back in the balance before this returns. Auto-withdrawals and
-// risk refunds can be settled too. The error tells of a record that does not
-// exist, and of steps that cannot follow its present status.
+// risk refunds can be settled too. The error is that the record does not
+// exist, or that the status cannot follow its present one.
 func (s *Sandbox) SettleWithdrawal(recordID, status string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,10 +8,10 @@ import (
 // maxOrderIDs is how many order ids a list of withdrawals takes.
 const maxOrderIDs = 20
 
-// merchantWithdrawal answers getAppWithdrawRecord.
+// merchantWithdrawal serves getAppWithdrawRecord.
 func merchantWithdrawal(c *call) (any, error) { return c.withdrawal(kindWithdrawal) }
 
-// userWithdrawal answers getUserWithdrawRecord.
+// userWithdrawal serves getUserWithdrawRecord.
 func userWithdrawal(c *call) (any, error) { return c.withdrawal(kindUserWithdrawal) }
 
 func (c *call) withdrawal(kind string) (any, error) {
@@ -27,7 +27,7 @@ func (c *call) withdrawal(kind string) (any, error) {
 	return object{"record": w.show()}, nil
 }
 
-// merchantWithdrawals answers getAppWithdrawRecordList.
+// merchantWithdrawals serves getAppWithdrawRecordList.
 func merchantWithdrawals(c *call) (any, error) {
 	orderIDs := c.ids("orderIds", maxOrderIDs)
 	return c.withdrawals(kindWithdrawal, func(w *withdrawal) bool {
@@ -35,7 +35,7 @@ func merchantWithdrawals(c *call) (any, error) {
 	})
 }
 
-// userWithdrawals answers getUserWithdrawRecordList.
+// userWithdrawals serves getUserWithdrawRecordList.
 func userWithdrawals(c *call) (any, error) {
 	user, to := c.wallet("userId"), c.optional("toAddress", 128)
 	if c.broken() == nil {
@@ -48,7 +48,7 @@ func userWithdrawals(c *call) (any, error) {
 	})
 }
 
-// autoWithdrawals answers getAutoWithdrawRecordList.
+// autoWithdrawals serves getAutoWithdrawRecordList.
 func autoWithdrawals(c *call) (any, error) {
 	recordIDs := c.ids("recordIds", maxIDs)
 	return c.withdrawals(kindAutoWithdrawal, func(w *withdrawal) bool {
@@ -56,7 +56,7 @@ func autoWithdrawals(c *call) (any, error) {
 	})
 }
 
-// riskRefunds answers getRiskyRefundRecordList.
+// riskRefunds serves getRiskyRefundRecordList.
 func riskRefunds(c *call) (any, error) {
 	to := c.optional("toAddress", 128)
 	return c.withdrawals(kindRiskRefund, func(w *withdrawal) bool { return w.goesTo(to) })
@@ -76,7 +76,7 @@ func (c *call) withdrawals(kind string, wanted func(*withdrawal) bool) (any, err
 	}), (*withdrawal).id, (*withdrawal).show)
 }
 
-// goesTo tells whether a withdrawal's address is the one asked for, or none
+// goesTo reports whether a withdrawal's address is the one asked for, or none
 // was asked for. Letters' case counts, except on EVM chains.
 func (w *withdrawal) goesTo(text string) bool {
 	return text == "" || w.address == text ||

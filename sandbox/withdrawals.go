@@ -41,30 +41,30 @@ type withdrawal struct {
 	refunds   *deposit // of risk refunds
 }
 
-// withdrawToNetwork answers applyAppWithdrawToNetwork.
+// withdrawToNetwork serves applyAppWithdrawToNetwork.
 func withdrawToNetwork(c *call) (any, error) {
 	w := &withdrawal{kind: kindWithdrawal, user: c.s.opts.AppID}
 	return c.toNetwork(w, c.flag("merchantPayNetworkFee"))
 }
 
-// userWithdrawToNetwork answers applyUserWithdrawToNetwork. The fee always
+// userWithdrawToNetwork serves applyUserWithdrawToNetwork. The fee always
 // comes off the amount.
 func userWithdrawToNetwork(c *call) (any, error) {
 	return c.toNetwork(&withdrawal{kind: kindUserWithdrawal, user: c.wallet("userId")}, false)
 }
 
-// withdrawToCwallet answers applyAppWithdrawToCwallet.
+// withdrawToCwallet serves applyAppWithdrawToCwallet.
 func withdrawToCwallet(c *call) (any, error) {
 	return c.toCwallet(&withdrawal{kind: kindWithdrawal, user: c.s.opts.AppID})
 }
 
-// userWithdrawToCwallet answers applyUserWithdrawToCwallet.
+// userWithdrawToCwallet serves applyUserWithdrawToCwallet.
 func userWithdrawToCwallet(c *call) (any, error) {
 	return c.toCwallet(&withdrawal{kind: kindUserWithdrawal, user: c.wallet("userId")})
 }
 
 // toNetwork carries out a withdrawal to an address. The balance is debited at
-// once. The network's fee is in the coin withdrawn, as getWithdrawFee tells
+// once. The network's fee is in the coin withdrawn, as getWithdrawFee has
 // it: on top of the amount if the merchant pays it, and out of the amount if
 // not, so that the recipient gets the amount less the fee. A record's amount
 // is what was asked for in either case.
@@ -158,7 +158,7 @@ func (st *state) payFor(w *withdrawal, feeOnTop bool) error {
 	return st.debit(w.user, w.coin, w.taken)
 }
 
-// withdrawable answers 13006 where the coin's status halts withdrawals.
+// withdrawable refuses with 13006 where the coin's status halts withdrawals.
 func (c *coin) withdrawable() error {
 	if !c.paysOut() {
 		return refuse(codeCoinNoWithdrawal, "coinId: withdrawals of %s are halted (%s)", c.symbol, c.status)
