@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	// maxAnswer holds the longest answer there is, the token list, many times.
+	// maxAnswer is how many bytes a response may have: many times the longest there is,
+	// the token list.
 	maxAnswer = 8 << 20
 	codeOK    = 10000
 	// blockedFor is how long no call is made after CCPayment blocked the
@@ -29,7 +30,7 @@ const (
 )
 
 // Call makes a call by the name of its endpoint, such as "getCoinList", with
-// parameters that are a JSON object or nothing, and returns the answer's data.
+// parameters that are a JSON object or nothing, and returns the response's data.
 // It is for programs that pass calls on; the typed methods say what the
 // parameters are and check them. Retries and errors are as theirs.
 func (c *Client) Call(ctx context.Context, endpoint string, parameters json.RawMessage) (json.RawMessage, error) {
@@ -63,7 +64,7 @@ func refuseRepeated(object json.RawMessage) error {
 	return decode(object, &members)
 }
 
-// ask makes a call with checked parameters and reads its data into answer.
+// ask makes a call with checked parameters and reads the response's data into answer.
 func (c *Client) ask(ctx context.Context, p *params, orderID string, answer any) error {
 	body, err := p.finish()
 	if err != nil {
@@ -92,17 +93,17 @@ func (c *Client) ask(ctx context.Context, p *params, orderID string, answer any)
 
 func (c *Client) params(endpoint string) *params { return &params{endpoint: endpoint, appID: c.appID} }
 
-// outcome is what a try that failed tells about what happened at CCPayment.
+// outcome says what a failed try means for what happened at CCPayment.
 type outcome int
 
 const (
-	refused   outcome = iota // nothing, and the same call will be refused again
-	later                    // nothing, and the same call may work in a moment
-	unclear                  // perhaps all of it; asking again may tell
-	senseless                // perhaps all of it, and asking again brings the same answer
+	refused   outcome = iota // nothing happened, and the same call will be refused again
+	later                    // nothing happened, and the same call may work in a moment
+	unclear                  // the call may have been performed; a repeated one may show it
+	senseless                // the call may have been performed; a repeated one has the same response
 )
 
-// call tries until it has an answer, or must not or cannot try again.
+// call tries until it has a response, or must not or cannot try again.
 func (c *Client) call(ctx context.Context, endpoint, orderID string, body []byte) (json.RawMessage, error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval = 250 * time.Millisecond
@@ -141,7 +142,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// try sends one request and reads its answer.
+// try sends one request and reads the response.
 func (c *Client) try(ctx context.Context, endpoint string, body []byte) (json.RawMessage, outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, refused, fmt.Errorf("ccpayment %s: not sent: %w", endpoint, context.Cause(ctx))

@@ -69,7 +69,7 @@ type coinsAnswer struct {
 
 func (a *coinsAnswer) check() error { return checkList(a.Coins != nil) }
 
-// checkList refuses an answer without its list, which is not an empty list.
+// checkList returns an error for a response without its list, which is not an empty list.
 func checkList(there bool) error {
 	if !there {
 		return errors.New("it has no list")

@@ -84,9 +84,9 @@ func New(credentials Credentials, options ...Option) (*Client, error) {
 // its end.
 func (c *Client) BaseURL() string { return c.baseURL }
 
-// NewHTTPClient returns what a [Client] calls with unless [WithHTTPClient] says
-// otherwise: pooled connections, TLS 1.2 or newer. Several clients may share
-// one, and whoever made it closes its idle connections.
+// NewHTTPClient returns the HTTP client that a [Client] uses by default: with pooled
+// connections, and TLS 1.2 or newer. Several clients may share one by
+// [WithHTTPClient]; the caller closes its idle connections.
 func NewHTTPClient() *http.Client {
 	// Not http.DefaultTransport, which programs replace with ones that retry.
 	return &http.Client{Transport: &http.Transport{

@@ -99,8 +99,8 @@ type RescanRequest struct {
 	TxID      string // its hash on the chain
 }
 
-// Rescan asks CCPayment to look for a lost payment again, and returns its
-// answer in words, fit to be shown to the payer (rescanLostTransaction).
+// Rescan asks CCPayment to look for a lost payment again, and returns its response in
+// words, which can be shown to the payer (rescanLostTransaction).
 func (c *Client) Rescan(ctx context.Context, r RescanRequest) (description string, err error) {
 	p := c.params(endpointRescan)
 	p.plain("chain", r.Chain)
@@ -115,7 +115,7 @@ func (c *Client) Rescan(ctx context.Context, r RescanRequest) (description strin
 }
 
 // RiskRefund is a payment flagged as risky that was sent back. The reference
-// names no fields of the answer: those of a withdrawal are expected, and Raw has
+// names no fields of the response: those of a withdrawal are expected, and Raw has
 // what came.
 type RiskRefund struct {
 	RecordID   string          `json:"recordId"`

@@ -79,20 +79,20 @@ func (e *ArgumentError) Is(target error) bool { return target == error(ErrInvali
 var ErrOutcomeUnknown = errors.New("the outcome is unknown")
 
 // OutcomeUnknownError: the call changes something at CCPayment, and whether it
-// did cannot be told: the answer was lost, came too late, or was senseless.
+// did is not known: the response was lost, came too late, or made no sense.
 // Never make the call again under another order id. Look OrderID up first, with
 // [Client.WithdrawalRecord], [Client.SwapRecord] or the like. [ErrNotFound]
 // there proves that nothing happened only from ProvenAfter on: a request that is
-// stuck on its way may still be carried out as long as its timestamp is valid.
+// stuck on its way may still be performed as long as its timestamp is valid.
 type OutcomeUnknownError struct {
 	Endpoint string
 	OrderID  string // empty where the endpoint takes none
-	// ProvenAfter is when what CCPayment's records say is the last word.
+	// ProvenAfter is when CCPayment's records are final about the call.
 	ProvenAfter time.Time
 	Err         error // what went wrong
 }
 
-// requestLife is how long a signed request can be carried out: two minutes by
+// requestLife is how long a signed request can be performed: two minutes by
 // its timestamp, and as much again for clocks that differ, and a margin.
 const requestLife = 5 * time.Minute
 
@@ -108,7 +108,7 @@ func (e *OutcomeUnknownError) Error() string {
 // Unwrap gives [ErrOutcomeUnknown] and what went wrong.
 func (e *OutcomeUnknownError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
-// AnswerError: CCPayment agreed (code 10000), but its answer cannot be read:
+// AnswerError: CCPayment agreed (code 10000), but its response cannot be read:
 // a field has the wrong kind, stands there twice, or a number is beyond 40
 // digits.
 type AnswerError struct {
@@ -120,5 +120,5 @@ func (e *AnswerError) Error() string {
 	return fmt.Sprintf("ccpayment %s: the answer cannot be read: %v", e.Endpoint, e.Err)
 }
 
-// Unwrap gives what was wrong with the answer.
+// Unwrap returns what is wrong with the response.
 func (e *AnswerError) Unwrap() error { return e.Err }

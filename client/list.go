@@ -81,7 +81,7 @@ type Ref struct{ recordID, orderID string }
 // ByRecord names a record by the recordId that CCPayment gave it.
 func ByRecord(recordID string) Ref { return Ref{recordID: recordID} }
 
-// ByOrder names a record by the order id that the call which made it carried.
+// ByOrder names a record by the order id of the call that made it.
 func ByOrder(orderID string) Ref { return Ref{orderID: orderID} }
 
 func (r Ref) write(p *params) {
@@ -101,7 +101,7 @@ func record[T identified](ctx context.Context, c *Client, endpoint string, ref R
 	return answer.Record, err
 }
 
-// identified is a record: it tells by what it can be asked for.
+// identified is a record that returns a reference to itself.
 type identified interface{ ref() Ref }
 
 type recordAnswer[T identified] struct {
@@ -125,7 +125,7 @@ func (a *recordAnswer[T]) check() error {
 
 var errNoRecord = errors.New("it has no record")
 
-// recordID is the answer of every call that moves money.
+// recordIDAnswer is the data in the response to every call that moves money.
 type recordIDAnswer struct {
 	RecordID string `json:"recordId"`
 }

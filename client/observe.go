@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// Call is one request that was sent, as [WithObserver] tells of it. A call that
-// is tried again is several.
+// Call is one request that was sent, as [WithObserver] reports it. A call that is retried
+// is several.
 type Call struct {
 	// Endpoint is the endpoint's name, such as getAppDepositRecord.
 	Endpoint string
-	// Code is CCPayment's code, such as 10000 for a yes or 12002, and `other`
+	// Code is CCPayment's code, such as 10000 for success or 12002, and `other`
 	// where its reference has no such code. Where there was none: `http_` and
 	// the status, `timeout`, `canceled`, or `network`.
 	Code string
-	// Took is the time from sending to the end of the answer.
+	// Took is the time from sending to the end of the response.
 	Took time.Duration
 }
 
-// WithObserver has a function told of every request that was sent, for metrics.
-// It is called by the goroutines that call, and delays them while it runs.
+// WithObserver sets a function that is called after every request that was sent, for
+// metrics. It runs on the goroutine of the caller, which waits for it.
 func WithObserver(observe func(Call)) Option {
 	return func(c *Client) error {
 		if observe == nil {

@@ -191,7 +191,7 @@ type Invoice struct {
 	PriceSymbol string          `json:"priceSymbol"`
 	InvoiceURL  string          `json:"invoiceUrl"`
 	ExpiredAt   time.Time       `json:"expiredAt"`
-	// TotalPaidValue is CCPayment's sum in the price's unit. It carries binary
+	// TotalPaidValue is CCPayment's sum in the price's unit. It has binary
 	// noise (1.022400000000000008): add up PaidValue instead.
 	TotalPaidValue decimal.Decimal  `json:"totalPaidValue"`
 	PaidList       []InvoicePayment `json:"paidList"`

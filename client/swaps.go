@@ -70,7 +70,7 @@ func (r SwapRequest) write(p *params) {
 	p.optionalAmount("amountOutMinimum", r.AmountOutMinimum, coinDecimals)
 }
 
-// Swap is a swap that was carried out.
+// Swap is a swap that was made.
 type Swap struct {
 	RecordID string `json:"recordId"`
 	OrderID  string `json:"orderId"`

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// The errors of verifying. A receiver answers [ErrHeaders] with 400 and the
-// others with 401, and does not tell a stranger more than that.
+// The errors of verifying. A receiver responds to [ErrHeaders] with 400 and to
+// the others with 401, and says no more than that.
 var (
 	// ErrHeaders: Appid, Timestamp or Sign is missing, stands there more than
 	// once, or is malformed.
 	ErrHeaders = errors.New("signature headers are missing, repeated or malformed")
 	// ErrSignature: the app id is not ours, or none of the secrets made the
-	// signature. The two are one error, so that an answer cannot tell them apart.
+	// signature. The two are one error, so that a response cannot show which it was.
 	ErrSignature = errors.New("signature does not match")
 	// ErrStale: the signature is right, but its time is too far from now.
 	ErrStale = errors.New("timestamp is outside the tolerance")

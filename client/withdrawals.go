@@ -11,7 +11,7 @@ import (
 
 // WithdrawalRequest pays coins out to an address on a chain.
 type WithdrawalRequest struct {
-	OrderID string // your id of it, 3 to 64 characters, never used before: it is how a lost answer is looked up
+	OrderID string // your id of it, 3 to 64 characters, never used before: it finds the record if the response is lost
 	CoinID  string
 	Chain   string // symbol of the chain
 	Address string
@@ -24,7 +24,7 @@ type WithdrawalRequest struct {
 }
 
 // Withdraw pays out from the merchant's balance (applyAppWithdrawToNetwork) and
-// returns the record's id. ApiWithdrawal webhooks tell how it goes on; ask
+// returns the record's id. ApiWithdrawal webhooks report its progress; call
 // [Client.WithdrawalRecord] where none has come for two hours.
 //
 // It is never sent twice: see [OutcomeUnknownError].
@@ -56,7 +56,7 @@ type CwalletTransferRequest struct {
 
 // WithdrawToCwallet pays out from the merchant's balance to Cwallet
 // (applyAppWithdrawToCwallet) and returns the record's id. No webhook follows:
-// [Client.WithdrawalRecord] tells how it went. It is never sent twice: see
+// [Client.WithdrawalRecord] returns its outcome. It is never sent twice: see
 // [OutcomeUnknownError].
 func (c *Client) WithdrawToCwallet(ctx context.Context, r CwalletTransferRequest) (recordID string, err error) {
 	p := c.params(endpointWithdrawToCwallet)
@@ -85,7 +85,7 @@ type UserWithdrawalRequest struct {
 }
 
 // UserWithdraw pays out from a user's balance (applyUserWithdrawToNetwork) and
-// returns the record's id. UserWithdrawal webhooks tell how it goes on. It is
+// returns the record's id. UserWithdrawal webhooks report its progress. It is
 // never sent twice: see [OutcomeUnknownError].
 func (c *Client) UserWithdraw(ctx context.Context, r UserWithdrawalRequest) (recordID string, err error) {
 	p := c.params(endpointUserWithdraw)
@@ -202,7 +202,7 @@ type AutoWithdrawalFilter struct {
 
 // AutoWithdrawalRecords lists the payments out that CCPayment made by itself,
 // as the console's rules say (getAutoWithdrawRecordList). The reference names
-// no fields of the answer: those of a withdrawal are expected, and Raw has what
+// no fields of the response: those of a withdrawal are expected, and Raw has what
 // came.
 func (c *Client) AutoWithdrawalRecords(ctx context.Context, f AutoWithdrawalFilter) iter.Seq2[WithdrawalRecord, error] {
 	return list[WithdrawalRecord](ctx, c, endpointAutoWithdrawals, func(p *params) {
