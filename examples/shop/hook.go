@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// receive answers 200 only once the event is kept. All that makes the webhook
+// receive responds 200 only once the event is kept. All that makes the webhook
 // trustworthy was checked by Caddy; the token says that it came from there.
 //
 // work is how long an event keeps the shop busy, standing for what a real one

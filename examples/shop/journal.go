@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// event is one webhook. Times is how often Caddy handed its key over, and Done
+// event is one webhook. Times is how often Caddy delivered its key, and Done
 // what the shop did because of it, the first time or a later one; both follow
 // from the lines of the journal.
 type event struct {
@@ -35,7 +35,7 @@ type event struct {
 }
 
 // entry is a line of the journal: an order that was made, or a webhook that was
-// handed over.
+// delivered.
 type entry struct {
 	Order *order `json:"order,omitempty"`
 	Event *event `json:"event,omitempty"`
@@ -62,8 +62,8 @@ func openJournal(path string) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A crash can leave half a line at the end. Nobody was told that it is
-	// kept, so it is dropped and comes again.
+	// A crash can leave half a line at the end. Its event was not acknowledged, so it is
+	// dropped and comes again.
 	whole := data[:bytes.LastIndexByte(data, '\n')+1]
 	j := &journal{file: file, orders: make(map[string]*order), credited: make(map[string]bool)}
 	for line := range bytes.Lines(whole) {

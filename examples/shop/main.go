@@ -1,5 +1,5 @@
 // Command shop is the app behind Caddy: it prices carts and lets Caddy send the
-// buyers to pay, takes the webhooks that Caddy hands over, and ships and credits
+// buyers to pay, takes the webhooks that Caddy delivers, and ships and credits
 // where Caddy says so. It contains no signature code, and never looks into a
 // webhook for money.
 package main
@@ -41,8 +41,8 @@ func newHandler(j *journal, token string, work time.Duration) http.Handler {
 	return mux
 }
 
-// serve runs until the process is told to stop, then lets requests that are
-// still running finish.
+// serve runs until the process gets an interrupt or SIGTERM, then lets requests in flight
+// finish.
 func serve(server *http.Server) {
 	told, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

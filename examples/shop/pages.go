@@ -86,8 +86,8 @@ type terms struct {
 	CloseURL  string          `json:"close_url"`
 }
 
-// buy answers 402 Payment Required: Caddy takes that answer and sends the buyer
-// to pay. The form has the goods of a new order, or the id of a known one, which
+// buy responds 402 Payment Required: Caddy takes that response and sends the buyer to
+// pay. The form has the goods of a new order, or the id of a known one, which
 // is to be paid now, or of which the rest is.
 func (s shop) buy(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)

@@ -20,7 +20,7 @@ type placed struct {
 }
 
 // buy sends a cart to the shop as its page does, and has Caddy make a checkout
-// of the shop's 402. A browser would be sent there; a program is told.
+// of the shop's 402. A browser would be redirected; a program gets JSON.
 func (d *demo) buy(ctx context.Context, name string) error {
 	var p placed
 	form := url.Values{"cart": {name}, "cap": {"1"}}

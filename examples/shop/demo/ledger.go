@@ -53,7 +53,7 @@ func (d *demo) stateOf(ctx context.Context, order, want string) (state string, e
 // patience is longer than anything here takes, but for what goes wrong.
 const patience = 30 * time.Second
 
-// dealtWith waits until Caddy has tried to hand over the first webhook of a
+// dealtWith waits until Caddy has tried to deliver the first webhook of a
 // record, if it was not lost on its way.
 func (d *demo) dealtWith(ctx context.Context, recordID string) error {
 	return d.caddy.until(ctx, patience, func(ctx context.Context) bool {

@@ -1,5 +1,5 @@
 // Command demo shows the shop example at work: it starts the shop, Caddy and the
-// sandbox in CCPayment's place, plays the buyers, and compares what each saw
+// sandbox instead of CCPayment, plays the buyers, and compares what each saw
 // with what was promised.
 // It ends with 0 only if all of it was so.
 package main

@@ -50,8 +50,8 @@ type payment struct {
 }
 
 // pay plays a buyer who pays, lets the time pass that the chain takes, and
-// returns the webhooks that told of it. The shop is given the time to hear of
-// the first before the second makes it old news.
+// returns the webhooks of the payment. The shop is given the time to get the first
+// before the second supersedes it.
 func (d *demo) pay(ctx context.Context, p payment) ([]webhook, error) {
 	p.OrderID = d.orderID(p.OrderID)
 	var paid struct {
@@ -100,7 +100,7 @@ func (d *demo) control(ctx context.Context, method, what string, parameters, ans
 	return d.ask(request, answer)
 }
 
-// answersTo tells what CCPayment got for each webhook.
+// answersTo returns the response that CCPayment got to each webhook.
 func answersTo(webhooks []webhook) []answer {
 	answers := make([]answer, len(webhooks))
 	for i, w := range webhooks {

@@ -21,7 +21,7 @@ import (
 type step struct {
 	name string
 	what string // happens, for the reader
-	// do makes it happen and returns what CCPayment was answered.
+	// do makes it happen and returns the responses that CCPayment got.
 	do func(context.Context, *demo) ([]answer, error)
 
 	wantAnswers int
@@ -35,13 +35,13 @@ type step struct {
 	wantPage    string // what the buyer's page says of the order
 }
 
-// answer is what CCPayment gets; its fields can be compared.
+// answer is a response to CCPayment; its fields can be compared.
 type answer struct {
 	status int
 	body   string
 }
 
-// event is what the shop tells of one key.
+// event is what the shop reports of one key.
 type event struct {
 	Type     string `json:"type"`
 	Status   string `json:"status"`
