@@ -27,6 +27,9 @@ type liveApp struct {
 
 // Deliver implements [relay.App].
 func (a liveApp) Deliver(ctx context.Context, m relay.Message) (relay.Response, error) {
+	// The request itself, and not the copy with the context: placeholders such as
+	// {http.request.body} read it.
+	prepare(a.request, m)
 	return callApp(a.next, a.request.WithContext(ctx), m)
 }
 
@@ -43,6 +46,7 @@ func (a storedApp) Deliver(ctx context.Context, m relay.Message) (relay.Response
 	if err != nil {
 		return relay.Response{}, err
 	}
+	prepare(r, m)
 	return callApp(a.handler, r, m)
 }
 
@@ -51,7 +55,7 @@ func (a storedApp) Deliver(ctx context.Context, m relay.Message) (relay.Response
 func (a storedApp) rebuild(ctx context.Context, e ledger.Event) (*http.Request, error) {
 	target, err := url.ParseRequestURI(e.Request.URI)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", relay.ErrUndeliverable, err)
+		return nil, fmt.Errorf("rebuilding the request: %w", err)
 	}
 	r := (&http.Request{
 		Method: e.Request.Method, URL: target, RequestURI: e.Request.URI, Host: e.Request.Host,
@@ -78,7 +82,6 @@ func callApp(handler caddyhttp.Handler, r *http.Request, m relay.Message) (respo
 			panic(p)
 		}
 	}()
-	prepare(r, m)
 	setPlaceholders(r.Context(), m.Facts)
 	w := &appResponse{capture: m.Capture}
 	err = handler.ServeHTTP(w, r)

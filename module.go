@@ -136,6 +136,9 @@ func (a *App) loadGateways(ctx caddy.Context) error {
 		return fmt.Errorf("default account: %v", err)
 	}
 	for name, account := range a.Accounts {
+		if account == nil {
+			continue // whoever asks for it gets to know
+		}
 		if err := account.loadGateway(ctx); err != nil {
 			return fmt.Errorf("account %q: %v", name, err)
 		}

@@ -25,7 +25,7 @@ func explain(err error) error {
 		return nil
 	case errors.As(err, &argument):
 		return &gateway.FieldError{Field: argument.Field, Problem: argument.Problem}
-	case errors.Is(err, client.ErrOutcomeUnknown):
+	case errors.Is(err, client.ErrOutcomeUnknown) && !errors.Is(err, client.ErrOrderDuplicate): // which says enough
 		return &taggedError{gateway.ErrOutcomeUnknown, err}
 	case !errors.As(err, &refused):
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
@@ -20,9 +19,9 @@ func (e *unconfirmedError) Unwrap() error { return e.cause }
 
 // attempt confirms an event, sends it to the app once, records the outcome and
 // reports it. It goes on when the sender hangs up.
-func (r *Route) attempt(ctx context.Context, a *gateway.Account, n gateway.Notice, app App, attempt *ledger.Attempt, l *ledger.Ledger) Outcome {
+func (r *Route) attempt(ctx context.Context, n gateway.Notice, app App, attempt *ledger.Attempt, l *ledger.Ledger) Outcome {
 	ctx = context.WithoutCancel(ctx)
-	o := r.try(ctx, a, n, app, attempt, l)
+	o := r.try(ctx, n, app, attempt, l)
 	r.end(ctx, o, l)
 	if o.Kind == Delivered && o.Finding != nil {
 		r.settleAgain(ctx, o, attempt, l)
@@ -43,24 +42,20 @@ func (r *Route) end(ctx context.Context, o Outcome, l *ledger.Ledger) {
 	r.Report(o)
 }
 
-// try makes the attempt. In the background a panic fails the attempt. On a route
-// without App it passes a panic on to the server, and the next copy of the webhook
-// makes a new attempt.
-func (r *Route) try(ctx context.Context, a *gateway.Account, n gateway.Notice, app App, attempt *ledger.Attempt, l *ledger.Ledger) (o Outcome) {
-	o = Outcome{Event: attempt.Event, EventID: attempt.Event.EventID(), Attempt: attempt.Number}
-	defer func() {
-		if r.App == nil {
+// try makes the attempt. On a route without App a panic goes on to the server, and
+// the next copy of the webhook makes a new attempt.
+func (r *Route) try(ctx context.Context, n gateway.Notice, app App, attempt *ledger.Attempt, l *ledger.Ledger) (o Outcome) {
+	if r.App == nil {
+		defer func() {
 			_, _ = attempt.Finish(ctx, ledger.Ending{Failure: &failure{cause: errors.New("handing over panicked")}})
-		} else if p := recover(); p != nil {
-			o.Kind, o.Err, o.Stack = Panicked, &failure{cause: fmt.Errorf("handing over panicked: %v", p)}, debug.Stack()
-			o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err})
-		}
-	}()
+		}()
+	}
+	o = outcomeOf(attempt, 0, nil)
 	failpoint.Reach("claimed")
 	var sending ledger.Sending
-	if !r.Trust || attempt.Event.Request.Stale {
+	if r.confirms(attempt.Event) {
 		var isFinished bool
-		if sending, isFinished = r.confirm(ctx, a, n, attempt, l, &o); isFinished {
+		if sending, isFinished = r.confirm(ctx, n, attempt, l, &o); isFinished {
 			return o
 		}
 	}
@@ -101,11 +96,11 @@ func (o *Outcome) finish(ctx context.Context, attempt *ledger.Attempt, ending le
 // confirm confirms the event with the gateway and returns what the event carries to
 // the app. Where the event must not be sent now, confirm finishes the attempt, and
 // the outcome says why.
-func (r *Route) confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, attempt *ledger.Attempt, l *ledger.Ledger, o *Outcome) (s ledger.Sending, isFinished bool) {
-	ctx, cancel := context.WithTimeout(ctx, a.Budget)
+func (r *Route) confirm(ctx context.Context, n gateway.Notice, attempt *ledger.Attempt, l *ledger.Ledger, o *Outcome) (s ledger.Sending, isFinished bool) {
+	ctx, cancel := context.WithTimeout(ctx, r.Account.Budget)
 	defer cancel()
 	e, begun := attempt.Event, r.Now()
-	f, err := r.Confirm.Confirm(ctx, a, n, e, l)
+	f, err := r.Confirm.Confirm(ctx, r.Account, n, e, l)
 	var held *confirm.HeldError
 	switch {
 	case errors.As(err, &held):

@@ -3,7 +3,11 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
+	"runtime/debug"
 
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -23,31 +27,63 @@ func (r *Route) Run(ctx context.Context, l *ledger.Ledger) {
 	})
 }
 
-// work makes one attempt in the background. It reads the event's body by the gateway
-// that sent it, which need not be the route's any more.
-func (r *Route) work(attempt *ledger.Attempt, l *ledger.Ledger) (ledger.Contact, error) {
+// work makes one attempt in the background. Whatever panics in it fails the attempt.
+func (r *Route) work(attempt *ledger.Attempt, l *ledger.Ledger) (contact ledger.Contact, err error) {
 	ctx := context.Background()
-	switch e := attempt.Event; {
-	case e.BodyDamaged:
-		return r.bury(ctx, attempt, errors.New("its body is damaged in the ledger: ask CCPayment to send it again"), l)
-	case e.Body == nil:
-		return r.bury(ctx, attempt, errors.New("its body was pruned after the retention time: ask CCPayment to send it again"), l)
-	}
-	a, ok := r.AccountOf(attempt.Event)
-	if !ok {
-		return r.strand(ctx, attempt, l)
-	}
-	n, err := a.Gateway.Read(attempt.Event.Body)
-	if err != nil {
+	defer func() {
+		if p := recover(); p != nil {
+			o := outcomeOf(attempt, Panicked, &failure{cause: fmt.Errorf("handing over panicked: %v", p)})
+			o.Stack = debug.Stack()
+			o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err})
+			r.end(ctx, o, l)
+			contact, err = o.contact()
+		}
+	}()
+	n, err := r.reread(attempt.Event)
+	var other *otherGatewayError
+	switch {
+	case errors.As(err, &other):
+		return r.postpone(ctx, attempt, other, l)
+	case err != nil:
 		return r.bury(ctx, attempt, err, l)
 	}
-	return r.attempt(ctx, a, n, r.App, attempt, l).contact()
+	return r.attempt(ctx, n, r.App, attempt, l).contact()
+}
+
+// otherGatewayError: an event came from another gateway than the route's, which
+// cannot confirm it.
+type otherGatewayError struct{ came, is string }
+
+func (e *otherGatewayError) Error() string {
+	return fmt.Sprintf("it came for an account at %s, and the route has one at %s now", e.came, e.is)
+}
+
+// reread reads a stored event's body by the gateway that it came from. What the
+// route's account makes of it, as of every event of the route, is another matter.
+func (r *Route) reread(e ledger.Event) (gateway.Notice, error) {
+	switch {
+	case e.BodyDamaged:
+		return gateway.Notice{}, errors.New("its body is damaged in the ledger: ask CCPayment to send it again")
+	case e.Body == nil:
+		return gateway.Notice{}, errors.New("its body was pruned after the retention time: ask CCPayment to send it again")
+	}
+	if _, err := url.ParseRequestURI(e.Request.URI); err != nil {
+		return gateway.Notice{}, fmt.Errorf("the event's request cannot be made again: %w", err)
+	}
+	from, ok := r.AccountOf(e)
+	if !ok {
+		from = r.Account
+	}
+	if came, is := from.Info, r.Account.Info; came.Name != is.Name && r.confirms(e) {
+		return gateway.Notice{}, &otherGatewayError{came.Title, is.Title}
+	}
+	return from.Gateway.Read(e.Body)
 }
 
 // bury makes an event dead that cannot be sent: its body is gone, damaged or
 // unreadable.
 func (r *Route) bury(ctx context.Context, attempt *ledger.Attempt, failure error, l *ledger.Ledger) (ledger.Contact, error) {
-	o := Outcome{Kind: Undeliverable, Event: attempt.Event, EventID: attempt.Event.EventID(), Attempt: attempt.Number, Err: failure}
+	o := outcomeOf(attempt, Undeliverable, failure)
 	if _, err := attempt.Sent(ctx, ledger.Sending{}); err != nil {
 		o.Kind, o.Err = Unavailable, err
 	} else {
@@ -57,13 +93,10 @@ func (r *Route) bury(ctx context.Context, attempt *ledger.Attempt, failure error
 	return o.contact()
 }
 
-// strand ends the attempt at an event whose account is not configured any more. The
-// event stays due: it can be confirmed once the account is back.
-func (r *Route) strand(ctx context.Context, attempt *ledger.Attempt, l *ledger.Ledger) (ledger.Contact, error) {
-	o := Outcome{
-		Kind: Unconfirmed, Event: attempt.Event, EventID: attempt.Event.EventID(), Attempt: attempt.Number,
-		Err: &unconfirmedError{errors.New("the account that it came for is not configured any more")},
-	}
+// postpone ends the attempt at an event that cannot be confirmed on this route. It is
+// retried as long as any event.
+func (r *Route) postpone(ctx context.Context, attempt *ledger.Attempt, failure error, l *ledger.Ledger) (ledger.Contact, error) {
+	o := outcomeOf(attempt, Unconfirmed, &unconfirmedError{failure})
 	o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err, Untried: true})
 	r.end(ctx, o, l)
 	return o.contact()

@@ -14,9 +14,8 @@ import (
 // App is the app behind a route.
 type App interface {
 	// Deliver sends the message and returns the app's response. The error is a
-	// [*CallError] where the app could not be reached or broke off, and wraps
-	// [ErrUndeliverable] where the message can never be sent. The context ends when
-	// the attempt's time is over.
+	// [*CallError] where the app could not be reached or broke off. The context ends
+	// when the attempt's time is over.
 	Deliver(ctx context.Context, m Message) (Response, error)
 }
 

@@ -62,6 +62,10 @@ type Outcome struct {
 	Stack []byte
 }
 
+func outcomeOf(attempt *ledger.Attempt, kind Kind, err error) Outcome {
+	return Outcome{Kind: kind, Event: attempt.Event, EventID: attempt.Event.EventID(), Attempt: attempt.Number, Err: err}
+}
+
 // contact reports whether the attempt reached the app, and the error of recording its
 // outcome.
 func (o Outcome) contact() (ledger.Contact, error) {

@@ -43,7 +43,7 @@ func (r *Route) Receive(ctx context.Context, n gateway.Notice, e ledger.Event, n
 	case verdict != ledger.Deliver:
 		return r.decided(verdict)
 	}
-	return r.attempted(r.attempt(ctx, r.Account, n, next, attempt, l))
+	return r.attempted(r.attempt(ctx, n, next, attempt, l))
 }
 
 // unavailable reports that the ledger cannot be used.

@@ -21,9 +21,6 @@ type CallError struct {
 func (e *CallError) Error() string { return e.Err.Error() }
 func (e *CallError) Unwrap() error { return e.Err }
 
-// ErrUndeliverable: the event's request cannot be made again.
-var ErrUndeliverable = errors.New("the event's request cannot be made again")
-
 // failure is why the app did not acknowledge an event.
 type failure struct {
 	cause    error
@@ -43,8 +40,6 @@ func (r *Route) judge(w Response, err error) *failure {
 	case errors.As(err, &call):
 		unreached := call.Status >= http.StatusBadGateway && call.Status <= http.StatusGatewayTimeout
 		return &failure{cause: call.Err, timedOut: call.Status == http.StatusGatewayTimeout, unreached: unreached, again: r.again(call.Status, nil)}
-	case errors.Is(err, ErrUndeliverable):
-		return &failure{cause: err, again: ledger.Again{Never: true}}
 	case err != nil:
 		return &failure{cause: err}
 	case w.Status == 0:

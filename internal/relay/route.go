@@ -77,3 +77,6 @@ func (r *Route) Event(n gateway.Notice, request ledger.Request, body []byte, at 
 const leaseMargin = 30 * time.Second
 
 func (r *Route) lease() time.Duration { return r.Timeout + r.Account.Budget + leaseMargin }
+
+// confirms reports whether the route asks the gateway about an event.
+func (r *Route) confirms(e ledger.Event) bool { return !r.Trust || e.Request.Stale }
