@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // Account is a configured merchant account.
@@ -45,6 +47,17 @@ type OpenOptions struct {
 	// Observe, if set, is called after each try of an API call.
 	Observe func(Call)
 	Now     func() time.Time
+	// Logger, if set, takes warnings about options that may be a mistake.
+	Logger *zap.Logger
+
+	// Watch, if set, has apply called whenever a file has changed that one of the texts
+	// names by a placeholder, {file./path}. The driver calls it before it reads the
+	// files for the first time. apply reads them again; on an error the account goes on
+	// as it was. It may be called while the account is in use.
+	Watch func(apply func() error, texts ...string)
+	// Grace is how long a webhook secret that a changed file has replaced still
+	// verifies webhooks; 0: not at all.
+	Grace time.Duration
 }
 
 // Call is one try of an API call, for metrics.

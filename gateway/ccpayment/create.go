@@ -57,13 +57,13 @@ func (v *V2) Terms(ctx context.Context, p gateway.Price) (gateway.Terms, error) 
 // createAppOrderDepositAddress.
 func (v *V2) Create(ctx context.Context, o gateway.NewOrder) (gateway.Checkout, error) {
 	if o.IsInvoice() {
-		page, err := v.api.CreateInvoice(ctx, client.InvoiceRequest{
+		page, err := v.Client().CreateInvoice(ctx, client.InvoiceRequest{
 			OrderID: o.ID, Price: o.Amount, PriceFiatID: o.FiatID, PriceCoinID: o.CoinID, Product: o.Product,
 			ReturnURL: o.ReturnURL, CloseURL: o.CloseURL, NotifyURL: o.NotifyURL, ExpiredAt: o.Expires, BuyerEmail: o.BuyerEmail,
 		})
 		return gateway.Checkout{URL: page, ExpiresAt: expiry(o, invoiceExpiry)}, explain(err)
 	}
-	made, err := v.api.CreateDepositOrder(ctx, client.DepositOrderRequest{
+	made, err := v.Client().CreateDepositOrder(ctx, client.DepositOrderRequest{
 		OrderID: o.ID, CoinID: o.PayCoinID, Chain: o.Chain, Price: o.Amount, FiatID: o.FiatID, ExpiredAt: o.Expires,
 		BuyerEmail: o.BuyerEmail, GenerateCheckoutURL: true, Product: o.Product, ReturnURL: o.ReturnURL,
 		CloseURL: o.CloseURL, NotifyURL: o.NotifyURL,

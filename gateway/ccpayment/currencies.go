@@ -26,7 +26,6 @@ type coin struct{ id, symbol, chain string }
 // people use. It caches the lists, and uses an old one while CCPayment cannot be
 // reached.
 type symbols struct {
-	api *client.Client
 	now func() time.Time
 
 	fiats cachedList[client.Fiat]
@@ -36,10 +35,11 @@ type symbols struct {
 // symbolsAge is how old a list may be before it is read again.
 const symbolsAge = 10 * time.Minute
 
-func newSymbols(api *client.Client, now func() time.Time) *symbols {
+func newSymbols(api func() *client.Client, now func() time.Time) *symbols {
 	return &symbols{
-		api: api, now: now,
-		fiats: cachedList[client.Fiat]{read: api.Fiats}, coins: cachedList[client.Coin]{read: api.Coins},
+		now:   now,
+		fiats: cachedList[client.Fiat]{read: func(ctx context.Context) ([]client.Fiat, error) { return api().Fiats(ctx) }},
+		coins: cachedList[client.Coin]{read: func(ctx context.Context) ([]client.Coin, error) { return api().Coins(ctx) }},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -70,8 +71,46 @@ func (o *Options) IsSet() bool {
 }
 
 // Open implements [gateway.Driver]. Only the default account falls back to the
-// environment variables: two accounts with one secret are a mistake.
+// environment's names: two accounts with one secret are a mistake.
 func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
+	var v *V2
+	if o.Watch != nil {
+		o.Watch(func() error {
+			c, err := m.resolve(o)
+			if err != nil {
+				return err
+			}
+			return v.Rotate(c)
+		}, m.watched()...)
+	}
+	c, err := m.resolve(o)
+	if err != nil {
+		return nil, err
+	}
+	v, err = New(c, o)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// watched are the texts that name files which hold secrets or keys.
+func (m *Module) watched() []string {
+	texts := []string{m.AppSecret}
+	for _, p := range m.PreviousSecrets {
+		texts = append(texts, p.Secret, p.Until)
+	}
+	repl := caddy.NewReplacer()
+	for _, file := range []string{m.WebhookKey, m.PrivateKey} {
+		if path, err := placeholder.Optional(repl, "", file); err == nil && path != "" {
+			texts = append(texts, "{file."+path+"}")
+		}
+	}
+	return texts
+}
+
+// resolve reads the options, and the files that they name.
+func (m *Module) resolve(o gateway.OpenOptions) (Config, error) {
 	appID, appSecret := m.AppID, m.AppSecret
 	if o.Account == "" {
 		if appID == "" {
@@ -85,25 +124,30 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	var c Config
 	var err error
 	if c.AppID, err = placeholder.Required(repl, "app_id", appID); err != nil {
-		return nil, err
+		return c, err
 	}
 	if c.AppSecret, err = placeholder.Required(repl, "app_secret", appSecret); err != nil {
-		return nil, err
+		return c, err
+	}
+	if isQuoted(c.AppSecret) && o.Logger != nil {
+		o.Logger.Warn("app_secret begins and ends with a quote: quotes in an env file are part of the value, take them out",
+			zap.String("account", o.Account))
 	}
 	for _, p := range m.PreviousSecrets {
 		previous, err := p.resolve(repl)
 		if err != nil {
-			return nil, fmt.Errorf("previous_secret: %v", err)
+			return c, fmt.Errorf("previous_secret: %v", err)
 		}
 		c.Previous = append(c.Previous, previous)
 	}
 	if c.BaseURL, err = placeholder.Optional(repl, "base_url", m.BaseURL); err != nil {
-		return nil, err
+		return c, err
 	}
-	if err := m.readKeys(repl, &c); err != nil {
-		return nil, err
-	}
-	return New(c, o)
+	return c, m.readKeys(repl, &c)
+}
+
+func isQuoted(text string) bool {
+	return len(text) > 1 && (text[0] == '"' || text[0] == '\'') && text[len(text)-1] == text[0]
 }
 
 func (p PreviousSecret) resolve(repl *caddy.Replacer) (PreviousKey, error) {

@@ -23,18 +23,23 @@ type reads struct {
 	invoices atomic.Bool
 }
 
-func newReads(api *client.Client) *reads {
+// newReads returns the reads by the client that an account has at the time.
+func newReads(api func() *client.Client) *reads {
 	return &reads{
-		deposit:     coalesce.New(api.DepositRecord),
-		userDeposit: coalesce.New(api.UserDepositRecord),
+		deposit: coalesce.New(func(ctx context.Context, id string) (client.DepositRecord, error) {
+			return api().DepositRecord(ctx, id)
+		}),
+		userDeposit: coalesce.New(func(ctx context.Context, id string) (client.DepositRecord, error) {
+			return api().UserDepositRecord(ctx, id)
+		}),
 		withdrawal: coalesce.New(func(ctx context.Context, id string) (client.WithdrawalRecord, error) {
-			return api.WithdrawalRecord(ctx, client.ByRecord(id))
+			return api().WithdrawalRecord(ctx, client.ByRecord(id))
 		}),
 		userWithdrawal: coalesce.New(func(ctx context.Context, id string) (client.WithdrawalRecord, error) {
-			return api.UserWithdrawalRecord(ctx, client.ByRecord(id))
+			return api().UserWithdrawalRecord(ctx, client.ByRecord(id))
 		}),
-		order:   coalesce.New(api.DepositOrder),
-		invoice: coalesce.New(api.Invoice),
+		order:   coalesce.New(func(ctx context.Context, id string) (client.DepositOrder, error) { return api().DepositOrder(ctx, id) }),
+		invoice: coalesce.New(func(ctx context.Context, id string) (client.Invoice, error) { return api().Invoice(ctx, id) }),
 	}
 }
 
@@ -86,6 +91,6 @@ func risk(r client.Risk) ledger.Risk {
 // Resend implements [gateway.Resender] by webhook/resend, which sends webhooks again that
 // were acknowledged, too.
 func (v *V2) Resend(ctx context.Context, r gateway.ResendRequest) (int, error) {
-	count, err := v.api.ResendWebhooks(ctx, client.ResendRequest{From: r.From, To: r.To, RecordIDs: r.RecordIDs, All: true, Type: r.Type})
+	count, err := v.Client().ResendWebhooks(ctx, client.ResendRequest{From: r.From, To: r.To, RecordIDs: r.RecordIDs, All: true, Type: r.Type})
 	return count, explain(err)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
@@ -35,61 +36,28 @@ type PreviousKey struct {
 
 // V2 is a merchant account at CCPayment's V2 API. It implements [gateway.Gateway].
 type V2 struct {
-	secret     string
-	current    *client.HMAC
-	previous   []previousHMAC
-	webhookKey *rsa.PublicKey
-	api        *client.Client
-	reads      *reads
-	symbols    *symbols
-	info       gateway.Info
+	options gateway.OpenOptions
+	keys    atomic.Pointer[keys]
+	reads   *reads
+	symbols *symbols
+	info    gateway.Info
 }
 
 // New returns an account. It makes no API call.
 func New(c Config, o gateway.OpenOptions) (*V2, error) {
-	current, err := newHMAC(c.AppID, c.AppSecret)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	v := &V2{options: o}
+	k, err := newKeys(c, o)
 	if err != nil {
 		return nil, err
 	}
-	v := &V2{secret: c.AppSecret, current: current, webhookKey: c.WebhookKey}
-	for _, p := range c.Previous {
-		key, err := newHMAC(c.AppID, p.Secret)
-		if err != nil {
-			return nil, err
-		}
-		v.previous = append(v.previous, previousHMAC{key: key, until: p.Until})
-	}
-	options := []client.Option{client.WithTimeout(o.Timeout)}
-	if o.Observe != nil {
-		options = append(options, client.WithObserver(func(c client.Call) {
-			o.Observe(gateway.Call{Endpoint: c.Endpoint, Code: c.Code, Took: c.Took})
-		}))
-	}
-	if o.HTTP != nil {
-		options = append(options, client.WithHTTPClient(o.HTTP))
-	}
-	if c.BaseURL != "" {
-		options = append(options, client.WithBaseURL(c.BaseURL))
-	}
-	if c.PrivateKey != nil {
-		options = append(options, client.WithPrivateKey(c.PrivateKey))
-	}
-	v.api, err = client.New(client.Credentials{AppID: c.AppID, AppSecret: c.AppSecret}, options...)
-	if err != nil {
-		return nil, err
-	}
-	v.reads = newReads(v.api)
-	now := o.Now
-	if now == nil {
-		now = time.Now
-	}
-	v.symbols = newSymbols(v.api, now)
-	v.info = newInfo(c.AppID, v.api.BaseURL())
+	v.keys.Store(k)
+	v.reads = newReads(v.Client)
+	v.symbols = newSymbols(v.Client, o.Now)
+	v.info = newInfo(c.AppID, k.api.BaseURL())
 	return v, nil
-}
-
-func newHMAC(appID, secret string) (*client.HMAC, error) {
-	return client.NewHMAC(client.Credentials{AppID: appID, AppSecret: secret})
 }
 
 const (
@@ -139,11 +107,11 @@ func (v *V2) Info() gateway.Info { return v.info }
 
 // Key implements [gateway.Gateway].
 func (v *V2) Key(purpose string) []byte {
-	return gateway.DeriveKey(v.secret, v.info.AccountID, purpose)
+	return gateway.DeriveKey(v.keys.Load().secret, v.info.AccountID, purpose)
 }
 
 // Client returns the account's API client.
-func (v *V2) Client() *client.Client { return v.api }
+func (v *V2) Client() *client.Client { return v.keys.Load().api }
 
 // Scheme implements [gateway.Schemer].
 func (v *V2) Scheme(name string) (gateway.Webhooks, error) {
@@ -151,7 +119,7 @@ func (v *V2) Scheme(name string) (gateway.Webhooks, error) {
 	case "hmac":
 		return v, nil
 	case "rsa":
-		if v.webhookKey == nil {
+		if v.keys.Load().webhookKey == nil {
 			return nil, errors.New("scheme rsa needs the account's webhook_key")
 		}
 		return rsaWebhooks{v}, nil

@@ -19,13 +19,6 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
-type previousHMAC struct {
-	key   *client.HMAC
-	until time.Time // zero: no end
-}
-
-func (p previousHMAC) ended(now time.Time) bool { return !p.until.IsZero() && now.After(p.until) }
-
 // Verify implements [gateway.Webhooks]: hex HMAC-SHA256 over app id, timestamp
 // and body.
 func (v *V2) Verify(r gateway.Request, now time.Time) (time.Time, error) {
@@ -51,7 +44,7 @@ func (v rsaWebhooks) Verify(r gateway.Request, _ time.Time) (time.Time, error) {
 		text := sha256.New()
 		text.Write([]byte(v.info.AccountID + signed.Timestamp))
 		text.Write(r.Body)
-		return rsa.VerifyPKCS1v15(v.webhookKey, crypto.SHA256, text.Sum(nil), signature) == nil, nil
+		return rsa.VerifyPKCS1v15(v.keys.Load().webhookKey, crypto.SHA256, text.Sum(nil), signature) == nil, nil
 	})
 }
 
@@ -78,12 +71,14 @@ func (v *V2) verify(header http.Header, matches func(client.SignatureHeaders) (b
 // matchesHMAC reports whether any live secret made the signature. All are
 // tried, whichever matches.
 func (v *V2) matchesHMAC(signed client.SignatureHeaders, body []byte, now time.Time) bool {
-	matches := v.current.Matches(signed.Timestamp, body, signed.Sign)
-	for _, p := range v.previous {
-		if p.ended(now) {
-			continue
+	k := v.keys.Load()
+	matches := k.current.Matches(signed.Timestamp, body, signed.Sign)
+	for _, list := range [][]previousHMAC{k.previous, k.graced} {
+		for _, p := range list {
+			if !p.ended(now) {
+				matches = p.key.Matches(signed.Timestamp, body, signed.Sign) || matches
+			}
 		}
-		matches = p.key.Matches(signed.Timestamp, body, signed.Sign) || matches
 	}
 	return matches
 }
@@ -111,7 +106,9 @@ func (v *V2) Sign(now time.Time, body []byte) [][2]string {
 }
 
 // SignAt returns the signature with this Timestamp header.
-func (v *V2) SignAt(timestamp string, body []byte) string { return v.current.Sign(timestamp, body) }
+func (v *V2) SignAt(timestamp string, body []byte) string {
+	return v.keys.Load().current.Sign(timestamp, body)
+}
 
 // Signature says which of an account's secrets made a signature, to find out what is
 // wrong with one.
@@ -126,10 +123,11 @@ type Signature struct {
 
 // Explain finds which of the account's secrets made a signature.
 func (v *V2) Explain(timestamp string, body []byte, sign string, now time.Time) Signature {
-	if v.current.Matches(timestamp, body, sign) {
+	k := v.keys.Load()
+	if k.current.Matches(timestamp, body, sign) {
 		return Signature{Matches: true}
 	}
-	for i, p := range v.previous {
+	for i, p := range k.previous {
 		if p.key.Matches(timestamp, body, sign) {
 			return Signature{Matches: true, Previous: i + 1, Ended: p.ended(now)}
 		}

@@ -59,13 +59,14 @@ func FuzzVerify(f *testing.F) {
 	f.Add("app-124", "1710232720", "", byte(128), []byte(fuzzWebhook), []byte(fuzzWebhook))
 	f.Add("", "", "", byte(4), []byte(""), []byte(""))
 	now := time.Unix(1_710_232_720, 0)
-	g := &V2{
-		info: gateway.Info{AccountID: fuzzAppID}, current: fuzzHMAC(f, "current"),
+	g := &V2{info: gateway.Info{AccountID: fuzzAppID}}
+	g.keys.Store(&keys{
+		current: fuzzHMAC(f, "current"),
 		previous: []previousHMAC{
 			{key: fuzzHMAC(f, "previous")},
 			{key: fuzzHMAC(f, "ended"), until: now.Add(-time.Second)},
 		},
-	}
+	})
 	secrets := []string{"current", "previous", "ended", "a stranger's"}
 	f.Fuzz(func(t *testing.T, appID, timestamp, sign string, signer byte, signed, body []byte) {
 		if int(signer) < len(secrets) {
@@ -110,7 +111,8 @@ func FuzzVerifyRSA(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	g := rsaWebhooks{&V2{info: gateway.Info{AccountID: fuzzAppID}, webhookKey: &key.PublicKey}}
+	g := rsaWebhooks{&V2{info: gateway.Info{AccountID: fuzzAppID}}}
+	g.keys.Store(&keys{webhookKey: &key.PublicKey})
 	f.Add(fuzzAppID, "1710232720", "genuine", []byte(fuzzWebhook))
 	f.Add(fuzzAppID, "1710232720", "", []byte(fuzzWebhook))
 	f.Add(fuzzAppID, "1710232720", "AAAA", []byte(fuzzWebhook))

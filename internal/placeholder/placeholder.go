@@ -27,6 +27,9 @@ func Required(repl Replacer, name, text string) (string, error) {
 func Optional(repl Replacer, name, text string) (string, error) {
 	value, err := repl.ReplaceOrErr(text, true, true)
 	if err != nil {
+		if strings.Contains(text, "{env.") {
+			err = fmt.Errorf("%v (a running Caddy keeps the environment that it was started with: restart it, or use a file, {file./path}, which is read again when it changes)", err)
+		}
 		return "", fmt.Errorf("%s: %v", name, err)
 	}
 	value = strings.TrimSpace(value)
