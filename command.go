@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	gatewayv2 "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/cli"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 )
@@ -42,20 +43,21 @@ Exit codes: 0 done, 2 wrong usage, 3 refused or not found, 4 unreachable.`,
 }
 
 // commandApp is the app of the configuration that --config names, or one without
-// options.
-func commandApp(fl caddycmd.Flags) (*App, error) {
-	file := fl.String("config")
-	app := &App{now: time.Now}
+// options, and the account's name. The account's gateway module is loaded, and no
+// other: it lives as long as the command.
+func commandApp(fl caddycmd.Flags) (app *App, name string, err error) {
+	file, name := fl.String("config"), fl.String("account")
+	app = &App{now: time.Now}
 	if file == "" {
-		if fl.String("account") != "" {
-			return nil, errors.New("--account picks one from the configuration that --config names")
+		if name != "" {
+			return nil, "", errors.New("--account picks one from the configuration that --config names")
 		}
 		app.BaseURL = os.Getenv("CCPAYMENT_BASE_URL")
-		return app, nil
+		return app, "", nil
 	}
 	config, _, _, err := caddycmd.LoadConfig(file, fl.String("adapter"))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var apps struct {
 		Apps struct {
@@ -64,40 +66,53 @@ func commandApp(fl caddycmd.Flags) (*App, error) {
 	}
 	apps.Apps.CCPayment = app
 	if err := json.Unmarshal(config, &apps); err != nil {
-		return nil, fmt.Errorf("reading the configuration: %v", err)
+		return nil, "", fmt.Errorf("reading the configuration: %v", err)
 	}
-	return app, nil
+	account := &app.Account
+	if name != "" {
+		account = app.Accounts[name]
+	}
+	if account == nil {
+		return app, name, nil // whoever asks for it gets to know
+	}
+	ctx, _ := caddy.NewContext(caddy.Context{Context: context.Background()})
+	return app, name, account.loadGateway(ctx)
 }
 
 // commandAccount opens the account of the environment, or of the configuration
 // that --config names.
 func commandAccount(fl caddycmd.Flags) (*gateway.Account, error) {
-	app, err := commandApp(fl)
+	app, name, err := commandApp(fl)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
-	defer cancel()
-	if err := app.loadGateways(ctx); err != nil {
-		return nil, err
-	}
-	return app.account(fl.String("account"))
+	return app.account(name)
 }
 
 // commandAppID is the app id of the environment, or of the configuration that
 // --config names. It needs no app secret: a link is made where there is none.
 func commandAppID(fl caddycmd.Flags) (string, error) {
-	app, err := commandApp(fl)
+	app, name, err := commandApp(fl)
 	if err != nil {
 		return "", err
 	}
 	account := &app.Account
-	if name := fl.String("account"); name != "" {
+	if name != "" {
 		if account = app.Accounts[name]; account == nil {
 			return "", fmt.Errorf("account %q is not configured", name)
 		}
-	} else if account.AppID == "" {
-		return placeholder.Required(caddy.NewReplacer(), "app_id", "{env.CCPAYMENT_APP_ID}")
 	}
-	return placeholder.Required(caddy.NewReplacer(), "app_id", account.AppID)
+	options := &account.Options
+	if account.driver != nil {
+		module, ok := account.driver.(*gatewayv2.Module)
+		if !ok {
+			return "", errors.New("this command is for accounts at CCPayment")
+		}
+		options = &module.Options
+	}
+	appID := options.AppID
+	if appID == "" && name == "" {
+		appID = "{env.CCPAYMENT_APP_ID}"
+	}
+	return placeholder.Required(caddy.NewReplacer(), "app_id", appID)
 }

@@ -149,7 +149,8 @@ func (h *Webhook) report(o relay.Outcome) {
 	}
 	if f := o.Finding; f != nil {
 		if f.Asked {
-			h.app.confirmedAt.Store(&f.AskedAt)
+			at := f.AskedAt // and not the finding, which has the event
+			h.app.confirmedAt.Store(&at)
 		}
 		if f.LeftTo != "" {
 			h.logger.Info("another payment of the order, which is still to come, will tell the app to fulfil it",
@@ -241,7 +242,10 @@ func (h *Webhook) reportRejected(reason, clientIP string) {
 // rejectionsOf returns the limit of a route's Caddy events for refused webhooks,
 // which all handlers of the route share.
 func (a *App) rejectionsOf(route string) *rate.Limiter {
-	limiter, _ := a.rejections.LoadOrStore(route, rate.NewLimiter(rate.Every(time.Second), 1))
+	limiter, ok := a.rejections.Load(route)
+	if !ok {
+		limiter, _ = a.rejections.LoadOrStore(route, rate.NewLimiter(rate.Every(time.Second), 1))
+	}
 	return limiter.(*rate.Limiter)
 }
 

@@ -2,5 +2,6 @@ package ccpayment
 
 // The default modules, which a Caddy built with this package has.
 import (
+	_ "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 	_ "github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )

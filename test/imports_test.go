@@ -27,22 +27,24 @@ var mayImport = map[string][]string{
 	"internal/subcommand": {},
 	// Resolves placeholders for guest modules and the root.
 	"internal/placeholder": {},
+	// Reads secrets again when their files change.
+	"internal/secrets": {},
 
 	"gateway":         {"ledger", "settle"},
 	"internal/reload": {"ledger"},
 	"ledger/*":        {"ledger"},
-	"store/*":         {"ledger", "internal/placeholder"},
+	"store/*":         {"ledger"},
 
 	"gateway/ccpayment": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/placeholder", "client"},
 	"internal/confirm":  {"gateway", "ledger", "settle"},
-	"internal/operator": {"gateway", "ledger"},
+	"internal/operator": {"gateway", "ledger", "internal/secrets"},
 
 	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/failpoint"},
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson"},
-	"internal/adminapi": {"internal/operator", "gateway", "ledger", "settle"},
+	"internal/adminapi": {"internal/operator", "ledger", "settle"},
 
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "client", "internal/strictjson"},
-	"internal/cli":      {"internal/adminapi", "internal/operator", "internal/confirm", "internal/checkout", "gateway/ccpayment", "ledger", "client", "internal/subcommand"},
+	"internal/cli":      {"internal/adminapi", "internal/confirm", "internal/checkout", "gateway", "gateway/ccpayment", "ledger", "client", "internal/subcommand"},
 
 	"sandbox":        {"sandbox/hosted", "internal/subcommand"},
 	"sandbox/hosted": {},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -257,7 +258,7 @@ func text(d *caddyfile.Dispenser, into *string) error {
 	if !d.AllArgs(into) {
 		return d.ArgErr()
 	}
-	if *into == "" {
+	if strings.TrimSpace(*into) == "" {
 		return d.Errf("%s is empty", option)
 	}
 	return nil

@@ -2,6 +2,7 @@ package confirm
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -128,6 +129,11 @@ func askOtherRisks(ctx context.Context, a *gateway.Account, typ string, order ga
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
+			defer func() {
+				if p := recover(); p != nil {
+					cancel(fmt.Errorf("reading the record of another payment panicked: %v", p))
+				}
+			}()
 			other, err := a.Gateway.Record(ctx, gateway.Notice{Type: typ, RecordID: payment.RecordID})
 			if err != nil {
 				cancel(explain(a.Info, "record of another payment", err))

@@ -42,12 +42,15 @@ func (r *Route) end(ctx context.Context, o Outcome, l *ledger.Ledger) {
 	r.Report(o)
 }
 
+// errPanicked is what copies of a webhook learn whose attempt panicked.
+var errPanicked error = &failure{cause: errors.New("handing over panicked")}
+
 // try makes the attempt. On a route without App a panic goes on to the server, and
 // the next copy of the webhook makes a new attempt.
 func (r *Route) try(ctx context.Context, n gateway.Notice, app App, attempt *ledger.Attempt, l *ledger.Ledger) (o Outcome) {
 	if r.App == nil {
 		defer func() {
-			_, _ = attempt.Finish(ctx, ledger.Ending{Failure: &failure{cause: errors.New("handing over panicked")}})
+			_, _ = attempt.Finish(ctx, ledger.Ending{Failure: errPanicked})
 		}()
 	}
 	o = outcomeOf(attempt, 0, nil)

@@ -63,9 +63,9 @@ func (e *otherGatewayError) Error() string {
 func (r *Route) reread(e ledger.Event) (gateway.Notice, error) {
 	switch {
 	case e.BodyDamaged:
-		return gateway.Notice{}, errors.New("its body is damaged in the ledger: ask CCPayment to send it again")
+		return gateway.Notice{}, fmt.Errorf("its body is damaged in the ledger: ask %s to send it again", r.Account.Info.Title)
 	case e.Body == nil:
-		return gateway.Notice{}, errors.New("its body was pruned after the retention time: ask CCPayment to send it again")
+		return gateway.Notice{}, fmt.Errorf("its body was pruned after the retention time: ask %s to send it again", r.Account.Info.Title)
 	}
 	if _, err := url.ParseRequestURI(e.Request.URI); err != nil {
 		return gateway.Notice{}, fmt.Errorf("the event's request cannot be made again: %w", err)

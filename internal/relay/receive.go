@@ -31,19 +31,28 @@ func (r *Route) Receive(ctx context.Context, n gateway.Notice, e ledger.Event, n
 	verdict, attempt, err := l.Begin(ctx, e, ledger.Options{
 		Ignore: ignore, Lease: r.lease(), Wait: r.Wait, Rank: r.Account.Info.Rank,
 	})
+	switch {
+	case err != nil:
+		return r.notBegun(ctx, err)
+	case verdict != ledger.Deliver:
+		return r.decided(verdict)
+	}
+	return r.attempted(r.attempt(ctx, n, next, attempt, l))
+}
+
+// notBegun is the reply where no attempt could be made: another one failed that this
+// webhook is a copy of, or is still in flight; or the ledger cannot be used.
+func (r *Route) notBegun(ctx context.Context, err error) Reply {
 	var unconfirmed *unconfirmedError
 	var failure *failure
 	switch {
 	case errors.As(err, &unconfirmed), errors.As(err, &failure):
 		return failed(err, "shared", "shared")
-	case errors.Is(err, ledger.ErrInFlight), err != nil && ctx.Err() != nil: // or the sender has stopped waiting
+	case errors.Is(err, ledger.ErrInFlight), ctx.Err() != nil: // or the sender has stopped waiting
 		return later(http.StatusServiceUnavailable, "in_flight", "a copy of this event is being handed over", nil)
-	case err != nil:
+	default:
 		return r.unavailable(err)
-	case verdict != ledger.Deliver:
-		return r.decided(verdict)
 	}
-	return r.attempted(r.attempt(ctx, n, next, attempt, l))
 }
 
 // unavailable reports that the ledger cannot be used.

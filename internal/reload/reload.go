@@ -196,8 +196,10 @@ func (s *Shared) enter(h *Handle) {
 func (s *Shared) ready(h *Handle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.holders[h] = true
-	s.advance()
+	if _, holds := s.holders[h]; holds {
+		s.holders[h] = true
+		s.advance()
+	}
 }
 
 // leave removes a configuration from the queue. If its routes deliver, it stops them
