@@ -44,6 +44,7 @@ func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
 //		base_url        <url>
 //		api_timeout     <duration>
 //		webhook_url     <url>
+//		file_grace      <duration>
 //		gateway <module> { … }
 //		store <module> { … }
 //		account <name> {
@@ -56,6 +57,7 @@ func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
 //			base_url        <url>
 //			api_timeout     <duration>
 //			webhook_url     <url>
+//			file_grace      <duration>
 //			gateway <module> { … }
 //		}
 //	}
@@ -83,7 +85,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				return nil, err
 			}
 		default:
-			if err := parseAccount(d, &app.Account, option, accountOptions+", store, account, gateway"); err != nil {
+			if err := parseAccount(d, &app.Account, option, accountOptions+", store, account, gateway, file_grace"); err != nil {
 				return nil, err
 			}
 		}
@@ -104,7 +106,7 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 	}
 	account := new(Account)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := parseAccount(d, account, d.Val(), accountOptions+", gateway"); err != nil {
+		if err := parseAccount(d, account, d.Val(), accountOptions+", gateway, file_grace"); err != nil {
 			return err
 		}
 	}
@@ -127,6 +129,8 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 		return oneDuration(d, &a.APITimeout)
 	case "webhook_url":
 		return oneText(d, &a.WebhookURL)
+	case "file_grace":
+		return parseFileGrace(d, a)
 	case "gateway":
 		return parseModule(d, "ccpayment.gateways.", &a.GatewayRaw)
 	}
@@ -134,6 +138,23 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 		return err
 	}
 	return unknownOption(d, option, allowed)
+}
+
+// parseFileGrace reads file_grace, which may be 0.
+func parseFileGrace(d *caddyfile.Dispenser, a *Account) error {
+	text, err := once(d, a.FileGrace != nil)
+	if err != nil {
+		return err
+	}
+	grace, err := caddy.ParseDuration(text)
+	if err != nil {
+		return d.Errf("file_grace: %v", err)
+	}
+	if grace < 0 {
+		return d.Err("file_grace must not be less than zero")
+	}
+	a.FileGrace = (*caddy.Duration)(&grace)
+	return nil
 }
 
 // parseModule reads an option that names a module of a namespace, and its block.

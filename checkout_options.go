@@ -94,15 +94,10 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 			h.paths[name] = path
 		}
 	}
-	for _, text := range h.LinkSecrets {
-		secret, err := placeholder.Required(repl, "link_secret", text)
-		if err != nil {
-			return err
-		}
-		if len(secret) < checkout.MinimumLinkSecret {
-			return fmt.Errorf("link_secret must have at least %d characters", checkout.MinimumLinkSecret)
-		}
-		h.linkSecrets = append(h.linkSecrets, secret)
+	var err error
+	h.linkSecrets, err = followed(h.app, "link_secret", func() ([]string, error) { return readLinkSecrets(repl, h.LinkSecrets) }, h.LinkSecrets...)
+	if err != nil {
+		return err
 	}
 	if h.BuyerPrice == nil {
 		return nil
@@ -110,12 +105,22 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 	if h.OrderID != "" && !strings.Contains(h.OrderID, requestUUID) {
 		return errors.New("buyer_price makes a new order each time: leave order_id out, or put {http.request.uuid} in it")
 	}
-	var err error
 	if h.min, err = known(repl, "buyer_price", h.BuyerPrice.Min); err != nil {
 		return err
 	}
 	h.max, err = known(repl, "buyer_price", h.BuyerPrice.Max)
 	return err
+}
+
+// readLinkSecrets resolves the secrets of links.
+func readLinkSecrets(repl *caddy.Replacer, texts []string) ([]string, error) {
+	list, err := placeholder.RequiredList(repl, "link_secret", texts)
+	for _, secret := range list {
+		if len(secret) < checkout.MinimumLinkSecret {
+			return nil, fmt.Errorf("link_secret must have at least %d characters", checkout.MinimumLinkSecret)
+		}
+	}
+	return list, err
 }
 
 // checkBuyerPrice checks the amount that a buyer named against the bounds.
@@ -191,7 +196,7 @@ func (h *Checkout) resolveResponse() error {
 	if len(h.Methods) == 0 {
 		switch {
 		case h.Intercept != nil: // any
-		case len(h.linkSecrets) > 0:
+		case len(h.LinkSecrets) > 0:
 			h.Methods = []string{http.MethodGet, http.MethodPost}
 		default:
 			h.Methods = []string{http.MethodPost}

@@ -8,7 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
+	gatewayv2 "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/apiproxy"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 )
@@ -85,15 +85,16 @@ func (h *API) Provision(ctx caddy.Context) error {
 	if c.Account, err = app.account(name); err != nil {
 		return err
 	}
-	calls, ok := c.Account.Gateway.(interface{ Client() *client.Client })
+	v2, ok := c.Account.Gateway.(*gatewayv2.V2)
 	if !ok {
 		return fmt.Errorf("ccpayment_api needs an account at CCPayment, not at %s", c.Account.Info.Title)
 	}
-	c.Client = calls.Client()
+	c.Client = v2.Client
 	if c.Sessions, err = app.sessionsOf(c.Account); err != nil {
 		return err
 	}
-	if c.Token, err = resolveToken(repl, h.Token); err != nil {
+	c.Token, err = followed(app, "token of ccpayment_api", func() (string, error) { return resolveToken(repl, h.Token) }, h.Token)
+	if err != nil {
 		return err
 	}
 	h.proxy, err = apiproxy.New(c)

@@ -105,7 +105,7 @@ type Checkout struct {
 	app         *App
 	account     *gateway.Account
 	sessions    *checkout.Sessions
-	linkSecrets []string
+	linkSecrets func() []string
 	paths       map[string]string // gjson paths of the fields in an app's response
 	fixed       checkout.Request  // what is known at load
 	min, max    string
@@ -172,8 +172,8 @@ func (h *Checkout) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	}
 	var request checkout.Request
 	var err error
-	if len(h.linkSecrets) > 0 {
-		request, err = checkout.ReadLink(r.URL.RawQuery, h.linkSecrets, h.account.Info.AccountID, h.app.now())
+	if len(h.LinkSecrets) > 0 {
+		request, err = checkout.ReadLink(r.URL.RawQuery, h.linkSecrets(), h.account.Info.AccountID, h.app.now())
 	} else {
 		request, err = h.fromConfig(r)
 	}

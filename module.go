@@ -25,6 +25,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/reload"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -47,10 +48,12 @@ type App struct {
 	// Further merchant accounts, by name.
 	Accounts map[string]*Account `json:"accounts,omitempty"`
 
-	ledger *reload.Handle
-	logger *zap.Logger
-	now    func() time.Time
-	http   *http.Client // for all accounts' API calls
+	ledger  *reload.Handle
+	secrets *secrets.Watcher
+	unwatch context.CancelFunc // nil: it does not run
+	logger  *zap.Logger
+	now     func() time.Time
+	http    *http.Client // for all accounts' API calls
 
 	confirmedAt atomic.Pointer[time.Time] // when an event was last confirmed
 
@@ -105,6 +108,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
 		Committed: func(took time.Duration) { metrics.commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
+	a.secrets = secrets.New(a.logger)
 	return a.checkAccounts(ctx)
 }
 
@@ -114,7 +118,7 @@ func (a *App) checkAccounts(ctx caddy.Context) error {
 	if err := a.loadGateways(ctx); err != nil {
 		return err
 	}
-	for name := range a.Accounts {
+	for _, name := range slices.Sorted(maps.Keys(a.Accounts)) {
 		if strings.TrimSpace(name) == "" {
 			return errors.New("an account has no name")
 		}
@@ -135,7 +139,8 @@ func (a *App) loadGateways(ctx caddy.Context) error {
 	if err := a.loadGateway(ctx); err != nil {
 		return fmt.Errorf("default account: %v", err)
 	}
-	for name, account := range a.Accounts {
+	for _, name := range slices.Sorted(maps.Keys(a.Accounts)) {
+		account := a.Accounts[name]
 		if account == nil {
 			continue // whoever asks for it gets to know
 		}
@@ -164,6 +169,9 @@ func (a *App) Start() error {
 		return err
 	}
 	a.warnUnconfigured(l)
+	watching, stop := context.WithCancel(context.Background())
+	a.unwatch = stop
+	go a.secrets.Run(watching)
 	running.Enter(a)
 	a.logger.Info("started", zap.Strings("routes", slices.Sorted(maps.Keys(a.routes))), zap.Int("handed_over_by_us", background))
 	return nil
@@ -174,6 +182,7 @@ func (a *App) Start() error {
 func (a *App) Stop() error {
 	running.Leave(a)
 	a.ledger.Stop()
+	a.stopWatching()
 	return nil
 }
 
@@ -181,6 +190,7 @@ func (a *App) Stop() error {
 // configuration or request that held one closes the ledger.
 func (a *App) Cleanup() error {
 	running.Leave(a)
+	a.stopWatching()
 	if a.http != nil {
 		a.http.CloseIdleConnections()
 	}
@@ -188,6 +198,12 @@ func (a *App) Cleanup() error {
 		return nil
 	}
 	return a.ledger.Close()
+}
+
+func (a *App) stopWatching() {
+	if a.unwatch != nil {
+		a.unwatch()
+	}
 }
 
 // account returns an account by name; the empty name is the default account's.
@@ -205,7 +221,10 @@ func (a *App) account(name string) (*gateway.Account, error) {
 		}
 		label = fmt.Sprintf("account %q", name)
 	}
-	account, err := configured.open(name, a.http, a.now)
+	account, err := configured.open(gateway.OpenOptions{
+		Account: name, HTTP: a.http, Now: a.now, Logger: a.logger,
+		Watch: func(apply func() error, texts ...string) { a.watch(label, apply, texts...) },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v", label, err)
 	}
@@ -329,6 +348,7 @@ func (a *App) operator(l *ledger.Ledger) *operator.Operator {
 	}
 	return &operator.Operator{
 		Ledger: l, Routes: routes, Account: a.account, LastConfirmedAt: a.confirmedAt.Load(), Now: a.now, Logger: a.logger,
+		Secrets: a.secrets.Status(),
 	}
 }
 

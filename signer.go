@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -33,6 +32,10 @@ type Account struct {
 	// one that is set in the gateway's console.
 	WebhookURL string `json:"webhook_url,omitempty"`
 
+	// How long a webhook secret that a changed file has replaced still verifies
+	// webhooks; 0: not at all. Default: 1h.
+	FileGrace *caddy.Duration `json:"file_grace,omitempty"`
+
 	// Text that stands in front of every order id at the gateway and is removed
 	// towards the app. An order id without it belongs to another shop: its
 	// events are recorded and acknowledged, but not forwarded.
@@ -46,7 +49,7 @@ type PreviousSecret = gatewayv2.PreviousSecret
 
 // isSet reports whether any option is given.
 func (a *Account) isSet() bool {
-	return a.IsSet() || a.GatewayRaw != nil || a.OrderPrefix+a.WebhookURL != "" || a.APITimeout != 0
+	return a.IsSet() || a.GatewayRaw != nil || a.driver != nil || a.OrderPrefix+a.WebhookURL != "" || a.APITimeout != 0 || a.FileGrace != nil
 }
 
 // loadGateway loads the gateway's module, if the account names one.
@@ -72,23 +75,28 @@ func (a *Account) loadGateway(ctx caddy.Context) error {
 // defaultAPITimeout is the default of api_timeout, as in package client.
 const defaultAPITimeout = 10 * time.Second
 
+const defaultFileGrace = time.Hour
+
 // open resolves the options of the account with this name and opens its gateway. It
 // makes no API call.
-func (a *Account) open(name string, connections *http.Client, now func() time.Time) (*gateway.Account, error) {
+func (a *Account) open(o gateway.OpenOptions) (*gateway.Account, error) {
 	repl := caddy.NewReplacer()
-	timeout := cmp.Or(time.Duration(a.APITimeout), defaultAPITimeout)
-	if timeout < 0 {
-		return nil, errors.New("api_timeout must be positive")
+	o.Timeout = cmp.Or(time.Duration(a.APITimeout), defaultAPITimeout)
+	o.Grace = defaultFileGrace
+	if a.FileGrace != nil {
+		o.Grace = time.Duration(*a.FileGrace)
 	}
-	account := &gateway.Account{Name: name, Budget: 4 * timeout} // an order of unknown kind takes three calls, one after the other
+	if o.Timeout < 0 || o.Grace < 0 {
+		return nil, errors.New("api_timeout and file_grace must be positive")
+	}
+	o.Observe = observeAPI(o.Account)
+	account := &gateway.Account{Name: o.Account, Budget: 4 * o.Timeout} // an order of unknown kind takes three calls, one after the other
 	driver := a.driver
 	if driver == nil {
 		driver = &gatewayv2.Module{Options: a.Options}
 	}
 	var err error
-	account.Gateway, err = driver.Open(gateway.OpenOptions{
-		Account: name, Timeout: timeout, HTTP: connections, Observe: observeAPI(name), Now: now,
-	})
+	account.Gateway, err = driver.Open(o)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +128,6 @@ type AppSignature struct {
 // nothing is signed.
 func (s *AppSignature) signer(repl *caddy.Replacer, account *gateway.Account) (relay.Signer, error) {
 	switch {
-	case s == nil:
-		return nil, nil
 	case s.Scheme == account.Info.Name:
 		signer, ok := account.Gateway.(gateway.Signer)
 		if !ok {

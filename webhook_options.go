@@ -121,7 +121,8 @@ func (h *Webhook) resolve() error {
 	if ack != defaultAck {
 		h.route.Ack = ack
 	}
-	if h.route.Token, err = resolveToken(repl, h.Token); err != nil {
+	h.route.Token, err = followed(h.app, "token of route "+h.route.Name, func() (string, error) { return resolveToken(repl, h.Token) }, h.Token)
+	if err != nil {
 		return err
 	}
 	if h.allowed, err = parseRanges(repl, h.AllowIPs, account.Info); err != nil {
@@ -132,7 +133,18 @@ func (h *Webhook) resolve() error {
 		return err
 	}
 	h.route.Confirm = &confirm.Confirmer{Policy: policy, Routes: h.app.routesThatConfirm, Now: h.app.now}
-	h.route.Sign, err = h.Sign.signer(repl, account)
+	return h.resolveSign(repl)
+}
+
+// resolveSign sets up how requests to the app are signed.
+func (h *Webhook) resolveSign(repl *caddy.Replacer) error {
+	if h.Sign == nil {
+		return nil
+	}
+	signer, err := followed(h.app, "sign of route "+h.route.Name, func() (relay.Signer, error) {
+		return h.Sign.signer(repl, h.route.Account)
+	}, h.Sign.Secret, h.Sign.Previous)
+	h.route.Sign = func(eventID string, now time.Time, body []byte) []relay.Field { return signer()(eventID, now, body) }
 	return err
 }
 
@@ -230,7 +242,7 @@ func parseRanges(repl *caddy.Replacer, texts []string, info gateway.Info) ([]net
 
 // warn logs warnings for options that are valid and may still be a mistake.
 func (h *Webhook) warn() {
-	if h.route.Token == "" && h.route.Sign == nil {
+	if h.route.Token() == "" && h.route.Sign == nil {
 		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.route.Name))
 	}
 	var types, statuses []string

@@ -139,6 +139,20 @@ type Status struct {
 	// LastConfirmedAt is when the gateway's API last confirmed an event; null if it
 	// has not since the configuration was loaded.
 	LastConfirmedAt *time.Time `json:"last_confirmed_at"`
+	// Secrets are those that are read from files; absent: there are none.
+	Secrets []Secret `json:"secrets,omitempty"`
+}
+
+// Secret is how a secret stands that is read from files. It says nothing of the
+// secret itself.
+type Secret struct {
+	Name  string   `json:"name"`
+	Files []string `json:"files"`
+	// Generation counts what was in use since the configuration was loaded, from 1.
+	Generation int        `json:"generation"`
+	ChangedAt  *time.Time `json:"changed_at,omitempty"`
+	// Error is why what the files hold now is not in use.
+	Error string `json:"error,omitempty"`
 }
 
 // RouteStatus is how the events of a route stand.

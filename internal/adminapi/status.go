@@ -22,6 +22,13 @@ func showStatus(r *http.Request, o *operator.Operator) (any, error) {
 			OldestPendingSeconds: s.OldestPending.Seconds(), Held: s.Held, Dead: s.Dead, Delivered: s.Delivered,
 		})
 	}
+	for _, s := range status.Secrets {
+		secret := Secret{Name: s.Name, Files: s.Files, Generation: s.Generation, Error: s.Error}
+		if !s.ChangedAt.IsZero() {
+			secret.ChangedAt = &s.ChangedAt
+		}
+		result.Secrets = append(result.Secrets, secret)
+	}
 	return result, err
 }
 

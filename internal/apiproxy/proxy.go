@@ -22,8 +22,9 @@ import (
 // Config is what a proxy needs.
 type Config struct {
 	Account *gateway.Account
-	// Client is the account's API client, which signs the calls.
-	Client *client.Client
+	// Client returns the account's API client, which signs the calls: with another
+	// secret after a rotation.
+	Client func() *client.Client
 	// Sessions are the account's checkout sessions.
 	Sessions *checkout.Sessions
 	// Ledger returns the ledger, and a function that releases it.
@@ -32,9 +33,9 @@ type Config struct {
 	// Allow says which endpoints may be called, as [AllowedEndpoints] reads it; empty:
 	// read and deposit.
 	Allow []string
-	// Token is the bearer token that clients which are not on this machine must send;
-	// empty: they are refused.
-	Token string
+	// Token returns the bearer token that clients which are not on this machine must
+	// send; empty: they are refused. It may change.
+	Token func() string
 	Cache Cache
 
 	Now    func() time.Time
@@ -57,13 +58,13 @@ const defaultCacheFor = 10 * time.Minute
 // Proxy serves the calls of apps for an account. It is safe for concurrent use.
 type Proxy struct {
 	account  *gateway.Account
-	client   *client.Client
+	client   func() *client.Client
 	sessions *checkout.Sessions
 	ledger   func() (*ledger.Ledger, func(), error)
 	now      func() time.Time
 	logger   *zap.Logger
 
-	token     string
+	token     func() string
 	allowed   map[string]bool
 	notifyURL bool           // a body may have notifyUrl
 	cache     *responseCache // nil: nothing is cached
@@ -192,5 +193,5 @@ func (p *Proxy) call(ctx context.Context, endpoint string, body []byte) (json.Ra
 	case <-ctx.Done():
 		return nil, errBusy
 	}
-	return p.client.Call(ctx, endpoint, body)
+	return p.client().Call(ctx, endpoint, body)
 }

@@ -57,7 +57,7 @@ func TestCalls(t *testing.T) {
 	}
 	p, err := New(Config{
 		Account: &gateway.Account{Info: checkout.DefaultInfo, WebhookURL: "https://shop.example/hook", Budget: time.Minute},
-		Client:  caller, Token: "token", Now: time.Now, Logger: zap.NewNop(),
+		Client:  func() *client.Client { return caller }, Token: func() string { return "token" }, Now: time.Now, Logger: zap.NewNop(),
 	})
 	if err != nil {
 		t.Fatal(err)

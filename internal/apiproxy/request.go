@@ -29,14 +29,15 @@ var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via", "C
 // checkCaller refuses browsers, wrong tokens, and clients without a token that are not
 // on this machine by the connection's own address. nil: the client may call.
 func (p *Proxy) checkCaller(r *http.Request) *errorResponse {
+	want := p.token()
 	if len(r.Header.Values("Origin")) > 0 {
 		return refuse(http.StatusForbidden, "a browser's request is not served: call from your app's server")
 	}
 	given := r.Header.Values("Authorization")
 	if len(given) > 0 {
 		scheme, token, _ := strings.Cut(given[0], " ")
-		matches := subtle.ConstantTimeCompare([]byte(token), []byte(p.token)) == 1
-		if p.token == "" || len(given) > 1 || !strings.EqualFold(scheme, "Bearer") || !matches {
+		matches := subtle.ConstantTimeCompare([]byte(token), []byte(want)) == 1
+		if want == "" || len(given) > 1 || !strings.EqualFold(scheme, "Bearer") || !matches {
 			return refuse(http.StatusUnauthorized, "the token is wrong")
 		}
 		return nil
@@ -49,7 +50,7 @@ func (p *Proxy) checkCaller(r *http.Request) *errorResponse {
 	switch {
 	case local:
 		return nil
-	case p.token == "":
+	case want == "":
 		return refuse(http.StatusForbidden, "only apps on this machine are served: set `token` in ccpayment_api for others")
 	default:
 		return refuse(http.StatusUnauthorized, "send `Authorization: Bearer <token>`")

@@ -165,6 +165,11 @@ func checkLedger(fl caddycmd.Flags) finding {
 		}
 	}
 	var todo []string
+	for _, secret := range s.Secrets {
+		if secret.Error != "" {
+			todo = append(todo, "mend the file of "+secret.Name+", of which the value before is still in use: "+secret.Error)
+		}
+	}
 	if held > 0 {
 		todo = append(todo, "release or discard what `caddy ccpayment events list --state held` shows")
 	}

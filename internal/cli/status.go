@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -62,6 +63,29 @@ func printStatus(s adminapi.Status) {
 		fmt.Printf("CCPayment last confirmed an event at %s.\n", localTime(*s.LastConfirmedAt))
 	} else {
 		fmt.Println("CCPayment has confirmed no event since the configuration was loaded.")
+	}
+	printSecrets(s.Secrets)
+}
+
+// printSecrets prints how the secrets stand that are read from files.
+func printSecrets(secrets []adminapi.Secret) {
+	if len(secrets) == 0 {
+		return
+	}
+	fmt.Println()
+	t := table{{"SECRET", "GENERATION", "SINCE", "FILES"}}
+	for _, s := range secrets {
+		since := "start"
+		if s.ChangedAt != nil {
+			since = localTime(*s.ChangedAt)
+		}
+		t.add(s.Name, fmt.Sprint(s.Generation), since, strings.Join(s.Files, " "))
+	}
+	t.print()
+	for _, s := range secrets {
+		if s.Error != "" {
+			fmt.Printf("%s: what the file holds now is not in use: %s\n", printable(s.Name), printable(s.Error))
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -24,7 +25,9 @@ type Operator struct {
 	// LastConfirmedAt is when a gateway last confirmed an event; nil: it has not
 	// since the configuration was loaded.
 	LastConfirmedAt *time.Time
-	Now             func() time.Time
+	// Secrets are those that are read from files, and how they stand.
+	Secrets []secrets.Status
+	Now     func() time.Time
 	// Logger is the configuration's.
 	Logger *zap.Logger
 }

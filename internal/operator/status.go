@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -54,6 +55,8 @@ type Status struct {
 	LedgerBytes int64
 	// LastConfirmedAt is [Operator.LastConfirmedAt].
 	LastConfirmedAt *time.Time
+	// Secrets are those that are read from files.
+	Secrets []secrets.Status
 }
 
 // Status reads how the routes and the ledger stand.
@@ -62,7 +65,7 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Routes: RoutesWith(o.Routes, counts), LastConfirmedAt: o.LastConfirmedAt}
+	status := Status{Routes: RoutesWith(o.Routes, counts), LastConfirmedAt: o.LastConfirmedAt, Secrets: o.Secrets}
 	for i, r := range status.Routes {
 		if since, ok := OldestPending(ctx, o.Ledger, r.Route); ok {
 			status.Routes[i].OldestPending = o.Now().Sub(since)

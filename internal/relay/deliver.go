@@ -75,7 +75,7 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 // header returns all headers of the request to the app: two of the webhook's, then
 // ours, and last the signature over the body.
 func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
-	var h fields
+	h := make(fields, 0, 32)
 	h.add("Content-Type", e.Request.ContentType)
 	h.add("User-Agent", e.Request.UserAgent)
 
@@ -97,8 +97,10 @@ func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confi
 	if e.Risk != ledger.NotRisky {
 		h.add("Ccpayment-Risky", string(e.Risk))
 	}
-	if r.Token != "" {
-		h.add("Authorization", "Bearer "+r.Token)
+	if r.Token != nil {
+		if token := r.Token(); token != "" {
+			h.add("Authorization", "Bearer "+token)
+		}
 	}
 	if r.Sign != nil {
 		h = append(h, r.Sign(id, r.Now(), e.Body)...)
@@ -108,7 +110,7 @@ func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confi
 
 // facts returns what the handlers in front of the app can route by.
 func facts(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
-	var f fields
+	f := make(fields, 0, 32)
 	f.add("type", e.Type)
 	f.add("status", e.Status)
 	if e.HasID() {

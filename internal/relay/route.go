@@ -40,8 +40,9 @@ type Route struct {
 
 	// Enrich: the body that is sent has the records that confirmed the event, too.
 	Enrich bool
-	// Token, if set, is sent to the app as a bearer token.
-	Token string
+	// Token returns the bearer token that is sent to the app; empty: none. It may
+	// change.
+	Token func() string
 	// Sign, if set, signs what is sent to the app.
 	Sign Signer
 	// Ack is a text that the body of the app's 2xx response must contain to
