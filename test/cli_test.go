@@ -45,8 +45,7 @@ http://127.0.0.1:{$PORT} {
 }
 `
 
-// cliShop is a Caddy that runs, a CCPayment, and an app that can be told what
-// to answer.
+// cliShop is a running Caddy, a CCPayment, and an app whose response the test sets.
 type cliShop struct {
 	*server
 	box    *sandbox.Sandbox
@@ -128,7 +127,7 @@ var (
 	addrText = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 )
 
-// plain puts something of the same width in the place of times and ids.
+// plain replaces times and ids by texts of the same width.
 func (s *cliShop) plain(text string) string {
 	text = timeText.ReplaceAllString(text, "2026-01-31T12:00:00Z")
 	text = txidText.ReplaceAllString(text, "${1}5f2b…")

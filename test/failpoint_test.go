@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The places at which the tests of crashes end Caddy are in no build but theirs.
+// The fail points at which the tests of crashes end Caddy are in no build but theirs.
 func TestNoFailpoints(t *testing.T) {
 	program, err := os.ReadFile(binary)
 	if err != nil {

@@ -37,8 +37,8 @@ var wrongAPI = []struct {
 	}, "the answer is longer than"},
 }
 
-// TestAPIOutOfOrder: while CCPayment's API does not answer, or lies, nothing is
-// handed over as money; once it is in order, each payment is, without a restart.
+// TestAPIOutOfOrder: while CCPayment's API does not respond, or lies, nothing is
+// delivered as money; once it is in order, each payment is, without a restart.
 func TestAPIOutOfOrder(t *testing.T) {
 	t.Parallel()
 	for way, stores := range ways {

@@ -17,7 +17,7 @@ import (
 const notTaken = "the app did not take the event"
 
 // persist sends the event until it is acknowledged, whatever goes wrong until
-// then. An answer that is no yes must not read like one.
+// then. A response that is no acknowledgement must not read like one.
 func persist(ctx context.Context, url string, e event) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

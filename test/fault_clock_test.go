@@ -71,7 +71,7 @@ var clockBinary = sync.OnceValues(func() (string, error) {
 	return out, nil
 })
 
-// newTimed finds a place for a server of which the clock can be set.
+// newTimed returns a server, not started yet, whose clock can be set.
 func newTimed(t *testing.T, app string) *server {
 	t.Helper()
 	program, err := clockBinary()
@@ -108,9 +108,9 @@ var jumps = map[string]time.Duration{"forward": time.Hour, "back": -time.Hour}
 
 const clockWasSet = "the machine's clock was set"
 
-// TestClockSet: a webhook that seems to be signed an hour off is not believed
-// unasked, and CCPayment refuses what is asked an hour off. Nothing is handed
-// over as money meanwhile, and all of it, once, when the clock is right again.
+// TestClockSet: a webhook that seems to be signed an hour off must be confirmed, and
+// CCPayment refuses calls that are signed an hour off. Nothing is delivered as money
+// meanwhile, and every event is, once, when the clock is right again.
 func TestClockSet(t *testing.T) {
 	t.Parallel()
 	for way, stores := range ways {

@@ -137,7 +137,7 @@ func (b brokenDisk) test(t *testing.T, config string, prepare func(*server)) {
 	checkLedgerKnows(t, s, events)
 }
 
-// both runs the test for both ways of handing over.
+// both runs the test for both ways of delivery.
 func (b brokenDisk) both(t *testing.T, prepare func(*server)) {
 	for name, config := range map[string]string{"pass-through": site, "store-and-forward": stored} {
 		t.Run(name, func(t *testing.T) {

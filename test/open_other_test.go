@@ -4,7 +4,7 @@ package test
 
 import "testing"
 
-// These need /proc. Elsewhere the file's lock tells of a ledger that is open
+// These need /proc. Elsewhere the file's lock shows a ledger that is open
 // twice: the second opening fails.
 
 func checkLedgerIsOpenOnce(*testing.T, *server) {}

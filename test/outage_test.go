@@ -12,7 +12,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
-// send delivers all of the events, each processtest.Once, and checks that each is
+// send delivers all of the events, each once, and checks that each is
 // acknowledged.
 func send(t *testing.T, url string, events []event) {
 	t.Helper()
@@ -79,8 +79,8 @@ func checkCalledOnce(t *testing.T, app *receiver, events []event) {
 	}
 }
 
-// TestAppAway: CCPayment gets its answers while the app is away, the app is not
-// hammered, and gets all of it when it comes.
+// TestAppAway: webhooks are acknowledged while the app is away. The app is not called
+// too often, and gets every event when it is back.
 func TestAppAway(t *testing.T) {
 	const n = 500
 	app := newReceiver(t)
@@ -89,8 +89,8 @@ func TestAppAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused atomic.Int64
-	var door sync.WaitGroup
-	door.Go(func() { // hangs up on whoever comes
+	var hangingUp sync.WaitGroup
+	hangingUp.Go(func() { // hangs up on whoever comes
 		for {
 			connection, err := away.Accept()
 			if err != nil {
@@ -106,13 +106,13 @@ func TestAppAway(t *testing.T) {
 	send(t, s.hook, events)
 	since := time.Now()
 	processtest.Until(t, "a retry of each event would have come", func() bool { return time.Since(since) > 2*time.Second })
-	// 32 at processtest.Once, then one at a time, a second apart and more.
+	// 32 at once, then one at a time, a second apart and more.
 	probes := refused.Load()
 	if probes == 0 || probes > 50 {
 		t.Errorf("an app that is away was called %d times for %d events", probes, n)
 	}
 	away.Close()
-	door.Wait()
+	hangingUp.Wait()
 	app.comes()
 	back := time.Now()
 	arrived(t, app, events)

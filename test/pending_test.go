@@ -9,8 +9,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
-// TestManyPending: what could not be handed over before Caddy was stopped is
-// handed over once it runs again.
+// TestManyPending: events that could not be delivered before Caddy was stopped are
+// delivered once it runs again.
 func TestManyPending(t *testing.T) {
 	const n, most = 10_000, 64 << 20
 	app := newReceiver(t)

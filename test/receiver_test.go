@@ -21,8 +21,8 @@ type call struct {
 	seq, attempt                                            int
 	fulfill                                                 bool
 
-	began int // its place in the order of all that happened at the app
-	yes   int // likewise of the answer; 0 if there was none, or not a yes
+	began int // its number in the order of all that happened at the app
+	yes   int // likewise of the response; 0 if there was none, or not 200
 }
 
 // receiver is an app that remembers every call. It can be away: then nobody
@@ -32,7 +32,7 @@ type receiver struct {
 	address string
 	url     string
 	server  *httptest.Server
-	// meets, if set, is run before the answer, which is a yes.
+	// meets, if set, is run before the response, which is 200.
 	meets func(http.ResponseWriter, call)
 
 	mu    sync.Mutex
@@ -40,7 +40,7 @@ type receiver struct {
 	clock int
 }
 
-// newReceiver returns one that is away.
+// newReceiver returns a receiver that is away.
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
 	r := &receiver{t: t, address: net.JoinHostPort(loopback, processtest.Ports(t, 1)[0])}
@@ -48,7 +48,7 @@ func newReceiver(t *testing.T) *receiver {
 	return r
 }
 
-// comes lets it answer until the test ends.
+// comes lets the receiver respond until the test ends.
 func (r *receiver) comes() {
 	r.t.Helper()
 	listener, err := net.Listen("tcp", r.address)
@@ -58,7 +58,7 @@ func (r *receiver) comes() {
 	r.serve(listener)
 }
 
-// goes lets it be away, once it has answered whom it has.
+// goes lets the receiver be away, once the requests in flight have their responses.
 func (r *receiver) goes() {
 	r.server.Close()
 }

@@ -11,8 +11,8 @@ import (
 // reloading is how long Caddy is reloaded under load; longer finds more.
 var reloading = flag.Duration("reloading", 5*time.Second, "how long Caddy is reloaded")
 
-// TestReloadsStored reloads Caddy ten times a second while it hands over in the
-// background. Each event is handed over processtest.Once, by the old routes or by the new.
+// TestReloadsStored reloads Caddy ten times a second while it delivers in the
+// background. Each event is delivered once, by the old routes or by the new.
 func TestReloadsStored(t *testing.T) {
 	app := newReceiver(t)
 	app.meets = func(http.ResponseWriter, call) {

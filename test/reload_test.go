@@ -146,7 +146,7 @@ func TestLedgerComesAndGoes(t *testing.T) {
 	checkLedgerKnows(t, s, tr.events())
 }
 
-// checkOnce checks that the app was handed these events, each processtest.Once, and no other.
+// checkOnce checks that the app got these events, each once, and no other.
 func checkOnce(t *testing.T, app *app, events []event) {
 	t.Helper()
 	for _, e := range events {
@@ -218,7 +218,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 	s.stop()
 }
 
-// mustAcknowledge delivers the event processtest.Once.
+// mustAcknowledge delivers the event once.
 func mustAcknowledge(t *testing.T, s *server, e event) {
 	t.Helper()
 	a, err := deliver(t.Context(), processtest.Once, s.hook, e, appSecret)

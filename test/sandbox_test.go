@@ -15,7 +15,7 @@ import (
 )
 
 // TestSandboxCommand: what it prints is a Caddyfile that this Caddy takes, it
-// serves, and one interrupt ends it at processtest.Once, whatever waits for it.
+// serves, and one interrupt ends it at once, whatever waits for it.
 func TestSandboxCommand(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(binary, "ccpayment", "sandbox", "--listen", "127.0.0.1:0")

@@ -42,7 +42,7 @@ const (
 	reverse_proxy {$APP}
 }
 `
-	// stored is the site that answers at once and hands over in the background.
+	// stored is the site that acknowledges at once and delivers in the background.
 	stored = `http://127.0.0.1:{$PORT} {
 ` + handler + `	respond here
 }
@@ -67,7 +67,7 @@ const (
 	token     = "test-token"
 )
 
-// server is one place to run Caddy: its ports, its directory and its ledger.
+// server is a Caddy with its ports, its directory and its ledger, running or not.
 type server struct {
 	t      *testing.T
 	dir    string
@@ -83,7 +83,7 @@ type server struct {
 	*processtest.Process
 }
 
-// newServer finds a place; the app is what it will proxy to.
+// newServer returns a server that is not started yet; app is the app's URL.
 func newServer(t *testing.T, app string) *server {
 	t.Helper()
 	ports := processtest.Ports(t, 2)
@@ -108,7 +108,7 @@ func (s *server) file(caddyfile string) string {
 	return name
 }
 
-// start runs Caddy and returns once the site answers.
+// start runs Caddy and returns once the site responds.
 func (s *server) start(caddyfile string) {
 	s.t.Helper()
 	s.Process = startProcess(s.t, s.program, s.env, "run", "--config", s.file(caddyfile), "--adapter", "caddyfile")
@@ -125,7 +125,7 @@ func (s *server) stop() {
 }
 
 // load gives the Caddyfile to the running Caddy through its admin endpoint. The
-// load replaces that too, and at times its connection breaks before the answer:
+// load replaces that too, and at times its connection breaks before the response:
 // then it is loaded again.
 func (s *server) load(caddyfile string) error {
 	err := s.loadOnce(caddyfile)

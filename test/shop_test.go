@@ -22,18 +22,18 @@ type shop struct {
 	box    *sandbox.Sandbox
 	client *client.Client
 	config string
-	// lies, if set, answers in place of CCPayment what Caddy asks it.
+	// lies, if set, responds instead of CCPayment to Caddy's calls.
 	lies atomic.Pointer[lie]
 }
 
-// newShop starts one that hands over in the background, or passes through.
+// newShop starts a shop that delivers in the background, or passes through.
 func newShop(t *testing.T, stores bool) *shop {
 	t.Helper()
 	return newShopAt(t, stores, newServer)
 }
 
-// newShopAt starts one at a place that is found for the app.
-func newShopAt(t *testing.T, stores bool, place func(t *testing.T, app string) *server) *shop {
+// newShopAt starts a shop with the server that serverFor makes for the app.
+func newShopAt(t *testing.T, stores bool, serverFor func(t *testing.T, app string) *server) *shop {
 	t.Helper()
 	box, err := sandbox.New(sandbox.Options{AppID: appID, AppSecret: appSecret, Speed: 100})
 	if err != nil {
@@ -52,7 +52,7 @@ func newShopAt(t *testing.T, stores bool, place func(t *testing.T, app string) *
 
 	s.client = c
 	s.app.comes()
-	s.server = place(t, s.app.url)
+	s.server = serverFor(t, s.app.url)
 	if stores {
 		s.config = stored
 	}
@@ -64,7 +64,7 @@ func newShopAt(t *testing.T, stores bool, place func(t *testing.T, app string) *
 	return s
 }
 
-// lie is what somebody says in place of CCPayment.
+// lie is a response instead of CCPayment's.
 type lie func(w http.ResponseWriter, r *http.Request)
 
 // ServeHTTP is CCPayment's API, unless something is wrong with it.
@@ -113,5 +113,6 @@ func (s *shop) succeeded(recordID string) (calls []call) {
 	return calls
 }
 
-// ways are those in which an event is handed over.
+// ways are the ways of delivery, and whether events are stored and delivered in the
+// background.
 var ways = map[string]bool{"pass-through": false, "store-and-forward": true}

@@ -20,7 +20,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// app stands behind Caddy and counts what it is handed, by Idempotency-Key.
+// app is the app behind Caddy. It counts deliveries by Idempotency-Key.
 type app struct {
 	url   string
 	mu    sync.Mutex
@@ -49,8 +49,8 @@ func (a *app) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	a.calls[key]++
 }
 
-// count returns how often the event was handed over, and how often events were
-// handed over altogether.
+// count returns how often the event was delivered, and how many deliveries there were
+// altogether.
 func (a *app) count(e event) (times, all int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,7 +65,7 @@ func (a *app) total() int {
 	return all
 }
 
-// event is a payment, as CCPayment tells of it.
+// event is a payment's event, as CCPayment sends it.
 type event struct {
 	key  ledger.Key
 	body string
@@ -85,7 +85,7 @@ func newEvent() event {
 	}
 }
 
-// answer is what the sender of a webhook gets.
+// answer is the response to a webhook.
 type answer struct {
 	status int
 	proto  int
@@ -94,7 +94,7 @@ type answer struct {
 
 func (a answer) yes() bool { return a.status == http.StatusOK && a.text == "Success" }
 
-// deliver signs the event now and sends it processtest.Once.
+// deliver signs the event now and sends it once.
 func deliver(ctx context.Context, c *http.Client, url string, e event, secret string) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(e.body))
 	if err != nil {
@@ -117,8 +117,8 @@ func deliver(ctx context.Context, c *http.Client, url string, e event, secret st
 }
 
 // insist sends the event until it is acknowledged, as CCPayment does: again
-// when the connection failed or the answer is 503, or 502 where the app may be
-// away. Any other answer is an error.
+// when the connection failed or the response is 503, or 502 where the app may be
+// away. Any other response is an error.
 func (tr *traffic) insist(ctx context.Context, e event) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
@@ -233,8 +233,8 @@ func (tr *traffic) flow(n int) {
 	processtest.Until(tr.t, "more events are acknowledged", tr.more(n))
 }
 
-// more returns what tells whether n more events were acknowledged since, or the
-// test has failed.
+// more returns a function that reports whether n more events were acknowledged since, or
+// the test has failed.
 func (tr *traffic) more(n int) func() bool {
 	target := tr.count() + n
 	return func() bool { return tr.t.Failed() || tr.count() >= target }

@@ -39,7 +39,7 @@ func cpuModel() string {
 	return unknown
 }
 
-// caddyVersion tells what the binary was made of.
+// caddyVersion returns what the binary was built from.
 func caddyVersion(binary string) string {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {

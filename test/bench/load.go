@@ -22,7 +22,7 @@ const (
 	appSecret = "bench-secret"
 )
 
-// answer is the one that every request of a measurement must get.
+// answer is the response that every request of a measurement must get.
 type answer struct {
 	status string
 	body   string
@@ -41,7 +41,7 @@ type requests struct {
 	endless bool // begin again at the end
 }
 
-// want returns the same requests with another answer to expect.
+// want returns the same requests with another expected response.
 func (r requests) want(a answer) requests {
 	r.answer = a
 	return r
@@ -71,7 +71,7 @@ func build(n int, secret string) [][]byte {
 }
 
 // load sends requests over that many connections until the time is over or
-// there are no more, and returns how many were answered in what time.
+// there are no more, and returns how many had responses in what time.
 func load(addr string, r requests, connections int, duration time.Duration) (answered int, elapsed time.Duration, err error) {
 	senders := make([]*sender, connections)
 	for i := range senders {
@@ -111,7 +111,7 @@ func load(addr string, r requests, connections int, duration time.Duration) (ans
 }
 
 // sender is one keep-alive connection. It reads no more of HTTP than the
-// answers here have, because it shares the processors with what is measured.
+// responses here have, because it shares the processors with what is measured.
 type sender struct {
 	connection net.Conn
 	answers    *bufio.Reader
@@ -145,7 +145,7 @@ var (
 	contentLength = []byte("Content-Length:")
 )
 
-// read reads one answer and compares it with the one that is due.
+// read reads one response and compares it with the expected one.
 func (s *sender) read() error {
 	line, err := s.answers.ReadSlice('\n')
 	if err != nil {

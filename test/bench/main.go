@@ -4,9 +4,9 @@
 //
 //	go run ./test/bench --caddy bin/caddy
 //
-// The app is an HTTP server in this process that reads the body and answers
+// The app is an HTTP server in this process that reads the body and responds
 // 200, so that what is compared shares its cost. Requests are built and signed
-// before the clock starts, and every answer is checked: a wrong one ends the run.
+// before the clock starts, and every response is checked: a wrong one ends the run.
 package main
 
 import (

@@ -17,22 +17,22 @@ type paced struct {
 	perSecond int
 	sent      int
 	answered  int
-	answers   []time.Duration // from when each was due to its answer, sorted
+	answers   []time.Duration // from when each was due to its response, sorted
 	arrivals  []time.Duration // and to its arrival at the app, where that is another time
 	cpu       time.Duration
 	peak      memory
 }
 
-// behind tells that not all were answered: what is in answers of the others is
+// behind: not all had responses. What answers has of the others is
 // how long they had waited when the measurement ended.
 func (p paced) behind() bool { return p.answered < p.sent }
 
-// grace is how long after the last event was due answers are waited for.
+// grace is how long responses are waited for after the last event was due.
 const grace = 2 * time.Second
 
-// pace sends events when they are due, whether or not the ones before have been
-// answered. One that finds all connections busy waits for one, and the waiting
-// counts.
+// pace sends events when they are due, whether or not the ones before have
+// responses. An event that finds all connections busy waits for one, and the
+// waiting counts.
 func (b *bench) pace(t *target, perSecond int, duration time.Duration) (paced, error) {
 	n := int(float64(perSecond) * duration.Seconds())
 	r := b.signed(n).want(t.yes)

@@ -37,7 +37,7 @@ type running struct {
 	logs   []string
 }
 
-// startPeers starts all that can be. The others, and why, are told in missing.
+// startPeers starts all that can be. missing says which others cannot, and why.
 func (b *bench) startPeers(ctx context.Context) (all []*running, err error) {
 	for _, p := range peers {
 		r := &running{target: &target{name: p.name, yes: yes, peer: true}, folder: b.peers, app: "http://" + b.app.Addr().String() + "/hook"}
@@ -58,7 +58,7 @@ func (b *bench) startPeers(ctx context.Context) (all []*running, err error) {
 	return all, nil
 }
 
-// miss notes why something was not measured, once.
+// miss records why something was not measured, once.
 func (b *bench) miss(why error) {
 	if !slices.Contains(b.missing, why.Error()) {
 		b.missing = append(b.missing, why.Error())

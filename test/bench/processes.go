@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// processes are programs with all that they have started, as Linux tells of
-// them in /proc. Elsewhere their figures are 0.
+// processes are programs with all that they have started, as Linux lists them
+// in /proc. Elsewhere their figures are 0.
 type processes []int
 
 // memory is what processes hold, in bytes. Pages that two of them share count

@@ -51,7 +51,7 @@ func (b *bench) checkouts() (requests, error) {
 	return requests{bytes: plainRequests("POST /buy"), answer: answer{"200", body}, endless: true}, nil
 }
 
-// pages ask for what the app answers without a checkout.
+// pages ask for a page of the app's without a checkout.
 func (b *bench) pages() (requests, error) {
 	return requests{bytes: plainRequests("GET /page"), answer: plainYes, endless: true}, nil
 }

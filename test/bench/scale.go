@@ -14,7 +14,7 @@ import (
 type grown struct {
 	events  int
 	file    int64         // bytes, before the load
-	started time.Duration // until Caddy answered
+	started time.Duration // until Caddy responded
 	fresh   memory        // then
 	loaded  memory        // after the load
 	rates   []float64     // acknowledgements per second

@@ -27,10 +27,10 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// app is what is behind Caddy: it reads what it gets and says yes.
+// app is the app behind Caddy: it reads the body and responds 200.
 type app struct {
 	net.Listener
-	events   atomic.Int64 // that were handed over to it
+	events   atomic.Int64 // that were delivered to it
 	arrivals sync.Map     // when each record's event arrived, while watched is set
 	watched  atomic.Bool
 }
@@ -56,7 +56,7 @@ func startApp() (*app, error) {
 			_, _ = io.CopyN(w, zeros{}, bigSize) // whoever downloads counts
 			return
 		}
-		_, _ = io.WriteString(w, appBody) // the proxy is gone: the answer that it gives is checked
+		_, _ = io.WriteString(w, appBody) // the proxy is gone: its response is checked
 	})}
 	go func() { _ = server.Serve(listener) }() // ends with the listener
 	return a, nil
@@ -151,7 +151,7 @@ type server struct {
 	took                         time.Duration // to start
 }
 
-// startServer returns once the sites answer. Where a ledger is named, it is
+// startServer returns once the sites respond. Where a ledger is named, it is
 // moved to be the server's.
 func (b *bench) startServer(ctx context.Context, ledger string) (s *server, err error) {
 	dir, err := os.MkdirTemp(b.ledgerDir, "bench-")

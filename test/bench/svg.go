@@ -46,7 +46,7 @@ func label(svg *bytes.Buffer, x, y float64, anchor, text string) {
 	fmt.Fprintf(svg, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", x, y, anchor, html.EscapeString(text))
 }
 
-// lines plots series over named places, on a logarithmic scale in whole
+// lines plots series over named points, on a logarithmic scale in whole
 // decades. The names stand at the right, from the highest to the lowest.
 func lines(title, across, unit string, places []string, all []series) []byte {
 	svg := drawing(title, plotHeight)

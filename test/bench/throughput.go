@@ -18,8 +18,8 @@ type target struct {
 	name string
 	addr string
 	processes
-	yes   answer // to a genuine event
-	later bool   // it answers before it hands over
+	yes   answer // expected for a genuine event
+	later bool   // it acknowledges before it delivers
 	peer  bool   // its failures are its own, and end no run
 }
 
@@ -31,7 +31,7 @@ type kind struct {
 	webhooks func(b *bench) (requests, error)
 	drain    bool // what was acknowledged must have arrived at the app
 
-	// What it is compared to; by default plain, with the app's answer.
+	// What it is compared to; by default plain, with the app's response.
 	base       *target
 	baseAnswer answer
 	ratios     []float64
@@ -41,7 +41,7 @@ type kind struct {
 
 // figures are what one measurement comes to.
 type figures struct {
-	rate float64 // requests per second that were answered as they should be
+	rate float64 // requests per second that had the expected response
 	cpu  float64 // microseconds of processor time per request
 }
 

@@ -24,11 +24,11 @@ const (
 	inboxVariable   = "CRASH_INBOX"
 	addressVariable = "CRASH_ADDRESS"
 	runVariable     = "CRASH_RUN"
-	// stallVariable has the app write down what comes, and go no further.
+	// stallVariable makes the app record what comes, and not respond.
 	stallVariable = "CRASH_STALL"
 )
 
-// runHeader tells on requests and answers which run of Caddy they come from.
+// runHeader is a header of requests and responses: the run of Caddy that they come from.
 const runHeader = "X-Run"
 
 // slowest is how long the app takes over an event at most, so that a kill finds
@@ -92,8 +92,8 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take applies an event as apps are told to: once for each key, and durably
-// before the yes.
+// take applies an event as apps should: once for each key, and durably before the
+// response.
 func (a *app) take(header http.Header, body []byte) error {
 	attempt := history.Attempt{
 		App: a.run, EventID: header.Get("Idempotency-Key"), Record: header.Get("Ccpayment-Record-Id"),

@@ -16,7 +16,7 @@ import (
 var binary string
 
 // tags leave out databases that the plugin has no use for, and let Caddy be
-// ended at the places that the tests name.
+// ended at the fail points that the tests name.
 const tags = "nobadger,nomysql,nopgx,failpoint"
 
 func TestMain(m *testing.M) {

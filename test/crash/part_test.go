@@ -9,9 +9,9 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
-// TestPartBeforeTheCrash: an event that was handed over as a part, and whose yes
-// a crash cut off, is not the one that fulfils the order when it comes again:
-// the app has it, and ignores what it is told a second time.
+// TestPartBeforeTheCrash: an event that was delivered as a part, and whose response a
+// crash cut off, does not fulfil the order when it is delivered again: the app has the
+// event, and ignores a second delivery.
 func TestPartBeforeTheCrash(t *testing.T) {
 	t.Parallel()
 	for _, m := range modes[:2] {
@@ -22,7 +22,7 @@ func TestPartBeforeTheCrash(t *testing.T) {
 			record := s.processing(t, "order-1", half)
 			s.crashAt(t, point{spec: "kill:answered:1", until: dies}, record)
 
-			// The rest is paid meanwhile, and CCPayment tells of it later only.
+			// The rest is paid meanwhile, and CCPayment sends its webhook later only.
 			if err := s.box.SetWebhookURL(""); err != nil {
 				t.Fatal(err)
 			}

@@ -19,7 +19,7 @@ type point struct {
 	spec string
 	// until is how Caddy comes to its end.
 	until func(*testing.T, *shop)
-	// stalls: the app takes the event and does not answer.
+	// stalls: the app takes the event and does not respond.
 	stalls bool
 	// unanswered: also in store-and-forward the sender has no 200 yet.
 	unanswered bool
@@ -51,7 +51,7 @@ var points = []point{
 	{name: "200, before the claim", spec: "hold:due:1", until: killedAfter, storing: "|1 initial"},
 	{name: "claimed", spec: "kill:claimed:1", until: dies, passing: "|1 initial", storing: "|1 initial"},
 	{name: "confirmed, not bound", spec: "kill:confirmed:1", until: dies, passing: "|1 initial", storing: "|1 initial"},
-	// The commit that binds Fulfill tells the next run that the event may have been sent.
+	// From the commit that binds Fulfill the next run knows that the event may have been sent.
 	{name: "bound, not sent", spec: "kill:bound:1", until: dies, passing: "|1 retry", storing: "|2 retry"},
 	{name: "during the send", stalls: true, until: killedInside, passing: "1 initial|1 retry", storing: "1 initial|2 retry"},
 	{name: "the app's yes, not committed", spec: "kill:answered:1", until: dies, passing: "1 initial|1 retry", storing: "1 initial|2 retry"},

@@ -17,13 +17,13 @@ type process struct {
 	t     *testing.T
 	args  []string
 	env   []string
-	ready string // a URL that it answers when it has started
+	ready string // a URL that responds when the program has started
 	run   int    // from 1
 
 	*processtest.Process
 }
 
-// start runs the program and returns once it answers.
+// start runs the program and returns once it responds.
 func (p *process) start(env ...string) {
 	p.t.Helper()
 	p.run++

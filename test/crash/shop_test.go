@@ -73,7 +73,7 @@ http://127.0.0.1:{$PORT} {
 		}`
 )
 
-// mode is a way to hand over.
+// mode is a way of delivery.
 type mode struct {
 	name          string
 	passesThrough bool
@@ -114,14 +114,14 @@ func newShop(t *testing.T, m mode) *shop {
 	}
 	s.startSandbox()
 
-	confirm, handOver, rest := "confirm on", deliver, ""
+	confirm, background, rest := "confirm on", deliver, ""
 	if m.trusts {
 		confirm = "confirm off"
 	}
 	if m.passesThrough {
-		handOver, rest = "", proxy
+		background, rest = "", proxy
 	}
-	config := strings.NewReplacer("CONFIRM", confirm, "HANDOVER", handOver, "PROXY", rest)
+	config := strings.NewReplacer("CONFIRM", confirm, "HANDOVER", background, "PROXY", rest)
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(config.Replace(caddyfile)), 0o600); err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func (s *shop) resending(condition func() bool) func() bool {
 	}
 }
 
-// settle waits until everything was sent, acknowledged and handed over.
+// settle waits until everything was sent, acknowledged and delivered.
 func (s *shop) settle() {
 	s.t.Helper()
 	processtest.Until(s.t, "everything was sent and acknowledged", s.resending(func() bool {

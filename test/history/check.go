@@ -16,7 +16,7 @@ type Report struct {
 	Again int
 	// Untraced is how often a lower status came after a higher one in the one way
 	// that is known and described: in pass-through an attempt at the higher one
-	// that a crash cut off, even after the app's yes, leaves no trace.
+	// that a crash cut off, even after the app's response, leaves no trace.
 	Untraced int
 }
 
@@ -115,7 +115,7 @@ func (c *check) arrival() {
 	}
 }
 
-// mayBeUnapplied reports whether the app need not have heard of the event.
+// mayBeUnapplied reports whether the app need not have got the event.
 func (c *check) mayBeUnapplied(e ledger.Event) bool {
 	switch e.State {
 	case ledger.Held:
@@ -130,7 +130,7 @@ func (c *check) mayBeUnapplied(e ledger.Event) bool {
 	return false
 }
 
-// isHeld: it waits for an operator, as it should.
+// isHeld reports whether the event waits for an operator, as it should.
 func isHeld(e ledger.Event) bool { return e.State == ledger.Held && e.Risk != ledger.NotRisky }
 
 // repeats looks at the attempts of one event, in their order.
@@ -170,7 +170,7 @@ func (c *check) repeats(id string, attempts []Attempt) {
 	}
 }
 
-// inHistory reports whether the ledger wrote the attempt down.
+// inHistory reports whether the ledger has recorded the attempt.
 func inHistory(e ledger.Event, a Attempt) bool {
 	return e.Seq == a.Seq && slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool {
 		return t.State == ledger.Delivering && t.Attempt == a.Number
@@ -216,7 +216,7 @@ func (c *check) pair(before, later Attempt) {
 }
 
 // leftNoTrace is the known exception: a crash cut the attempt at the higher
-// status off, nothing of it was written down or acknowledged, and the lower one
+// status off, nothing of it was recorded or acknowledged, and the lower one
 // comes from a later run. The lower one has a higher sequence, or the one of an
 // attempt before that failed. The higher one has then followed with a sequence above both.
 func (c *check) leftNoTrace(higher, lower Attempt) bool {
@@ -229,7 +229,7 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 }
 
 // Rank orders CCPayment's statuses of a record, in lower case: an event of a
-// higher rank supersedes those of a lower one. One that is not known has none.
+// higher rank supersedes those of a lower one. An unknown status has none.
 func Rank(status string) int {
 	switch status {
 	case "waitingapproval":
@@ -253,7 +253,7 @@ func (c *check) name(id string) string {
 	return id
 }
 
-// acknowledged is the first run that acknowledged the event; 0: none.
+// acknowledged returns the first run that acknowledged the event; 0: none.
 func acknowledged(sent []Sent) int {
 	first := 0
 	for _, s := range sent {

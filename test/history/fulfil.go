@@ -6,7 +6,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// fulfilment looks at what the app was told of each order.
+// fulfilment checks which events told the app to fulfil each order.
 func (c *check) fulfilment() {
 	carriers := make(map[string][]string) // the events that fulfil an order, by its id
 	for _, id := range sorted(c.attempts) {

@@ -1,20 +1,20 @@
 // Package history judges what happened to webhooks between a sender, Caddy's
-// ledger and an app, from the logs of the three. It runs nothing and knows no
-// clock: what is compared is told by which process of Caddy did it.
+// ledger and an app, from the logs of the three. It runs nothing, and orders what
+// happened by the run of Caddy that did it, and not by a clock.
 package history
 
 import "github.com/seed-338f6760/caddy-ccpayment/ledger"
 
-// History is what the three have written down, once all has settled.
+// History is what the three have recorded, once all has settled.
 type History struct {
-	// PassesThrough tells which of the two ways to hand over it was.
+	// PassesThrough: the route passes through, and does not store and forward.
 	PassesThrough bool
-	// Sent are the deliveries that senders made.
+	// Sent are the webhooks that senders sent.
 	Sent []Sent
 	// Events and Orders are those of the ledger.
 	Events []ledger.Event
 	Orders []ledger.Order
-	// Attempts are what the app was handed, in the order in which they came to it.
+	// Attempts are the deliveries that the app got, in their order.
 	Attempts []Attempt
 	// Applied are the ids of the events that the app applied, one for each time.
 	Applied []string
@@ -22,13 +22,13 @@ type History struct {
 	Paid []string
 }
 
-// Sent is one delivery to Caddy.
+// Sent is one webhook that was sent to Caddy.
 type Sent struct {
 	Key   ledger.Key // without a route
 	Order string
 	// Digest is that of the body.
 	Digest string
-	// Acknowledged is the run of Caddy that answered Success, from 1; 0: none did.
+	// Acknowledged is the run of Caddy that acknowledged it, from 1; 0: none did.
 	Acknowledged int
 }
 
@@ -47,7 +47,7 @@ type Attempt struct {
 	Number  int
 	Reason  string // of the attempt
 	Fulfill bool
-	// Yes: the app was about to answer yes.
+	// Yes: the app was about to respond 200.
 	Yes bool
 }
 
@@ -71,18 +71,17 @@ const (
 	Arrives Promise = "what is acknowledged is applied"
 	// Once: the app applies an event once.
 	Once Promise = "an event is applied once"
-	// Spared: the app is handed an event again only if a crash cut the attempt
-	// before off.
+	// Spared: an event is delivered again only if a crash cut the attempt before off.
 	Spared Promise = "an event is handed over again only after a crash"
-	// Counted: the ledger has what the app was told of attempts and sequence.
+	// Counted: the ledger has the attempts and sequence numbers that the app got.
 	Counted Promise = "attempts and their sequence are as the ledger says"
 	// InOrder: of a record nothing follows a later status.
 	InOrder Promise = "a record's events come in their order"
 	// FulfilsOnce: an order has at most one event that fulfils it, which says so
 	// on every attempt.
 	FulfilsOnce Promise = "one event fulfils an order, on all its attempts"
-	// Fulfils: a paid order has one, and no other order has any.
+	// Fulfils: a paid order has an event that fulfils it, and no other order has.
 	Fulfils Promise = "a paid order is fulfilled, and no other"
-	// Nothing: nobody hears of what was not sent.
+	// Nothing: no event is in the ledger or at the app that was not sent.
 	Nothing Promise = "nothing is invented"
 )

@@ -15,8 +15,8 @@ func key(record, status string) ledger.Key {
 	}
 }
 
-// sound is what a payment in two steps leaves behind, of which a crash cut off
-// the app's yes to the second.
+// sound is the history of a payment in two steps, where a crash cut off the app's
+// response to the second.
 func sound(passesThrough bool) History {
 	h := History{PassesThrough: passesThrough, Paid: []string{"order-1"}}
 	processing, success := key("1", "Processing"), key("1", "Success")
@@ -47,7 +47,7 @@ func attempt(k ledger.Key, caddy, number int, seq uint64) Attempt {
 	}
 }
 
-// event is one that was delivered by the last of its attempts.
+// event returns an event that was delivered by the last of its attempts.
 func event(k ledger.Key, attempts int, seq uint64) ledger.Event {
 	e := ledger.Event{Key: k, OrderID: "order-1", State: ledger.Delivered, Attempts: attempts, Seq: seq}
 	for n := range attempts {
@@ -149,7 +149,7 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// untraced is the known exception: in pass-through a crash cut the app's yes to
+// untraced is the known exception: in pass-through a crash cut the app's response to
 // a Success off, which does not fulfil, and the Processing came first afterwards.
 func untraced() History {
 	h := sound(true)
