@@ -279,6 +279,9 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 	account := h.route.Account
 	now := h.app.now() // not earlier: a slow sender must not stretch the tolerance
 	signedAt, err := h.webhooks.Verify(gateway.Request{Method: r.Method, URL: account.WebhookURL, Header: r.Header, Body: body}, now)
+	if !errors.Is(err, gateway.ErrMalformed) { // whatever its gateway calls the header of the signature
+		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	}
 	switch {
 	case errors.Is(err, gateway.ErrMalformed):
 		return n, h.reject(r, badRequest("bad_headers", err))

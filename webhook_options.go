@@ -197,7 +197,7 @@ func (h *Webhook) policy() (confirm.Policy, error) {
 func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
 	if h.Deliver == nil {
 		if h.Retry != nil {
-			return errors.New("retry needs deliver: without it, CCPayment's retries are the retries")
+			return fmt.Errorf("retry needs deliver: without it, %s's retries are the retries", h.route.Account.Info.Title)
 		}
 		return nil
 	}

@@ -73,11 +73,11 @@ type Checkout struct {
 	ExpiresAt time.Time
 }
 
-// Limits are the limits of a gateway's orders.
+// Limits are what a gateway takes. One that makes no orders needs none.
 type Limits struct {
 	// ShortestOrderID and LongestOrderID are in characters, the prefix included.
 	ShortestOrderID, LongestOrderID int
-	// LongestURL and LongestProduct are in characters.
+	// LongestURL and LongestProduct are in characters. No LongestURL: any length.
 	LongestURL, LongestProduct int
 	// LongestExpiry is how long an order can be paid at most.
 	LongestExpiry time.Duration
