@@ -2,10 +2,12 @@ package gateway
 
 import "errors"
 
-// The errors of a gateway's methods. Any other error means that the gateway could not be
-// reached, or that its response made no sense.
+// The errors that a gateway answers with. Any other error means that the gateway
+// could not be reached, or that its answer made no sense: it is asked again later.
 var (
-	// ErrMalformed: a webhook has no signature of the gateway's form.
+	// ErrMalformed: a webhook has no signature of the gateway's form. Whoever sent it
+	// is answered with the text of this error, or of ErrUnreadable, and all that
+	// wraps it.
 	ErrMalformed = errors.New("the signature headers are not the gateway's")
 	// ErrSignature: a webhook's signature is wrong, or another account's.
 	ErrSignature = errors.New("signature does not match")

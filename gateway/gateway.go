@@ -37,8 +37,10 @@ type Webhooks interface {
 	// where the signature is wrong or another account's.
 	Verify(r Request, now time.Time) (signedAt time.Time, err error)
 
-	// Read reads the notice in the body of a verified webhook, now or later, when the
-	// ledger has kept it. The error wraps [ErrUnreadable].
+	// Read reads the notice in a verified body, and in a body that the ledger has
+	// kept, with nothing but the body to go by. The error wraps [ErrUnreadable], also
+	// where another reader could understand the body in another way, such as one
+	// with a key that stands twice.
 	Read(body []byte) (Notice, error)
 }
 
@@ -59,16 +61,17 @@ type Notice struct {
 	Ping bool
 	// Type and Status are as the gateway writes them.
 	Type, Status string
-	// RecordID is the gateway's id of the payment, deposit or payout that the webhook is
-	// about. A webhook without one has a Digest of its content instead.
+	// RecordID names what the webhook is about, among those of its type. A webhook
+	// that names nothing has a Digest of what it says instead: without either, all
+	// such webhooks would be one event.
 	RecordID, Digest string
 	// OrderID is the order's id at the gateway, with the account's prefix.
 	OrderID string
 	// ReferenceID and UserID are the app's ids of the customer whose deposit it is.
 	ReferenceID, UserID string
 	CoinID              string
-	// Risk is whether the gateway flags the payment as risky. A gateway that flags none
-	// ever sets [ledger.NotRisky].
+	// Risk is whether the gateway flags the payment as risky. A gateway that never
+	// flags any says [ledger.NotRisky]. It is part of the event's id, and never empty.
 	Risk ledger.Risk
 }
 
@@ -78,8 +81,9 @@ type Info struct {
 	Name string
 	// Title is the gateway's name in messages, such as CCPayment.
 	Title string
-	// AccountID is the account's id at the gateway, such as an app id. Orders, records
-	// and flags belong to it, and not to the account's name in the configuration.
+	// AccountID names the account at the gateway: an app id, a client id. Orders,
+	// records and flags belong to it, whatever the gateway: it must not be that of an
+	// account at another gateway. An id that could be has the gateway's name in front.
 	AccountID string
 
 	// Types and Statuses are those that the gateway documents. Events of other types

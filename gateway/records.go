@@ -15,9 +15,10 @@ import (
 // wraps [ErrNotFound] means that there is no such record or order; any other, that it
 // could not be read now.
 type Records interface {
-	// Record reads the record that a notice of a documented type is about. Reads may be
-	// shared among callers, but only with calls that come before the read begins: the
-	// record is never older than the call.
+	// Record asks for the record that a notice of a documented type is about. The
+	// answer was asked for after Record was called: it is not older than what the
+	// caller knows. The record must be the one with the notice's RecordID, which is all
+	// that is set beside Type where the risk of another payment is asked for.
 	Record(ctx context.Context, n Notice) (Record, error)
 
 	// Order reads an order by its id at the gateway. asked is the terms with which our
@@ -25,8 +26,10 @@ type Records interface {
 	Order(ctx context.Context, id string, asked *ledger.Terms) (Order, error)
 }
 
-// Record is a payment, deposit or payout in the gateway's records. Texts are empty and
-// numbers zero where the gateway does not have them.
+// Record is a payment, deposit or payout as the gateway's records have it. Texts
+// are empty and numbers zero where the gateway does not tell. A record without an
+// Amount confirms no success; without a Risk, the webhook's decides. Numbers were
+// bounded before they were parsed: what has an exponent of millions is written out.
 type Record struct {
 	ID, CoinID, OrderID, ReferenceID, UserID string
 
@@ -62,8 +65,9 @@ type Order struct {
 	Raw json.RawMessage
 }
 
-// OrderPayment is a payment in an order's list. Its Risk may be unknown, where only the
-// payment's record has it.
+// OrderPayment is a payment in an order's list. The list may not tell its risk,
+// where the payment's record does: [ledger.RiskUnknown] has the record asked for, and
+// any other Risk goes with Clean as it stands. A failed payment may be Finished, too.
 type OrderPayment struct {
 	settle.Payment
 	Risk ledger.Risk
