@@ -31,8 +31,10 @@ type Account struct {
 // namespace ccpayment.gateways are drivers.
 type Driver interface {
 	// Open returns the account. It resolves the options' placeholders, which are the
-	// driver's own business, reads what they name, and dials nobody: it is called to
-	// validate a configuration, too, and at each reload.
+	// driver's own business, reads the files that they name, and makes no API call: it
+	// is also called to validate a configuration. The account is in use for longer than
+	// the module: attempts in flight end with it after a reload. The error is a mistake
+	// in the options.
 	Open(o OpenOptions) (Gateway, error)
 }
 
@@ -41,24 +43,33 @@ type OpenOptions struct {
 	// Account is the account's name in the configuration; empty: the default one. Only
 	// the default account may take missing options from the environment.
 	Account string
-	// Timeout is how long one try of an API call may take; positive. All calls about
-	// one event have four times as long.
+	// Timeout is how long each try of an API call may take; positive.
 	Timeout time.Duration
-	// HTTP makes the API's calls; nil: a client of the driver's own. Other accounts
-	// have the same one, without a timeout; it follows redirects.
+	// HTTP is the client for API calls; nil: the driver makes one. Other accounts share
+	// it. It has no timeout, and follows redirects.
 	HTTP *http.Client
 	// Observe, if set, is called after each try of an API call.
 	Observe func(Call)
 	// Now tells the time; nil: [time.Now].
 	Now func() time.Time
+	// Logger, if set, takes warnings about options that may be a mistake.
+	Logger *zap.Logger
+
+	// Watch, if set, has apply called whenever a file has changed that one of the texts
+	// names by a placeholder, {file./path}. The driver calls it before it reads the
+	// files for the first time. apply reads them again; on an error the account goes on
+	// as it was. It may be called while the account is in use.
+	Watch func(apply func() error, texts ...string)
+	// Grace is how long a webhook secret that a changed file has replaced still
+	// verifies webhooks; 0: not at all.
+	Grace time.Duration
 }
 
-// Call is one try of a call of a gateway's API. Endpoint and Code are labels of
-// metrics: each has few values, and no ids.
+// Call is one try of an API call, for metrics.
 type Call struct {
 	Endpoint string
-	// Code is the gateway's. Where it gave none: http_ and the status, timeout,
-	// canceled, or network.
+	// Code is the gateway's code in the response; where there is none: http_ and the
+	// status, timeout, canceled, or network. It has few values, and no ids.
 	Code string
 	Took time.Duration
 }
