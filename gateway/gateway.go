@@ -165,7 +165,7 @@ func (s Stage) Final() bool { return s >= Success }
 
 // Type returns the type with this name. Where the gateway does not document it, Type
 // returns false, and a type of the kind Other.
-func (i *Info) Type(name string) (Type, bool) {
+func (i Info) Type(name string) (Type, bool) {
 	for _, t := range i.Types {
 		if t.Name == name {
 			return t, true
@@ -176,12 +176,12 @@ func (i *Info) Type(name string) (Type, bool) {
 
 // Rank returns a status's rank; 0 where the gateway does not document the status, which
 // then supersedes nothing and is never superseded.
-func (i *Info) Rank(status string) int { return i.status(status).Rank }
+func (i Info) Rank(status string) int { return i.status(status).Rank }
 
 // Stage returns a status's stage; Unknown where the gateway does not document it.
-func (i *Info) Stage(status string) Stage { return i.status(status).Stage }
+func (i Info) Stage(status string) Stage { return i.status(status).Stage }
 
-func (i *Info) status(name string) Status {
+func (i Info) status(name string) Status {
 	for _, s := range i.Statuses {
 		if strings.EqualFold(s.Name, name) {
 			return s

@@ -18,7 +18,7 @@ const workers = 32
 // until the context ends and the attempts in flight have ended.
 func (r *Route) Run(ctx context.Context, l *ledger.Ledger) {
 	l.Dispatch(ctx, ledger.Dispatcher{
-		Route: r.Name, Plan: r.Retry, Lease: r.lease(), Workers: workers, Direct: r.Trust, Rank: r.Account.Info.Rank,
+		Route: r.Name, Plan: r.Retry, Lease: r.lease(), Workers: workers, Direct: r.Trust, Rank: r.rank,
 		Work:   func(attempt *ledger.Attempt) (ledger.Contact, error) { return r.work(attempt, l) },
 		Failed: func(err error) { r.Report(Outcome{Kind: Stalled, Err: err}) },
 		Damaged: func(eventID string, err error) {

@@ -29,7 +29,7 @@ func (r *Route) Receive(ctx context.Context, n gateway.Notice, e ledger.Event, n
 		return r.decided(verdict)
 	}
 	verdict, attempt, err := l.Begin(ctx, e, ledger.Options{
-		Ignore: ignore, Lease: r.lease(), Wait: r.Wait, Rank: r.Account.Info.Rank,
+		Ignore: ignore, Lease: r.lease(), Wait: r.Wait, Rank: r.rank,
 	})
 	switch {
 	case err != nil:

@@ -81,3 +81,6 @@ func (r *Route) lease() time.Duration { return r.Timeout + r.Account.Budget + le
 
 // confirms reports whether the route asks the gateway about an event.
 func (r *Route) confirms(e ledger.Event) bool { return !r.Trust || e.Request.Stale }
+
+// rank is the rank of a status at the account's gateway.
+func (r *Route) rank(status string) int { return r.Account.Info.Rank(status) }
