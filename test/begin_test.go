@@ -7,7 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 func TestValidateTouchesNoLedger(t *testing.T) {
@@ -96,6 +99,52 @@ func mustNotStart(t *testing.T, s *server, advice string) {
 	if !strings.Contains(out, advice) || !strings.Contains(out, s.ledger) {
 		t.Errorf("it should name %s and say %q:\n%s", s.ledger, advice, out)
 	}
+}
+
+// waits is what a Caddy logs whose start waits for the ledger.
+const waits = "another process has the ledger open"
+
+// startWaiting starts a Caddy that is to have the ledger of another, and returns
+// once it waits for that.
+func startWaiting(t *testing.T, other *server) *server {
+	t.Helper()
+	s := newServer(t, startApp(t).url)
+	s.env = append(s.env, "LEDGER="+other.ledger)
+	patient := strings.Replace(globals, "path {$LEDGER}", "path {$LEDGER}\n\t\t\twait 2m", 1)
+	s.Process = startProcess(t, s.program, s.env, "run", "--config", s.file(patient+site), "--adapter", "caddyfile")
+	processtest.Until(t, "the second Caddy waits for the ledger", func() bool { return strings.Contains(s.Output.String(), waits) })
+	return s
+}
+
+// TestReplaced: a Caddy that takes another's place starts when that has ended,
+// with all that it knew.
+func TestReplaced(t *testing.T) {
+	t.Parallel()
+	old := newServer(t, startApp(t).url)
+	old.start(globals + site)
+	e := newEvent()
+	mustAcknowledge(t, old, e)
+	next := startWaiting(t, old)
+	mustAcknowledge(t, old, newEvent())
+	old.stop()
+	next.Answers(t, strings.TrimSuffix(next.hook, "/hook"))
+	mustAcknowledge(t, next, e)
+	mustAcknowledge(t, next, newEvent())
+	next.stop()
+}
+
+// TestStoppedWhileItWaits: a Caddy that waits for the ledger ends when it is
+// told to, and not when the wait is over.
+func TestStoppedWhileItWaits(t *testing.T) {
+	t.Parallel()
+	old := newServer(t, startApp(t).url)
+	old.start(globals + site)
+	next := startWaiting(t, old)
+	next.End(t, syscall.SIGTERM)
+	if !strings.Contains(next.Output.Tail(), "another process has it open") {
+		t.Errorf("it should say why it has not started:\n%s", next.Output.Tail())
+	}
+	mustAcknowledge(t, old, newEvent())
 }
 
 func mustMkdir(t *testing.T, dir string) {

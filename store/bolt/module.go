@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -17,7 +18,11 @@ func init() {
 	caddy.RegisterModule(Module{})
 }
 
-const defaultRetention = 90 * 24 * time.Hour
+const (
+	defaultRetention = 90 * 24 * time.Hour
+	defaultWait      = time.Second
+	waitStep         = time.Second / 4
+)
 
 // Module keeps the ledger in one file on this machine, in the format of bbolt.
 // It needs no server beside Caddy, and serves one Caddy process.
@@ -28,6 +33,9 @@ type Module struct {
 	// How long bodies of finished events are kept. What recognises a copy of
 	// an event is kept for ever. Default: 90d.
 	Retain caddy.Duration `json:"retention,omitempty"`
+
+	// How long a start waits for another process that has the file. Default: 1s.
+	Wait caddy.Duration `json:"wait,omitempty"`
 
 	path, key string
 }
@@ -68,6 +76,9 @@ func (m *Module) Validate() error {
 	if m.Retain < 0 {
 		return errors.New("retention must be positive")
 	}
+	if m.Wait < 0 {
+		return errors.New("wait must be positive")
+	}
 	return nil
 }
 
@@ -92,7 +103,21 @@ func (m *Module) Retention() time.Duration { return time.Duration(m.Retain) }
 
 // Open opens the file.
 func (m *Module) Open(opts ledger.OpenOptions) (ledger.Store, error) {
-	store, err := Open(m.path, Options{Committed: opts.Committed})
+	began, wait := time.Now(), cmp.Or(time.Duration(m.Wait), defaultWait)
+	options := Options{Committed: opts.Committed, LockTimeout: min(wait, defaultWait)}
+	store, err := Open(m.path, options)
+	if wait > defaultWait && errors.Is(err, errInUse) {
+		opts.Logger.Warn("another process has the ledger open: waiting for it to end",
+			zap.String("path", m.path), zap.Duration("at_most", wait))
+		// In short steps, because Caddy ends no sooner than the start that it is told to end in.
+		for errors.Is(err, errInUse) && time.Since(began) < wait && !caddy.Exiting() {
+			options.LockTimeout = min(waitStep, wait-time.Since(began))
+			store, err = Open(m.path, options)
+		}
+	}
+	if errors.Is(err, errInUse) {
+		return nil, fmt.Errorf("%w; this start waited %s for it, see the store's option wait", err, time.Since(began).Round(time.Second/10))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +135,7 @@ func (m *Module) Open(opts ledger.OpenOptions) (ledger.Store, error) {
 //	store bolt {
 //		path      <file>
 //		retention <duration>
+//		wait      <duration>
 //	}
 func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the store's name
@@ -128,20 +154,24 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.Err("path is given twice")
 			}
 			m.Path = value
-		case "retention":
-			if m.Retain != 0 {
-				return d.Err("retention is given twice")
+		case "retention", "wait":
+			target := &m.Retain
+			if option == "wait" {
+				target = &m.Wait
 			}
-			retention, err := caddy.ParseDuration(value)
+			if *target != 0 {
+				return d.Errf("%s is given twice", option)
+			}
+			duration, err := caddy.ParseDuration(value)
 			if err != nil {
-				return d.Errf("retention: %v", err)
+				return d.Errf("%s: %v", option, err)
 			}
-			if retention <= 0 {
-				return d.Err("retention must be positive")
+			if duration <= 0 {
+				return d.Errf("%s must be positive", option)
 			}
-			m.Retain = caddy.Duration(retention)
+			*target = caddy.Duration(duration)
 		default:
-			return d.Errf("unknown option %q of the bolt store: it has path and retention", option)
+			return d.Errf("unknown option %q of the bolt store: it has path, retention and wait", option)
 		}
 	}
 	return nil

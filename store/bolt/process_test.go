@@ -5,6 +5,7 @@ package bolt
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -69,8 +74,9 @@ func childHold(path string) error {
 	return s.Close()
 }
 
-func TestOpenElsewhere(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
+// hold starts a process that has the file open until release is called.
+func hold(t *testing.T, path string) (release func() error) {
+	t.Helper()
 	cmd := childCommand(t, "hold", path)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -83,18 +89,84 @@ func TestOpenElsewhere(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	release = sync.OnceValue(func() error { return errors.Join(stdin.Close(), cmd.Wait()) })
+	t.Cleanup(func() { _ = release() })
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "open\n" {
 		t.Fatalf("the child says %q, %v", line, err)
 	}
-	_, err = Open(path, Options{LockTimeout: 10 * time.Millisecond})
+	return release
+}
+
+func TestOpenElsewhere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	release := hold(t, path)
+	_, err := Open(path, Options{LockTimeout: 10 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "another process has it open") {
 		t.Errorf("while another process has it: %v", err)
 	}
-	if err := errors.Join(stdin.Close(), cmd.Wait()); err != nil {
+	if err := release(); err != nil {
 		t.Fatal(err)
 	}
 	if open(t, path, Options{}).Created {
 		t.Error("the other's ledger is reported as created")
+	}
+}
+
+// openWaiting opens the file as the module with an option wait does.
+func openWaiting(path string, wait time.Duration, logger *zap.Logger) error {
+	store, err := (&Module{path: path, Wait: caddy.Duration(wait)}).Open(ledger.OpenOptions{Logger: logger})
+	if err != nil {
+		return err
+	}
+	return store.Close()
+}
+
+// A start waits for the process that has the file, and goes on when that ends.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	release := hold(t, path)
+	core, logs := observer.New(zap.WarnLevel)
+	opened := make(chan error, 1)
+	go func() { opened <- openWaiting(path, time.Minute, zap.New(core)) }()
+	deadline := time.Now().Add(20 * time.Second)
+	for logs.FilterMessageSnippet("waiting for it to end").Len() == 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing says that the start waits")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	select {
+	case err := <-opened:
+		t.Fatalf("while another process has it: %v", err)
+	default:
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
+		t.Errorf("after the other has ended: %v", err)
+	}
+}
+
+// Where the other does not end, the error names the file, what is wrong and how
+// long it was waited for.
+func TestWaitInVain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	hold(t, path)
+	for _, wait := range []time.Duration{0, 300 * time.Millisecond, 1500 * time.Millisecond} {
+		want := cmp.Or(wait, time.Second)
+		began := time.Now()
+		err := openWaiting(path, wait, zap.NewNop())
+		if took := time.Since(began); took < want-150*time.Millisecond || took > want+5*time.Second {
+			t.Errorf("wait %s: it took %s", wait, took)
+		}
+		for _, part := range []string{path, "another process has it open", "stop the other one", "this start waited ", "the store's option wait"} {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("wait %s: the error lacks %q: %v", wait, part, err)
+			}
+		}
 	}
 }
 
