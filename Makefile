@@ -28,8 +28,9 @@ demo: build
 	go build -o bin/demo ./examples/shop/demo
 	bin/demo --caddy bin/caddy
 
+# Installs what the tests need besides Go where it can (.ci/tools).
 test:
-	go test -race -tags $(TAGS) ./...
+	.ci/test -race -tags $(TAGS) ./...
 
 # Runs every fuzz target for FUZZTIME with FUZZPARALLEL workers; FUZZ picks
 # targets by a pattern of their names. The seeds alone are part of `make test`.

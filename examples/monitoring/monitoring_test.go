@@ -22,6 +22,7 @@ import (
 
 	_ "github.com/seed-338f6760/caddy-ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
@@ -190,13 +191,7 @@ func TestRules(t *testing.T) {
 			t.Errorf("no test sees %s fire", name)
 		}
 	}
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("promtool is not here (Debian's package prometheus), and CI has to have it")
-		}
-		t.Skip("promtool is not here (Debian's package prometheus): the rules were only read")
-	}
+	promtool := needs.Command(t, "promtool")
 	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"test", "rules", "alerts_test.yml"}} {
 		if out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil {
 			t.Errorf("promtool %v: %v\n%s", args, err, out)

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
@@ -295,35 +296,18 @@ func rows(t *testing.T, command ...string) (rows [][]string) {
 
 func needPython(t *testing.T) string {
 	t.Helper()
-	python := need(t, "python3")
+	python := needs.Command(t, "python3")
 	if exec.Command(python, "-c", "import sqlite3").Run() != nil {
-		missing(t, "python3 with its sqlite3 module")
+		needs.Missing(t, "python3 with its sqlite3 module")
 	}
 	return python
 }
 
 func needPHP(t *testing.T) string {
 	t.Helper()
-	php := need(t, "php")
+	php := needs.Command(t, "php")
 	if out, err := exec.Command(php, "-m").Output(); err != nil || !strings.Contains(string(out), "pdo_sqlite") {
-		missing(t, "php with pdo_sqlite")
+		needs.Missing(t, "php with pdo_sqlite")
 	}
 	return php
-}
-
-func need(t *testing.T, command string) string {
-	t.Helper()
-	path, err := exec.LookPath(command)
-	if err != nil {
-		missing(t, command)
-	}
-	return path
-}
-
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing, and CI has to have it", what)
-	}
-	t.Skipf("%s is missing here; CI installs it", what)
 }

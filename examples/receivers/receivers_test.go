@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
@@ -28,11 +29,11 @@ type language struct {
 
 var languages = []language{
 	{name: "node", file: "node/receive.mjs", command: func(t *testing.T, _ string) []string {
-		return []string{need(t, "node"), "node/receive.mjs"}
+		return []string{needs.Command(t, "node"), "node/receive.mjs"}
 	}},
 	{name: "go", file: "go/receive.go", command: func(t *testing.T, _ string) []string {
 		binary := filepath.Join(t.TempDir(), "receive")
-		if out, err := exec.Command(need(t, "go"), "build", "-o", binary, "./go").CombinedOutput(); err != nil {
+		if out, err := exec.Command(needs.Command(t, "go"), "build", "-o", binary, "./go").CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)
 		}
 		return []string{binary}

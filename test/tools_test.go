@@ -1,0 +1,159 @@
+//go:build unix
+
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// machine is a PATH: what .ci/tools and .ci/test find of a machine.
+type machine struct {
+	t   *testing.T
+	bin string
+}
+
+// newMachine has what every machine has, and the tests' tools that are named.
+func newMachine(t *testing.T, tools ...string) machine {
+	t.Helper()
+	m := machine{t, t.TempDir()}
+	for _, name := range []string{"bash", "env", "true", "dirname", "mktemp", "rm", "cat", "chmod", "grep", "wc", "tr", "sort", "uniq", "awk", "sed"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(m.bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.program("id", "echo ${FAKE_UID:-0}")
+	for _, tool := range tools {
+		m.program(tool, `[ "$1" != -m ] || echo pdo_sqlite`)
+	}
+	return m
+}
+
+var allTools = []string{"chromium", "php", "node", "python3", "promtool", "strace"}
+
+func (m machine) program(name, script string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.bin, name), []byte("#!/usr/bin/env bash\n"+script+"\n"), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// apt adds an apt-get that knows each package but those named, and which says
+// into a file what it was called with.
+func (m machine) apt(unknown string) (calls func() string) {
+	m.t.Helper()
+	log := filepath.Join(m.t.TempDir(), "apt")
+	m.program("apt-get", `echo "$DEBIAN_FRONTEND $*" >>`+log+`
+for package; do :; done
+[[ " `+unknown+` " != *" $package "* ]] || exit 100
+case $package in
+nodejs) name=node ;; prometheus) name=promtool ;; php-cli | php-sqlite3) name=php ;; update) exit 0 ;; *) name=$package ;;
+esac
+printf '#!/usr/bin/env bash\n[ "$1" != -m ] || echo pdo_sqlite\n' >`+m.bin+`/$name
+chmod +x `+m.bin+`/$name`)
+	return func() string {
+		text, err := os.ReadFile(log)
+		if err != nil && !os.IsNotExist(err) {
+			m.t.Fatal(err)
+		}
+		return string(text)
+	}
+}
+
+func (m machine) run(script string, env ...string) (string, error) {
+	cmd := exec.Command(filepath.Join("..", ".ci", script))
+	if script == "test" {
+		cmd.Args = append(cmd.Args, "-race", "./...")
+	}
+	cmd.Env = append(env, "PATH="+m.bin)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// TestTools: a machine that has all is left alone; one that lacks something gets
+// it, by its one who may install; and where nobody may, only CI minds.
+func TestTools(t *testing.T) {
+	t.Parallel()
+	t.Run("all is here", func(t *testing.T) {
+		m := newMachine(t, allTools...)
+		calls := m.apt("")
+		if out, err := m.run("tools", "CI=true"); out != "" || err != nil || calls() != "" {
+			t.Errorf("%q, %v, apt-get: %q", out, err, calls())
+		}
+	})
+	for name, test := range map[string]struct{ env, sudo string }{
+		"as root":   {},
+		"with sudo": {env: "FAKE_UID=1000", sudo: `[ "$1" = -n ] && shift && exec "$@"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, "python3", "strace")
+			calls := m.apt("")
+			if test.sudo != "" {
+				m.program("sudo", test.sudo)
+			}
+			out, err := m.run("tools", "CI=true", test.env)
+			if err != nil || out != "installing for the tests: chromium php-cli php-sqlite3 nodejs prometheus\n" {
+				t.Errorf("%q, %v", out, err)
+			}
+			if got := calls(); strings.Count(got, " install ") != 5 || strings.Contains(got, "python3") || strings.Count(got, "noninteractive") != 6 {
+				t.Errorf("apt-get was called with\n%s", got)
+			}
+			if out, err := m.run("tools", test.env); out != "" || err != nil {
+				t.Errorf("the second time: %q, %v", out, err)
+			}
+		})
+	}
+	t.Run("a package is unknown", func(t *testing.T) {
+		m := newMachine(t)
+		calls := m.apt("chromium")
+		if out, err := m.run("tools"); err != nil || !strings.Contains(out, "apt-get cannot install chromium\n") || strings.Count(calls(), " install ") != 7 {
+			t.Errorf("%q, %v", out, err)
+		}
+		if out, err := m.run("tools", "CI=true"); err == nil || !strings.HasSuffix(out, "missing, and CI has to have it: chromium\n") {
+			t.Errorf("with CI: %q, %v", out, err)
+		}
+	})
+	for name, prepare := range map[string]func(m machine) (env string){
+		"no apt-get":       func(machine) string { return "" },
+		"sudo asks":        func(m machine) string { m.apt(""); m.program("sudo", "exit 1"); return "FAKE_UID=1000" },
+		"no sudo":          func(m machine) string { m.apt(""); return "FAKE_UID=1000" },
+		"nothing is asked": func(m machine) string { m.apt(""); return "INSTALL=no" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, allTools[1:]...)
+			env := prepare(m)
+			if out, err := m.run("tools", env); out != "" || err != nil {
+				t.Errorf("%q, %v", out, err)
+			}
+			if out, err := m.run("tools", env, "CI=true"); err == nil || out != "missing, and CI has to have it: chromium\n" {
+				t.Errorf("with CI: %q, %v", out, err)
+			}
+		})
+	}
+}
+
+// TestLeftOut: the last line counts what was left out, and the result is that of
+// the tests.
+func TestLeftOut(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.program("go", `echo "go $*"; printf '%b' "$NOTES" >>"$TESTS_LEFT_OUT"; exit $STATUS`)
+	for notes, want := range map[string]string{
+		"": "go test -race ./...\n",
+		`chromium\nphp with pdo_sqlite\nchromium\n`: "go test -race ./...\nLEFT OUT: 3 tests, for want of chromium (2), php with pdo_sqlite (1)\n",
+	} {
+		for _, status := range []string{"0", "1"} {
+			out, err := m.run("test", "NOTES="+notes, "STATUS="+status)
+			if out != want || (err == nil) != (status == "0") {
+				t.Errorf("%q, %v, want %q and status %s", out, err, want, status)
+			}
+		}
+	}
+}
