@@ -5,10 +5,11 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo test crash fuzz lint bench soak release xcaddy
+.PHONY: build demo test crash fuzz lint bench soak release image xcaddy
 
+# Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
-	go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/caddy ./cmd/caddy
+	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/caddy ./cmd/caddy
 
 # Caddy for each of these platforms, with the checksums.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
@@ -21,6 +22,17 @@ release:
 		CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o $$name ./cmd/caddy; \
 	done
 	cd dist && sha256sum * > SHA256SUMS
+
+# The image of examples/docker, for Linux on this machine's processor or on GOARCH's.
+# ENGINE is what builds it: docker, podman or buildah.
+ENGINE := docker
+IMAGE := caddy-ccpayment
+CERTIFICATES := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
+image:
+	rm -rf bin/image && mkdir -p bin/image/data bin/image/config
+	GOOS=linux CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/image/caddy ./cmd/caddy
+	cp $(CERTIFICATES) bin/image/ca-certificates.crt
+	$(ENGINE) build $(if $(filter docker,$(ENGINE)),,--format docker) -t $(IMAGE) -f examples/docker/Dockerfile bin/image
 
 # Starts Caddy with Caddyfile.example, a small shop behind it and the sandbox in
 # CCPayment's place, and plays the buyers.
