@@ -40,9 +40,12 @@ demo: build
 	go build -o bin/demo ./examples/shop/demo
 	bin/demo --caddy bin/caddy
 
-# Installs what the tests need besides Go where it can (.ci/tools).
+# Installs what the tests need besides Go where it can (.ci/tools). Those that wait
+# the longest begin first, and more run at once than there are processors, because
+# most of their time is waiting.
+JOBS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 test:
-	.ci/test -race -tags $(TAGS) ./...
+	.ci/test -race -timeout 20m -p $(JOBS) -parallel $(JOBS) -tags $(TAGS) ./test ./test/crash . ./sandbox ./...
 
 # Runs every fuzz target for FUZZTIME with FUZZPARALLEL workers; FUZZ picks
 # targets by a pattern of their names. The seeds alone are part of `make test`.

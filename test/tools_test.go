@@ -82,6 +82,7 @@ func (m machine) run(script string, env ...string) (string, error) {
 func TestTools(t *testing.T) {
 	t.Parallel()
 	t.Run("all is here", func(t *testing.T) {
+		t.Parallel()
 		m := newMachine(t, allTools...)
 		calls := m.apt("")
 		if out, err := m.run("tools", "CI=true"); out != "" || err != nil || calls() != "" {
@@ -93,6 +94,7 @@ func TestTools(t *testing.T) {
 		"with sudo": {env: "FAKE_UID=1000", sudo: `[ "$1" = -n ] && shift && exec "$@"`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			m := newMachine(t, "python3", "strace")
 			calls := m.apt("")
 			if test.sudo != "" {
@@ -111,6 +113,7 @@ func TestTools(t *testing.T) {
 		})
 	}
 	t.Run("a package is unknown", func(t *testing.T) {
+		t.Parallel()
 		m := newMachine(t)
 		calls := m.apt("chromium")
 		if out, err := m.run("tools"); err != nil || !strings.Contains(out, "apt-get cannot install chromium\n") || strings.Count(calls(), " install ") != 7 {
@@ -127,6 +130,7 @@ func TestTools(t *testing.T) {
 		"nothing is asked": func(m machine) string { m.apt(""); return "INSTALL=no" },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			m := newMachine(t, allTools[1:]...)
 			env := prepare(m)
 			if out, err := m.run("tools", env); out != "" || err != nil {

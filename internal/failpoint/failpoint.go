@@ -4,5 +4,6 @@
 package failpoint
 
 // Variable is the name of the environment variable that says what happens at which point
-// and time, such as kill:answered:2. Only a build with the tag failpoint reads it.
+// and time, such as kill:answered:2, with commas between several. Only a build with the
+// tag failpoint reads it.
 const Variable = "CCPAYMENT_FAILPOINT"

@@ -47,7 +47,8 @@ func killedInside(t *testing.T, s *shop) {
 
 var points = []point{
 	{name: "bytes read", spec: "kill:read:1", until: dies, unanswered: true, passing: "|1 initial", storing: "|1 initial"},
-	{name: "committed, before the 200", spec: "kill:accepted:1", until: dies, unanswered: true, storing: "|1 initial"},
+	// The background is held, which else may hand it over before the process is dead.
+	{name: "committed, before the 200", spec: "hold:due:1,kill:accepted:1", until: dies, unanswered: true, storing: "|1 initial"},
 	{name: "200, before the claim", spec: "hold:due:1", until: killedAfter, storing: "|1 initial"},
 	{name: "claimed", spec: "kill:claimed:1", until: dies, passing: "|1 initial", storing: "|1 initial"},
 	{name: "confirmed, not bound", spec: "kill:confirmed:1", until: dies, passing: "|1 initial", storing: "|1 initial"},
