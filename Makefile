@@ -41,11 +41,9 @@ demo: build
 	bin/demo --caddy bin/caddy
 
 # Installs what the tests need besides Go where it can (.ci/tools). Those that wait
-# the longest begin first, and more run at once than there are processors, because
-# most of their time is waiting.
-JOBS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
+# the longest begin first.
 test:
-	.ci/test -race -timeout 20m -p $(JOBS) -parallel $(JOBS) -tags $(TAGS) ./test ./test/crash . ./sandbox ./...
+	.ci/test -race -timeout 20m -tags $(TAGS) ./test ./test/crash . ./sandbox ./...
 
 # Runs every fuzz target for FUZZTIME with FUZZPARALLEL workers; FUZZ picks
 # targets by a pattern of their names. The seeds alone are part of `make test`.
