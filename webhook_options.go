@@ -245,11 +245,12 @@ func (h *Webhook) warn() {
 	if h.route.Token() == "" && h.route.Sign == nil {
 		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.route.Name))
 	}
-	var types, statuses []string
-	for _, t := range h.route.Account.Info.Types {
+	info := h.route.Account.Info
+	types, statuses := make([]string, 0, len(info.Types)), make([]string, 0, len(info.Statuses))
+	for _, t := range info.Types {
 		types = append(types, t.Name)
 	}
-	for _, s := range h.route.Account.Info.Statuses {
+	for _, s := range info.Statuses {
 		statuses = append(statuses, s.Name)
 	}
 	h.warnUnknown("types", h.route.Types, types)

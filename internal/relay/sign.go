@@ -20,8 +20,9 @@ type Signer func(eventID string, now time.Time, body []byte) []Field
 // SignAsGateway signs as the gateway does, for apps that verify by themselves.
 func SignAsGateway(g gateway.Signer) Signer {
 	return func(_ string, now time.Time, body []byte) []Field {
-		var list []Field
-		for _, h := range g.Sign(now, body) {
+		signed := g.Sign(now, body)
+		list := make([]Field, 0, len(signed))
+		for _, h := range signed {
 			list = append(list, Field{h[0], h[1]})
 		}
 		return list
