@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	// Reads secrets again when their files change.
 	"internal/secrets": {},
 
-	"gateway":         {"ledger", "settle"},
+	"gateway":         {"ledger", "settle", "internal/strictjson"},
 	"internal/reload": {"ledger"},
 	"ledger/*":        {"ledger"},
 	"store/*":         {"ledger"},

@@ -9,12 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -76,17 +74,12 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	if !apis.MatchString(a.API) {
 		return nil, fmt.Errorf("api %q is neither https nor http://127.0.0.1:<port>", a.API)
 	}
-	if o.HTTP != nil {
-		a.http = *o.HTTP // a copy: the other accounts may follow redirects
-	}
-	a.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return a, nil
 }
 
 type account struct {
 	Module
 	options gateway.OpenOptions
-	http    http.Client
 }
 
 func (a *account) Info() gateway.Info {
@@ -131,7 +124,7 @@ func (a *account) Verify(r gateway.Request, _ time.Time) (signedAt time.Time, er
 // Read implements [gateway.Webhooks]. What is of another type has no record to ask
 // for, and is named by all that it says.
 func (a *account) Read(body []byte) (n gateway.Notice, err error) {
-	root, err := read(body, map[string]*string{"type": &n.Type})
+	root, err := words(body, map[string]*string{"type": &n.Type})
 	if n.Risk = ledger.NotRisky; err == nil && n.Type == "payment" { // Example Pay flags no payments
 		var p payment
 		p, err = readPayment(root.Get("payment"))
@@ -165,7 +158,7 @@ func (a *account) Order(ctx context.Context, id string, _ *ledger.Terms) (o gate
 		return o, err
 	}
 	o.Raw = json.RawMessage(found.Raw)
-	if _, err = read(o.Raw, map[string]*string{"currency": &o.Currency, "amount": &o.Terms.Price}); err != nil {
+	if _, err = words(o.Raw, map[string]*string{"currency": &o.Currency, "amount": &o.Terms.Price}); err != nil {
 		return o, err
 	}
 	if o.Due.Due, err = gateway.ParseAmount(o.Terms.Price, decimals, o.Currency); err != nil {
@@ -188,41 +181,20 @@ func (a *account) Order(ctx context.Context, id string, _ *ledger.Terms) (o gate
 
 // get asks the API for an object, which must have the id that was asked for.
 func (a *account) get(ctx context.Context, kind, id string) (found gjson.Result, err error) {
-	if !words.MatchString(id) {
+	if !word.MatchString(id) {
 		return found, fmt.Errorf("%w: %.70q is not an id", gateway.ErrNotFound, id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.options.Timeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.API+"/"+kind+"/"+id, nil)
+	request, err := http.NewRequest(http.MethodGet, a.API+"/"+kind+"/"+id, nil)
 	if err != nil {
 		return found, err
 	}
 	request.Header.Set("Authorization", "Bearer "+a.Secret)
-	code, begun := "network", time.Now()
-	if a.options.Observe != nil {
-		defer func() { a.options.Observe(gateway.Call{Endpoint: kind, Code: code, Took: time.Since(begun)}) }()
-	}
-	response, err := a.http.Do(request)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		code = "timeout"
-	case errors.Is(err, context.Canceled):
-		code = "canceled"
-	}
+	body, err := a.options.Do(ctx, kind, request)
 	if err != nil {
 		return found, err
 	}
-	defer response.Body.Close()
-	code = "http_" + strconv.Itoa(response.StatusCode)
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20)) // what is cut off is not JSON
-	switch {
-	case response.StatusCode == http.StatusNotFound:
-		return found, gateway.ErrNotFound
-	case response.StatusCode != http.StatusOK || err != nil:
-		return found, errors.Join(fmt.Errorf("the API answered %s", response.Status), err)
-	}
 	var got string
-	if found, err = read(body, map[string]*string{"id": &got}); err == nil && got != id {
+	if found, err = words(body, map[string]*string{"id": &got}); err == nil && got != id {
 		err = fmt.Errorf("the API was asked for %s and answered with %s", id, got)
 	}
 	return found, err
@@ -236,7 +208,7 @@ type payment struct {
 
 func readPayment(object gjson.Result) (p payment, err error) {
 	var amount string
-	_, err = read([]byte(object.Raw), map[string]*string{
+	_, err = words([]byte(object.Raw), map[string]*string{
 		"id": &p.id, "order": &p.order, "status": &p.status, "currency": &p.currency, "amount": &amount,
 	})
 	if err == nil {
@@ -245,31 +217,18 @@ func readPayment(object gjson.Result) (p payment, err error) {
 	return p, err
 }
 
-// words are what ids and the like are: parts of URLs and headers.
-var words = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+// word is what ids and the like are: parts of URLs and headers.
+var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // decimals is how many an amount has.
 const decimals = 2
 
-// read reads the object that the text is, and words in it, all of which must be
-// there. A key that stands there twice is an error: other readers may take the other.
-func read(text []byte, into map[string]*string) (object gjson.Result, err error) {
-	if object = gjson.ParseBytes(text); !utf8.Valid(text) || !json.Valid(text) || !object.IsObject() {
-		return object, errors.New("it is not a JSON object")
-	}
-	seen := make(map[string]bool)
-	object.ForEach(func(key, value gjson.Result) bool {
-		if seen[key.Str] {
-			err = fmt.Errorf("%s stands in it twice", key.Str)
-		} else if to := into[key.Str]; to != nil && value.Type == gjson.String && words.MatchString(value.Str) {
-			*to = value.Str
-		}
-		seen[key.Str] = true
-		return err == nil
-	})
+// words reads words of an object, all of which must be there.
+func words(text []byte, into map[string]*string) (gjson.Result, error) {
+	object, err := gateway.ReadFields(text, into)
 	for key, to := range into {
-		if *to == "" {
-			err = errors.Join(err, fmt.Errorf("it has no %s that is a word", key))
+		if err == nil && !word.MatchString(*to) {
+			err = fmt.Errorf("it has no %s that is a word", key)
 		}
 	}
 	return object, err

@@ -158,7 +158,6 @@ func TestRefused(t *testing.T) {
 		"order twice":             {twice(`"order"`, `"order":"shop-2"`), nil, 400},
 		"status twice":            {twice(`"status"`, `"status":"failed"`), nil, 400},
 		"a path for an id":        {strings.Replace(paid, "p1", "../orders/shop-1", 1), nil, 400},
-		"a number for an id":      {strings.Replace(paid, `"p1"`, `1`, 1), nil, 400},
 		"an amount that explodes": {strings.Replace(paid, "10.00", "1e999999999", 1), nil, 400},
 		"an amount that is long":  {strings.Replace(paid, "10.00", strings.Repeat("9", 60), 1), nil, 400},
 	} {
