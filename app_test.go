@@ -92,7 +92,7 @@ func TestYes(t *testing.T) {
 			}
 		}
 	}
-	long := strings.Repeat("x", 64<<10)
+	long := strings.Repeat("x ", 32<<10)
 	tests := []struct {
 		name, ack string
 		app       http.HandlerFunc

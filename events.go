@@ -162,6 +162,7 @@ func (h *Webhook) report(o relay.Outcome) {
 	case relay.Delivered:
 		h.reportDelivered(o)
 	case relay.Failed:
+		h.reportNotAck(o)
 		h.trouble(zap.WarnLevel, "the app did not take the event", h.fields(o.Event, zap.Int("attempt", o.Attempt), zap.Error(redacted(o.Err)))...)
 	case relay.Held:
 		h.reportHeld(o)
@@ -205,6 +206,18 @@ func (h *Webhook) reportDelivered(o relay.Outcome) {
 	if confirmed.Fulfill {
 		h.events.emit(eventOrderPaid, h.facts(o.Event))
 	}
+}
+
+// reportNotAck shows, once, how a 2xx began that did not acknowledge an event: it tells
+// whether the app said no, or says yes in other words.
+func (h *Webhook) reportNotAck(o relay.Outcome) {
+	if o.NotAck == nil {
+		return
+	}
+	h.warnAck.Do(func() {
+		h.logger.Warn("a 2xx of the app is no acknowledgement: if it is a yes, set `ack` to a word of it, or to 2xx",
+			h.fields(o.Event, zap.String("ack", h.route.Ack), zap.String("response", redact(*o.NotAck)))...)
+	})
 }
 
 func (h *Webhook) reportHeld(o relay.Outcome) {

@@ -133,11 +133,11 @@ func TestEvents(t *testing.T) {
 	takeNotes(t, false)
 	s.app.answers(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Ccpayment-Fulfill") == "true" {
-			w.WriteHeader(http.StatusUnprocessableEntity)
+			w.WriteHeader(http.StatusGone)
 		}
 	})
 	s.pay(sandbox.Payment{OrderID: order("dead")})
-	wantNote(t, "ccpayment_dead", map[string]any{"order_id": "dead", "fulfill": true, "cause": "the app answered 422"})
+	wantNote(t, "ccpayment_dead", map[string]any{"order_id": "dead", "fulfill": true, "cause": "the app answered 410"})
 	if got := notesOf("ccpayment_order_paid"); len(got) != 0 {
 		t.Errorf("an order that the app refused is told of: %v", got)
 	}

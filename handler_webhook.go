@@ -129,7 +129,10 @@ type Webhook struct {
 	Sign *AppSignature `json:"sign,omitempty"`
 
 	// What counts as the app's acknowledgement: `2xx`, or a text that the body of
-	// a 2xx response must contain, within its first 64 KiB. Default: `2xx`.
+	// a 2xx response must have within its first 64 KiB, as a whole word and in any
+	// case. A JSON response whose `success` is false, or whose `status` or `result` is
+	// an error, is no acknowledgement then. Default: `2xx`; where requests are signed
+	// as the gateway signs, the gateway's own word, `Success` for CCPayment.
 	Ack string `json:"ack,omitempty"`
 
 	// The handlers that deliver events to the app: with them, an event is
@@ -153,6 +156,7 @@ type Webhook struct {
 	allowed     []netip.Prefix
 	laxProxies  bool
 	warnProxies sync.Once
+	warnAck     sync.Once
 	events      *emitter
 	logger      *zap.Logger
 	// These limit log lines, so that a flood does not fill the disk: one limit for

@@ -183,7 +183,7 @@ func TestUncleanValues(t *testing.T) {
 
 // TestSignAsCCPayment: an app that verifies by itself can go on doing so.
 func TestSignAsCCPayment(t *testing.T) {
-	s := start(t, setup{webhook: "sign ccpayment", account: "previous_secret old"})
+	s := start(t, setup{webhook: "sign ccpayment", account: "previous_secret old", app: says(http.StatusOK, "Success")})
 	sent := unix(-time.Minute)
 	s.deliver(delivery{secret: "old", timestamp: sent, body: fullBody}).wants(t, http.StatusOK)
 	got := s.app.wants(t, 1)[0]

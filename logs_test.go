@@ -27,7 +27,7 @@ func TestLogs(t *testing.T) {
 	}
 	s.app.answers(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Ccpayment-Fulfill") == "true" {
-			w.WriteHeader(http.StatusUnprocessableEntity)
+			w.WriteHeader(http.StatusGone)
 		}
 	})
 	s.pay(sandbox.Payment{OrderID: "order-1"})
@@ -46,7 +46,7 @@ func TestLogs(t *testing.T) {
 	logs := s.logs()
 	wants := map[string]map[string]any{
 		"started": {"level": "info"},
-		"an event is dead: replay it, once what is wrong is mended": {"level": "error", "order_id": "order-1", "fulfill": true, "cause": "the app answered 422"},
+		"an event is dead: replay it, once what is wrong is mended": {"level": "error", "order_id": "order-1", "fulfill": true, "cause": "the app answered 410"},
 		"holding an event":                 {"level": "error", "order_id": "REDACTED", "record_id": record},
 		"an event cannot be confirmed now": {"level": "warn"},
 		"rejected a webhook":               {"level": "warn", "reason": "bad_signature", "client_ip": "127.0.0.1"},

@@ -135,7 +135,7 @@ func TestPendingMetrics(t *testing.T) {
 	age := s.scrape()[oldest]
 	await(t, "it waits longer", func() bool { return s.scrape()[oldest] > max(age, 0.05) })
 
-	s.app.answers(status(http.StatusUnprocessableEntity))
+	s.app.answers(status(http.StatusGone))
 	await(t, "it is dead", func() bool { return s.scrape()[state("dead")] == 1 })
 	if got := s.scrape(); got[oldest] != 0 || got[state("retrying")] != 0 {
 		t.Errorf("a dead event is said to wait for %v", got[oldest])

@@ -110,6 +110,9 @@ func (a *Account) open(o gateway.OpenOptions) (*gateway.Account, error) {
 	return account, checkout.CheckURL("webhook_url", account.WebhookURL, account.Info)
 }
 
+// signStandard is the scheme of Standard Webhooks; any other is the gateway's own.
+const signStandard = "standard"
+
 // AppSignature says how the requests that deliver events to the app are signed.
 type AppSignature struct {
 	// `ccpayment`: the headers Appid, Timestamp and Sign, computed anew with the
@@ -137,7 +140,7 @@ func (s *AppSignature) signer(repl *caddy.Replacer, account *gateway.Account) (r
 			return nil, fmt.Errorf("sign %s takes no secret: it signs with the account's", s.Scheme)
 		}
 		return relay.SignAsGateway(signer), nil
-	case s.Scheme != "standard":
+	case s.Scheme != signStandard:
 		return nil, fmt.Errorf("sign: unknown scheme %q: use %s or standard", s.Scheme, account.Info.Name)
 	}
 	secret, err := placeholder.Required(repl, "sign standard: secret", s.Secret)

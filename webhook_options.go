@@ -65,7 +65,9 @@ func (h *Webhook) setDefaults() {
 	setDefault(&h.Risky, "hold")
 	setDefault(&h.Late, "fulfill")
 	setDefault(&h.AcceptUnderpaid, "0%")
-	setDefault(&h.Ack, defaultAck)
+	if h.Sign == nil || h.Sign.Scheme == signStandard {
+		setDefault(&h.Ack, defaultAck) // else the gateway's own; see ackText
+	}
 	setDefault(&h.Timeout, caddy.Duration(defaultTimeout))
 	setDefault(&h.Wait, caddy.Duration(defaultWait))
 	if h.Deliver == nil {
@@ -114,12 +116,8 @@ func (h *Webhook) resolve() error {
 	if h.route.Statuses, err = placeholder.RequiredList(repl, "statuses", h.Statuses); err != nil {
 		return err
 	}
-	ack, err := placeholder.Required(repl, "ack", h.Ack)
-	if err != nil {
+	if h.route.Ack, err = h.ackText(repl, account.Info); err != nil {
 		return err
-	}
-	if ack != defaultAck {
-		h.route.Ack = ack
 	}
 	h.route.Token, err = followed(h.app, "token of route "+h.route.Name, func() (string, error) { return resolveToken(repl, h.Token) }, h.Token)
 	if err != nil {
@@ -146,6 +144,20 @@ func (h *Webhook) resolveSign(repl *caddy.Replacer) error {
 	}, h.Sign.Secret, h.Sign.Previous)
 	h.route.Sign = func(eventID string, now time.Time, body []byte) []relay.Field { return signer()(eventID, now, body) }
 	return err
+}
+
+// ackText returns the text that acknowledges an event; empty: any 2xx does. An app that
+// is sent the gateway's own signature was written for the gateway, and may say no with
+// a 200 and other words: its yes is the gateway's word, unless ack says otherwise.
+func (h *Webhook) ackText(repl *caddy.Replacer, info gateway.Info) (string, error) {
+	if h.Ack == "" {
+		return info.Ack.Body, nil
+	}
+	text, err := placeholder.Required(repl, "ack", h.Ack)
+	if err != nil || text == defaultAck {
+		return "", err
+	}
+	return text, nil
 }
 
 // webhooksOf returns the verifier and reader of the account's webhooks that are
@@ -244,6 +256,11 @@ func parseRanges(repl *caddy.Replacer, texts []string, info gateway.Info) ([]net
 func (h *Webhook) warn() {
 	if h.route.Token() == "" && h.route.Sign == nil {
 		h.logger.Warn("the app cannot tell our requests from others': set `token` or `sign`", zap.String("route", h.route.Name))
+	}
+	if h.Ack == "" && h.route.Ack != "" {
+		h.logger.Warn("with `sign "+h.Sign.Scheme+"` the app acknowledges an event with a 2xx whose body has this word: "+
+			"set `ack 2xx` if any 2xx of it is a yes",
+			zap.String("route", h.route.Name), zap.String("word", h.route.Ack))
 	}
 	info := h.route.Account.Info
 	types, statuses := make([]string, 0, len(info.Types)), make([]string, 0, len(info.Statuses))

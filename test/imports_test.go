@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"client":              {},
 	"settle":              {},
 	"ledger":              {"internal/failpoint"},
+	"internal/ack":        {},
 	"internal/coalesce":   {},
 	"internal/failpoint":  {},
 	"internal/strictjson": {},
@@ -39,14 +40,14 @@ var mayImport = map[string][]string{
 	"internal/confirm":  {"gateway", "ledger", "settle"},
 	"internal/operator": {"gateway", "ledger", "internal/secrets"},
 
-	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/failpoint"},
+	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/ack", "internal/failpoint"},
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson"},
 	"internal/adminapi": {"internal/operator", "ledger", "settle"},
 
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "client", "internal/strictjson"},
 	"internal/cli":      {"internal/adminapi", "internal/confirm", "internal/checkout", "gateway", "gateway/ccpayment", "ledger", "client", "internal/subcommand"},
 
-	"sandbox":        {"sandbox/hosted", "internal/subcommand"},
+	"sandbox":        {"sandbox/hosted", "internal/ack", "internal/subcommand"},
 	"sandbox/hosted": {},
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/ack"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -35,9 +36,6 @@ type Message struct {
 // Field is a name and a value, which is not empty.
 type Field struct{ Name, Value string }
 
-// ackLimit is how many bytes of the response's body are searched for the ack text.
-const ackLimit = 64 << 10
-
 // deliver sends the event to the app and reads its response; nil: the app has
 // acknowledged the event.
 func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o *Outcome) *failure {
@@ -55,7 +53,7 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 		m.Event.Body, m.Event.Request.ContentType = body, "application/json"
 	}
 	if r.Ack != "" {
-		m.Capture = ackLimit
+		m.Capture = ack.Limit
 	}
 	confirmed := confirm.Headers(o.Confirmation)
 	m.Header = r.header(o.EventID, m.Event, attempt, confirmed)
@@ -65,11 +63,29 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 	response, err := app.Deliver(ctx, m)
 	o.Called, o.Took = true, r.Now().Sub(start)
 
-	failed := r.judge(response, err)
+	failed := r.judge(m.Event, response, err)
+	if failed != nil && failed.notAck {
+		o.NotAck = beginning(response.Body, m.Header)
+	}
 	if failed != nil && ctx.Err() != nil {
 		return &failure{cause: fmt.Errorf("no answer within %s", r.Timeout), timedOut: true, unreached: true}
 	}
 	return failed
+}
+
+// beginning returns the first 40 bytes of a response's body for the log, without what
+// authorizes our requests, which an app may send back.
+func beginning(body []byte, sent []Field) *string {
+	const longest = 40
+	text := string(body)
+	for _, f := range sent {
+		switch f.Name {
+		case "Authorization", "Sign", "Webhook-Signature":
+			text = strings.ReplaceAll(text, strings.TrimPrefix(f.Value, "Bearer "), "REDACTED")
+		}
+	}
+	text = text[:min(len(text), longest)]
+	return &text
 }
 
 // header returns all headers of the request to the app: two of the webhook's, then

@@ -1,13 +1,15 @@
 package relay
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/ack"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -29,12 +31,14 @@ type failure struct {
 	unreached bool
 	// again is when the event is retried, where the retries are ours.
 	again ledger.Again
+	// notAck: the app responded with a 2xx that is not what [Route.Ack] asks for.
+	notAck bool
 }
 
 func (f *failure) Error() string { return f.cause.Error() }
 
 // judge returns why a response does not acknowledge the event; nil: it does.
-func (r *Route) judge(w Response, err error) *failure {
+func (r *Route) judge(e ledger.Event, w Response, err error) *failure {
 	var call *CallError
 	switch {
 	case errors.As(err, &call):
@@ -44,14 +48,69 @@ func (r *Route) judge(w Response, err error) *failure {
 		return &failure{cause: err}
 	case w.Status == 0:
 		return &failure{cause: errors.New("no handler answered: is there a reverse_proxy?")}
-	case w.Status == http.StatusUnauthorized || w.Status == http.StatusForbidden:
-		return &failure{cause: fmt.Errorf("the app answered %d: has it the same token?", w.Status), again: r.again(w.Status, w.Header)}
 	case w.Status < 200 || w.Status > 299:
-		return &failure{cause: fmt.Errorf("the app answered %d", w.Status), again: r.again(w.Status, w.Header)}
-	case r.Ack != "" && !bytes.Contains(w.Body, []byte(r.Ack)):
-		return &failure{cause: fmt.Errorf("the app answered %d without the text that `ack` asks for", w.Status)}
-	default:
+		return &failure{cause: refusal(w, e.Request.URI), again: r.again(w.Status, w.Header)}
+	case r.Ack == "":
 		return nil
+	}
+	var denied *ack.DeniedError
+	switch err := ack.Judge(w.Body, r.Ack); {
+	case err == nil:
+		return nil
+	case errors.As(err, &denied):
+		return &failure{cause: fmt.Errorf("the app answered %d, and its JSON says no: %w", w.Status, denied), notAck: true}
+	default:
+		return &failure{cause: fmt.Errorf("the app answered %d without the text that `ack` asks for", w.Status), notAck: true}
+	}
+}
+
+// refusal returns what a response that is no 2xx says, and what that mostly means.
+func refusal(w Response, uri string) error {
+	hint := ""
+	switch w.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		hint = ": has it the same token, and does it ask for no CSRF token there?"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		hint = ": has it a POST route at this path?"
+	case statusPageExpired:
+		hint = ": that is Laravel's word for a missing CSRF token: except the path from the check"
+	case http.StatusUnprocessableEntity:
+		hint = ": mostly a missing CSRF token (Rails: skip the check for this path) or a validation error (FastAPI, Laravel: take the body as it is)"
+	default:
+		if location := w.Header.Get("Location"); location != "" && w.Status >= 300 && w.Status < 400 {
+			hint = redirect(location, uri)
+		}
+	}
+	return fmt.Errorf("the app answered %d%s", w.Status, hint)
+}
+
+// statusPageExpired is what Laravel responds with to a request without a CSRF token.
+const statusPageExpired = 419
+
+// redirect says where a redirect leads to, without its query, and what to enter so that
+// there is none.
+func redirect(location, uri string) string {
+	to, err := url.Parse(location)
+	asked, askedErr := url.ParseRequestURI(uri)
+	if err != nil || askedErr != nil {
+		return " with a Location that cannot be read"
+	}
+	to = asked.ResolveReference(to)
+	samePath := to.Path == asked.Path
+	sameButSlash := strings.EqualFold(strings.Trim(to.Path, "/"), strings.Trim(asked.Path, "/"))
+	shown := HeaderText((&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String())
+	if longest := 200; len(shown) > longest {
+		shown = shown[:longest] + "…"
+	}
+	switch {
+	case samePath && to.Scheme == "https":
+		return fmt.Sprintf(" to %s: it wants https: set `header_up X-Forwarded-Proto https` in reverse_proxy", shown)
+	case samePath && to.Host != "":
+		return fmt.Sprintf(" to %s: it wants this host: set `header_up Host %s` in reverse_proxy", shown, HeaderText(to.Host))
+	case sameButSlash:
+		return fmt.Sprintf(" to %s: enter that path", shown)
+	default:
+		return fmt.Sprintf(" to %s: enter that path, or except this one from the login", shown)
 	}
 }
 
@@ -64,7 +123,7 @@ func (r *Route) again(status int, header http.Header) ledger.Again {
 	switch {
 	case status == http.StatusConflict:
 		return ledger.Again{Spared: true} // the app is still at work on an attempt before
-	case status == http.StatusGone, status == http.StatusUnprocessableEntity:
+	case status == http.StatusGone:
 		return ledger.Again{Never: true}
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return ledger.Again{After: readRetryAfter(header.Get("Retry-After"), r.Now())}

@@ -45,8 +45,8 @@ type Route struct {
 	Token func() string
 	// Sign, if set, signs what is sent to the app.
 	Sign Signer
-	// Ack is a text that the body of the app's 2xx response must contain to
-	// acknowledge an event; empty: any 2xx acknowledges it.
+	// Ack is a text that the body of the app's 2xx response must have as a whole word to
+	// acknowledge an event; see [ack.Judge]. Empty: any 2xx acknowledges it.
 	Ack string
 
 	// Replay makes a delivered event due again.
