@@ -22,6 +22,7 @@ type address struct {
 	notifyURL   string
 	chains      []string // the chains that it was asked for on
 	unbound     bool     // deposits are the merchant's now
+	risky       bool     // flagged: deposits send no webhooks any more
 }
 
 // owner names whom a permanent address was made for, on which family.

@@ -45,6 +45,7 @@ func (s *Sandbox) routeControl(mux *http.ServeMux) {
 		writeJSON(w, http.StatusNotFound, object{"error": r.Method + " " + r.URL.Path + " is no control call: GET / lists them"})
 	})
 	post("/sandbox/risk", s.controlRisk)
+	post("/sandbox/risky-address", s.controlRiskyAddress)
 	post("/sandbox/price", s.controlPrice)
 	post("/sandbox/credit", s.controlCredit)
 	s.routePayouts(post)
@@ -379,7 +380,7 @@ func (s *Sandbox) serveOverview(w http.ResponseWriter, _ *http.Request) {
 		"control": []string{
 			"POST /sandbox/pay", "POST /sandbox/activate", "GET /sandbox/deliveries",
 			"POST|GET|DELETE /sandbox/faults", "POST /sandbox/advance", "POST /sandbox/reset",
-			"POST /sandbox/risk", "POST /sandbox/price", "POST /sandbox/credit",
+			"POST /sandbox/risk", "POST /sandbox/risky-address", "POST /sandbox/price", "POST /sandbox/credit",
 			"POST /sandbox/webhook", "POST /sandbox/approval", "POST /sandbox/withdrawal",
 			"POST /sandbox/auto-withdrawal", "POST /sandbox/risk-refund",
 		},

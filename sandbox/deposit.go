@@ -64,7 +64,8 @@ type deposit struct {
 // A deposit to an address that was unbound belongs to the merchant and names
 // neither reference nor user. One that comes more than seven days after its
 // order expired is credited to the merchant and has a record without an order,
-// but no webhook: the address is no longer watched. (The pages do not say what
+// but no webhook: the address is no longer watched; nor is one that was flagged as
+// risky. (The pages do not say what
 // happens then; this is the reading that loses no money.)
 func (s *Sandbox) receive(d *deposit, goal string, confirm time.Duration) {
 	st, now := s.st, s.now()
@@ -93,6 +94,7 @@ func (s *Sandbox) receive(d *deposit, goal string, confirm time.Duration) {
 	default:
 		d.kind, d.reference = kindDirect, a.referenceID
 	}
+	watched = watched && !d.to.risky
 	st.deposits = append(st.deposits, d)
 	st.byRecord[d.recordID] = d
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -91,7 +92,7 @@ func (st *state) latestDeliveries() []hosted.Delivery {
 		seen[which] = true
 		row := hosted.Delivery{
 			Type: d.Type, Status: d.Status, OrderID: d.OrderID, RecordID: d.RecordID, At: d.At,
-			Attempt: d.Attempt, HTTPStatus: d.HTTPStatus, Problem: d.Error, Acknowledged: d.OK,
+			Attempt: d.Attempt, HTTPStatus: d.HTTPStatus, Problem: cmp.Or(d.Error, d.Note), Acknowledged: d.OK,
 		}
 		if d.NextAt != nil {
 			row.NextRetry = *d.NextAt

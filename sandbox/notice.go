@@ -13,10 +13,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/ack"
 )
 
 const (
-	maxAnswer     = 1 << 10
+	keptAnswer    = 1 << 10 // of which the log has the beginning
 	maxDeliveries = 10_000
 	acknowledged  = "Success"
 )
@@ -36,8 +38,9 @@ var retryAfter = []time.Duration{
 type notice struct {
 	st        *state
 	kind      string // ApiDeposit and the like
+	flat      bool   // the body is msg alone
 	status    string
-	recordID  string
+	recordID  string // empty: it is about none, and cannot be sent again
 	orderID   string
 	url       string        // notifyUrl; empty: the merchant's webhook URL
 	createdAt time.Time     // when the transaction was made
@@ -55,21 +58,23 @@ type notice struct {
 
 // Delivery is one try to deliver a webhook.
 type Delivery struct {
-	ID         uint64     `json:"id"`
-	RecordID   string     `json:"record_id"`
-	OrderID    string     `json:"order_id"`
-	Type       string     `json:"type"`
-	Status     string     `json:"status"`
-	URL        string     `json:"url"`
-	Body       string     `json:"body"`
-	Attempt    int        `json:"attempt"` // from 1
-	At         time.Time  `json:"at"`      // sandbox time
-	Offset     Seconds    `json:"offset_seconds"`
-	HTTPStatus int        `json:"http_status"` // 0: no answer
-	Answer     string     `json:"answer"`      // its first KiB
-	Error      string     `json:"error,omitempty"`
-	OK         bool       `json:"ok"` // acknowledged
-	NextAt     *time.Time `json:"next_at,omitempty"`
+	ID         uint64    `json:"id"`
+	RecordID   string    `json:"record_id"`
+	OrderID    string    `json:"order_id"`
+	Type       string    `json:"type"`
+	Status     string    `json:"status"`
+	URL        string    `json:"url"`
+	Body       string    `json:"body"`
+	Attempt    int       `json:"attempt"` // from 1
+	At         time.Time `json:"at"`      // sandbox time
+	Offset     Seconds   `json:"offset_seconds"`
+	HTTPStatus int       `json:"http_status"` // 0: no answer
+	Answer     string    `json:"answer"`      // its first KiB
+	Error      string    `json:"error,omitempty"`
+	OK         bool      `json:"ok"` // acknowledged
+	// Note says what may be a mistake in a response that did acknowledge.
+	Note   string     `json:"note,omitempty"`
+	NextAt *time.Time `json:"next_at,omitempty"`
 }
 
 // Seconds is a duration that is written as a JSON number of seconds.
@@ -86,6 +91,10 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 // acknowledged. The lock is held.
 func (s *Sandbox) notify(n *notice) {
 	n.st, n.tried = s.st, make(chan struct{})
+	if n.recordID == "" {
+		s.at(s.now(), s.try(n))
+		return
+	}
 	if last := s.st.latest[n.recordID]; last != nil {
 		n.after, n.index = last, last.index
 		s.st.notices[n.index] = n
@@ -114,7 +123,9 @@ func (s *Sandbox) try(n *notice) func(context.Context, time.Time) {
 			return // of before a Reset
 		}
 		if n.body == nil {
-			n.body = envelope(n.kind, n.message())
+			if n.body = envelope(n.kind, n.message()); n.flat {
+				n.body = marshal(n.message())
+			}
 			n.first = due
 		}
 		n.attempt++
@@ -163,12 +174,26 @@ func closeOnce(c chan struct{}) {
 
 // envelope writes a webhook's body.
 func envelope(kind string, msg object) []byte {
-	body, _ := json.Marshal(struct {
+	return marshal(struct {
 		Type string `json:"type"`
 		Msg  object `json:"msg"`
-	}{kind, msg}) // texts and numbers always marshal
-	return body
+	}{kind, msg})
 }
+
+// marshal writes JSON as JavaScript does, which is as CCPayment does: some receivers
+// verify the signature over a body that they have parsed and written again, so no
+// character may be escaped that need not be.
+func marshal(value any) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(value) // texts and numbers always marshal
+	return []byte(lineSeparators.Replace(strings.TrimSuffix(b.String(), "\n")))
+}
+
+// lineSeparators writes the two as they are that Go always escapes. An escaped backslash
+// in front of a u is not the beginning of such an escape.
+var lineSeparators = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029")
 
 // keep numbers a delivery and adds it to the log. The lock is held.
 func (s *Sandbox) keep(d *Delivery) {
@@ -180,7 +205,7 @@ func (s *Sandbox) keep(d *Delivery) {
 	s.st.log = append(s.st.log, *d)
 	s.log.Info("webhook", slog.String("type", d.Type), slog.String("status", d.Status),
 		slog.String("order", d.OrderID), slog.String("record", d.RecordID), slog.Int("attempt", d.Attempt),
-		slog.Int("http", d.HTTPStatus), slog.Bool("acknowledged", d.OK), slog.String("error", d.Error))
+		slog.Int("http", d.HTTPStatus), slog.Bool("acknowledged", d.OK), slog.String("error", d.Error), slog.String("note", d.Note))
 }
 
 // post sends a delivery, signed afresh, and notes how it went.
@@ -193,16 +218,30 @@ func (s *Sandbox) post(ctx context.Context, d *Delivery) {
 	if fault != nil && fault.beforeDelivery(ctx, d) {
 		return
 	}
-	err := s.send(ctx, d)
+	body, err := s.send(ctx, d)
 	if fault != nil && fault.Drop == dropAfter {
-		d.HTTPStatus, d.Answer, err = 0, "", errors.New("fault: the answer was lost")
+		d.HTTPStatus, d.Answer, body, err = 0, "", nil, errors.New("fault: the answer was lost")
 	}
 	if err != nil {
 		d.Error = err.Error()
 		return
 	}
-	d.OK = d.HTTPStatus == http.StatusOK && strings.Contains(d.Answer, acknowledged)
-	if !d.OK {
+	d.judge(body)
+}
+
+// judge notes whether a response acknowledges the webhook.
+func (d *Delivery) judge(body []byte) {
+	err := ack.Judge(body, acknowledged)
+	var denied *ack.DeniedError
+	switch {
+	case d.HTTPStatus == http.StatusOK && err == nil:
+		d.OK = true
+		if !ack.HasExact(body, acknowledged) {
+			d.Note = `acknowledged, though the word stands there in another case: CCPayment documents "Success"`
+		}
+	case d.HTTPStatus == http.StatusOK && errors.As(err, &denied):
+		d.Error = "not acknowledged: the JSON in the body says no: " + denied.Error()
+	default:
 		d.Error = `not acknowledged: needed is HTTP 200 with "Success" in the body`
 	}
 }
@@ -228,11 +267,12 @@ func (f *Fault) beforeDelivery(ctx context.Context, d *Delivery) bool {
 	return false
 }
 
-func (s *Sandbox) send(ctx context.Context, d *Delivery) error {
+// send posts a delivery and returns the response's body, as far as it is searched.
+func (s *Sandbox) send(ctx context.Context, d *Delivery) ([]byte, error) {
 	body := []byte(d.Body)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
 	req.Header.Set("Content-Type", "application/json")
@@ -241,12 +281,12 @@ func (s *Sandbox) send(ctx context.Context, d *Delivery) error {
 	req.Header.Set("Sign", Sign(s.opts.AppID, s.opts.AppSecret, timestamp, body))
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	d.HTTPStatus, d.Answer = resp.StatusCode, string(text)
-	return err
+	text, err := io.ReadAll(io.LimitReader(resp.Body, ack.Limit))
+	d.HTTPStatus, d.Answer = resp.StatusCode, string(text[:min(len(text), keptAnswer)])
+	return text, err
 }
 
 // Deliveries returns the log of deliveries, newest first. It holds the latest

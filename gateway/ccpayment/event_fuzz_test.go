@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -21,6 +22,12 @@ func FuzzReadEvent(f *testing.F) {
 		`{"type":"ActivateWebhookURL","msg":null}`,
 		`{"type":"ApiDeposit","msg":{"recordId":"","orderId":"order-1","referenceId":2e3,"userId":null,"coinId":1280}}`,
 		`{"type":"RiskyAddress","msg":{"chainId":"1","address":"0xf8a0","riskAt":1710232720}}`,
+		`{"chainId":"1","address":"0xf8a0","riskAt":1710232720}`,
+		` {"riskAt":"1710232720","chainId":1,"more":[],"address":"0xf8a0"}`,
+		`{"chainId":"1","address":"0xf8a0","riskAt":1,"address":"0xf8a1"}`,
+		`{"chainId":"1","address":"0xf8a0","riskAt":1,"riskAt":2}`,
+		`{"address":"0xf8a0","riskAt":1,"msg":null}`,
+		`{"chainId":"1","address":"","riskAt":1710232720}`, `{"address":{},"riskAt":1}`,
 		`{"type":"a","type":"b","msg":{}}`,
 		`{"type":"a","msg":{"recordId":"1","recordId":"2"}}`,
 		`{"type":"a","msg":{"recordId":"1","\u0072ecordId":"2"}}`,
@@ -45,6 +52,11 @@ func FuzzReadEvent(f *testing.F) {
 		var outer map[string]json.RawMessage
 		if !utf8.Valid(body) || json.Unmarshal(body, &outer) != nil {
 			t.Fatalf("%q is not what encoding/json takes", body)
+		}
+		_, hasType := outer["type"]
+		if _, hasMsg := outer["msg"]; !hasType && !hasMsg {
+			checkFlat(t, g, body, outer, got)
+			return
 		}
 		if want := jsonText(outer["type"]); want == "" || got.Type != want || got.Ping != (want == ActivationType) {
 			t.Fatalf("type %q of %q, want %q", got.Type, body, want)
@@ -79,6 +91,28 @@ func FuzzReadEvent(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkFlat: a webhook without type and msg is about a risky address, and the same event
+// as its like with them.
+func checkFlat(t *testing.T, g *V2, body []byte, outer map[string]json.RawMessage, got gateway.Notice) {
+	t.Helper()
+	if jsonText(outer["address"]) == "" || jsonText(outer["riskAt"]) == "" || countMembers(body, "chainId", "address", "riskAt") > 1 {
+		t.Fatalf("%q is no webhook about a risky address", body)
+	}
+	if got.Digest == "" || got != (gateway.Notice{Type: RiskyAddressType, Risk: "unknown", Digest: got.Digest}) {
+		t.Fatalf("%q is %+v", body, got)
+	}
+	if countMembers(body, "recordId", "orderId", "referenceId", "userId", "coinId", "status", "isFlaggedAsRisky") > 0 {
+		return // which are read of msg, and not of this
+	}
+	wrapped := slices.Concat([]byte(`{"type":"RiskyAddress","msg":`), body, []byte(`}`))
+	if !json.Valid(wrapped) {
+		return // one level too deep
+	}
+	if again, err := g.Read(wrapped); err != nil || again != got {
+		t.Fatalf("%q is %+v, and with its envelope %+v: %v", body, got, again, err)
+	}
 }
 
 // jsonText is a text or a number as the pipeline takes it: a text that has an

@@ -16,6 +16,11 @@ import (
 // webhook's URL (API reference, Webhook Setup).
 const ActivationType = "ActivateWebhookURL"
 
+// RiskyAddressType is the type of the webhook which says that a deposit address was
+// flagged as risky. The API reference (Risky Address Webhook) prints it without type and
+// msg: its fields stand at the top level then.
+const RiskyAddressType = "RiskyAddress"
+
 // Read implements [gateway.Webhooks].
 func (v *V2) Read(body []byte) (gateway.Notice, error) {
 	var n gateway.Notice
@@ -26,6 +31,9 @@ func (v *V2) Read(body []byte) (gateway.Notice, error) {
 	var typ, msg gjson.Result
 	if err := strictjson.Read(root, strictjson.Field{Key: "type", Value: &typ}, strictjson.Field{Key: "msg", Value: &msg}); err != nil {
 		return n, unreadable(err)
+	}
+	if !typ.Exists() && !msg.Exists() {
+		return readFlat(root)
 	}
 	if typ.Type != gjson.String || typ.Str == "" {
 		return n, fmt.Errorf("%w: type is not a text", gateway.ErrUnreadable)
@@ -44,6 +52,23 @@ func (v *V2) Read(body []byte) (gateway.Notice, error) {
 		n.Digest = digest(typ.Str, msg, m, body)
 	}
 	return n, nil
+}
+
+// readFlat reads the one webhook without type and msg, about a risky address. It is the
+// same event as its like with type [RiskyAddressType] and msg.
+func readFlat(root gjson.Result) (gateway.Notice, error) {
+	var m message
+	err := strictjson.Read(root, strictjson.Field{Key: "chainId", Value: &m.chainID},
+		strictjson.Field{Key: "address", Value: &m.address}, strictjson.Field{Key: "riskAt", Value: &m.riskAt})
+	if err != nil {
+		return gateway.Notice{}, unreadable(err)
+	}
+	if strictjson.Text(m.address) == "" || strictjson.Text(m.riskAt) == "" {
+		return gateway.Notice{}, fmt.Errorf("%w: it has no type, and is not about a risky address", gateway.ErrUnreadable)
+	}
+	return gateway.Notice{
+		Type: RiskyAddressType, Risk: ledger.RiskUnknown, Digest: digest(RiskyAddressType, root, m, nil),
+	}, nil
 }
 
 func unreadable(err error) error { return fmt.Errorf("%w: %w", gateway.ErrUnreadable, err) }

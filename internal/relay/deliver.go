@@ -46,7 +46,7 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 		m.Event.Risk = f.Risk // by webhook and record; the event's id stays the webhook's
 	}
 	if r.Enrich {
-		body, err := enrich(m.Event.Body, o.EventID, o.Finding, o.Confirmation)
+		body, err := enrich(m.Event, o.EventID, o.Finding, o.Confirmation)
 		if err != nil {
 			return &failure{cause: err}
 		}

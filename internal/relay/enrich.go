@@ -35,11 +35,18 @@ type settlement struct {
 	Reason     string `json:"reason"`
 }
 
-// enrich returns the enriched body for a webhook's body.
-func enrich(body []byte, id string, f *confirm.Finding, c *ledger.Confirmation) ([]byte, error) {
+// enrich returns the enriched body for an event's.
+func enrich(event ledger.Event, id string, f *confirm.Finding, c *ledger.Confirmation) ([]byte, error) {
 	e := enriched{EventID: id}
-	parts := gjson.GetManyBytes(body, "type", "msg")
-	e.Type, e.Msg = raw(parts[0].Raw), raw(parts[1].Raw)
+	parts := gjson.GetManyBytes(event.Body, "type", "msg")
+	if e.Type, e.Msg = raw(parts[0].Raw), raw(parts[1].Raw); e.Type == nil && e.Msg == nil {
+		// The webhook has no envelope: it is the message.
+		typ, err := json.Marshal(event.Type)
+		if err != nil {
+			return nil, fmt.Errorf("enriching the body: %w", err)
+		}
+		e.Type, e.Msg = typ, event.Body
+	}
 	if c != nil {
 		e.Record, e.Fulfill, e.Credit = f.Record.Raw, c.Fulfill, c.Credit
 		if f.Order != nil {

@@ -40,7 +40,7 @@ type Delivery struct {
 	// Attempt counts from 1.
 	Attempt int
 	// HTTPStatus is the answer's; 0 means that there was none, and Problem says
-	// why. Problem also says why an answer did not count.
+	// why. Problem also says why an answer did not count, or what is odd about it.
 	HTTPStatus   int
 	Problem      string
 	Acknowledged bool
