@@ -21,15 +21,16 @@ import (
 
 // liveApp delivers an event to the next handler, with the webhook's own request.
 type liveApp struct {
-	request *http.Request
-	next    caddyhttp.Handler
+	request   *http.Request
+	next      caddyhttp.Handler
+	forwarded ledger.Forwarded
 }
 
 // Deliver implements [relay.App].
 func (a liveApp) Deliver(ctx context.Context, m relay.Message) (relay.Response, error) {
 	// The request itself, and not the copy with the context: placeholders such as
 	// {http.request.body} read it.
-	prepare(a.request, m)
+	prepare(a.request, m, a.forwarded)
 	return callApp(a.next, a.request.WithContext(ctx), m)
 }
 
@@ -46,7 +47,7 @@ func (a storedApp) Deliver(ctx context.Context, m relay.Message) (relay.Response
 	if err != nil {
 		return relay.Response{}, err
 	}
-	prepare(r, m)
+	prepare(r, m, m.Event.Request.Forwarded)
 	return callApp(a.handler, r, m)
 }
 
@@ -65,7 +66,12 @@ func (a storedApp) rebuild(ctx context.Context, e ledger.Event) (*http.Request, 
 	if e.Request.TLS {
 		r.TLS = &tls.ConnectionState{HandshakeComplete: true} // else Caddy takes it for early data
 	}
-	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), &appResponse{}, a.server), nil
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), &appResponse{}, a.server)
+	if ip := e.Request.Forwarded.ClientIP; ip != "" { // whatever the server trusts by now
+		caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, true)
+		caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, ip)
+	}
+	return r, nil
 }
 
 // callApp sends the message through a handler and captures the response. Where the
@@ -95,11 +101,12 @@ func callApp(handler caddyhttp.Handler, r *http.Request, m relay.Message) (respo
 	return relay.Response{Status: w.status, Header: w.header, Body: w.body.Bytes()}, err
 }
 
-// prepare turns r into the request that the app gets: the message, and nothing else
-// that the sender wrote.
-func prepare(r *http.Request, m relay.Message) {
+// prepare turns r into the request that the app gets: the message, what a trusted proxy
+// said of the client, and nothing else that the sender wrote.
+func prepare(r *http.Request, m relay.Message, f ledger.Forwarded) {
 	// In place: requests derived from this one, by tracing and the like, share it.
 	clear(r.Header)
+	setForwarded(r.Header, f)
 	for _, field := range m.Header {
 		r.Header[field.Name] = []string{field.Value}
 	}

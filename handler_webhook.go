@@ -157,6 +157,9 @@ type Webhook struct {
 	laxProxies  bool
 	warnProxies sync.Once
 	warnAck     sync.Once
+	server      *caddyhttp.Server
+	findProxies sync.Once
+	proxyTrust  []netip.Prefix // of the reverse_proxy handlers
 	events      *emitter
 	logger      *zap.Logger
 	// These limit log lines, so that a flood does not fill the disk: one limit for
@@ -219,6 +222,7 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 				"in a named route, add `request_header -Ccpayment-*` to the sites that invoke it",
 				zap.String("route", h.route.Name))
 		}
+		h.server = server
 		h.laxProxies = server.TrustedProxiesStrict == 0
 	}
 	return nil
@@ -313,8 +317,10 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return n, relay.Unusable(err)
 	}
 	defer release()
-	event := h.route.Event(n, requestOf(r, stale), body, now)
-	return n, h.route.Receive(r.Context(), n, event, liveApp{r, next}, l)
+	request := requestOf(r, stale)
+	request.Forwarded = h.forwarded(r)
+	event := h.route.Event(n, request, body, now)
+	return n, h.route.Receive(r.Context(), n, event, liveApp{r, next, request.Forwarded}, l)
 }
 
 // requestOf returns what the ledger keeps of a webhook's request.

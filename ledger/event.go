@@ -149,6 +149,20 @@ type Request struct {
 	// Stale: the request was signed too long ago, or too far ahead, to be believed
 	// unless the gateway confirms it.
 	Stale bool `json:"stale,omitempty"`
+	// Forwarded is what a trusted proxy said of the client; empty: no such proxy did.
+	Forwarded Forwarded `json:"forwarded,omitzero"`
+}
+
+// Forwarded is what a proxy that is trusted says of the client it asks for.
+type Forwarded struct {
+	// For is the list of X-Forwarded-For, Proto and Host the values of the headers of
+	// these names; empty: the proxy sent none.
+	For   string `json:"for,omitempty"`
+	Proto string `json:"proto,omitempty"`
+	Host  string `json:"host,omitempty"`
+	// ClientIP is the client's address by the server's trusted_proxies; empty: those do
+	// not trust the proxy.
+	ClientIP string `json:"client_ip,omitempty"`
 }
 
 // Transition is one step of an event's history.

@@ -19,6 +19,7 @@ func load(t *testing.T, s *store) {
 	want.Request = ledger.Request{
 		Method: "POST", URI: "/hook?a=%20b&c", Host: "shop.example", RemoteAddr: "[2001:db8::1]:4711",
 		TLS: true, ContentType: "application/json; charset=utf-8", UserAgent: "Go-http-client/1.1",
+		Forwarded: ledger.Forwarded{For: "192.0.2.1, 2001:db8::2", Proto: "https", Host: "shop.example:8443", ClientIP: "192.0.2.1"},
 	}
 	steps := []ledger.Transition{
 		{At: start, State: ledger.Received},

@@ -123,6 +123,18 @@ func (c *coder) flag(f *bool) {
 	*f = b != 0
 }
 
+// flags are two flags in one octet, the first of them as flag writes it alone.
+func (c *coder) flags(first, second *bool) {
+	var b byte
+	for i, f := range []*bool{first, second} {
+		if *f {
+			b |= 1 << i
+		}
+	}
+	c.octet(&b)
+	*first, *second = b&1 != 0, b&2 != 0
+}
+
 // noTime stands for a time that is not set.
 const noTime = math.MinInt64
 

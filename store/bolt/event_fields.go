@@ -154,5 +154,13 @@ func requestFields(c *coder, r *ledger.Request) {
 	c.flag(&r.TLS)
 	c.text(&r.ContentType)
 	c.text(&r.UserAgent)
-	c.flag(&r.Stale)
+	isForwarded := r.Forwarded != (ledger.Forwarded{})
+	c.flags(&r.Stale, &isForwarded) // the second came later: files from before have only the first
+	if !isForwarded {
+		return
+	}
+	c.text(&r.Forwarded.For)
+	c.text(&r.Forwarded.Proto)
+	c.text(&r.Forwarded.Host)
+	c.text(&r.Forwarded.ClientIP)
 }

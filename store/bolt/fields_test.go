@@ -83,6 +83,30 @@ func TestEveryFieldIsKept(t *testing.T) {
 	}
 }
 
+// An event of a file from before there was Forwarded ends with the flag Stale.
+func TestFieldsFromBefore(t *testing.T) {
+	for _, stale := range []bool{false, true} {
+		want := everything(t)
+		want.Request.Stale, want.Request.Forwarded = stale, ledger.Forwarded{}
+		key := eventKey(want.Key)
+		value, err := encodeEvent(key, &want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, _ := unseal(key, value)
+		var last byte
+		if stale {
+			last = 1
+		}
+		if whole[len(whole)-1] != last {
+			t.Errorf("without Forwarded, an event ends with %d", whole[len(whole)-1])
+		}
+		if got, err := decodeEvent(key, value, want.Key); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%v: got %+v\nwant %+v", err, got, want)
+		}
+	}
+}
+
 func TestEveryFieldOfAnOrderIsKept(t *testing.T) {
 	var whole ledger.Order
 	var n int64
