@@ -37,8 +37,9 @@ func (a liveApp) Deliver(ctx context.Context, m relay.Message) (relay.Response, 
 // storedApp delivers an event in the background, with a request that is rebuilt from
 // the ledger.
 type storedApp struct {
-	handler caddyhttp.Handler
-	server  *caddyhttp.Server
+	handler      caddyhttp.Handler
+	server       *caddyhttp.Server
+	placeholders placeholders
 }
 
 // Deliver implements [relay.App].
@@ -48,7 +49,12 @@ func (a storedApp) Deliver(ctx context.Context, m relay.Message) (relay.Response
 		return relay.Response{}, err
 	}
 	prepare(r, m, m.Event.Request.Forwarded)
-	return callApp(a.handler, r, m)
+	response, err := callApp(a.handler, r, m)
+	var call *relay.CallError
+	if errors.As(err, &call) {
+		call.Err = a.placeholders.emptyUpstream(r, call.Err)
+	}
+	return response, err
 }
 
 // rebuild returns the webhook's request once more: its method, host, scheme, URI and

@@ -213,6 +213,15 @@ func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
 		}
 		return nil
 	}
+	found, err := placeholdersOf(h.Deliver)
+	if err != nil {
+		return err
+	}
+	if len(found.unset) > 0 {
+		h.logger.Warn("`deliver` has placeholders that nothing in it sets, so they are empty: handlers before the directive, such as map and vars, "+
+			"do not run for a delivery; move them into `deliver`",
+			zap.String("route", h.route.Name), zap.Strings("placeholders", found.unset))
+	}
 	if err := h.Deliver.Provision(ctx); err != nil {
 		return fmt.Errorf("provisioning deliver: %v", err)
 	}
@@ -221,7 +230,7 @@ func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
 		return errors.New("deliver works in the routes of a server only")
 	}
 	end := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
-	h.route.App = storedApp{handler: h.Deliver.Compile(end), server: server}
+	h.route.App = storedApp{handler: h.Deliver.Compile(end), server: server, placeholders: found}
 	h.route.Retry = ledger.Plan{
 		First: time.Duration(h.Retry.First), Max: time.Duration(h.Retry.Max), GiveUp: time.Duration(h.Retry.GiveUp),
 	}
