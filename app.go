@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -39,7 +40,7 @@ func (a liveApp) Deliver(ctx context.Context, m relay.Message) (relay.Response, 
 type storedApp struct {
 	handler      caddyhttp.Handler
 	server       *caddyhttp.Server
-	placeholders placeholders
+	placeholders placeholder.Routes
 }
 
 // Deliver implements [relay.App].
@@ -52,7 +53,7 @@ func (a storedApp) Deliver(ctx context.Context, m relay.Message) (relay.Response
 	response, err := callApp(a.handler, r, m)
 	var call *relay.CallError
 	if errors.As(err, &call) {
-		call.Err = a.placeholders.emptyUpstream(r, call.Err)
+		call.Err = emptyUpstream(a.placeholders, r, call.Err)
 	}
 	return response, err
 }

@@ -213,14 +213,14 @@ func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
 		}
 		return nil
 	}
-	found, err := placeholdersOf(h.Deliver)
+	found, err := placeholder.InRoutes(h.Deliver, isForeignHandler)
 	if err != nil {
 		return err
 	}
-	if len(found.unset) > 0 {
+	if unset := found.Unset(isSetHere); len(unset) > 0 {
 		h.logger.Warn("`deliver` has placeholders that nothing in it sets, so they are empty: handlers before the directive, such as map and vars, "+
 			"do not run for a delivery; move them into `deliver`",
-			zap.String("route", h.route.Name), zap.Strings("placeholders", found.unset))
+			zap.String("route", h.route.Name), zap.Strings("placeholders", unset))
 	}
 	if err := h.Deliver.Provision(ctx); err != nil {
 		return fmt.Errorf("provisioning deliver: %v", err)

@@ -69,7 +69,7 @@ func refusal(w Response, uri string) error {
 	hint := ""
 	switch w.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		hint = ": has it the same token, and does it ask for no CSRF token there?"
+		hint = ": has it the same token? Or does it ask for a CSRF token there?"
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		hint = ": has it a POST route at this path?"
 	case statusPageExpired:
