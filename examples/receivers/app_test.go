@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -125,10 +126,25 @@ func (a *app) kill(t *testing.T) {
 var client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 func (a *app) post(d delivery) (int, error) {
+	status, _, err := a.exchange(d)
+	return status, err
+}
+
+// answer posts a delivery and returns the body of the response.
+func (a *app) answer(t *testing.T, d delivery) string {
+	t.Helper()
+	_, text, err := a.exchange(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func (a *app) exchange(d delivery) (int, string, error) {
 	body := fmt.Sprintf(`{"type":"ApiDeposit","seq":%d}`, d.seq)
 	req, err := http.NewRequest(http.MethodPost, a.url, strings.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	for name, value := range map[string]string{"Authorization": d.auth, "Idempotency-Key": d.key, "Ccpayment-Record-Id": d.record, "Ccpayment-Status": d.status} {
@@ -143,9 +159,11 @@ func (a *app) post(d delivery) (int, error) {
 	req.Header.Set("Ccpayment-Record-Seq", strconv.Itoa(d.seq))
 	res, err := client.Do(req)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	return res.StatusCode, res.Body.Close()
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(text), err
 }
 
 func (a *app) send(t *testing.T, d delivery, want int) {

@@ -254,6 +254,70 @@ func TestNeedsToken(t *testing.T) {
 	}
 }
 
+// Apache and CGI do not show PHP the header Authorization, or under another name.
+func TestCase17_AuthorizationInPHP(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]struct{ script, disabled string }{
+		"renamed":          {`$_SERVER['REDIRECT_HTTP_AUTHORIZATION'] = $_SERVER['HTTP_AUTHORIZATION'] ?? ''; unset($_SERVER['HTTP_AUTHORIZATION']);`, "getallheaders"},
+		"by getallheaders": {`unset($_SERVER['HTTP_AUTHORIZATION']);`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			prepended := filepath.Join(t.TempDir(), "before.php")
+			if err := os.WriteFile(prepended, []byte("<?php "+before.script), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l := language{name: "php", sql: phpSQL, command: func(t *testing.T, port string) []string {
+				return []string{needPHP(t), "-d", "auto_prepend_file=" + prepended, "-d", "disable_functions=" + before.disabled, "-S", "127.0.0.1:" + port, "php/receive.php"}
+			}}
+			a := &app{language: l, inbox: filepath.Join(t.TempDir(), "inbox")}
+			a.launch(t)
+			processtest.Until(t, "php answers", func() bool { _, err := a.post(delivery{}); return err == nil })
+			e := event(1, "rec-1", "Success", 1000)
+			e.auth = "Bearer wrong"
+			if a.send(t, e, http.StatusUnauthorized); before.disabled == "" {
+				e.auth = ""
+				a.send(t, e, http.StatusUnauthorized)
+			}
+			a.send(t, event(1, "rec-1", "Success", 1000), http.StatusOK)
+			a.wantKeys(t, 1)
+		})
+	}
+}
+
+// The PHP example says a word when an event is stored, and only then: neither its source
+// nor what PHP says when a script dies has it. The guide names the same word for ack.
+func TestCase18_WordOfPHP(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../docs/receiving.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("\\back (\\S+)\n").FindSubmatch(guide)
+	if found == nil {
+		t.Fatal("the guide sets no ack for PHP")
+	}
+	word := string(found[1])
+	if source, err := os.ReadFile("php/receive.php"); err != nil || strings.Contains(strings.ToLower(string(source)), word) {
+		t.Errorf("a server that sends the source would say %s: %v", word, err)
+	}
+	l := languages[len(languages)-1]
+	a := &app{language: l, inbox: filepath.Join(t.TempDir(), "inbox")}
+	a.start(t)
+	for _, want := range []struct {
+		delivery
+		says bool
+	}{{event(1, "rec-1", "Success", 1000), true}, {event(1, "rec-1", "Success", 1000), true}, {delivery{key: key(2), auth: "Bearer wrong"}, false}} {
+		if text := a.answer(t, want.delivery); strings.Contains(text, word) != want.says {
+			t.Errorf("%+v is answered %q", want.delivery, text)
+		}
+	}
+	a.sql(t, a.inbox, "ALTER TABLE inbox RENAME COLUMN idempotency_key TO id")
+	if text := a.answer(t, event(3, "rec-3", "Success", 1000)); strings.Contains(text, word) {
+		t.Errorf("a script that died says %q", text)
+	}
+}
+
 // Imports, and closing brackets that the formatter puts on lines of their own, say nothing; the rest counts.
 func TestShort(t *testing.T) {
 	silent := regexp.MustCompile(`^\s*((//|#).*|""".*"""|[\])};,]*|<\?php|package \w+|import .*|from .* import .*|"[a-z/]+")$`)

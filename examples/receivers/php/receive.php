@@ -5,7 +5,9 @@ http_response_code(500); // stays so whatever fails, until the event is committe
 $token = getenv('SHOP_TOKEN') ?: throw new RuntimeException('SHOP_TOKEN is empty');
 $key = $_SERVER['HTTP_IDEMPOTENCY_KEY'] ?? '';
 $ours = "$_SERVER[REQUEST_METHOD] $_SERVER[REQUEST_URI]" === 'POST /hook' && $key !== '';
-if (!$ours || !hash_equals("Bearer $token", $_SERVER['HTTP_AUTHORIZATION'] ?? '')) {
+// Apache and CGI keep Authorization from scripts, or rename it: see CGIPassAuth in docs/receiving.md.
+$auth = $_SERVER['HTTP_AUTHORIZATION'] ?? $_SERVER['REDIRECT_HTTP_AUTHORIZATION'] ?? array_change_key_case(getallheaders())['authorization'] ?? '';
+if (!$ours || !hash_equals("Bearer $token", $auth)) {
     http_response_code(401);
     exit;
 }
@@ -26,3 +28,4 @@ if ($event('FULFILL') === ['true']) { // ship it, unless it was shipped before
 }
 $db->exec('COMMIT');
 http_response_code(200);
+echo 'event-', 'stored'; // for `ack`, as PHP may die with a 200; in two parts, as a server may send this source unrun
