@@ -38,6 +38,7 @@ func init() {
 //		expires      <duration>
 //		methods      <method…>
 //		respond      auto | redirect | json
+//		status_token on | off
 //		limit        <n>/<duration> | off
 //		checkout_hosts <host…>
 //	}
@@ -59,7 +60,7 @@ func parseCheckoutOption(d *caddyfile.Dispenser, c *Checkout) error {
 	fields := map[string]*string{
 		"account": &c.Account, "price": &c.Price, "currency": &c.Currency, "order_id": &c.OrderID, "product": &c.Product,
 		"buyer_email": &c.BuyerEmail, "return_url": &c.ReturnURL, "close_url": &c.CloseURL, "notify_url": &c.NotifyURL,
-		"respond": &c.Respond, "limit": &c.Limit,
+		"respond": &c.Respond, "status_token": &c.StatusToken, "limit": &c.Limit,
 	}
 	option := d.Val()
 	if to, ok := fields[option]; ok {
@@ -101,7 +102,7 @@ func parseCheckoutOption(d *caddyfile.Dispenser, c *Checkout) error {
 		return texts(d, &c.CheckoutHosts)
 	default:
 		return unknownOption(d, option, "account, intercept, link_secret, price, buyer_price, currency, coin, order_id, product, "+
-			"buyer_email, return_url, close_url, notify_url, expires, methods, respond, limit, checkout_hosts")
+			"buyer_email, return_url, close_url, notify_url, expires, methods, respond, status_token, limit, checkout_hosts")
 	}
 }
 
@@ -144,6 +145,7 @@ func parseIntercept(d *caddyfile.Dispenser, c *Checkout) error {
 //
 //	ccpayment_status [<matcher>] {
 //		account <name>
+//		cors    <origin…> | *
 //	}
 func parseStatus(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // consume the directive's name
@@ -152,10 +154,16 @@ func parseStatus(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	}
 	status := new(Status)
 	for h.NextBlock(0) {
-		if option := h.Val(); option != "account" {
-			return nil, unknownOption(h.Dispenser, option, "account")
+		var err error
+		switch option := h.Val(); option {
+		case "account":
+			err = oneText(h.Dispenser, &status.Account)
+		case "cors":
+			err = texts(h.Dispenser, &status.CORS)
+		default:
+			err = unknownOption(h.Dispenser, option, "account, cors")
 		}
-		if err := oneText(h.Dispenser, &status.Account); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}

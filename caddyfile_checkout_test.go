@@ -43,7 +43,9 @@ func TestCheckoutMistakes(t *testing.T) {
 		{"ccpayment_checkout", "price 1\nprise 2", `unknown option "prise"`, 4},
 		{"ccpayment_status", "account", arguments, 3},
 		{"ccpayment_status", "account a\naccount a", "account is given twice", 4},
-		{"ccpayment_status", "token x", `unknown option "token": use one of account`, 3},
+		{"ccpayment_status", "cors", arguments, 3},
+		{"ccpayment_status", "cors a\ncors b", "cors is given twice", 4},
+		{"ccpayment_status", "token x", `unknown option "token": use one of account, cors`, 3},
 		{"ccpayment_api", "cache", arguments, 3},
 		{"ccpayment_api", "cache off getCoinList", arguments, 3},
 		{"ccpayment_api", "cache soon getCoinList", "cache: time: invalid duration", 3},
@@ -52,7 +54,7 @@ func TestCheckoutMistakes(t *testing.T) {
 		{"ccpayment_api", "cache off\ncache 1m", "cache is given twice", 4},
 		{"ccpayment_api", "secret x", `unknown option "secret": use one of account, allow, token, cache`, 3},
 	}
-	for _, option := range []string{"account", "price", "currency", "order_id", "product", "buyer_email", "return_url", "close_url", "notify_url", "respond", "limit"} {
+	for _, option := range []string{"account", "price", "currency", "order_id", "product", "buyer_email", "return_url", "close_url", "notify_url", "respond", "status_token", "limit"} {
 		mistakes = append(mistakes, mistake{"ccpayment_checkout", option, arguments, 3}, mistake{"ccpayment_checkout", option + " a b", arguments, 3},
 			mistake{"ccpayment_checkout", option + ` ""`, option + " is empty", 3},
 			mistake{"ccpayment_checkout", option + " a\n" + option + " a", option + " is given twice", 4})
@@ -189,6 +191,8 @@ func TestCheckoutValidate(t *testing.T) {
 		{checkout, "price 1\norder_id \"a b\"", "order_id: "},
 		{checkout, "price 1\norder_id " + strings.Repeat("x", 44), "order_id: with the prefix"},
 		{checkout, "price 1\nexpires 241h", "expires must be at most"},
+		{checkout, "price 1\nstatus_token no", `unknown status_token "no": use on or off`},
+		{checkout, "price 1\nreturn_url https://shop.example/" + strings.Repeat("x", 150), "return_url: it has 171 characters; CCPayment takes at most 150"},
 		{checkout, "price 1\nrespond html", `unknown respond "html": use auto, redirect or json`},
 		{checkout, "price 1\nmethods GET HEAD", "HEAD never makes an order"},
 		{checkout, "price 1\nlimit often", `limit "often" is neither off nor such as 10/1m`},

@@ -40,7 +40,8 @@ func FuzzOptions(f *testing.F) {
 		"ccpayment_checkout {\n link_secret secret-of-the-links another-secret-of-them\n return_url https://{host}/thanks?o={ccpayment.order_id}\n}",
 		"ccpayment_checkout {\n buyer_price amount 1 100.50\n currency EUR\n coin USDT TRX\n order_id don-{http.request.uuid}\n product \"A cup\"\n}",
 		"ccpayment_checkout {\n price 1e999999999\n notify_url http://[::1\n}",
-		"ccpayment_status {\n account b\n}",
+		"ccpayment_status {\n account b\n cors https://shop.example *\n}",
+		"ccpayment_checkout {\n price 1\n respond redirect\n status_token off\n}",
 		"ccpayment_api {\n allow read getCoinList notify_url\n token t\n cache 1m getCoinList\n}",
 		"ccpayment_api {\n cache off\n}", "ccpayment_api {", "ccpayment_status a {\n}", "ccpayment_webhook }", "ccpayment {\n account {\n", "ccpayment_webhook <<A\n b\n A",
 	} {

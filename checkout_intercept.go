@@ -6,17 +6,76 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/andybalholm/brotli"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/klauspost/compress/zstd"
+	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 )
 
+// intercept calls the app, and opens the checkout session that the app's response
+// asks for. The delivery of an event to the app passes untouched.
+func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.Method == http.MethodHead || caddyhttp.GetVar(r.Context(), "ccpayment_event_id") != nil {
+		return next.ServeHTTP(w, r)
+	}
+	ours := w.Header().Clone()
+	iw := &interceptor{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, status: h.Intercept.Status}
+	failed := next.ServeHTTP(iw, r)
+	if !iw.captured {
+		return failed
+	}
+	request, err := h.fromResponse(iw, r)
+	if failed == nil && errors.Is(err, checkout.ErrNoRequest) {
+		return iw.passOn()
+	}
+	// Headers that the site had set before stay; the app's headers and trailers go, but
+	// for those that are about the page behind the response.
+	clear(w.Header())
+	maps.Copy(w.Header(), ours)
+	if failed != nil {
+		return failed
+	}
+	for name, values := range iw.header {
+		if isKept(name) {
+			w.Header()[name] = values
+		}
+	}
+	switch {
+	case err != nil:
+	case len(h.Methods) > 0 && !slices.Contains(h.Methods, r.Method):
+		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
+		err = badMethod("use " + strings.Join(h.Methods, " or "))
+	case isPrefetch(r):
+		err = badMethod("an order is made when the page is visited, not ahead of it")
+	}
+	if err != nil {
+		return h.fail(w, r, err, "")
+	}
+	return h.checkOut(w, r, h.complete(r, request))
+}
+
+// isKept reports whether a header of an app's response stays in the response that is
+// made of it: the app's cookies, and what it says of who may read the response and what
+// the page may do.
+func isKept(name string) bool {
+	switch name {
+	case "Set-Cookie", "Vary", "Content-Security-Policy", "Content-Security-Policy-Report-Only", "Server-Timing", "Timing-Allow-Origin":
+		return true
+	}
+	return strings.HasPrefix(name, "Access-Control-")
+}
+
 // interceptor is a response writer that passes an app's response on as it comes, and
-// captures one that asks for a checkout.
+// captures one that may ask for a checkout.
 type interceptor struct {
 	*caddyhttp.ResponseWriterWrapper
 	status int // the status that asks for a checkout
@@ -25,7 +84,7 @@ type interceptor struct {
 	captured bool
 	header   http.Header // of a captured response
 	body     bytes.Buffer
-	large    bool
+	flushed  bool // the app did, while the response was captured
 }
 
 // WriteHeader decides whether the response is captured.
@@ -38,28 +97,37 @@ func (w *interceptor) WriteHeader(status int) {
 		return
 	}
 	w.decided = true
-	contentType, _, _ := mime.ParseMediaType(w.Header().Get("Content-Type"))
-	isJSON := contentType == "application/json" || strings.HasSuffix(contentType, "+json")
-	if w.captured = status == w.status && isJSON; w.captured {
+	if w.captured = status == w.status && mayAsk(w.Header()); w.captured {
 		w.header = w.Header().Clone()
 		return
 	}
 	w.ResponseWriterWrapper.WriteHeader(status)
 }
 
+// mayAsk reports whether a response with these headers may ask for a checkout.
+func mayAsk(header http.Header) bool {
+	contentType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	isJSON := contentType == "application/json" || strings.HasSuffix(contentType, "+json")
+	length, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64)
+	isLarge := err == nil && length > checkout.LargestRequest
+	return isJSON && !isLarge && slices.Contains([]string{"", "identity", "gzip", "br", "zstd"}, encodingOf(header))
+}
+
+func encodingOf(header http.Header) string {
+	return strings.ToLower(strings.Join(header.Values("Content-Encoding"), ", "))
+}
+
 func (w *interceptor) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
+	if w.captured && len(p) > checkout.LargestRequest-w.body.Len() {
+		if err := w.passOn(); err != nil {
+			return 0, err
+		}
+	}
 	if !w.captured {
 		return w.ResponseWriterWrapper.Write(p)
 	}
-	w.keep(p)
-	return len(p), nil
-}
-
-func (w *interceptor) keep(p []byte) {
-	room := checkout.LargestRequest - w.body.Len()
-	w.large = w.large || len(p) > room
-	w.body.Write(p[:min(len(p), room)])
+	return w.body.Write(p)
 }
 
 // ReadFrom lets the system copy large responses that are passed on.
@@ -75,46 +143,78 @@ func (w *interceptor) ReadFrom(r io.Reader) (int64, error) {
 func (w *interceptor) FlushError() error {
 	w.WriteHeader(http.StatusOK)
 	if w.captured {
+		w.flushed = true
 		return nil
 	}
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// passOn sends a captured response that turned out to ask for no checkout.
+// passOn sends what was captured of a response that turned out to ask for no checkout.
+// What the app writes from then on passes.
 func (w *interceptor) passOn() error {
+	w.captured = false
+	trailers := w.Header().Clone()
 	clear(w.Header())
-	for name, values := range w.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), w.header)
 	w.ResponseWriterWrapper.WriteHeader(w.status)
 	_, err := w.ResponseWriter.Write(w.body.Bytes())
-	return err
+	w.body = bytes.Buffer{}
+	maps.Copy(w.Header(), trailers)
+	if err != nil || !w.flushed {
+		return err
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // fromResponse reads the checkout request in an app's captured response. The error is
 // [checkout.ErrNoRequest] where the response asks for no checkout.
-func (h *Checkout) fromResponse(w *interceptor) (checkout.Request, error) {
-	body := w.body.Bytes()
-	unusable := func(format string, args ...any) error {
-		return checkout.BadTerms(fmt.Errorf("the app's answer: "+format, args...))
+func (h *Checkout) fromResponse(w *interceptor, r *http.Request) (checkout.Request, error) {
+	body, err := decode(encodingOf(w.header), w.body.Bytes())
+	if err == nil && len(body) > checkout.LargestRequest {
+		return checkout.Request{}, checkout.ErrNoRequest
 	}
-	switch encoding := w.header.Get("Content-Encoding"); {
-	case w.large:
-		return checkout.Request{}, unusable("it is larger than %d bytes", checkout.LargestRequest)
-	case strings.EqualFold(encoding, "gzip"):
-		reader, err := gzip.NewReader(bytes.NewReader(body))
-		if err != nil {
-			return checkout.Request{}, unusable("%w", err)
-		}
-		if body, err = io.ReadAll(io.LimitReader(reader, checkout.LargestRequest+1)); err != nil || len(body) > checkout.LargestRequest {
-			return checkout.Request{}, unusable("unpacked, it is broken or larger than %d bytes", checkout.LargestRequest)
-		}
-	case encoding != "" && !strings.EqualFold(encoding, "identity"):
-		return checkout.Request{}, unusable("its encoding %.20q is neither none nor gzip", encoding)
+	var request checkout.Request
+	if err == nil {
+		request, err = checkout.ReadRequest(body, h.paths)
+	} else {
+		body, err = w.body.Bytes(), checkout.ErrNotJSON
 	}
-	request, err := checkout.ReadRequest(body, h.paths)
-	if err != nil && !errors.Is(err, checkout.ErrNoRequest) {
-		err = unusable("%w", err)
+	switch {
+	case errors.Is(err, checkout.ErrNotJSON):
+		h.warned.Do(func() {
+			h.logger.Warn("a response that says it is JSON is not, and was passed on to the buyer: does the app write something in front of it?",
+				zap.ByteString("begins", body[:min(len(body), longestExcerpt)]), zap.Int("status", w.status), zap.String("path", r.URL.Path))
+		})
+		return request, checkout.ErrNoRequest
+	case err != nil && !errors.Is(err, checkout.ErrNoRequest):
+		err = checkout.BadTerms(fmt.Errorf("the app's answer: %w", err))
 	}
 	return request, err
+}
+
+// longestExcerpt is how many bytes of a response that is not JSON are logged.
+const longestExcerpt = 40
+
+// decode returns the text of an encoded body. Of a text that is larger than a request
+// may be it returns only more than that.
+func decode(encoding string, body []byte) ([]byte, error) {
+	var text io.Reader = bytes.NewReader(body)
+	switch encoding {
+	case "gzip":
+		reader, err := gzip.NewReader(text)
+		if err != nil {
+			return nil, err
+		}
+		text = reader
+	case "br":
+		text = brotli.NewReader(text)
+	case "zstd":
+		reader, err := zstd.NewReader(text, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, err
+		}
+		defer reader.Close()
+		text = reader
+	}
+	return io.ReadAll(io.LimitReader(text, checkout.LargestRequest+1))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
@@ -172,6 +173,11 @@ func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 		if err := checkTarget(name, link); err != nil {
 			return err
 		}
+		if !strings.Contains(link, "{") {
+			if err := checkout.CheckURL(name, link, h.account.Info); err != nil {
+				return err
+			}
+		}
 	}
 	return checkout.CheckURL("notify_url", h.fixed.NotifyURL, h.account.Info)
 }
@@ -214,6 +220,11 @@ func (h *Checkout) resolveResponse() error {
 	default:
 		return fmt.Errorf("unknown respond %q: use auto, redirect or json", h.Respond)
 	}
+	setDefault(&h.StatusToken, "on")
+	if h.StatusToken != "on" && h.StatusToken != "off" {
+		return fmt.Errorf("unknown status_token %q: use on or off", h.StatusToken)
+	}
+	h.warned = rate.Sometimes{First: 1, Interval: time.Minute}
 	fallback := "10/1m"
 	if h.Intercept != nil {
 		fallback = "off"

@@ -2,20 +2,19 @@ package ccpayment
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"maps"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/google/uuid"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
@@ -90,8 +89,13 @@ type Checkout struct {
 	Methods []string `json:"methods,omitempty"`
 
 	// The form of the response: `redirect`, `json`, or `auto`, which redirects
-	// browsers and sends others JSON. Default: `auto`.
+	// browsers, htmx, Inertia and Turbo, each in its own way, and sends others JSON.
+	// Default: `auto`.
 	Respond string `json:"respond,omitempty"`
+
+	// Whether the order's status token is added to return_url, for the page that asks
+	// ccpayment_status: `on` or `off`. Default: `on`.
+	StatusToken string `json:"status_token,omitempty"`
 
 	// How many new orders a client's address may make in how long, such as
 	// `10/1m`, or `off`.
@@ -110,6 +114,7 @@ type Checkout struct {
 	fixed       checkout.Request  // what is known at load
 	min, max    string
 	limits      *checkout.Limits
+	warned      rate.Sometimes // that a response is not JSON
 	logger      *zap.Logger
 }
 
@@ -187,45 +192,6 @@ func badMethod(text string) error {
 	return &checkout.Error{Status: http.StatusMethodNotAllowed, Code: "bad_method", Text: text}
 }
 
-// intercept calls the app, and opens the checkout session that the app's response
-// asks for. The delivery of an event to the app passes untouched.
-func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.Method == http.MethodHead || caddyhttp.GetVar(r.Context(), "ccpayment_event_id") != nil {
-		return next.ServeHTTP(w, r)
-	}
-	ours := w.Header().Clone()
-	iw := &interceptor{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, status: h.Intercept.Status}
-	err := next.ServeHTTP(iw, r)
-	if !iw.captured {
-		return err
-	}
-	// Headers that the site had set before stay; the app's headers and trailers go.
-	clear(w.Header())
-	maps.Copy(w.Header(), ours)
-	if err != nil {
-		return err
-	}
-	request, err := h.fromResponse(iw)
-	if errors.Is(err, checkout.ErrNoRequest) {
-		return iw.passOn()
-	}
-	for _, cookie := range iw.header.Values("Set-Cookie") {
-		w.Header().Add("Set-Cookie", cookie)
-	}
-	switch {
-	case err != nil:
-	case len(h.Methods) > 0 && !slices.Contains(h.Methods, r.Method):
-		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
-		err = badMethod("use " + strings.Join(h.Methods, " or "))
-	case isPrefetch(r):
-		err = badMethod("an order is made when the page is visited, not ahead of it")
-	}
-	if err != nil {
-		return h.fail(w, r, err, "")
-	}
-	return h.checkOut(w, r, h.complete(r, request))
-}
-
 // fromConfig returns the checkout request that the configuration describes.
 func (h *Checkout) fromConfig(r *http.Request) (checkout.Request, error) {
 	request := h.fixed
@@ -270,12 +236,17 @@ func (h *Checkout) complete(r *http.Request, request checkout.Request) checkout.
 	}{
 		{&request.Product, h.Product},
 		{&request.BuyerEmail, h.BuyerEmail},
-		{&request.ReturnURL, h.ReturnURL},
-		{&request.CloseURL, h.CloseURL},
 	} {
 		if *field.to == "" {
 			*field.to = repl.ReplaceAll(field.from, "")
 		}
+	}
+	request.NoStatusToken = h.StatusToken == "off"
+	if request.ReturnURL == "" {
+		request.ReturnURL = h.target(repl, "return_url", h.ReturnURL, &request)
+	}
+	if request.CloseURL == "" {
+		request.CloseURL = h.target(repl, "close_url", h.CloseURL, &request)
 	}
 	if request.Expires == 0 {
 		request.Expires = h.fixed.Expires
@@ -284,105 +255,43 @@ func (h *Checkout) complete(r *http.Request, request checkout.Request) checkout.
 	return request
 }
 
-// checkOut opens the request's checkout session and sends the buyer to its page.
-func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request checkout.Request) error {
-	if h.limits != nil {
-		request.Limits, request.Client = h.limits, clientIP(r.Context(), r.RemoteAddr)
+// visitors are the placeholders whose values a visitor may choose freely.
+var visitors = regexp.MustCompile(`\{http\.[^{}]*\}`)
+
+// target returns where the checkout page sends the buyer, with the HTTP request's
+// placeholders. What a visitor put into it is left out, with a warning, where the URL
+// could not be used with it: any link to the shop may have a long query.
+func (h *Checkout) target(repl *caddy.Replacer, name, from string, request *checkout.Request) string {
+	link := repl.ReplaceAll(from, "")
+	if !visitors.MatchString(from) {
+		return link
 	}
-	session, err := h.sessions.Open(r.Context(), request)
+	check := func(link string) error {
+		if name == "return_url" {
+			full := *request
+			full.ReturnURL = link
+			if link = h.sessions.ReturnURL(full); link == full.ReturnURL && !request.NoStatusToken {
+				return fmt.Errorf("%s: with the status token it has more than %d characters", name, h.account.Info.Limits.LongestURL)
+			}
+		}
+		return checkout.CheckURL(name, link, h.account.Info)
+	}
+	err := check(link)
 	if err == nil {
-		err = checkout.CheckHost(session.CheckoutURL, h.CheckoutHosts, h.account.Info.Title)
+		return link
 	}
-	var field *gateway.FieldError
-	if h.BuyerPrice != nil && errors.As(err, &field) && field.Field == "price" {
-		err = badAmount(field) // only the gateway knows how many decimals the currency has
-	}
-	if err != nil {
-		return h.fail(w, r, err, h.sessions.WithToken(request.ReturnURL, request.OrderID))
-	}
-	if session.IsNew {
-		h.logger.Info("made an order", zap.String("order_id", session.OrderID), zap.String("gateway_order_id", session.ID))
-	}
-	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("Referrer-Policy", "no-referrer")
-	if h.wantsPage(r) {
-		header.Set("Location", session.CheckoutURL)
-		w.WriteHeader(http.StatusSeeOther)
-		return nil
-	}
-	status := http.StatusOK
-	if session.IsNew {
-		status = http.StatusCreated
-	}
-	return writeJSON(w, status, checkout.ViewOf(session))
-}
-
-func writeJSON(w http.ResponseWriter, status int, value any) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	return json.NewEncoder(w).Encode(value)
-}
-
-// fail responds with an error: to programs in JSON; for browsers it returns the error
-// to Caddy, which shows it by `handle_errors`. It redirects a buyer whose order is
-// paid to back, if that is not empty.
-func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back string) error {
-	var e *checkout.Error
-	if !errors.As(err, &e) {
-		e = &checkout.Error{Status: http.StatusInternalServerError, Code: "internal", Text: "the checkout failed", Cause: err}
-	}
-	if e.Status >= http.StatusInternalServerError {
-		h.logger.Error("no checkout", zap.String("code", e.Code), zap.Int("status", e.Status), zap.Error(redacted(e)))
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds()+0.999)))
-	}
-	if h.wantsPage(r) {
-		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-		repl.Set("http.ccpayment.error", e.Code)
-		repl.Set("http.ccpayment.gateway_code", e.GatewayCode) // empty rather than unknown, so that no page shows the placeholder
-		if e.Code == "paid" && back != "" && checkout.CheckURL("return_url", back, h.account.Info) == nil {
-			w.Header().Set("Location", back)
-			w.WriteHeader(http.StatusSeeOther)
-			return nil
+	fixed := visitors.ReplaceAllStringFunc(from, func(placeholder string) string {
+		switch placeholder {
+		case "{http.request.scheme}", "{http.request.host}", "{http.request.hostport}":
+			return placeholder
 		}
-		return caddyhttp.Error(e.Status, errors.New(e.Text)) // without the cause: Caddy logs this error too, and our line has the cause
+		return ""
+	})
+	if link = repl.ReplaceAll(fixed, ""); check(link) != nil {
+		link = ""
 	}
-	var body struct {
-		Error struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	body.Error.Code, body.Error.Message = e.Code, e.Text
-	return writeJSON(w, e.Status, body)
-}
-
-// wantsPage reports whether the response is for a browser that navigates, and not in
-// JSON for a program.
-func (h *Checkout) wantsPage(r *http.Request) bool {
-	switch h.Respond {
-	case "redirect":
-		return true
-	case "json":
-		return false
-	}
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
-	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
-}
-
-// isPrefetch reports whether the browser fetches the page ahead of a visit.
-func isPrefetch(r *http.Request) bool {
-	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
-		if purpose := strings.ToLower(r.Header.Get(name)); strings.Contains(purpose, "prefetch") || strings.Contains(purpose, "preview") {
-			return true
-		}
-	}
-	return false
+	request.Warnings = append(request.Warnings, fmt.Sprintf("what the visitor put into it was left out of %v", err))
+	return link
 }
 
 // clientIP returns the client's address by Caddy's trusted_proxies; for IPv6 the /64

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -92,26 +91,42 @@ const mostDigits = 40
 // digits, without an exponent, and with at most as many decimals as its unit has. unit
 // is the unit's name for the error, which is a [*FieldError] of the price.
 func ParseAmount(text string, decimals int32, unit string) (decimal.Decimal, error) {
-	var amount decimal.Decimal
-	if text != "" {
-		digits := strings.NewReplacer("-", "", ".", "").Replace(text)
-		var err error
-		if len(digits) > mostDigits || !amounts.MatchString(text) {
-			err = strconv.ErrSyntax
-		} else {
-			amount, err = decimal.NewFromString(text)
-		}
-		if err != nil {
-			return amount, WrongField("price", "%.60q is not a decimal number such as 49.90", text)
-		}
+	if problem := misspelt(text); problem != "" {
+		return decimal.Zero, WrongField("price", "%s", problem)
 	}
+	amount, err := decimal.NewFromString(text)
 	switch {
+	case err != nil:
+		return decimal.Zero, WrongField("price", "%.60q is not a decimal number such as 49.90", text)
 	case !amount.IsPositive():
 		return amount, WrongField("price", "it must be more than zero")
-	case !amount.Equal(amount.Truncate(decimals)):
+	case amount.Equal(amount.Truncate(decimals)):
+		return amount, nil
+	case len(text)-strings.IndexByte(text, '.') > floatDecimals:
+		return amount, WrongField("price", "%s has more than %d decimals, which is all that %s has: it looks like a float, so round it", text, decimals, unit)
+	default:
 		return amount, WrongField("price", "%s has more than %d decimals, which is all that %s has", text, decimals, unit)
 	}
-	return amount, nil
+}
+
+// floatDecimals is how many decimals only a float has that was not rounded.
+const floatDecimals = 10
+
+// misspelt says what is wrong with an amount as it is written; empty: nothing.
+func misspelt(text string) string {
+	digits := strings.NewReplacer("-", "", ".", "").Replace(text)
+	switch {
+	case text == "":
+		return "it is missing"
+	case len(digits) <= mostDigits && amounts.MatchString(text):
+		return ""
+	case strings.TrimSpace(text) != text:
+		return fmt.Sprintf("%.60q has spaces around it", text)
+	case strings.Contains(text, ","):
+		return fmt.Sprintf("%.60q has a comma: decimals have a point, as in 49.90, and thousands nothing", text)
+	default:
+		return fmt.Sprintf("%.60q is not a decimal number such as 49.90", text)
+	}
 }
 
 // FieldError is a field of an order or price whose value cannot be used.

@@ -89,7 +89,7 @@ func readObject(w http.ResponseWriter, r *http.Request) ([]byte, *errorResponse)
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "the body did not arrive whole")
 	}
-	if body = bytes.TrimSpace(body); len(body) == 0 {
+	if body = bytes.TrimSpace(strictjson.WithoutBOM(body)); len(body) == 0 {
 		return nil, nil
 	}
 	var compact bytes.Buffer

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
@@ -32,6 +33,11 @@ type Request struct {
 	ReturnURL, CloseURL, NotifyURL string
 	// Expires is how long the order can be paid; 0: the gateway's default.
 	Expires time.Duration
+
+	// NoStatusToken: the order's status token is not added to ReturnURL.
+	NoStatusToken bool
+	// Warnings say what was left out of the request, for the log.
+	Warnings []string
 
 	// Limits bound how many new orders the client makes; nil: there is no limit.
 	Limits *Limits
@@ -57,36 +63,59 @@ func OwnPaths() map[string]string {
 // LargestRequest is how many bytes a text that asks for a checkout may have.
 const LargestRequest = 64 << 10
 
-// ErrNoRequest: a text has no order id, and so does not ask for a checkout.
-var ErrNoRequest = errors.New("the answer has no order id")
+// The errors of a text that does not ask for a checkout.
+var (
+	ErrNotJSON   = errors.New("it is not JSON")
+	ErrNoRequest = errors.New("it has no order id")
+)
 
 // ReadRequest reads a request in JSON, each field where its gjson path says. The
-// error is [ErrNoRequest] where the text asks for no checkout.
+// error is [ErrNotJSON] or [ErrNoRequest] where the text asks for no checkout.
 func ReadRequest(body []byte, paths map[string]string) (Request, error) {
+	body = strictjson.WithoutBOM(body)
 	if !json.Valid(body) {
-		return Request{}, errors.New("it is not JSON")
+		return Request{}, ErrNotJSON
 	}
 	object := gjson.ParseBytes(body)
-	if !object.IsObject() {
+	r := Request{OrderID: strictjson.Text(object.Get(paths["order_id"]))}
+	if !object.IsObject() || r.OrderID == "" {
 		return Request{}, ErrNoRequest
 	}
 	if name := strictjson.RepeatedKey(body); name != "" {
 		return Request{}, fmt.Errorf("the key %.60q stands in it twice", name)
 	}
-	field := func(name string) string { return strictjson.Text(object.Get(paths[name])) }
-	if field("order_id") == "" {
-		return Request{}, ErrNoRequest
+	var in string
+	for _, field := range []struct {
+		name string
+		to   *string
+	}{{"price", &r.Price}, {"currency", &r.Currency}, {"coin", &r.Coin}, {"chain", &r.Chain}, {"expires_in", &in}} {
+		value := object.Get(paths[field.name])
+		if !isText(value) || field.to == &r.Price && value.Raw == "null" {
+			return Request{}, gateway.WrongField(field.name, "%.60s is neither a text nor a number", value.Raw)
+		}
+		*field.to = strictjson.Text(value)
 	}
-	r := Request{
-		OrderID: field("order_id"), Price: field("price"), Currency: field("currency"), Coin: field("coin"), Chain: field("chain"),
-		Product: field("product"), BuyerEmail: field("buyer_email"), ReturnURL: field("return_url"), CloseURL: field("close_url"),
-	}
-	if in := field("expires_in"); in != "" {
+	if in != "" {
 		seconds, err := strconv.ParseUint(in, 10, 31)
 		if err != nil || seconds == 0 {
-			return Request{}, fmt.Errorf("expires_in %.40q is no number of seconds", in)
+			return Request{}, gateway.WrongField("expires_in", "%.40q is no number of seconds", in)
 		}
 		r.Expires = time.Duration(seconds) * time.Second
 	}
+	for _, field := range []struct {
+		name string
+		to   *string
+	}{{"product", &r.Product}, {"buyer_email", &r.BuyerEmail}, {"return_url", &r.ReturnURL}, {"close_url", &r.CloseURL}} {
+		value := object.Get(paths[field.name])
+		if !isText(value) {
+			r.Warnings = append(r.Warnings, field.name+" is neither a text nor a number, and was left out")
+		}
+		*field.to = strictjson.Text(value)
+	}
 	return r, nil
+}
+
+// isText reports whether a field has a text or a number, or is not there or null.
+func isText(value gjson.Result) bool {
+	return value.Type == gjson.String || value.Type == gjson.Number || value.Type == gjson.Null
 }

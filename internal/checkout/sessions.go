@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -122,7 +121,7 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 	if err := r.Limits.allow(r.Client, s.now()); err != nil {
 		return Session{}, err
 	}
-	for _, warning := range w.warnings {
+	for _, warning := range w.Warnings {
 		s.logger.Warn(warning, zap.String("order_id", r.OrderID))
 	}
 	known := order
@@ -227,7 +226,7 @@ func (s *Sessions) create(ctx context.Context, id string, w wanted) (ledger.Gate
 	}
 	made, err := s.checkouts.Create(ctx, gateway.NewOrder{
 		ID: id, Terms: w.terms, Product: w.Product, BuyerEmail: w.BuyerEmail,
-		ReturnURL: s.WithToken(w.ReturnURL, w.OrderID), CloseURL: w.CloseURL, NotifyURL: w.NotifyURL,
+		ReturnURL: s.ReturnURL(w.Request), CloseURL: w.CloseURL, NotifyURL: w.NotifyURL,
 		Expires: expires, Now: now,
 	})
 	return ledger.GatewayOrder{
@@ -259,20 +258,4 @@ func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.Gate
 		g.Amount = order.Due.Due.String()
 	}
 	return g, nil
-}
-
-// WithToken returns the return URL with the order's status token added as the query
-// field t; unchanged where it is empty or would become longer than the gateway takes.
-func (s *Sessions) WithToken(returnURL, orderID string) string {
-	u, err := url.Parse(returnURL)
-	if err != nil || returnURL == "" {
-		return returnURL
-	}
-	query := u.Query()
-	query.Set("t", s.StatusToken(orderID))
-	u.RawQuery = query.Encode()
-	if with := u.String(); len(with) <= s.account.Info.Limits.LongestURL {
-		return with
-	}
-	return returnURL
 }

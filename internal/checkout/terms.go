@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
@@ -37,12 +38,10 @@ const (
 type wanted struct {
 	Request
 	terms gateway.Terms
-	// warnings say which fields were left out, for the log.
-	warnings []string
 }
 
-// resolve looks a request's symbols up at the gateway and checks every field. It cuts a
-// product that is too long, and leaves out an e-mail address that is none.
+// resolve looks a request's symbols up at the gateway and checks every field. It leaves
+// out what the gateway does not take of a product, and an e-mail address that is none.
 func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
 	w := wanted{Request: r}
 	limits := s.account.Info.Limits
@@ -62,12 +61,15 @@ func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
 			return w, err
 		}
 	}
-	if utf8.RuneCountInString(r.Product) > limits.LongestProduct {
-		w.Product = string([]rune(r.Product)[:limits.LongestProduct])
+	if w.Product = printable(r.Product); w.Product != r.Product {
+		w.Warnings = append(w.Warnings, "the product has characters that cannot be shown, which were left out")
+	}
+	if utf8.RuneCountInString(w.Product) > limits.LongestProduct {
+		w.Product = string([]rune(w.Product)[:limits.LongestProduct])
 	}
 	if r.BuyerEmail != "" && !isEmail(r.BuyerEmail) {
 		w.BuyerEmail = ""
-		w.warnings = append(w.warnings, "the buyer's e-mail address is none, and was left out")
+		w.Warnings = append(w.Warnings, "the buyer's e-mail address is none, and was left out")
 	}
 	return w, nil
 }
@@ -135,6 +137,16 @@ func isASCII(text string) bool {
 		}
 	}
 	return true
+}
+
+// printable returns a text with a space in place of control characters and of bytes that
+// are no character.
+func printable(text string) string {
+	text = strings.ToValidUTF8(text, "\n")
+	if !strings.ContainsFunc(text, unicode.IsControl) {
+		return text
+	}
+	return strings.TrimSpace(strings.Join(strings.FieldsFunc(text, unicode.IsControl), " "))
 }
 
 func isEmail(text string) bool {

@@ -19,6 +19,10 @@ var (
 	ErrNotObject = errors.New("not a JSON object")
 )
 
+// WithoutBOM returns a text without the byte order mark that some programs write in
+// front of JSON.
+func WithoutBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF")) }
+
 // deepest is how many objects and lists gjson may check: far more than a webhook has.
 const deepest = 1000
 
