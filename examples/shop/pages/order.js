@@ -1,7 +1,8 @@
 // Asks Caddy, at /status, how the order stands, with the token that Caddy put
 // into this page's address. Caddy answers as soon as something changes.
 const page = document.getElementById('order');
-const token = new URLSearchParams(location.search).get('t');
+const query = new URLSearchParams(location.search);
+const token = query.get('ccpayment_t') ?? query.get('t');
 
 // Exact: the amounts stay text.
 const money = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2, useGrouping: false });

@@ -1,6 +1,7 @@
 // Asks Caddy, at /status, how the order stands, with the token that Caddy put
 // into this page's address. Caddy answers as soon as something changes.
-const token = new URLSearchParams(location.search).get('t');
+const query = new URLSearchParams(location.search);
+const token = query.get('ccpayment_t') ?? query.get('t');
 const texts = {
 	unpaid: 'Waiting for your payment. This page changes by itself.',
 	processing: 'Your payment is on its way. This page changes by itself.',
