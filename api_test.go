@@ -279,7 +279,7 @@ func TestAPIOwnEndpoints(t *testing.T) {
 		{"POST", "checkout", ``, 400, "the body"},
 		{"POST", "checkout", `{"order_id":"order-2","price":"0"}`, 400, "price: it must be more than zero"},
 		{"POST", "checkout", `{"order_id":"order-2","price":"1","currency":"USX"}`, 400, "currency: "},
-		{"POST", "checkout", `{"order_id":"order 2","price":"1"}`, 400, "order_id: "},
+		{"POST", "checkout", `{"order_id":"order\n2","price":"1"}`, 400, "order_id: "},
 		{"POST", "checkout", `{"order_id":"order-2","price":"1","expires_in":"soon"}`, 400, "expires_in"},
 		{"GET", "checkout", ``, 405, "POST"},
 		{"GET", "orders/order-2", ``, 404, "no order"},

@@ -76,6 +76,12 @@ func TestLinkCommand(t *testing.T) {
 	if v := open(made); v.status != http.StatusOK {
 		t.Errorf("opened again: %d %s", v.status, v.body)
 	}
+	if made, err = runLink("--url", "http://"+s.addr+"/pay", "--order-id", "INV/2024/#1 ü+", "--price", "5"); err != nil { // case 8
+		t.Fatal(err)
+	}
+	if v := open(made); v.status != http.StatusCreated || v.answer.OrderID != "INV/2024/#1 ü+" {
+		t.Errorf("%s: %d %s", made, v.status, v.body)
+	}
 	config := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(config, []byte("{\n ccpayment {\n account b {\n app_id "+appID+"\n app_secret {env.CCPAYMENT_TEST_UNSET}\n }\n }\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -99,7 +105,7 @@ func TestLinkCommand(t *testing.T) {
 		{[]string{"--url", "/pay"}, "--url takes the page"},
 		{[]string{"--url", "http://shop.example/pay?price=1"}, "--url has price in it"},
 		{[]string{"--order-id", ""}, "--order-id: "},
-		{[]string{"--order-id", "order 1"}, "--order-id: "},
+		{[]string{"--order-id", "order\x7f1"}, "--order-id: "},
 		{[]string{"--price", ""}, "--price: "},
 		{[]string{"--price", "-1"}, "--price: "},
 		{[]string{"--price", "ten"}, "--price: "},

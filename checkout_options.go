@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/google/uuid"
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
@@ -157,10 +158,8 @@ func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 	if h.fixed.Chain == "" && h.fixed.Coin != "" || h.fixed.Chain != "" && h.fixed.Coin == "" {
 		return errors.New("coin takes a symbol or coin:<id>, and a chain")
 	}
-	if h.fixed.OrderID != "" && !strings.Contains(h.fixed.OrderID, requestUUID) {
-		if err := checkout.CheckOrderID(h.fixed.OrderID, h.account.OrderPrefix, h.account.Info.Limits); err != nil {
-			return err
-		}
+	if err := h.checkOrderID(); err != nil {
+		return err
 	}
 	if longest := h.account.Info.Limits.LongestExpiry; h.Expires < 0 || time.Duration(h.Expires) > longest {
 		return fmt.Errorf("expires must be at most %s", longest)
@@ -180,6 +179,19 @@ func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 		}
 	}
 	return checkout.CheckURL("notify_url", h.fixed.NotifyURL, h.account.Info)
+}
+
+// checkOrderID checks the order's id, or the form of those that are made.
+func (h *Checkout) checkOrderID() error {
+	if h.fixed.OrderID == "" {
+		return nil
+	}
+	id := strings.ReplaceAll(h.fixed.OrderID, requestUUID, uuid.Nil.String())
+	if err := checkout.CheckOrderID(id); err != nil {
+		return err
+	}
+	_, err := h.account.GatewayOrderID(id)
+	return err
 }
 
 // checkTarget refuses a redirect target whose host a buyer could choose.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 )
 
 // checkOut opens the request's checkout session and sends the buyer to its page.
@@ -34,7 +35,7 @@ func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request chec
 		return h.fail(w, r, err, h.sessions.ReturnURL(request))
 	}
 	if session.IsNew {
-		h.logger.Info("made an order", zap.String("order_id", session.OrderID), zap.String("gateway_order_id", session.ID))
+		h.logger.Info("made an order", zap.String("order_id", redact.Emails(session.OrderID)), zap.String("gateway_order_id", session.ID))
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")

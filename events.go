@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -123,7 +123,7 @@ func (h *Webhook) facts(e ledger.Event) map[string]any {
 	}
 	return map[string]any{
 		"event_id": e.EventID(), "account": h.route.Account.Name, "route": h.route.Name,
-		"type": e.Type, "status": e.Status, "record_id": record, "order_id": redact(e.OrderID),
+		"type": e.Type, "status": e.Status, "record_id": record, "order_id": redact.Emails(e.OrderID),
 	}
 }
 
@@ -137,7 +137,7 @@ func (h *Webhook) fields(e ledger.Event, more ...zap.Field) []zap.Field {
 		fields = append(fields, zap.String("record_id", e.Record.ID))
 	}
 	if e.OrderID != "" {
-		fields = append(fields, zap.String("order_id", redact(e.OrderID)))
+		fields = append(fields, zap.String("order_id", redact.Emails(e.OrderID)))
 	}
 	return append(fields, more...)
 }
@@ -216,12 +216,12 @@ func (h *Webhook) reportNotAck(o relay.Outcome) {
 	}
 	h.warnAck.Do(func() {
 		h.logger.Warn("a 2xx of the app is no acknowledgement: if it is a yes, set `ack` to a word of it, or to 2xx",
-			h.fields(o.Event, zap.String("ack", h.route.Ack), zap.String("response", redact(*o.NotAck)))...)
+			h.fields(o.Event, zap.String("ack", h.route.Ack), zap.String("response", redact.Emails(*o.NotAck)))...)
 	})
 }
 
 func (h *Webhook) reportHeld(o relay.Outcome) {
-	cause := redact(o.Err.Error())
+	cause := redact.Emails(o.Err.Error())
 	h.logger.Error("holding an event", h.fields(o.Event, zap.String("cause", cause))...)
 	var held *confirm.HeldError
 	if errors.As(o.Err, &held) {
@@ -234,7 +234,7 @@ func (h *Webhook) reportHeld(o relay.Outcome) {
 
 // reportDead reports that an event is dead: it is not retried any more.
 func (h *Webhook) reportDead(o relay.Outcome) {
-	cause := redact(o.Err.Error())
+	cause := redact.Emails(o.Err.Error())
 	h.logger.Error("an event is dead: replay it, once what is wrong is mended",
 		h.fields(o.Event, zap.Int("attempts", o.Attempt), zap.Bool("fulfill", o.Fulfills), zap.String("cause", cause))...)
 	data := h.facts(o.Event)
@@ -262,23 +262,12 @@ func (a *App) rejectionsOf(route string) *rate.Limiter {
 	return limiter.(*rate.Limiter)
 }
 
-var emailAddress = regexp.MustCompile(`[^\s"'<>(),;:=\\]+@[^\s"'<>(),;:=\\]+`)
-
-// redact replaces e-mail addresses in a text that quotes what others wrote. Some
-// shops use the buyer's address as an order's or a user's id.
-func redact(text string) string {
-	if !strings.Contains(text, "@") {
-		return text
-	}
-	return emailAddress.ReplaceAllLiteralString(text, "REDACTED")
-}
-
-// redacted returns an error as the log may show it: see [redact].
+// redacted returns an error as the log may show it: see [redact.Emails].
 func redacted(err error) error {
 	if err == nil || !strings.Contains(err.Error(), "@") {
 		return err
 	}
-	return errors.New(redact(err.Error()))
+	return errors.New(redact.Emails(err.Error()))
 }
 
 var _ caddyevents.Handler = (*emitter)(nil)

@@ -81,7 +81,8 @@ type Event struct {
 	Account string `json:"account"`
 	// Status is the status as the gateway wrote it.
 	Status string `json:"status"`
-	// OrderID is the app's own order id, without the account's prefix.
+	// OrderID is the app's own order id, without the account's prefix; empty where the
+	// event has no order, or the ledger does not know which of the app's it is.
 	OrderID string `json:"order_id,omitempty"`
 	// GatewayOrderID is the order's id at the gateway, with any prefix.
 	GatewayOrderID string `json:"gateway_order_id,omitempty"`

@@ -126,9 +126,15 @@ func (l *Ledger) alone(ctx context.Context, key Key) (*flight, error) {
 	}
 }
 
-// Order returns what the ledger knows of an order, or [ErrNotFound].
-func (l *Ledger) Order(ctx context.Context, id OrderID) (Order, error) {
-	order, err := l.store.LoadOrder(ctx, id)
+// Order returns what the ledger knows of an order, or [ErrNotFound]. Of several ids it
+// is the first that the ledger knows.
+func (l *Ledger) Order(ctx context.Context, ids ...OrderID) (order Order, err error) {
+	err = ErrNotFound
+	for _, id := range ids {
+		if order, err = l.store.LoadOrder(ctx, id); !errors.Is(err, ErrNotFound) {
+			break
+		}
+	}
 	if err != nil {
 		return order, fmt.Errorf("loading the order: %w", err)
 	}

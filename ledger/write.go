@@ -45,6 +45,9 @@ func (c Change) Write(known *Event, hasBody func() (bool, error)) (Write, error)
 	if known != nil {
 		w.Event, w.Body = *known, nil
 		w.Before, w.DueBefore = known.State, known.NextAttemptAt
+		if known.OrderID == "" && known.GatewayOrderID != "" { // which order it is may be found later
+			w.Event.OrderID, w.Event.Order = c.Event.OrderID, c.Event.Order
+		}
 	}
 	if c.Confirmation != nil {
 		w.Event.Confirmation = c.Confirmation

@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"internal/ack":        {},
 	"internal/coalesce":   {},
 	"internal/failpoint":  {},
+	"internal/redact":     {},
 	"internal/strictjson": {},
 	"internal/subcommand": {},
 	// Resolves placeholders for guest modules and the root.
@@ -41,10 +42,10 @@ var mayImport = map[string][]string{
 	"internal/operator": {"gateway", "ledger", "internal/secrets"},
 
 	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/ack", "internal/failpoint"},
-	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson"},
+	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson", "internal/redact"},
 	"internal/adminapi": {"internal/operator", "ledger", "settle"},
 
-	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "client", "internal/strictjson"},
+	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "client", "internal/strictjson", "internal/redact"},
 	"internal/cli":      {"internal/adminapi", "internal/confirm", "internal/checkout", "gateway", "gateway/ccpayment", "ledger", "client", "internal/subcommand"},
 
 	"sandbox":        {"sandbox/hosted", "internal/ack", "internal/subcommand"},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // Client makes requests of a running Caddy's [Handler].
@@ -70,7 +71,8 @@ func (c *Client) Event(id, route string) (Answer[EventDetails], error) {
 
 // Order asks for all of an order of an account; empty: the default one.
 func (c *Client) Order(id, account string) (Answer[OrderDetails], error) {
-	return c.get("orders/"+url.PathEscape(id), parameter("account", account))
+	// A dot, too, is escaped: a path with . or .. in it would be another's.
+	return c.get("orders/"+strings.ReplaceAll(url.PathEscape(id), ".", "%2E"), parameter("account", account))
 }
 
 // Step takes an event through the step replay, release or discard; route may be

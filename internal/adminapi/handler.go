@@ -103,7 +103,7 @@ func NewHandler(c Config) *Handler {
 		{http.MethodPost, "events/{id}/release", releaseEvent},
 		{http.MethodPost, "events/{id}/discard", discardEvent},
 		{http.MethodGet, "orders", h.listOrders},
-		{http.MethodGet, "orders/{id}", h.showOrder},
+		{http.MethodGet, "orders/{id...}", h.showOrder},
 	} {
 		h.handle(e.method, e.path, func(w http.ResponseWriter, r *http.Request) error { return h.answer(w, r, e.answer) })
 	}

@@ -54,14 +54,13 @@ func (h *Handler) listOrders(r *http.Request, o *operator.Operator) (any, error)
 	return list, err
 }
 
-// showOrder answers GET orders/{id}.
+// showOrder answers GET orders/{id...}: an id may have a slash in it.
 func (h *Handler) showOrder(r *http.Request, o *operator.Operator) (any, error) {
 	account, err := o.Account(r.URL.Query().Get("account"))
 	if err != nil {
 		return nil, badRequest("%w", err)
 	}
-	id := ledger.OrderID{AppID: account.Info.AccountID, ID: account.OrderPrefix + r.PathValue("id")}
-	order, err := o.Ledger.Order(r.Context(), id)
+	order, err := o.Ledger.Order(r.Context(), account.OrderIDs(r.PathValue("id"))...)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil, fail(http.StatusNotFound, "the ledger knows no order %s of this account", r.PathValue("id"))
 	}

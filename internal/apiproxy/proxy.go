@@ -16,6 +16,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -132,9 +133,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, asked string) 
 	if refusal := p.checkCaller(r); refusal != nil {
 		return refusal.write(w)
 	}
-	name, orderID := target(r.URL.Path, asked)
+	name, orderID := target(r, asked)
 	switch {
-	case groupOf(name) == "" || name == ownOrders && !checkout.IsOrderID(orderID, p.account.Info.Limits):
+	case groupOf(name) == "" || name == ownOrders && checkout.CheckOrderID(orderID) != nil:
 		return refuse(http.StatusNotFound, "there is no endpoint %.60q: see docs/api.md for the names, which are CCPayment's", name).write(w)
 	case !p.allowed[name]:
 		return refuse(http.StatusForbidden, "%s is not allowed here: `allow %s`, or its group `allow %s`, in ccpayment_api lets it through",
@@ -176,13 +177,13 @@ func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, endpoint s
 	return writeData(w, data)
 }
 
-// longestLoggedID is how many bytes of an order id are logged: CCPayment's have 64
-// characters at most.
-const longestLoggedID = 64
+// longestLoggedID is how many bytes of an order id are logged: more than an id has
+// that is accepted.
+const longestLoggedID = 512
 
 func (p *Proxy) logCall(endpoint, orderID, outcome string) {
 	p.logger.Info("called CCPayment", zap.String("endpoint", endpoint),
-		zap.String("order_id", orderID[:min(len(orderID), longestLoggedID)]), zap.String("outcome", outcome))
+		zap.String("order_id", redact.Emails(orderID[:min(len(orderID), longestLoggedID)])), zap.String("outcome", outcome))
 }
 
 // call waits for a slot and makes the call.

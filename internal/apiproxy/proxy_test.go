@@ -75,7 +75,7 @@ func TestCalls(t *testing.T) {
 			call: `/v2/getOrCreateAppDepositAddress {"notifyUrl":"https://shop.example/hook","referenceId":"r","chain":"TRX"}`, answer: `"code":10000`,
 		},
 		{target: "/getCoinList", asked: "/x/../getCoinList", body: "{}", status: 404, answer: `"code":90404`},
-		{target: "/orders/an%20id", status: 404, answer: `"code":90404`},
+		{target: "/orders/an%0Aid", status: 404, answer: `"code":90404`},
 		{target: "/swap", body: "{}", status: 403, answer: "allow swap"},
 		{target: "/getCoinList", body: "[]", status: 400, answer: "not a JSON object"},
 		{target: "/getCoinList", body: `{"a":1,"\u0061":2}`, status: 400, answer: `stands twice`},

@@ -60,12 +60,18 @@ func (p *Proxy) checkCaller(r *http.Request) *errorResponse {
 // target returns the endpoint that a path names, and the order's id where it names an
 // order. asked is the path before any handler cleaned it: if that was not clean, there
 // is no endpoint, so that a proxy that guards paths in front of Caddy and Caddy itself
-// cannot read one path differently.
-func target(clean, asked string) (name, orderID string) {
+// cannot read one path differently. An order's id may stand in the query instead, where
+// a path that has it would not be clean.
+func target(r *http.Request, asked string) (name, orderID string) {
 	if path.Clean(asked) != asked {
 		return asked, ""
 	}
-	name = strings.TrimPrefix(clean, "/")
+	name = strings.TrimPrefix(r.URL.Path, "/")
+	if name == ownOrders {
+		if ids := r.URL.Query()["order_id"]; len(ids) == 1 {
+			return ownOrders, ids[0]
+		}
+	}
 	if id, isOrder := strings.CutPrefix(name, ownOrders+"/"); isOrder {
 		return ownOrders, id
 	}

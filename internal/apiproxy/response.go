@@ -182,7 +182,7 @@ func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID strin
 		return unreadable.write(w)
 	}
 	defer release()
-	order, err := l.Order(r.Context(), ledger.OrderID{AppID: p.account.Info.AccountID, ID: p.account.OrderPrefix + orderID})
+	order, err := l.Order(r.Context(), p.account.OrderIDs(orderID)...)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return refuse(http.StatusNotFound, "there is no order %q", orderID).write(w)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
@@ -69,7 +70,7 @@ func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, r
 		}
 		if err := s.replay(context.WithoutCancel(ctx), e, cause); err != nil {
 			s.logger.Error("the order is paid, and the app could not be told: replay the event",
-				zap.String("event_id", e.EventID()), zap.String("order_id", order.OwnID), zap.Error(err))
+				zap.String("event_id", e.EventID()), zap.String("order_id", redact.Emails(order.OwnID)), zap.Error(err))
 		}
 		return nil
 	}

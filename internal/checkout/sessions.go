@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
@@ -55,11 +56,14 @@ type Sessions struct {
 const callsAtOnce = 16
 
 // New returns the checkout sessions of an account. The error is that its gateway has no
-// checkouts.
+// checkouts, or takes no order id with its prefix.
 func New(c Config) (*Sessions, error) {
 	checkouts, ok := c.Account.Gateway.(gateway.Checkouts)
 	if !ok {
 		return nil, fmt.Errorf("%s makes no checkouts", c.Account.Info.Title)
+	}
+	if longest := c.Account.Info.Limits.LongestOrderID; len(c.Account.OrderPrefix) >= longest {
+		return nil, fmt.Errorf("order_prefix has %d characters, and %s takes order ids of at most %d", len(c.Account.OrderPrefix), c.Account.Info.Title, longest)
 	}
 	return &Sessions{
 		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts,
@@ -101,10 +105,15 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 	}
 	defer release()
 
-	id := orderOf(s.account, r.OrderID)
-	order, err := l.Order(ctx, id)
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+	id := ledger.OrderID{AppID: s.account.Info.AccountID, ID: w.gatewayID}
+	order, err := l.Order(ctx, s.account.OrderIDs(r.OrderID)...)
+	switch isNew := errors.Is(err, ledger.ErrNotFound); {
+	case err != nil && !isNew:
 		return Session{}, Unavailable(err)
+	case !isNew && order.OrderID != id:
+		return Session{}, conflict("taken", "the order's id is taken at "+s.account.Info.Title+" by an order that was made elsewhere")
+	case order.Checkout != nil && order.OwnID != r.OrderID && s.account.IsStandIn(id.ID):
+		return Session{}, conflict("taken", "the order's id is taken at "+s.account.Info.Title+" by another order")
 	}
 	if order.Checkout != nil && order.Account != s.account.Name {
 		return Session{}, conflict("other_account", "the order belongs to another account")
@@ -122,7 +131,7 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 		return Session{}, err
 	}
 	for _, warning := range w.Warnings {
-		s.logger.Warn(warning, zap.String("order_id", r.OrderID))
+		s.logger.Warn(warning, zap.String("order_id", redact.Emails(r.OrderID)))
 	}
 	known := order
 	order, isNew, err := s.make(ctx, order, w)
@@ -134,6 +143,11 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 	}
 	if err == nil && !isNew && !s.now().Before(order.Checkout.Latest().ExpiresAt) {
 		order, isNew, err = s.make(ctx, order, w) // the order that was found has expired
+	}
+	if known.Checkout == nil && errors.Is(err, errPaid) { // so that its webhooks find the app's order again
+		if err := l.SaveCheckout(ctx, order, "found at "+s.account.Info.Title+", where it is paid"); err != nil {
+			return Session{}, Unavailable(err)
+		}
 	}
 	if err != nil {
 		return Session{}, s.explain(err)
@@ -236,7 +250,7 @@ func (s *Sessions) create(ctx context.Context, id string, w wanted) (ledger.Gate
 }
 
 // lookUp reads an order that the gateway has and the ledger has lost. The order must
-// have the terms that are wanted.
+// have the terms that are wanted. Where it is paid, it is returned with errPaid.
 func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.GatewayOrder, error) {
 	title := s.account.Info.Title
 	order, err := s.account.Gateway.Order(ctx, id, &w.terms.Terms)
@@ -247,8 +261,6 @@ func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.Gate
 		return ledger.GatewayOrder{}, err
 	case !confirm.SameTerms(order.Terms, w.terms.Terms):
 		return ledger.GatewayOrder{}, conflict("taken", "the order's id is taken at "+title+" by an order with other terms")
-	case confirm.Settle(order, settle.Policy{}, s.now()).State.Fulfils():
-		return ledger.GatewayOrder{}, errPaid
 	}
 	g := ledger.GatewayOrder{
 		ID: id, Terms: w.terms.Terms, CreatedAt: s.now(), ExpiresAt: order.Due.ExpiresAt,
@@ -256,6 +268,9 @@ func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.Gate
 	}
 	if !g.Terms.IsInvoice() {
 		g.Amount = order.Due.Due.String()
+	}
+	if confirm.Settle(order, settle.Policy{}, s.now()).State.Fulfils() {
+		return g, errPaid
 	}
 	return g, nil
 }

@@ -156,6 +156,16 @@ func TestNoCheckouts(t *testing.T) {
 	}
 }
 
+// TestCase08_NoID: behind some prefixes there is no order id at all.
+func TestCase08_NoID(t *testing.T) {
+	_, err := New(Config{Account: &gateway.Account{
+		Gateway: &fakeGateway{}, Info: gateway.Info{Title: "PayFake", Limits: DefaultInfo.Limits}, OrderPrefix: strings.Repeat("p", 48),
+	}})
+	if err == nil || err.Error() != "order_prefix has 48 characters, and PayFake takes order ids of at most 48" {
+		t.Error(err)
+	}
+}
+
 // TestOneSession: an order has one checkout, however often and at once it is
 // asked for, and for one caller at most it is new.
 func TestOneSession(t *testing.T) {
@@ -190,15 +200,16 @@ func TestFirstMistake(t *testing.T) {
 	s := newShop(t)
 	far := strings.Repeat("x", 200)
 	wrong := Request{
-		OrderID: "an id", Price: "0", Currency: "EUR", Expires: 11 * 24 * time.Hour,
+		OrderID: "an\nid", Price: "0", Currency: "EUR", Expires: 11 * 24 * time.Hour,
 		ReturnURL: "https://shop.example/" + far, CloseURL: "ftp://shop.example", NotifyURL: "https://a@shop.example",
 	}
 	for _, step := range []struct {
 		cause string
 		mend  func()
 	}{
-		{`order_id: "an id" is not 1 to 48 letters, digits and _ . : -`, func() { wrong.OrderID = strings.Repeat("x", 44) }},
-		{"order_id: with the prefix it must have 3 to 48 characters", func() { wrong.OrderID = "order-1" }},
+		{`order_id: "an\nid" has a control character, such as a line break`, func() { wrong.OrderID = strings.Repeat("ä", 129) }},
+		{"order_id: it has 129 characters, and may have 128", func() { wrong.OrderID = "order-1\ufffd" }},
+		{"order_id: \"order-1\ufffd\" is not whole in UTF-8", func() { wrong.OrderID = "order-1" }},
 		{"currency: there is only USD", func() { wrong.Currency = "USD" }},
 		{"price: it must be more than zero", func() { wrong.Price = "1" }},
 		{"expires_in: it must be at most 240h0m0s", func() { wrong.Expires = time.Hour }},

@@ -2,6 +2,7 @@ package checkout
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -61,7 +62,17 @@ func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Durati
 		return StatusView{}, err
 	}
 	defer release()
-	id := orderOf(s.Account, orderID)
+	for _, id := range s.Account.OrderIDs(orderID) {
+		view, err := s.read(ctx, l, id, wait)
+		if !errors.Is(err, ledger.ErrNotFound) {
+			return view, err
+		}
+	}
+	return StatusView{}, ledger.ErrNotFound
+}
+
+// read is Read for an order by its id in the ledger.
+func (s StatusReader) read(ctx context.Context, l *ledger.Ledger, id ledger.OrderID, wait time.Duration) (StatusView, error) {
 	changed, stop := l.Watch(id) // before it is read, so that no change is missed
 	defer stop()
 	order, err := l.Order(ctx, id)
@@ -78,9 +89,4 @@ func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Durati
 		err = ctx.Err()
 	}
 	return Status(order, s.Now()), err
-}
-
-// orderOf returns the ledger's id of an app's order.
-func orderOf(a *gateway.Account, orderID string) ledger.OrderID {
-	return ledger.OrderID{AppID: a.Info.AccountID, ID: a.OrderPrefix + orderID}
 }

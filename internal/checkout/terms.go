@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/mail"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -37,7 +36,9 @@ const (
 // wanted is a request that was looked up and checked.
 type wanted struct {
 	Request
-	terms gateway.Terms
+	// gatewayID is the order's id at the gateway, and in the ledger.
+	gatewayID string
+	terms     gateway.Terms
 }
 
 // resolve looks a request's symbols up at the gateway and checks every field. It leaves
@@ -45,10 +46,13 @@ type wanted struct {
 func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
 	w := wanted{Request: r}
 	limits := s.account.Info.Limits
-	if err := CheckOrderID(r.OrderID, s.account.OrderPrefix, limits); err != nil {
+	if err := CheckOrderID(r.OrderID); err != nil {
 		return w, err
 	}
 	var err error
+	if w.gatewayID, err = s.account.GatewayOrderID(r.OrderID); err != nil {
+		return w, err
+	}
 	price := gateway.Price{Amount: r.Price, Currency: r.Currency, Coin: r.Coin, Chain: r.Chain}
 	if w.terms, err = s.checkouts.Terms(ctx, price); err != nil {
 		return w, err
@@ -74,23 +78,22 @@ func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
 	return w, nil
 }
 
-var orderIDs = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+// longestOrderID is how many characters an app's order id may have.
+const longestOrderID = 128
 
-// IsOrderID reports whether a text can be an app's order id, whatever prefix it
-// gets.
-func IsOrderID(id string, limits gateway.Limits) bool {
-	return len(id) <= limits.LongestOrderID && orderIDs.MatchString(id)
-}
-
-// CheckOrderID checks an app's order id, with the account's prefix in front. The
-// error is a [*gateway.FieldError].
-func CheckOrderID(id, prefix string, limits gateway.Limits) error {
-	length := len(prefix) + len(id)
-	switch {
-	case !IsOrderID(id, limits):
-		return gateway.WrongField("order_id", "%.60q is not 1 to %d letters, digits and _ . : -", id, limits.LongestOrderID)
-	case length < limits.ShortestOrderID || length > limits.LongestOrderID:
-		return gateway.WrongField("order_id", "with the prefix it must have %d to %d characters", limits.ShortestOrderID, limits.LongestOrderID)
+// CheckOrderID returns an error unless a text can be an app's order id. What the
+// gateway does not take gets another id there; see [gateway.Account.GatewayOrderID].
+// The error is a [*gateway.FieldError].
+func CheckOrderID(id string) error {
+	switch length := utf8.RuneCountInString(id); {
+	case length == 0:
+		return gateway.WrongField("order_id", "it is missing")
+	case length > longestOrderID:
+		return gateway.WrongField("order_id", "it has %d characters, and may have %d", length, longestOrderID)
+	case !utf8.ValidString(id) || strings.ContainsRune(id, utf8.RuneError): // what two broken ids have become may be the same
+		return gateway.WrongField("order_id", "%.60q is not whole in UTF-8", id)
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return gateway.WrongField("order_id", "%.60q has a control character, such as a line break", id)
 	}
 	return nil
 }

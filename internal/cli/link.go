@@ -110,7 +110,7 @@ func linkValues(fl caddycmd.Flags, now time.Time) (url.Values, error) {
 			fields.Set(name, value)
 		}
 	}
-	if err := checkout.CheckOrderID(fields.Get("order_id"), "", checkout.DefaultInfo.Limits); err != nil {
+	if err := checkout.CheckOrderID(fields.Get("order_id")); err != nil {
 		return nil, fmt.Errorf("--order-id: %w", err)
 	}
 	if _, err := checkout.ParsePrice(fields.Get("price"), checkout.IsFiat(fields.Get("currency"))); err != nil {

@@ -55,6 +55,19 @@ func (r *Route) try(ctx context.Context, n gateway.Notice, app App, attempt *led
 	}
 	o = outcomeOf(attempt, 0, nil)
 	failpoint.Reach("claimed")
+	err := sureOfOrder(ctx, r.Account, &attempt.Event, l)
+	o.Event = attempt.Event
+	var held *confirm.HeldError
+	switch {
+	case errors.As(err, &held):
+		o.Kind, o.Err = Held, held
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: err})
+		return o
+	case err != nil:
+		o.Kind, o.Err = Unavailable, err
+		_, _ = attempt.Finish(ctx, ledger.Ending{Failure: err}) // nothing was sent, and nothing is recorded
+		return o
+	}
 	var sending ledger.Sending
 	if r.confirms(attempt.Event) {
 		var isFinished bool

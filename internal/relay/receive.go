@@ -3,11 +3,13 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -20,6 +22,9 @@ func (r *Route) Receive(ctx context.Context, n gateway.Notice, e ledger.Event, n
 		return r.unavailable(err)
 	}
 	ignore := r.ignore(&e)
+	if err := nameOrder(ctx, r.Account, &e, l); err != nil {
+		return r.unavailable(err)
+	}
 	if r.App != nil {
 		verdict, err := l.Accept(ctx, e, ignore)
 		if err != nil {
@@ -78,6 +83,59 @@ func (r *Route) findOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledger
 		e.Order, e.OrderID = order.ID, order.ID
 	}
 	return nil
+}
+
+// nameOrder sets the event's order id to the app's own where the gateway has a stand-in
+// for it: to none, where the ledger does not know which it is. The id of a payout is
+// always the app's.
+func nameOrder(ctx context.Context, a *gateway.Account, e *ledger.Event, l *ledger.Ledger) error {
+	if t, _ := a.Info.Type(e.Type); t.Kind == gateway.Payout || !a.IsStandIn(e.GatewayOrderID) {
+		return nil
+	}
+	e.OrderID, e.Order = "", ""
+	order, err := l.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	if id, wrong := a.GatewayOrderID(order.OwnID); err != nil || wrong != nil || id != order.ID {
+		return nil
+	}
+	if e.OrderID = order.OwnID; order.ID != e.GatewayOrderID {
+		e.Order = order.ID
+	}
+	return nil
+}
+
+// sureOfOrder returns a [*confirm.HeldError] where it is not known which of the app's
+// orders an event belongs to. It may have become known since the event was received.
+func sureOfOrder(ctx context.Context, a *gateway.Account, e *ledger.Event, l *ledger.Ledger) error {
+	if e.GatewayOrderID == "" {
+		return nil
+	}
+	if e.OrderID == "" {
+		if err := nameOrder(ctx, a, e, l); err != nil {
+			return err
+		}
+	}
+	title := a.Info.Title
+	if e.OrderID == "" {
+		return &confirm.HeldError{Cause: fmt.Sprintf(
+			"mismatch: the ledger has lost which of the app's orders is %.80q at %s: open its checkout once more, with the same terms, and release the event", e.GatewayOrderID, title)}
+	}
+	t, _ := a.Info.Type(e.Type)
+	ids := a.OrderIDs(e.OrderID)
+	if t.Kind != gateway.Payment || len(ids) < 2 || e.InOrder() != ids[1] {
+		return nil
+	}
+	made, err := l.Order(ctx, ids[0])
+	switch {
+	case errors.Is(err, ledger.ErrNotFound) || err == nil && made.Checkout == nil:
+		return nil
+	case err != nil:
+		return err
+	}
+	return &confirm.HeldError{Cause: fmt.Sprintf(
+		"mismatch: a checkout made the app's order %.80q as %s at %s, and the payment is of another order with its id", e.OrderID, made.ID, title)}
 }
 
 // ignore returns why an event is not delivered to the app; empty: it is. It removes

@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+func account(prefix string) *Account {
+	return &Account{OrderPrefix: prefix, Info: Info{AccountID: "app-123", Limits: Limits{ShortestOrderID: 3, LongestOrderID: 48}}}
+}
+
+// TestCase08_GatewayOrderID: what the gateway takes goes there as it is. Anything else
+// has a stand-in, which never changes: the orders at the gateway are found by it.
+func TestCase08_GatewayOrderID(t *testing.T) {
+	const plain48 = "abcdefghijklmnopqrstuvwxyz_ABCDEFGHIJKLMNOPQRST."
+	for _, test := range []struct{ prefix, own, want string }{
+		{"", "order-1", "order-1"},
+		{"", "a:b", "a:b"},
+		{"", plain48, plain48},
+		{"shop-", "7", "shop-7"},
+		{"", "x.order", "x.order"},
+		{"", "7", "x.pebgtg7efsfi4rx3xncqc4tfc7"},
+		{"shop-", plain48, "shop-x.ieh2dibzvutidzfpoq6wopxmfv"},
+		{"shop-", "#1001", "shop-x.rvlqwhmpoqzpuqrm4cde3jp4xz"},
+		{"", "x.rvlqwhmpoqzpuqrm4cde3jp4xz", "x.tww33yxlllyzoo5p77slt5roqu"},
+		{"", "x.rvlqwhmpoqzpuqrm4cde3jp4xz-abcdefghij", "x.sw4rahjqlqlj3tevqqmoamvbpt"},
+	} {
+		a := account(test.prefix)
+		got, err := a.GatewayOrderID(test.own)
+		if err != nil || got != test.want {
+			t.Errorf("%q behind %q: %q, %v, want %q", test.own, test.prefix, got, err, test.want)
+		}
+		stands := got != test.prefix+test.own
+		if a.IsStandIn(got) != stands || a.IsStandIn(got+"-abcdefghij") != stands {
+			t.Errorf("%q stands for another: %t", got, !stands)
+		}
+		if ids := a.OrderIDs(test.own); ids[0] != (ledger.OrderID{AppID: "app-123", ID: test.want}) {
+			t.Errorf("%q is known as %+v", test.own, ids)
+		}
+	}
+	if ids := account("").OrderIDs("x.rvlqwhmpoqzpuqrm4cde3jp4xz"); len(ids) != 1 {
+		t.Errorf("another's stand-in names its order: %+v", ids)
+	}
+	if account("shop-").IsStandIn("x.rvlqwhmpoqzpuqrm4cde3jp4xz") {
+		t.Error("without the prefix it is another shop's")
+	}
+}
+
+// TestCase08_NoRoom: an id that has no room behind the prefix says why.
+func TestCase08_NoRoom(t *testing.T) {
+	if _, err := account(strings.Repeat("p", 20)).GatewayOrderID("#7"); err != nil {
+		t.Error(err)
+	}
+	_, err := account(strings.Repeat("p", 21)).GatewayOrderID("#7")
+	const want = `order_id: "#7" is not 3 to 48 letters, digits and _ . : - with order_prefix in front, and order_prefix, of 21 characters, leaves no room for an id that stands for it: shorten order_prefix to 20`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
