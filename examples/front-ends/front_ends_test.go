@@ -78,8 +78,15 @@ func TestCase06_FrontEndsInABrowser(t *testing.T) {
 	browser.Viewport(t, tab, 600, 600)
 	browser.Scheme(t, tab, "light")
 	for _, test := range [][2]string{
-		{"form", "#buy"}, {"fetch", "#buy"}, {"xhr", "#buy"}, {"htmx", "#buy"}, {"inertia", "#buy"},
-		{"turbo", "#buy"}, {"turbo", "#framed"}, {"turbo", "#link"}, {"turbo", "#framed-link"},
+		{"form", "#buy"},
+		{"fetch", "#buy"},
+		{"xhr", "#buy"},
+		{"htmx", "#buy"},
+		{"inertia", "#buy"},
+		{"turbo", "#buy"},
+		{"turbo", "#framed"},
+		{"turbo", "#link"},
+		{"turbo", "#framed-link"},
 	} {
 		before := len(watch.Problems())
 		visit(t, tab, s.Site+"/pages/"+test[0]+".html", test[1])
