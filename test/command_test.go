@@ -127,6 +127,8 @@ func TestTrigger(t *testing.T) {
 			http.Redirect(w, r, "/hook", http.StatusPermanentRedirect)
 		case r.URL.Path == "/ok":
 			io.WriteString(w, "ok")
+		case r.URL.Path == "/says": // what the query says
+			io.WriteString(w, r.URL.Query().Get("text"))
 		default:
 			io.WriteString(w, "Success")
 		}
@@ -141,21 +143,24 @@ func TestTrigger(t *testing.T) {
 		code  int
 		want  string // in the body that was sent, or in the error
 	}{
-		"deposit":             {[]string{"ApiDeposit", "--to", receiver.URL, "--order-id", "o", "--record-id", "7"}, 1, 0, `{"type":"ApiDeposit","msg":{"recordId":"7","orderId":"o","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":false}}`},
-		"direct":              {[]string{"DirectDeposit", "--to", receiver.URL, "--reference-id", "r", "--risky"}, 1, 0, `"referenceId":"r","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":true}`},
-		"withdrawal":          {[]string{"UserWithdrawal", "--to", receiver.URL, "--user-id", "u", "--status", "Failed"}, 1, 0, `"userId":"u","coinId":1280,"coinSymbol":"USDT","status":"Failed"}`},
-		"activation":          {[]string{"ActivateWebhookURL", "--to", receiver.URL}, 1, 0, `{"type":"ActivateWebhookURL","msg":{}}`},
-		"many":                {[]string{"ApiDeposit", "--to", receiver.URL, "--repeat", "30", "--concurrency", "10"}, 30, 0, `"type":"ApiDeposit"`},
-		"refused":             {[]string{"ApiDeposit", "--to", receiver.URL + "/refuses"}, 1, 3, "1 of 1 were not acknowledged"},
-		"cannot be confirmed": {[]string{"ApiDeposit", "--to", receiver.URL + "/confirms"}, 1, 3, "set confirm off while you try"},
-		"not acknowledged":    {[]string{"ApiDeposit", "--to", receiver.URL + "/ok"}, 1, 3, "were not acknowledged"},
-		"redirected":          {[]string{"ApiDeposit", "--to", receiver.URL + "/moved"}, 1, 3, "were not acknowledged"},
-		"unreachable":         {[]string{"ApiDeposit", "--to", closed.URL}, 0, 4, "1 of 1 were not answered"},
-		"unknown type":        {[]string{"Deposit", "--to", receiver.URL}, 0, 2, "unknown type"},
-		"no type":             {[]string{"--to", receiver.URL}, 0, 2, "name one type"},
-		"no url":              {[]string{"ApiDeposit", "--to", "shop"}, 0, 2, "--to takes"},
-		"too many":            {[]string{"ApiDeposit", "--to", receiver.URL, "--repeat", "1000000"}, 0, 2, "--repeat is from 1"},
-		"a risky withdrawal":  {[]string{"ApiWithdrawal", "--to", receiver.URL, "--risky"}, 0, 2, "has no risk flag"},
+		"deposit":                     {[]string{"ApiDeposit", "--to", receiver.URL, "--order-id", "o", "--record-id", "7"}, 1, 0, `{"type":"ApiDeposit","msg":{"recordId":"7","orderId":"o","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":false}}`},
+		"direct":                      {[]string{"DirectDeposit", "--to", receiver.URL, "--reference-id", "r", "--risky"}, 1, 0, `"referenceId":"r","coinId":1280,"coinSymbol":"USDT","status":"Success","isFlaggedAsRisky":true}`},
+		"withdrawal":                  {[]string{"UserWithdrawal", "--to", receiver.URL, "--user-id", "u", "--status", "Failed"}, 1, 0, `"userId":"u","coinId":1280,"coinSymbol":"USDT","status":"Failed"}`},
+		"activation":                  {[]string{"ActivateWebhookURL", "--to", receiver.URL}, 1, 0, `{"type":"ActivateWebhookURL","msg":{}}`},
+		"many":                        {[]string{"ApiDeposit", "--to", receiver.URL, "--repeat", "30", "--concurrency", "10"}, 30, 0, `"type":"ApiDeposit"`},
+		"refused":                     {[]string{"ApiDeposit", "--to", receiver.URL + "/refuses"}, 1, 3, "1 of 1 were not acknowledged"},
+		"cannot be confirmed":         {[]string{"ApiDeposit", "--to", receiver.URL + "/confirms"}, 1, 3, "set confirm off while you try"},
+		"not acknowledged":            {[]string{"ApiDeposit", "--to", receiver.URL + "/ok"}, 1, 3, "were not acknowledged"},
+		"lower case, case 13":         {[]string{"ApiDeposit", "--to", receiver.URL + "/says?text=%7B%22msg%22%3A%22success%22%7D"}, 1, 0, `"type":"ApiDeposit"`},
+		"success is false, case 13":   {[]string{"ApiDeposit", "--to", receiver.URL + "/says?text=%7B%22success%22%3Afalse%7D"}, 1, 3, "were not acknowledged"},
+		"as JavaScript writes it, 19": {[]string{"ApiDeposit", "--to", receiver.URL, "--order-id", "a&b<c>"}, 1, 0, `"orderId":"a&b<c>"`},
+		"redirected":                  {[]string{"ApiDeposit", "--to", receiver.URL + "/moved"}, 1, 3, "were not acknowledged"},
+		"unreachable":                 {[]string{"ApiDeposit", "--to", closed.URL}, 0, 4, "1 of 1 were not answered"},
+		"unknown type":                {[]string{"Deposit", "--to", receiver.URL}, 0, 2, "unknown type"},
+		"no type":                     {[]string{"--to", receiver.URL}, 0, 2, "name one type"},
+		"no url":                      {[]string{"ApiDeposit", "--to", "shop"}, 0, 2, "--to takes"},
+		"too many":                    {[]string{"ApiDeposit", "--to", receiver.URL, "--repeat", "1000000"}, 0, 2, "--repeat is from 1"},
+		"a risky withdrawal":          {[]string{"ApiWithdrawal", "--to", receiver.URL, "--risky"}, 0, 2, "has no risk flag"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls.Store(0)

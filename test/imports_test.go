@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"internal/adminapi": {"internal/operator", "ledger", "settle"},
 
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "client", "internal/strictjson", "internal/redact"},
-	"internal/cli":      {"internal/adminapi", "internal/confirm", "internal/checkout", "gateway", "gateway/ccpayment", "ledger", "client", "internal/subcommand"},
+	"internal/cli":      {"internal/adminapi", "internal/confirm", "internal/checkout", "gateway", "gateway/ccpayment", "ledger", "client", "internal/ack", "internal/subcommand"},
 
 	"sandbox":        {"sandbox/hosted", "internal/ack", "internal/subcommand"},
 	"sandbox/hosted": {},

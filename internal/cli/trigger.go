@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/ack"
 )
 
 // triggerTypes are the events that can be sent, with the fields of msg that
@@ -165,10 +166,14 @@ func triggerBody(fl caddycmd.Flags) ([]byte, error) {
 	} else if risky {
 		return nil, fmt.Errorf("%s has no risk flag", typ)
 	}
-	return json.Marshal(struct {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // some receivers verify over JSON that they write again
+	err := encoder.Encode(struct {
 		Type string `json:"type"`
 		Msg  object `json:"msg"`
 	}{typ, msg})
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), err
 }
 
 // newRecordID returns an id of the shape of CCPayment's: 32 digits that begin
@@ -188,12 +193,13 @@ type triggerAnswer struct {
 	Body   string `json:"body,omitempty"`
 	Error  string `json:"error,omitempty"`
 	Millis int64  `json:"milliseconds"`
+
+	// acknowledged: the response acknowledges the webhook to CCPayment.
+	acknowledged bool
 }
 
-// acknowledged reports whether the response acknowledges the webhook to CCPayment.
-func (a triggerAnswer) acknowledged() bool {
-	return a.Status == http.StatusOK && strings.Contains(a.Body, "Success")
-}
+// shownAnswer is how many bytes of a response's body are printed.
+const shownAnswer = 4 << 10
 
 type triggerSender struct {
 	client  *http.Client
@@ -250,11 +256,14 @@ func (s *triggerSender) send(ctx context.Context) triggerAnswer {
 		return failed(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	body, err := io.ReadAll(io.LimitReader(response.Body, ack.Limit))
 	if err != nil {
 		return failed(err)
 	}
-	return triggerAnswer{Status: response.StatusCode, Body: string(body), Millis: time.Since(start).Milliseconds()}
+	return triggerAnswer{
+		Status: response.StatusCode, Body: string(body[:min(len(body), shownAnswer)]), Millis: time.Since(start).Milliseconds(),
+		acknowledged: response.StatusCode == http.StatusOK && ack.Judge(body, "Success") == nil,
+	}
 }
 
 // printAnswers prints equal answers as one line.
@@ -295,7 +304,7 @@ func triggerResult(answers []triggerAnswer) (int, error) {
 		switch {
 		case a.Error != "":
 			unreachable++
-		case !a.acknowledged():
+		case !a.acknowledged:
 			refused++
 		}
 	}

@@ -68,8 +68,10 @@ func (r *Route) judge(e ledger.Event, w Response, err error) *failure {
 func refusal(w Response, uri string) error {
 	hint := ""
 	switch w.Status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		hint = ": has it the same token? Or does it ask for a CSRF token there?"
+	case http.StatusUnauthorized:
+		hint = ": has it the same token?"
+	case http.StatusForbidden:
+		hint = ": has it the same token? And does it ask for no CSRF token at this path?"
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		hint = ": has it a POST route at this path?"
 	case statusPageExpired:
