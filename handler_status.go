@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -23,8 +24,9 @@ func init() {
 
 // Status reports to a buyer's page whether its order is paid: it serves GET
 // `?t=<token>`, or `?ccpayment_t=<token>`, with the token that was added to the order's
-// return_url. With
-// `wait=25s` it responds as soon as the order changes, or after that time.
+// return_url. With `wait=25s` it responds as soon as the order changes, or after that
+// time, or when Caddy exits or loads another configuration: no buyer's page holds that
+// up.
 type Status struct {
 	// The name of the merchant account. Default: the account at the top level
 	// of the ccpayment app.
@@ -66,7 +68,13 @@ func (h *Status) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.tokens = checkout.NewTokens(account)
-	h.orders = checkout.StatusReader{Account: account, Ledger: app.ledger.Acquire, Now: app.now}
+	// A server that shuts down waits for its requests, and the module's own context ends
+	// after that.
+	ended, end := context.WithCancel(ctx)
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		server.RegisterOnShutdown(end)
+	}
+	h.orders = checkout.StatusReader{Account: account, Ledger: app.ledger.Acquire, Now: app.now, Ended: ended.Done()}
 	return nil
 }
 

@@ -51,10 +51,12 @@ type StatusReader struct {
 	// Ledger and Now are as in [Config].
 	Ledger func() (l *ledger.Ledger, release func(), err error)
 	Now    func() time.Time
+	// Ended is closed when nobody may wait any longer; nil: never.
+	Ended <-chan struct{}
 }
 
 // Read returns an order's status. Where the order is not fulfilled, Read waits for its
-// next change, for wait and [LongestWait] at most. The error wraps
+// next change, for wait and [LongestWait] at most, and not beyond Ended. The error wraps
 // [ledger.ErrNotFound] where there is no such order.
 func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Duration) (StatusView, error) {
 	l, release, err := s.Ledger()
@@ -85,6 +87,7 @@ func (s StatusReader) read(ctx context.Context, l *ledger.Ledger, id ledger.Orde
 	case <-changed:
 		order, err = l.Order(ctx, id)
 	case <-timer.C:
+	case <-s.Ended:
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
