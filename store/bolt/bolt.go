@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -78,11 +79,11 @@ type Options struct {
 	LockTimeout time.Duration
 	// Committed, if set, is called after each synced commit with the time it took.
 	Committed func(time.Duration)
-}
 
-// allocated is by how much the file grows, which costs a sync of its own: some
-// five hundred events. bbolt's 16 MiB would make every small ledger that large.
-const allocated = 1 << 20
+	// reached, if set, is called after each step of making a new file: tests look, or
+	// end it there.
+	reached func(step string) error
+}
 
 // Open opens the ledger in the file, which it makes if there is none, with its
 // folders. The error says what is wrong with the file and what to do.
@@ -97,37 +98,17 @@ func Open(path string, opts Options) (*Store, error) {
 		return nil, explain(path, err)
 	}
 
-	// What a process that was killed had not synced yet is shown all the same.
-	d := &disk{}
-	d.doubtful.Store(true)
-	open := func(mapped int) error {
-		return guard(func() (err error) {
-			d.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-				Timeout:         opts.LockTimeout,
-				FreelistType:    bbolt.FreelistMapType,
-				InitialMmapSize: mapped,
-				OpenFile: func(name string, flag int, perm os.FileMode) (_ *os.File, err error) {
-					d.file, err = os.OpenFile(name, flag, perm)
-					return d.file, err
-				},
-			})
-			return err
-		})
-	}
-	err := open(mapped)
-	if errors.Is(err, syscall.ENOMEM) { // the process may not have so much address space
-		err = open(0)
-	}
+	made, err := create(path, opts)
 	if err != nil {
-		if d.file != nil {
-			// A damaged page can make bbolt panic before it lets go of these.
-			unlock(d.file)
-			_ = d.file.Close()
-		}
 		return nil, explain(path, err)
 	}
-	d.db.AllocSize = allocated
-	s := &Store{path: path, disk: d, now: opts.Now, leases: make(map[ledger.Record]lease)}
+	d, err := openDisk(path, opts.LockTimeout)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	// What a process that was killed had not synced yet is shown all the same.
+	d.doubtful.Store(true)
+	s := &Store{path: path, disk: d, now: opts.Now, Created: made, leases: make(map[ledger.Record]lease)}
 	s.commits = committer{disk: d, committed: opts.Committed, patience: defaultPatience}
 	if err := guard(s.prepare); err != nil {
 		return nil, errors.Join(explain(path, err), d.db.Close())
@@ -135,8 +116,8 @@ func Open(path string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// prepare checks that the file is whole and ours. It makes the buckets of a new
-// one; to one that is there it writes nothing, so that it opens on a full disk.
+// prepare checks that the file is whole and ours. It makes the buckets of one that
+// somebody made empty; to any other it writes nothing, so that it opens on a full disk.
 func (s *Store) prepare() error {
 	info, err := os.Stat(s.path)
 	if err != nil {
@@ -144,12 +125,13 @@ func (s *Store) prepare() error {
 	}
 	// A file shorter than its own account of itself would crash the process
 	// when the missing part is read through the memory map.
+	isEmpty := false
 	err = s.disk.db.View(func(tx *bbolt.Tx) error {
 		if size := tx.Size(); size > info.Size() {
 			return fmt.Errorf("%w: it was cut off at %d of %d bytes", errDamaged, info.Size(), size)
 		}
 		if name, _ := tx.Cursor().First(); name == nil {
-			s.Created = true
+			isEmpty = true
 			return nil
 		}
 		meta := tx.Bucket(metaBucket)
@@ -166,18 +148,11 @@ func (s *Store) prepare() error {
 		}
 		return nil
 	})
-	if err != nil || !s.Created {
+	if err != nil || !isEmpty {
 		return err
 	}
-	err = s.disk.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range buckets {
-			if _, err := tx.CreateBucket(name); err != nil {
-				return err
-			}
-		}
-		return tx.Bucket(metaBucket).Put(formatKey, []byte(format))
-	})
-	if err != nil {
+	s.Created = true
+	if err := s.disk.makeBuckets(); err != nil {
 		return err
 	}
 	return syncFolders(s.path)
@@ -403,8 +378,12 @@ func (s *Store) update(fn func(*bbolt.Tx) error) error {
 func guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, p)
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error: // its words are about the program, not about the file
+			err = fmt.Errorf("%w: a page of it is missing or leads nowhere", errDamaged)
+		default:
+			err = fmt.Errorf("%w: %s", errDamaged, strings.TrimPrefix(fmt.Sprint(p), "assertion failed: "))
 		}
 	}()
 	return fn()

@@ -3,11 +3,19 @@
 package bolt
 
 import (
+	"errors"
 	"math/bits"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	bolterrors "go.etcd.io/bbolt/errors"
 )
+
+// lockStep is how long one waits for a folder's lock between two tries: making a file
+// takes a few syncs.
+const lockStep = 10 * time.Millisecond
 
 // mapped is how much of the address space the file gets at once: 1 GiB, or 16 MiB
 // of a 32-bit one. A file that outgrows its map waits for the transactions that read
@@ -18,6 +26,27 @@ const mapped = 1 << (18 + 6*bits.UintSize/32)
 // here while a memory map of it is left.
 func unlock(file *os.File) {
 	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+}
+
+// lockFolder locks a folder against others that make a ledger in it, and returns what
+// ends that. A folder that cannot be locked, as on NFS, is not.
+func lockFolder(name string, timeout time.Duration) (release func(), err error) {
+	folder, err := os.Open(name)
+	if os.IsPermission(err) {
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	isTaken := func() bool {
+		return errors.Is(syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+	}
+	for deadline := time.Now().Add(timeout); isTaken(); time.Sleep(lockStep) {
+		if time.Now().After(deadline) {
+			return nil, errors.Join(bolterrors.ErrTimeout, folder.Close())
+		}
+	}
+	return func() { _ = folder.Close() }, nil
 }
 
 // syncFolders makes the name of a new file durable, and that of its folder,
