@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -309,17 +310,25 @@ func TestAPIUnknownOutcome(t *testing.T) {
 			t.Errorf("the log lacks %s", line)
 		}
 	}
-	for i, fault := range []sandbox.Fault{{Drop: "after"}, {Drop: "before"}, {HTTPStatus: 500}, {Code: 11002}} {
+	// Case 29: a code that proves nothing is passed on, with CCPayment's words.
+	for i, fault := range []sandbox.Fault{{Drop: "after"}, {Drop: "before"}, {HTTPStatus: 500}, {Code: 11002}, {Code: 10001}, {Code: 19999}} {
+		words, known := "", ""
+		if fault.Code != 0 {
+			msg := map[int]string{11002: "Internal", 10001: "Failed", 19999: "code 19999"}[fault.Code]
+			words = fmt.Sprintf(`,"code":%d,"msg":%q`, fault.Code, msg)
+			known = ": " + client.CodeError(fault.Code).Error()
+		}
 		fault.Endpoint = "applyAppWithdrawToNetwork"
 		if err := s.box.SetFaults(fault); err != nil {
 			t.Fatal(err)
 		}
 		order := fmt.Sprintf("out-%d", i)
 		answer := s.call("/ccpayment/applyAppWithdrawToNetwork", fmt.Sprintf(body, i))
-		if answer.status != 504 || answer.Code != 90504 || string(answer.Data) != `{"orderId":"`+order+`"}` || !strings.Contains(answer.Msg, order) {
+		if answer.status != 504 || answer.Code != 90504 || string(answer.Data) != `{"orderId":"`+order+`"`+words+`}` || !strings.Contains(answer.Msg, order) ||
+			fault.Code != 0 && !strings.Contains(answer.Msg, fmt.Sprintf("CCPayment answered %d", fault.Code)) {
 			t.Errorf("%+v: %d %s", fault, answer.status, answer.body)
 		}
-		audit(order, `unknown"`)
+		audit(order, `unknown`+known+`"`)
 		if sent := len(f.of("applyAppWithdrawToNetwork")); sent != i+1 {
 			t.Errorf("%+v: sent %d times in all", fault, sent)
 		}
@@ -331,6 +340,26 @@ func TestAPIUnknownOutcome(t *testing.T) {
 		t.Errorf("a checkout: %d %s", answer.status, answer.body)
 	}
 	audit("order-1", `unreachable"`)
+	if err := s.box.SetFaults(sandbox.Fault{Endpoint: "createInvoiceUrl", Code: 19999}); err != nil {
+		t.Fatal(err)
+	}
+	odd := strings.Replace(cart, "order-1", "order-2", 1)
+	if answer := s.call("/ccpayment/checkout", odd); answer.status != 504 || string(answer.Data) != `{"orderId":"order-2","code":19999,"msg":"code 19999"}` {
+		t.Errorf("a checkout that nobody's code answers: %d %s", answer.status, answer.body)
+	}
+	// Each code that CCPayment documents is a refusal: the outcome is known.
+	for _, code := range sandbox.Codes() {
+		// But for success, what proves nothing, what is tried again and what stops all calls.
+		if slices.Contains([]int{10000, 10001, 11002, 11004, 11014, 11018}, code) {
+			continue
+		}
+		if err := s.box.SetFaults(sandbox.Fault{Endpoint: "applyAppWithdrawToNetwork", Code: code}); err != nil {
+			t.Fatal(err)
+		}
+		if answer := s.call("/ccpayment/applyAppWithdrawToNetwork", fmt.Sprintf(body, code)); answer.status != 200 || answer.Code != code {
+			t.Errorf("%d: %d %s", code, answer.status, answer.body)
+		}
+	}
 	if answer := s.call("/ccpayment/checkout", cart); answer.status != 200 {
 		t.Errorf("asked again, it is found: %d %s", answer.status, answer.body)
 	}

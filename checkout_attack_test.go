@@ -333,6 +333,8 @@ func TestGatewayTrouble(t *testing.T) {
 		"not listed":     {sandbox.Fault{Code: 12002}, 502, "refused", "12002", "add this machine's public IP address to the list"},
 		"clock":          {sandbox.Fault{Code: 11006}, 502, "refused", "11006", "set this machine's clock"},
 		"secret":         {sandbox.Fault{Code: 11005}, 502, "refused", "11005", "check the app id and the app secret"},
+		"in test mode":   {sandbox.Fault{Code: 14022}, 502, "refused", "14022", "14022 TestModeLimitAmount"},
+		"nobody's code":  {sandbox.Fault{Code: 19999}, 504, "unreachable", "19999", "19999"}, // case 29
 		"out of order":   {sandbox.Fault{HTTPStatus: 500}, 504, "unreachable", "", "HTTP 500"},
 		"cut off":        {sandbox.Fault{Drop: "before"}, 504, "unreachable", "", "EOF"},
 		"hangs too long": {sandbox.Fault{DelayMS: 60_000}, 504, "unreachable", "", "deadline exceeded"},

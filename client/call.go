@@ -30,7 +30,7 @@ const (
 )
 
 // Call makes a call by the name of its endpoint, such as "getCoinList", with
-// parameters that are a JSON object or nothing, and returns the response's data.
+// parameters that are a JSON object or nothing (also null or []), and returns the response's data.
 // It is for programs that pass calls on; the typed methods say what the
 // parameters are and check them. Retries and errors are as theirs.
 func (c *Client) Call(ctx context.Context, endpoint string, parameters json.RawMessage) (json.RawMessage, error) {
@@ -39,6 +39,9 @@ func (c *Client) Call(ctx context.Context, endpoint string, parameters json.RawM
 	}
 	var known struct {
 		OrderID string `json:"orderId"`
+	}
+	if isNothing(parameters) {
+		parameters = nil
 	}
 	if len(parameters) > 0 {
 		if !bytes.HasPrefix(bytes.TrimSpace(parameters), []byte("{")) {
@@ -52,6 +55,16 @@ func (c *Client) Call(ctx context.Context, endpoint string, parameters json.RawM
 		}
 	}
 	return c.call(ctx, endpoint, known.OrderID, parameters)
+}
+
+// isNothing reports whether parameters are null or an empty list: CCPayment's own
+// PHP software writes so for none.
+func isNothing(parameters json.RawMessage) bool {
+	var compact bytes.Buffer
+	if json.Compact(&compact, parameters) != nil {
+		return false
+	}
+	return compact.String() == "null" || compact.String() == "[]"
 }
 
 // refuseRepeated refuses an object in which any name stands twice: which of the

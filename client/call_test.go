@@ -314,7 +314,7 @@ func TestCall(t *testing.T) {
 		"no endpoint":        {"", `{}`},
 		"unknown endpoint":   {"getEverything", `{}`},
 		"path":               {"../v1/getCoin", `{}`},
-		"a list":             {"getCoin", `[]`},
+		"a list":             {"getCoin", `[1]`},
 		"not JSON":           {"getCoin", `{"coinId":1280`},
 		"the order id twice": {"swap", `{"orderId":"order-1","orderId":"order-2"}`},
 	} {
@@ -324,5 +324,19 @@ func TestCall(t *testing.T) {
 	}
 	if len(api.sent()) != 2 {
 		t.Errorf("%d requests", len(api.sent()))
+	}
+}
+
+// Case 29: an empty list and null stand for no parameters, as CCPayment's own PHP
+// software sends them.
+func TestCallWithoutParameters(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t, agree)
+	for i, body := range []string{"", "[]", " [ ]\n", "null", "{}"} {
+		if _, err := api.dial(t).Call(t.Context(), "getCoinList", json.RawMessage(body)); err != nil {
+			t.Errorf("%q: %v", body, err)
+		} else if sent := string(api.sent()[i].body); sent != "" && sent != "{}" {
+			t.Errorf("%q was sent as %q", body, sent)
+		}
 	}
 }

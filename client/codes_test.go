@@ -10,8 +10,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 )
 
-// documented are the reference's codes and those that the field notes add,
-// with CCPayment's names.
+// documented are the codes of CCPayment's reference and of its newer
+// definitions, with CCPayment's names.
 var documented = []struct {
 	code int
 	name string
@@ -46,8 +46,8 @@ var documented = []struct {
 	{13002, "AbnormalCoinPrice", client.ErrAbnormalCoinPrice},
 	{13003, "AbnormalCoinPriceNotSupportMode", client.ErrAbnormalCoinPriceNotSupportMode},
 	{13004, "UnstableBlockchain", client.ErrUnstableBlockchain},
-	{13005, "CoinHalted", client.ErrCoinHalted},
-	{13006, "CoinSuspended", client.ErrCoinSuspended},
+	{13005, "AbnormalCoinStatus", client.ErrAbnormalCoinStatus},
+	{13006, "CoinStopSwap", client.ErrCoinStopSwap},
 	{14000, "BalanceInsufficient", client.ErrBalanceInsufficient},
 	{14001, "WithdrawFeeTooLow", client.ErrWithdrawFeeTooLow},
 	{14002, "AddressNotActive", client.ErrAddressNotActive},
@@ -67,12 +67,36 @@ var documented = []struct {
 	{14016, "WithdrawInvalidAddressType", client.ErrWithdrawInvalidAddressType},
 	{14017, "AddressInBlackList", client.ErrAddressInBlackList},
 	{14018, "DisabledWithdraw", client.ErrDisabledWithdraw},
+	{14019, "WithdrawAmountFeeTooLittle", client.ErrWithdrawAmountFeeTooLittle},
+	{14020, "NotWhitelistDisabledWithdraw", client.ErrNotWhitelistDisabledWithdraw},
+	{14021, "NotWhitelistDisabledSwap", client.ErrNotWhitelistDisabledSwap},
+	{14022, "TestModeLimitAmount", client.ErrTestModeLimitAmount},
+	{14023, "TestModeSingleLimitAmount", client.ErrTestModeSingleLimitAmount},
+	{14024, "AddressFormatErr", client.ErrAddressFormat},
+	{14025, "AddressMemoFormatErr", client.ErrAddressMemoFormat},
 	{14026, "RiskAddress", client.ErrRiskAddress},
+	{14027, "SeqDuplicate", client.ErrSeqDuplicate},
+	{14028, "UnableAbort", client.ErrUnableAbort},
+	{14029, "AddressBlackList", client.ErrAddressBlackList},
 	{15000, "GenerateAddressFailed", client.ErrGenerateAddressFailed},
 	{15001, "PaymentAddressNumTooMuch", client.ErrPaymentAddressNumTooMuch},
 	{15002, "OrderExpired", client.ErrOrderExpired},
 	{15003, "ChainStopDeposit", client.ErrChainStopDeposit},
 	{15004, "OrderUrlExpired", client.ErrOrderURLExpired},
+	{16001, "CoinUnavailableForSwap", client.ErrCoinUnavailableForSwap},
+	{16002, "SwapAmountInTooLow", client.ErrSwapAmountInTooLow},
+	{16003, "AmountOutMinimumTooHigh", client.ErrAmountOutMinimumTooHigh},
+	{16004, "MerchantSwapLimit", client.ErrMerchantSwapLimit},
+	{16005, "DisabledSwap", client.ErrDisabledSwap},
+	{16006, "NoSupportSwap", client.ErrNoSupportSwap},
+	{17000, "UnUsedAddressDeprecatedNotAllowed", client.ErrUnUsedAddressDeprecatedNotAllowed},
+	{17001, "UnMatchedMerchantAddressDeprecated", client.ErrUnMatchedMerchantAddressDeprecated},
+	{17002, "UnBindingMemoAddressDeprecated", client.ErrUnBindingMemoAddressDeprecated},
+	{17003, "UnBindingAddressDeprecated", client.ErrUnBindingAddressDeprecated},
+	{17004, "UnSupportedAddressDeprecated", client.ErrUnSupportedAddressDeprecated},
+	{17005, "UnSupportedChainAddress", client.ErrUnSupportedChainAddress},
+	{17006, "UnbindingAddressFailed", client.ErrUnbindingAddressFailed},
+	{17007, "AddressNotBelongCCP", client.ErrAddressNotBelongCCP},
 }
 
 // A documented code is a refusal: one request, an error of that code, and no

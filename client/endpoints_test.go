@@ -342,7 +342,7 @@ func (s *story) merchantMoney() {
 		swapped := must[client.Swap](t)(c.Swap(ctx, request))
 		same(t, "what came out", must[client.Balance](t)(c.Balance(ctx, trx)).Available.String(), swapped.NetAmountOut.Add(amount("1000")).String())
 		request.OrderID, request.AmountOutMinimum = "swap-2", amount("100000")
-		if _, err := c.Swap(ctx, request); !errors.Is(err, client.ErrFailed) {
+		if _, err := c.Swap(ctx, request); !errors.Is(err, client.ErrAmountOutMinimumTooHigh) {
 			t.Errorf("less than the minimum: %v", err)
 		}
 	})

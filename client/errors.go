@@ -48,7 +48,7 @@ func (e *Error) Hint() string {
 		return known.hint
 	}
 	if e.Code != 0 {
-		return "this code is not in CCPayment's reference: read msg, and ask CCPayment's support"
+		return "CCPayment documents no such code: read msg, and ask CCPayment's support"
 	}
 	switch {
 	case e.HTTPStatus >= 500:
@@ -89,7 +89,12 @@ type OutcomeUnknownError struct {
 	OrderID  string // empty where the endpoint takes none
 	// ProvenAfter is when CCPayment's records are final about the call.
 	ProvenAfter time.Time
-	Err         error // what went wrong
+	// Code and Msg are CCPayment's own, where it answered with a code that proves
+	// nothing: one that nobody knows, [ErrFailed] or [ErrInternal]. 0 and empty:
+	// it gave none.
+	Code int
+	Msg  string
+	Err  error // what went wrong
 }
 
 // requestLife is how long a signed request can be performed: two minutes by
@@ -97,7 +102,12 @@ type OutcomeUnknownError struct {
 const requestLife = 5 * time.Minute
 
 func outcomeUnknown(endpoint, orderID string, err error) *OutcomeUnknownError {
-	return &OutcomeUnknownError{Endpoint: endpoint, OrderID: orderID, ProvenAfter: time.Now().Add(requestLife), Err: err}
+	unknown := &OutcomeUnknownError{Endpoint: endpoint, OrderID: orderID, ProvenAfter: time.Now().Add(requestLife), Err: err}
+	var answered *Error
+	if errors.As(err, &answered) && answered.Code != 0 && answered.Code != codeOK {
+		unknown.Code, unknown.Msg = answered.Code, answered.Msg
+	}
+	return unknown
 }
 
 func (e *OutcomeUnknownError) Error() string {

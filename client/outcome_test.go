@@ -23,6 +23,7 @@ var lost = []struct {
 	answer  func(endpoint string, cancel func()) http.HandlerFunc
 	timeout time.Duration
 	cause   error // what the error is as well
+	code    int   // CCPayment's own, which the error carries with its words "?" (case 29)
 }{
 	{name: "connection cut", answer: always(cut)},
 	{name: "HTTP 500", answer: always(sayWith(500, "text/plain", ""))},
@@ -41,8 +42,10 @@ var lost = []struct {
 	{name: "over-long answer", answer: always(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, agreed+strings.Repeat(" ", 8<<20))
 	})},
-	{name: "code 11002", answer: always(say(`{"code":11002,"msg":"Internal"}`)), cause: client.ErrInternal},
-	{name: "code 19999", answer: always(say(`{"code":19999,"msg":"?"}`))},
+	{name: "code 11002", answer: always(say(`{"code":11002,"msg":"?"}`)), cause: client.ErrInternal, code: 11002},
+	{name: "code 10001", answer: always(say(`{"code":10001,"msg":"?"}`)), cause: client.ErrFailed, code: 10001},
+	{name: "code 19999", answer: always(say(`{"code":19999,"msg":"?"}`)), code: 19999},
+	{name: "HTTP 502 with code 16003", answer: always(sayWith(502, "application/json", `{"code":16003,"msg":"?"}`)), code: 16003},
 	{name: "two codes", answer: always(say(`{"code":14000,"code":10000,"data":{}}`))},
 	{name: "code 10000 without what was asked for", answer: func(endpoint string, _ func()) http.HandlerFunc {
 		if endpoint == "addressUnbinding" {
@@ -91,6 +94,13 @@ func TestOutcomeUnknown(t *testing.T) {
 				}
 				if !strings.Contains(err.Error(), orderIDOf(each.endpoint)) || strings.Contains(err.Error(), secret) {
 					t.Errorf("it reads %q", err)
+				}
+				words := ""
+				if way.code != 0 {
+					words = "?"
+				}
+				if unknown.Code != way.code || unknown.Msg != words || way.code != 0 && !strings.Contains(err.Error(), fmt.Sprint(way.code)) {
+					t.Errorf("it carries %d %q, and reads %q", unknown.Code, unknown.Msg, err)
 				}
 				if way.cause != nil && !errors.Is(err, way.cause) {
 					t.Errorf("%v is not %v", err, way.cause)

@@ -30,17 +30,15 @@ func (c *call) giveAddress(on *chain, who owner, notifyURL string) (any, error) 
 }
 
 // unbindAddress takes a permanent address from its reference or user. On an
-// EVM chain that takes it on all of them. On a chain with memos all owners
-// share one address, so there the memo is needed too, which the pages leave
-// open.
+// EVM chain that takes it on all of them.
 func unbindAddress(c *call) (any, error) {
-	on, text, memo := c.chain("chain"), c.text("address", 128), c.optional("memo", 64)
+	on, text := c.chain("chain"), c.text("address", 128)
 	if err := c.broken(); err != nil {
 		return nil, err
 	}
-	a := c.st.addresses.find(text, memo)
-	if a == nil || a.family != on.family || a.order != nil || a.unbound {
-		return nil, refuse(codeNotFound, "address: no reference or user has %s on %s", text, on.symbol)
+	a, err := c.st.unbindable(on, text)
+	if err != nil {
+		return nil, err
 	}
 	c.st.addresses.unbind(a)
 	unbound := make([]object, 0, len(a.chains))
@@ -50,6 +48,30 @@ func unbindAddress(c *call) (any, error) {
 	return object{
 		"unbound": unbound, "unboundAt": c.now.Unix(), "userID": a.userID, "referenceID": a.referenceID,
 	}, nil
+}
+
+// unbindable finds an address that can be unbound, or says with one of the codes
+// from 17000 on why it cannot. On a chain with memos all owners share one
+// address, so there none can.
+func (st *state) unbindable(on *chain, text string) (*address, error) {
+	shared := st.addresses.byText[sameCase(text)]
+	if len(shared) == 0 {
+		return nil, refuse(codeAddressOfOthers, "address: CCPayment gave no address %s out", text)
+	}
+	a := shared[0]
+	switch {
+	case a.family != on.family:
+		return nil, refuse(codeUnbindChain, "address: %s is not one of %s", text, on.symbol)
+	case a.memo != "":
+		return nil, refuse(codeUnbindMemo, "address: %s has memos, and cannot be unbound", text)
+	case a.order != nil:
+		return nil, refuse(codeUnbindKind, "address: %s is an order's", text)
+	case a.unbound:
+		return nil, refuse(codeUnbindTwice, "address: %s is unbound already", text)
+	case !slices.ContainsFunc(st.deposits, func(d *deposit) bool { return d.to == a }):
+		return nil, refuse(codeUnbindUnused, "address: nobody has paid to %s yet", text)
+	}
+	return a, nil
 }
 
 // rescan looks for a transaction again. One that is still processing is

@@ -199,7 +199,7 @@ func (p *params) network() (*coin, *network) {
 // nil.
 func acceptsDeposit(c *coin, n *network) error {
 	if !c.takesDeposits() {
-		return refuse(codeCoinNoDeposit, "coinId: deposits of %s are halted (%s)", c.symbol, c.status)
+		return refuse(codeCoinHalted, "coinId: deposits of %s are halted (%s)", c.symbol, c.status)
 	}
 	if n.chain.halted() {
 		return refuse(codeDepositHalted, "chain: deposits on %s are halted", n.chain.symbol)

@@ -22,18 +22,23 @@ const (
 	codeMerchantUnknown = 12001
 	codeCoin            = 13000
 	codeChain           = 13001
-	codeCoinNoDeposit   = 13005
+	codeCoinHalted      = 13005
 	codeBalance         = 14000
 	codeWithdrawHalted  = 14004
 	codePrecision       = 14013
 	codeAddressesMax    = 15001
 	codeDepositHalted   = 15003
+
+	codeUnbindUnused    = 17000
+	codeUnbindMemo      = 17002
+	codeUnbindTwice     = 17003
+	codeUnbindKind      = 17004
+	codeUnbindChain     = 17005
+	codeAddressOfOthers = 17007
 )
 
-// codes maps every code that CCPayment is known to answer to its tip. 11016 to
-// 11018, 13005, 13006, 14017 and after, 15002 and 15004 are not on its pages
-// but come from integrations; 13005 and 13006 are both "coin halted" there, and
-// the sandbox takes the first for deposits and the second for withdrawals.
+// codes maps every code that CCPayment is known to answer to its name: those of
+// its reference and of its newer definitions.
 var codes = map[int]string{
 	10000: "success",
 	10001: "Failed",
@@ -68,8 +73,8 @@ var codes = map[int]string{
 	13002: "AbnormalCoinPrice",
 	13003: "AbnormalCoinPriceNotSupportMode",
 	13004: "UnstableBlockchain",
-	13005: "CoinStopDeposit",
-	13006: "CoinStopWithdraw",
+	13005: "AbnormalCoinStatus",
+	13006: "CoinStopSwap",
 
 	14000: "BalanceInsufficient",
 	14001: "WithdrawFeeTooLow",
@@ -90,13 +95,39 @@ var codes = map[int]string{
 	14016: "WithdrawInvalidAddressType",
 	14017: "AddressInBlackList",
 	14018: "DisabledWithdraw",
+	14019: "WithdrawAmountFeeTooLittle",
+	14020: "NotWhitelistDisabledWithdraw",
+	14021: "NotWhitelistDisabledSwap",
+	14022: "TestModeLimitAmount",
+	14023: "TestModeSingleLimitAmount",
+	14024: "AddressFormatErr",
+	14025: "AddressMemoFormatErr",
 	14026: "RiskAddress",
+	14027: "SeqDuplicate",
+	14028: "UnableAbort",
+	14029: "AddressBlackList",
 
 	15000: "GenerateAddressFailed",
 	15001: "PaymentAddressNumTooMuch",
 	15002: "OrderExpired",
 	15003: "ChainStopDeposit",
 	15004: "OrderUrlExpired",
+
+	16001: "CoinUnavailableForSwap",
+	16002: "SwapAmountInTooLow",
+	16003: "AmountOutMinimumTooHigh",
+	16004: "MerchantSwapLimit",
+	16005: "DisabledSwap",
+	16006: "NoSupportSwap",
+
+	17000: "UnUsedAddressDeprecatedNotAllowed",
+	17001: "UnMatchedMerchantAddressDeprecated",
+	17002: "UnBindingMemoAddressDeprecated",
+	17003: "UnBindingAddressDeprecated",
+	17004: "UnSupportedAddressDeprecated",
+	17005: "UnSupportedChainAddress",
+	17006: "UnbindingAddressFailed",
+	17007: "AddressNotBelongCCP",
 }
 
 // Codes returns every code that the sandbox can be made to answer, in order.

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,8 +54,8 @@ func (f Fault) check() error {
 		return fmt.Errorf("pass exactly one of code, http_status, delay_ms and drop, got %d of them", effects)
 	case f.Code != 0 && f.Endpoint == faultWebhook:
 		return errors.New("code: deliveries have none; use http_status, delay_ms or drop")
-	case f.Code != 0 && (codes[f.Code] == "" || f.Code == codeSuccess):
-		return fmt.Errorf("code: %d is no error code of CCPayment", f.Code)
+	case f.Code != 0 && (f.Code <= codeSuccess || f.Code > 99_999):
+		return fmt.Errorf("code: %d is no error code: they have five digits and are above 10000", f.Code)
 	case f.HTTPStatus != 0 && (f.HTTPStatus < 200 || f.HTTPStatus > 599):
 		return fmt.Errorf("http_status: must be 200 to 599, got %d", f.HTTPStatus)
 	case f.DelayMS < 0 || f.DelayMS > 600_000:
@@ -128,7 +129,7 @@ func (s *Sandbox) takeFault(name string) *Fault {
 func (f *Fault) before(w http.ResponseWriter, r *http.Request) bool {
 	switch {
 	case f.Code != 0:
-		writeJSON(w, http.StatusOK, answer{Code: f.Code, Msg: codes[f.Code]})
+		writeJSON(w, http.StatusOK, answer{Code: f.Code, Msg: cmp.Or(codes[f.Code], f.effect())})
 		return true
 	case f.HTTPStatus != 0:
 		http.Error(w, http.StatusText(f.HTTPStatus), f.HTTPStatus)

@@ -231,7 +231,7 @@ func TestPermanentAddresses(t *testing.T) {
 	if h := w.receiver.got()[3]; h.Type != "DirectDeposit" || h.Msg["referenceId"] != "" || w.balance(1207) != "3.98" {
 		t.Errorf("%s, balance %s", h.body, w.balance(1207))
 	}
-	check(t, w, "addressUnbinding", []rule{{"again", `{"chain":"ETH","address":"` + eth + `"}`, 11003, "address"}})
+	check(t, w, "addressUnbinding", []rule{{"again", `{"chain":"ETH","address":"` + eth + `"}`, 17003, "unbound already"}})
 }
 
 func TestMemosTellAddressesApart(t *testing.T) {

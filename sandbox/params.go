@@ -44,12 +44,12 @@ func (p *params) ignored() []string {
 	return names
 }
 
-// parseParams reads a JSON object, or nothing at all for a call without
+// parseParams reads a JSON object, or nothing for a call without
 // parameters. A name that appears twice is refused: which of the two counts
 // would depend on the reader.
 func parseParams(body []byte) (*params, error) {
 	p := &params{fields: map[string]json.RawMessage{}, asked: map[string]bool{}}
-	if len(bytes.TrimSpace(body)) == 0 {
+	if isNothing(body) {
 		return p, nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -78,6 +78,16 @@ func parseParams(body []byte) (*params, error) {
 		return nil, refuse(codeInvalid, "body: more than one JSON value")
 	}
 	return p, nil
+}
+
+// isNothing reports whether a body has no parameters: it is empty, or null or [],
+// as CCPayment's own PHP software sends it.
+func isNothing(body []byte) bool {
+	var compact bytes.Buffer
+	if json.Compact(&compact, body) != nil {
+		return len(bytes.TrimSpace(body)) == 0
+	}
+	return compact.String() == "null" || compact.String() == "[]"
 }
 
 // broken returns the first rule that a parameter broke, or nil.

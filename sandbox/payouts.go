@@ -4,21 +4,23 @@ import "github.com/shopspring/decimal"
 
 // The codes that payouts answer beside those of codes.go.
 const (
-	codeFailed           = 10001
-	codeUserUnknown      = 11015
-	codeCoinNoWithdrawal = 13006
-	codeFeeTooHigh       = 14001
-	codeAddressInactive  = 14002
-	codeMemoMissing      = 14003
-	codeBelowLimit       = 14005
-	codeAboveLimit       = 14006
-	codeAddressFormat    = 14007
-	codeOwnAddress       = 14008
-	codeMemoNotWanted    = 14009
-	codeFeeBalance       = 14011
-	codeContractAddress  = 14015
-	codeBlackListed      = 14017
-	codeRiskyAddress     = 14026
+	codeUserUnknown     = 11015
+	codeCoinStopSwap    = 13006
+	codeFeeTooHigh      = 14001
+	codeAddressInactive = 14002
+	codeMemoMissing     = 14003
+	codeBelowLimit      = 14005
+	codeAboveLimit      = 14006
+	codeAddressFormat   = 14007
+	codeOwnAddress      = 14008
+	codeMemoNotWanted   = 14009
+	codeFeeBalance      = 14011
+	codeContractAddress = 14015
+	codeBlackListed     = 14017
+	codeRiskyAddress    = 14026
+	codeSwapTooLittle   = 16002
+	codeMinimumTooHigh  = 16003
+	codeNoSwap          = 16006
 )
 
 // leastUSD is what a transfer or a payment to a Cwallet user must be worth.

@@ -41,7 +41,7 @@ func TestInvoiceRules(t *testing.T) {
 	}
 	check(t, w, "createInvoiceUrl", []rule{
 		{"no body", ``, 11000, "orderId: required"},
-		{"a list", `[]`, 11000, "body"},
+		{"a list", `[1]`, 11000, "body"},
 		{"half a body", `{"orderId":"abc"`, 11000, "body"},
 		{"two bodies", `{} {}`, 11000, "body"},
 		{"a key twice", `{"orderId":"abc","orderId":"abd"}`, 11000, "orderId: appears twice"},
@@ -143,7 +143,7 @@ func TestOtherRules(t *testing.T) {
 		{"halted chain", `{"referenceId":"user-1","chain":"XLM"}`, 15003, "XLM"},
 	})
 	check(t, w, "addressUnbinding", []rule{
-		{"unknown", `{"chain":"TRX","address":"Tnobody"}`, 11003, "address"},
+		{"unknown", `{"chain":"TRX","address":"Tnobody"}`, 17007, "address"},
 		{"no address", `{"chain":"TRX"}`, 11000, "address: required"},
 	})
 	check(t, w, "getAppDepositRecord", []rule{

@@ -57,7 +57,7 @@ func userSwapCoins(c *call) (any, error) {
 }
 
 // swap carries out a swap at once. If less than amountOutMinimum would be
-// received after fees, it answers 10001 and moves nothing.
+// received after fees, it answers 16003 and moves nothing.
 func (c *call) swap(w *swap) (any, error) {
 	ofUser := c.endpoint == "userSwap"
 	w.least = c.notNegative("amountOutMinimum")
@@ -78,7 +78,7 @@ func (c *call) swap(w *swap) (any, error) {
 		return nil, err
 	}
 	if w.net().LessThan(w.least) {
-		return nil, refuse(codeFailed, "amountOutMinimum: the swap yields %s %s, which is less than %s; nothing was swapped",
+		return nil, refuse(codeMinimumTooHigh, "amountOutMinimum: the swap yields %s %s, which is less than %s; nothing was swapped",
 			w.net(), w.coinOut.symbol, w.least)
 	}
 	if err := c.st.debit(payer, w.coinIn, w.amountIn); err != nil {
@@ -105,12 +105,23 @@ func (c *call) readSwap(w *swap, extra bool) error {
 	case w.coinIn == nil || w.coinOut == nil:
 	case w.coinIn == w.coinOut:
 		c.reject(codeInvalid, "coinIdOut: is the same as coinIdIn")
-	case !w.coinIn.swappable():
-		c.reject(codeCoin, "coinIdIn: %s cannot be swapped; getSwapCoinList has what can", w.coinIn.symbol)
-	case !w.coinOut.swappable():
-		c.reject(codeCoin, "coinIdOut: %s cannot be swapped; getSwapCoinList has what can", w.coinOut.symbol)
+	default:
+		c.mustSwap("coinIdIn", w.coinIn)
+		c.mustSwap("coinIdOut", w.coinOut)
 	}
 	return c.broken()
+}
+
+// mustSwap rejects a coin that takes no part in swaps: 13006 where its status halts
+// them, 16006 where there never are any.
+func (p *params) mustSwap(name string, c *coin) {
+	switch {
+	case c.swappable():
+	case c.status != coinNormal:
+		p.reject(codeCoinStopSwap, "%s: swaps of %s are halted (%s); getSwapCoinList has what can be swapped", name, c.symbol, c.status)
+	default:
+		p.reject(codeNoSwap, "%s: %s cannot be swapped; getSwapCoinList has what can", name, c.symbol)
+	}
 }
 
 // share reads an optional rate such as "0.01", which is 1 %: from 0 to under 1.
@@ -138,7 +149,7 @@ func (p *params) notNegative(name string) decimal.Decimal {
 // quote fills in what a swap yields at today's prices. The output is rounded
 // down to its coin's precision. The fee is half a percent of it, but at least
 // the worth of 0.1 USDT, and feeRate says what share that is. Where nothing
-// would be left after fees, it answers 10001.
+// would be left after fees, it answers 16002.
 //
 // swapRate is coins out for one coin in, as in all published examples; the
 // pages' words have it the other way round.
@@ -154,7 +165,7 @@ func (st *state) quote(w *swap) error {
 	}
 	w.extraFee = w.amountOut.Mul(w.extraRate).Truncate(digits)
 	if !w.net().IsPositive() {
-		return refuse(codeFailed, "amountIn: yields %s %s, of which fees leave nothing", w.amountOut, w.coinOut.symbol)
+		return refuse(codeSwapTooLittle, "amountIn: yields %s %s, of which fees leave nothing", w.amountOut, w.coinOut.symbol)
 	}
 	return nil
 }

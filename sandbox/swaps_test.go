@@ -98,14 +98,14 @@ func TestSwapRules(t *testing.T) {
 		{"no amount", []string{"amountIn", "-"}, 11000, "amountIn"},
 		{"unknown coin", []string{"coinIdOut", "5"}, 13000, "5"},
 		{"one coin twice", []string{"coinIdOut", "1280"}, 11000, "same"},
-		{"not swappable, in", []string{"coinIdIn", "1891"}, 13000, "TETH"},
-		{"not swappable, out", []string{"coinIdOut", "1701"}, 13000, "FTT"},
+		{"not swappable, in", []string{"coinIdIn", "1891"}, 16006, "TETH"},
+		{"not swappable, out", []string{"coinIdOut", "1701"}, 13006, "FTT"},
 		{"decimals", []string{"coinIdIn", "1027", "amountIn", `"0.000000001"`}, 14013, "8 decimals"},
-		{"minimum", []string{"amountOutMinimum", `"42"`}, 10001, "nothing was swapped"},
+		{"minimum", []string{"amountOutMinimum", `"42"`}, 16003, "nothing was swapped"},
 		{"minimum not a number", []string{"amountOutMinimum", `"many"`}, 11000, "amountOutMinimum"},
 		{"minimum too long", []string{"amountOutMinimum", `"` + strings.Repeat("9", 50) + `"`}, 11000, "40 digits"},
-		{"fees eat all", []string{"amountIn", `"0.1"`}, 10001, "leave nothing"},
-		{"yields nothing", []string{"coinIdOut", "1027", "amountIn", `"0.0001"`}, 10001, "leave nothing"},
+		{"fees eat all", []string{"amountIn", `"0.1"`}, 16002, "leave nothing"},
+		{"yields nothing", []string{"coinIdOut", "1027", "amountIn", `"0.0001"`}, 16002, "leave nothing"},
 		{"too little", []string{"amountIn", `"50.000001"`}, 14000, "50"},
 	} {
 		for _, endpoint := range []string{"swap", "userSwap"} {
@@ -121,7 +121,7 @@ func TestSwapRules(t *testing.T) {
 	w.refused("userSwap", changed(good, "userId", `"`+appID+`"`), 11000, "app id")
 	w.refused("userSwap", changed(good, "extraFeeRate", `"1"`), 11000, "under 1")
 	w.refused("userSwap", changed(good, "extraFeeRate", "0.01"), 11000, "string")
-	w.refused("userSwap", changed(good, "extraFeeRate", `"0.999"`), 10001, "leave nothing")
+	w.refused("userSwap", changed(good, "extraFeeRate", `"0.999"`), 16002, "leave nothing")
 	w.refused("estimate", `{"coinIdIn":1280,"amountIn":"10","coinIdOut":1280}`, 11000, "same")
 	for _, endpoint := range []string{"getSwapRecord", "getUserSwapRecord"} {
 		w.refused(endpoint, `{}`, 11000, "either")

@@ -158,10 +158,10 @@ func (st *state) payFor(w *withdrawal, feeOnTop bool) error {
 	return st.debit(w.user, w.coin, w.taken)
 }
 
-// withdrawable refuses with 13006 where the coin's status halts withdrawals.
+// withdrawable refuses with 13005 where the coin's status halts withdrawals.
 func (c *coin) withdrawable() error {
 	if !c.paysOut() {
-		return refuse(codeCoinNoWithdrawal, "coinId: withdrawals of %s are halted (%s)", c.symbol, c.status)
+		return refuse(codeCoinHalted, "coinId: withdrawals of %s are halted (%s)", c.symbol, c.status)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func TestCallCommands(t *testing.T) {
 	wantIn(t, stderr, "11003 NotFound")
 	_, stderr = s.run(2, "call", "getCoinLst")
 	wantIn(t, stderr, "is it getCoinList")
-	_, stderr = s.run(2, "call", "getCoinList", "[]")
+	_, stderr = s.run(2, "call", "getCoinList", "[1]")
 	wantIn(t, stderr, "not a JSON object")
 
 	if err := s.box.SetFaults(sandbox.Fault{Endpoint: "createAppOrderDepositAddress", Drop: "after"}); err != nil {
@@ -35,6 +35,19 @@ func TestCallCommands(t *testing.T) {
 	}
 	_, stderr = s.run(4, "call", "createAppOrderDepositAddress", `{"orderId":"order-7","coinId":1280,"chain":"TRX","price":"10"}`)
 	wantIn(t, stderr, "the outcome is unknown", "order-7", "the last word from")
+
+	// Case 29: a code that nobody knows leaves the outcome unknown, and is shown.
+	for range 2 {
+		if err := s.box.SetFaults(sandbox.Fault{Endpoint: "createAppOrderDepositAddress", Code: 19999}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	odd := []string{"call", "createAppOrderDepositAddress", `{"orderId":"order-8","coinId":1280,"chain":"TRX","price":"10"}`}
+	_, stderr = s.run(4, odd...)
+	wantIn(t, stderr, "the outcome is unknown", "order-8", "19999: code 19999", "the last word from")
+	stdout, stderr = s.run(4, append(odd, "--json")...)
+	wantIn(t, stdout, `"code":19999,"msg":"code 19999"`)
+	wantIn(t, stderr, "the outcome is unknown")
 
 	stdout, _ = s.run(0, "resend", "--since", "2h30m")
 	wantIn(t, stdout, "CCPayment sends 0 again.")

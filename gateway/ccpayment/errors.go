@@ -25,9 +25,10 @@ func explain(err error) error {
 		return nil
 	case errors.As(err, &argument):
 		return &gateway.FieldError{Field: argument.Field, Problem: argument.Problem}
-	case errors.Is(err, client.ErrOutcomeUnknown) && !errors.Is(err, client.ErrOrderDuplicate): // which says enough
+	case errors.As(err, &refused):
+	case errors.Is(err, client.ErrOutcomeUnknown):
 		return &taggedError{gateway.ErrOutcomeUnknown, err}
-	case !errors.As(err, &refused):
+	default:
 		return err
 	}
 	refusal := &gateway.RefusedError{Hint: refused.Hint(), Err: err}
@@ -35,6 +36,8 @@ func explain(err error) error {
 		refusal.Code = strconv.Itoa(refused.Code)
 	}
 	switch {
+	case errors.Is(err, client.ErrOutcomeUnknown) && !errors.Is(err, client.ErrOrderDuplicate): // which says enough
+		refusal.Err = &taggedError{gateway.ErrOutcomeUnknown, err}
 	case errors.Is(err, client.ErrNotFound):
 		refusal.Err = &taggedError{gateway.ErrNotFound, err}
 	case errors.Is(err, client.ErrOrderDuplicate):

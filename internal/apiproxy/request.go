@@ -78,7 +78,8 @@ func target(r *http.Request, asked string) (name, orderID string) {
 	return name, ""
 }
 
-// readObject reads a call's body: a JSON object, or nothing.
+// readObject reads a call's body: a JSON object, or nothing. null and [] are nothing
+// too: CCPayment's own PHP software writes so.
 func readObject(w http.ResponseWriter, r *http.Request) ([]byte, *errorResponse) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -99,7 +100,11 @@ func readObject(w http.ResponseWriter, r *http.Request) ([]byte, *errorResponse)
 		return nil, nil
 	}
 	var compact bytes.Buffer
-	if json.Compact(&compact, body) != nil || body[0] != '{' {
+	err = json.Compact(&compact, body)
+	if text := compact.String(); err == nil && (text == "null" || text == "[]") {
+		return nil, nil
+	}
+	if err != nil || body[0] != '{' {
 		return nil, refuse(http.StatusBadRequest, "the body is not a JSON object")
 	}
 	if name := strictjson.RepeatedKey(body); name != "" {

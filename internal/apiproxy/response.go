@@ -20,7 +20,15 @@ import (
 type errorResponse struct {
 	status  int
 	msg     string
-	orderID string // the order of a call whose outcome is unknown; else empty
+	unknown *unknown // the call whose outcome is unknown; else nil
+}
+
+// unknown is what is known about a call whose outcome is not: its order, and
+// CCPayment's own code and message where it gave a code that proves nothing.
+type unknown struct {
+	OrderID string `json:"orderId,omitempty"`
+	Code    int    `json:"code,omitempty"`
+	Msg     string `json:"msg,omitempty"`
 }
 
 const ownCodes = 90_000
@@ -36,17 +44,11 @@ func (e *errorResponse) write(w http.ResponseWriter) error {
 	if e.status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "5")
 	}
-	type unknown struct {
-		OrderID string `json:"orderId"`
-	}
 	response := struct {
 		Code int      `json:"code"`
 		Msg  string   `json:"msg"`
 		Data *unknown `json:"data,omitempty"`
-	}{ownCodes + e.status, e.msg, nil}
-	if e.orderID != "" {
-		response.Data = &unknown{e.orderID}
-	}
+	}{ownCodes + e.status, e.msg, e.unknown}
 	return writeJSON(w, e.status, response)
 }
 
@@ -69,14 +71,12 @@ const codeDone = 10000
 // writeCallError writes the response to a call that failed. A refusal of CCPayment's is
 // passed on with its code and message, and with status 200.
 func writeCallError(w http.ResponseWriter, err error) error {
-	var unknown *client.OutcomeUnknownError
+	var lost *client.OutcomeUnknownError
 	var argument *client.ArgumentError
 	var refused *client.Error
 	switch {
-	case errors.As(err, &unknown):
-		refusal := refuse(http.StatusGatewayTimeout, "the outcome is unknown: look order %q up before anything else", unknown.OrderID)
-		refusal.orderID = unknown.OrderID
-		return refusal.write(w)
+	case errors.As(err, &lost):
+		return outcomeUnknown(lost).write(w)
 	case errors.As(err, &argument):
 		return refuse(http.StatusBadRequest, "%s %s", argument.Field, argument.Problem).write(w)
 	case errors.As(err, &refused) && refused.Code != 0:
@@ -91,14 +91,33 @@ func writeCallError(w http.ResponseWriter, err error) error {
 	}
 }
 
+// outcomeUnknown returns the response to a call whose outcome is unknown.
+func outcomeUnknown(lost *client.OutcomeUnknownError) *errorResponse {
+	msg := "the outcome is unknown: no order was named, and none can be looked up"
+	if lost.OrderID != "" {
+		msg = fmt.Sprintf("the outcome is unknown: look order %q up before anything else", lost.OrderID)
+	}
+	if lost.Code != 0 {
+		msg += fmt.Sprintf("; CCPayment answered %v: %s", client.CodeError(lost.Code), lost.Msg)
+	}
+	response := refuse(http.StatusGatewayTimeout, "%s", msg)
+	if lost.OrderID != "" || lost.Code != 0 {
+		response.unknown = &unknown{lost.OrderID, lost.Code, lost.Msg}
+	}
+	return response
+}
+
 // outcomeOf describes a call's outcome in a few words, for the log. It leaves out
 // CCPayment's message, which may have an address or an amount.
 func outcomeOf(err error) string {
+	var lost *client.OutcomeUnknownError
 	var refused *client.Error
 	switch {
 	case err == nil:
 		return "done"
-	case errors.Is(err, client.ErrOutcomeUnknown):
+	case errors.As(err, &lost) && lost.Code != 0:
+		return "unknown: " + client.CodeError(lost.Code).Error()
+	case lost != nil:
 		return "unknown"
 	case errors.As(err, &refused) && refused.Code != 0:
 		return "refused: " + client.CodeError(refused.Code).Error()
@@ -155,7 +174,11 @@ func writeCheckoutError(w http.ResponseWriter, err error, orderID string) error 
 	case e.Code == "bad_terms":
 		response = refuse(http.StatusBadRequest, "%v", e.Cause)
 	case e.Status == http.StatusGatewayTimeout:
-		response.orderID = orderID
+		response.unknown = &unknown{OrderID: orderID}
+		var lost *client.OutcomeUnknownError
+		if errors.As(err, &lost) {
+			response.unknown.Code, response.unknown.Msg = lost.Code, lost.Msg
+		}
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))

@@ -19,7 +19,7 @@ type Error struct {
 	Text string
 	// Cause is the error behind it, for the log; nil: there is no more to say.
 	Cause error
-	// GatewayCode is the gateway's own code, where it refused; empty: none.
+	// GatewayCode is the gateway's own code, where it gave one; empty: none.
 	GatewayCode string
 	// RetryAfter is after how long a retry may succeed; 0: not known.
 	RetryAfter time.Duration
@@ -68,10 +68,16 @@ func explain(title string, err error) error {
 	case errors.As(err, &field):
 		return BadTerms(err)
 	case errors.Is(err, gateway.ErrOutcomeUnknown):
-		return &Error{
+		lost := &Error{
 			Status: http.StatusGatewayTimeout, Code: "unreachable",
 			Text: title + " did not answer: asked again, the order is found or made", Cause: err,
 		}
+		// A code that nobody knows proves nothing, and still says more than no answer.
+		if errors.As(err, &refused) && refused.Code != "" {
+			lost.Text = title + " gave no clear answer: asked again, the order is found or made"
+			lost.Cause, lost.GatewayCode = fmt.Errorf("%w (%s)", err, refused.Hint), refused.Code
+		}
+		return lost
 	case errors.Is(err, gateway.ErrBusy):
 		busy := &Error{
 			Status: http.StatusServiceUnavailable, Code: "busy", Text: title + " is busy: try again in a moment",

@@ -252,6 +252,9 @@ func TestGatewayErrors(t *testing.T) {
 		{&gateway.RefusedError{Code: "12003", Hint: "enable the API", Err: errors.New("no")}, Error{
 			Status: 502, Code: "refused", Text: "the order could not be made at PayFake", GatewayCode: "12003",
 		}},
+		{&gateway.RefusedError{Code: "19999", Hint: "ask", Err: fmt.Errorf("19999: odd: %w", gateway.ErrOutcomeUnknown)}, Error{ // case 29
+			Status: 504, Code: "unreachable", Text: "PayFake gave no clear answer: asked again, the order is found or made", GatewayCode: "19999",
+		}},
 		{errors.New("no route"), Error{Status: 504, Code: "unreachable", Text: "PayFake could not be reached"}},
 	} {
 		s := newShop(t)
