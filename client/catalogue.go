@@ -17,6 +17,7 @@ type Coin struct {
 	LogoURL  string             `json:"logoUrl"`
 	Status   CoinStatus         `json:"status"`
 	Networks map[string]Network `json:"networks"` // by the chain's symbol
+	Price    decimal.Decimal    `json:"price"`    // in USD; 0: none, as test coins have
 	Raw      json.RawMessage
 }
 
@@ -43,6 +44,7 @@ type Network struct {
 	MinimumWithdrawAmount decimal.Decimal `json:"minimumWithdrawAmount"`
 	MaximumWithdrawAmount decimal.Decimal `json:"maximumWithdrawAmount"` // 0: no maximum
 	NeedsMemo             bool            `json:"isSupportMemo"`
+	Protocol              string          `json:"protocol"` // such as ERC20
 }
 
 // Coins gives the account's tokens (getCoinList). The list is long and seldom
@@ -94,7 +96,7 @@ func (a *coinAnswer) check() error { return checkCoin(a.Coin.CoinID) }
 
 // checkCoin refuses amounts of no coin: a missing object would read as zeros.
 func checkCoin(coinID string) error {
-	if coinID == "" {
+	if given(coinID) == "" {
 		return errors.New("it names no coin")
 	}
 	return nil

@@ -31,6 +31,7 @@ var (
 	decimalType = reflect.TypeFor[decimal.Decimal]()
 	timeType    = reflect.TypeFor[time.Time]()
 	riskType    = reflect.TypeFor[Risk]()
+	refundType  = reflect.TypeFor[RefundedDeposit]()
 	rawType     = reflect.TypeFor[json.RawMessage]()
 )
 
@@ -63,6 +64,10 @@ func decodeValue(data json.RawMessage, v reflect.Value) error {
 		}
 		v.Set(reflect.ValueOf(riskOf(risky)))
 		return nil
+	case refundType:
+		if data[0] != '{' {
+			return decodeValue(data, v.Field(0))
+		}
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -262,9 +267,10 @@ func nextValue(data json.RawMessage) (value, rest json.RawMessage) {
 }
 
 // parseUnix reads Unix seconds, or milliseconds where there are 13 digits.
-// Nothing and 0 are the zero time: the API sends them for "not yet".
+// Nothing, 0 and a date in the year 1 are the zero time: the API sends them for
+// "not yet".
 func parseUnix(text string) (time.Time, error) {
-	if text == "" || text == "0" {
+	if text == "" || text == "0" || strings.HasPrefix(text, "0001-01-01") {
 		return time.Time{}, nil
 	}
 	n, err := strconv.ParseInt(text, 10, 64)

@@ -27,6 +27,7 @@ type DepositRecord struct {
 	Amount       decimal.Decimal `json:"amount"` // received, in the coin
 	ServiceFee   decimal.Decimal `json:"serviceFee"`
 	TxID         string          `json:"txId"`
+	TxIndex      int             `json:"txIndex"` // of the payment in its transaction
 	Status       Status          `json:"status"`
 	Risk         Risk            `json:"isFlaggedAsRisky"`
 	ArrivedAt    time.Time       `json:"arrivedAt"`
@@ -48,7 +49,13 @@ type DepositFilter struct {
 	Chain       string
 	OrderID     string // 3 to 64 characters
 	ReferenceID string // 3 to 64 characters
+	ToAddress   string
+	// RecordIDs, OrderIDs and ReferenceIDs pick any of several, at most 50 each.
+	RecordIDs    []string
+	OrderIDs     []string
+	ReferenceIDs []string
 	Between
+	PageSize int // records that one call asks for: at most 100; default 20
 }
 
 // DepositRecords lists payments to orders, invoices and permanent addresses
@@ -62,9 +69,17 @@ func (c *Client) DepositRecords(ctx context.Context, f DepositFilter) iter.Seq2[
 		p.optionalReference("referenceId", f.ReferenceID)
 		p.optionalReference("orderId", f.OrderID)
 		p.optionalPlain("chain", f.Chain)
+		p.optionalPlain("toAddress", f.ToAddress)
+		p.optionalList("recordIds", f.RecordIDs, mostDepositIDs)
+		p.optionalList("orderIds", f.OrderIDs, mostDepositIDs)
+		p.optionalList("referenceIds", f.ReferenceIDs, mostDepositIDs)
 		f.write(p, 0)
+		p.optionalCount("limit", f.PageSize, 100)
 	})
 }
+
+// mostDepositIDs is how many of each kind a list of deposits takes.
+const mostDepositIDs = 50
 
 // UserDepositRecord gives a payment to a user's address by the recordId of its
 // webhook (getUserDepositRecord).
@@ -75,9 +90,10 @@ func (c *Client) UserDepositRecord(ctx context.Context, recordID string) (Deposi
 // UserDepositFilter picks payments to one user; the other fields, where empty,
 // pick all.
 type UserDepositFilter struct {
-	UserID string // required
-	CoinID string
-	Chain  string
+	UserID    string // required
+	CoinID    string
+	Chain     string
+	ToAddress string
 	Between
 }
 
@@ -87,6 +103,7 @@ func (c *Client) UserDepositRecords(ctx context.Context, f UserDepositFilter) it
 		p.user("userId", f.UserID, false)
 		p.optionalNumber("coinId", f.CoinID)
 		p.optionalPlain("chain", f.Chain)
+		p.optionalPlain("toAddress", f.ToAddress)
 		f.write(p, 0)
 	})
 }
@@ -114,11 +131,10 @@ func (c *Client) Rescan(ctx context.Context, r RescanRequest) (description strin
 	return answer.Description, err
 }
 
-// RiskRefund is a payment flagged as risky that was sent back. The reference
-// names no fields of the response: those of a withdrawal are expected, and Raw has
-// what came.
+// RiskRefund is a payment flagged as risky that was sent back.
 type RiskRefund struct {
 	RecordID   string          `json:"recordId"`
+	OrderID    string          `json:"orderId"`
 	CoinID     string          `json:"coinId"`
 	CoinSymbol string          `json:"coinSymbol"`
 	Chain      string          `json:"chain"`
@@ -128,16 +144,26 @@ type RiskRefund struct {
 	Fee        Fee             `json:"fee"`
 	TxID       string          `json:"txId"`
 	Status     Status          `json:"status"`
-	Raw        json.RawMessage
+	CreatedAt  time.Time       `json:"createdAt"`
+	// FromDeposit names the payments that were sent back.
+	FromDeposit []RefundedDeposit `json:"fromDeposit"`
+	Raw         json.RawMessage
 }
 
-func (r RiskRefund) ref() Ref { return Ref{r.RecordID, ""} }
+// RefundedDeposit names a payment by its record. CCPayment's definitions have an
+// object here and its SDKs a text: both are read.
+type RefundedDeposit struct {
+	RecordID string `json:"recordId"`
+}
+
+func (r RiskRefund) ref() Ref { return Ref{r.RecordID, r.OrderID} }
 
 // RiskRefundFilter picks refunds; empty fields pick all.
 type RiskRefundFilter struct {
 	CoinID    string
 	Chain     string
 	ToAddress string
+	RecordIDs []string // at most 100
 	Between
 }
 
@@ -145,6 +171,7 @@ type RiskRefundFilter struct {
 func (c *Client) RiskRefunds(ctx context.Context, f RiskRefundFilter) iter.Seq2[RiskRefund, error] {
 	return list[RiskRefund](ctx, c, endpointRiskRefunds, func(p *params) {
 		p.optionalNumber("coinId", f.CoinID)
+		p.optionalList("recordIds", f.RecordIDs, mostIDs)
 		p.optionalPlain("chain", f.Chain)
 		p.optionalPlain("toAddress", f.ToAddress)
 		f.write(p, 0)

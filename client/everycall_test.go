@@ -74,15 +74,19 @@ var everyCall = []struct {
 	{
 		"getAppDepositRecordList", "records",
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return collect(c.DepositRecords(ctx, client.DepositFilter{CoinID: "1280", Chain: "TRX", ReferenceID: "user-1", Between: span}))
+			return collect(c.DepositRecords(ctx, client.DepositFilter{
+				CoinID: "1280", Chain: "TRX", ReferenceID: "user-1", ToAddress: "TRPKg7", RecordIDs: []string{"1"}, OrderIDs: []string{"order-1"},
+				ReferenceIDs: []string{"user-1", "user-2"}, Between: span, PageSize: 100,
+			}))
 		},
-		`{"coinId":1280,"referenceId":"user-1","chain":"TRX","startAt":1767225600,"endAt":1767312000}`,
+		`{"coinId":1280,"referenceId":"user-1","chain":"TRX","toAddress":"TRPKg7","recordIds":["1"],"orderIds":["order-1"],
+		"referenceIds":["user-1","user-2"],"startAt":1767225600,"endAt":1767312000,"limit":100}`,
 	},
 	{
 		"applyAppWithdrawToNetwork", "recordId",
 		func(ctx context.Context, c *client.Client) (any, error) { return c.Withdraw(ctx, merchantWithdrawal) },
 		`{"coinId":1280,"chain":"TRX","address":"TRPKg7eGMy9aZS2RumSPeWoyVkDqTVwLgL","memo":"109","orderId":"order-1",
-		"amount":"0.000000000000000001","merchantPayNetworkFee":true,"notifyUrl":"https://shop.example/hook"}`,
+		"amount":"0.000000000000000001","merchantPayNetworkFee":true,"notifyUrl":"https://shop.example/hook","networkFeeInquiryID":"fee-1"}`,
 	},
 	{
 		"applyAppWithdrawToCwallet", "recordId",
@@ -99,9 +103,9 @@ var everyCall = []struct {
 	{
 		"getAppWithdrawRecordList", "records",
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return collect(c.WithdrawalRecords(ctx, client.WithdrawalFilter{CoinID: "1280", Chain: "TRX", OrderIDs: []string{"order-1", "order-2"}, Between: span}))
+			return collect(c.WithdrawalRecords(ctx, client.WithdrawalFilter{CoinID: "1280", Chain: "TRX", OrderIDs: []string{"order-1", "order-2"}, ToAddress: "TRPKg7", Between: span}))
 		},
-		`{"coinId":1280,"orderIds":["order-1","order-2"],"chain":"TRX","startAt":1767225600,"endAt":1767312000}`,
+		`{"coinId":1280,"orderIds":["order-1","order-2"],"chain":"TRX","toAddress":"TRPKg7","startAt":1767225600,"endAt":1767312000}`,
 	},
 	{
 		"estimate", "",
@@ -152,9 +156,9 @@ var everyCall = []struct {
 	{
 		"getUserDepositRecordList", "records",
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return collect(c.UserDepositRecords(ctx, client.UserDepositFilter{UserID: "user-1", CoinID: "1280", Chain: "TRX", Between: span}))
+			return collect(c.UserDepositRecords(ctx, client.UserDepositFilter{UserID: "user-1", CoinID: "1280", Chain: "TRX", ToAddress: "TRPKg7", Between: span}))
 		},
-		`{"userId":"user-1","coinId":1280,"chain":"TRX","startAt":1767225600,"endAt":1767312000}`,
+		`{"userId":"user-1","coinId":1280,"chain":"TRX","toAddress":"TRPKg7","startAt":1767225600,"endAt":1767312000}`,
 	},
 	{
 		"applyUserWithdrawToNetwork", "recordId",
@@ -162,7 +166,7 @@ var everyCall = []struct {
 			return c.UserWithdraw(ctx, userWithdrawal)
 		},
 		`{"userId":"user-1","coinId":1280,"chain":"TRX","address":"TRPKg7eGMy9aZS2RumSPeWoyVkDqTVwLgL","memo":"109","orderId":"order-1",
-		"amount":"0.000000000000000001","notifyUrl":"https://shop.example/hook"}`,
+		"amount":"0.000000000000000001","notifyUrl":"https://shop.example/hook","networkFeeInquiryID":"fee-1"}`,
 	},
 	{
 		"applyUserWithdrawToCwallet", "recordId",
@@ -181,9 +185,9 @@ var everyCall = []struct {
 	{
 		"getUserWithdrawRecordList", "records",
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return collect(c.UserWithdrawalRecords(ctx, client.UserWithdrawalFilter{UserID: "user-1", CoinID: "1280", Chain: "TRX", ToAddress: "TRPKg7", Between: span}))
+			return collect(c.UserWithdrawalRecords(ctx, client.UserWithdrawalFilter{UserID: "user-1", CoinID: "1280", Chain: "TRX", ToAddress: "TRPKg7", OrderIDs: []string{"order-1"}, Between: span}))
 		},
-		`{"userId":"user-1","coinId":1280,"toAddress":"TRPKg7","chain":"TRX","startAt":1767225600,"endAt":1767312000}`,
+		`{"userId":"user-1","coinId":1280,"orderIds":["order-1"],"toAddress":"TRPKg7","chain":"TRX","startAt":1767225600,"endAt":1767312000}`,
 	},
 	{
 		"userTransfer", "recordId",
@@ -292,16 +296,16 @@ var everyCall = []struct {
 	{
 		"getAutoWithdrawRecordList", "records",
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return collect(c.AutoWithdrawalRecords(ctx, client.AutoWithdrawalFilter{CoinID: "1280", Chain: "TRX", RecordIDs: []string{"1"}, Between: span}))
+			return collect(c.AutoWithdrawalRecords(ctx, client.AutoWithdrawalFilter{CoinID: "1280", Chain: "TRX", RecordIDs: []string{"1"}, ToAddress: "TRPKg7", Between: span}))
 		},
-		`{"coinId":1280,"recordIds":["1"],"chain":"TRX","startAt":1767225600,"endAt":1767312000}`,
+		`{"coinId":1280,"recordIds":["1"],"chain":"TRX","toAddress":"TRPKg7","startAt":1767225600,"endAt":1767312000}`,
 	},
 	{
 		"getRiskyRefundRecordList", "records",
 		func(ctx context.Context, c *client.Client) (any, error) {
-			return collect(c.RiskRefunds(ctx, client.RiskRefundFilter{CoinID: "1280", Chain: "TRX", ToAddress: "TRPKg7", Between: span}))
+			return collect(c.RiskRefunds(ctx, client.RiskRefundFilter{CoinID: "1280", Chain: "TRX", ToAddress: "TRPKg7", RecordIDs: []string{"1"}, Between: span}))
 		},
-		`{"coinId":1280,"chain":"TRX","toAddress":"TRPKg7","startAt":1767225600,"endAt":1767312000}`,
+		`{"coinId":1280,"recordIds":["1"],"chain":"TRX","toAddress":"TRPKg7","startAt":1767225600,"endAt":1767312000}`,
 	},
 	{
 		"webhook/resend", "resendCount",
@@ -341,11 +345,11 @@ var (
 
 	merchantWithdrawal = client.WithdrawalRequest{
 		OrderID: "order-1", CoinID: "1280", Chain: "TRX", Address: "TRPKg7eGMy9aZS2RumSPeWoyVkDqTVwLgL", Memo: "109",
-		Amount: amount("0.000000000000000001"), MerchantPayNetworkFee: true, NotifyURL: hook,
+		Amount: amount("0.000000000000000001"), MerchantPayNetworkFee: true, NotifyURL: hook, FeeInquiryID: "fee-1",
 	}
 	userWithdrawal = client.UserWithdrawalRequest{
 		UserID: "user-1", OrderID: "order-1", CoinID: "1280", Chain: "TRX", Address: "TRPKg7eGMy9aZS2RumSPeWoyVkDqTVwLgL", Memo: "109",
-		Amount: amount("0.000000000000000001"), NotifyURL: hook,
+		Amount: amount("0.000000000000000001"), NotifyURL: hook, FeeInquiryID: "fee-1",
 	}
 	cwallet  = client.CwalletTransferRequest{OrderID: "order-1", CoinID: "1280", CwalletUser: "9558861", Amount: amount("1.50")}
 	transfer = client.UserTransferRequest{OrderID: "order-1", FromUserID: "user-1", ToUserID: appID, CoinID: "1280", Amount: amount("0.005"), Remark: "tip"}

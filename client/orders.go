@@ -142,14 +142,24 @@ type DepositOrder struct {
 	CreateAt    time.Time       `json:"createAt"`
 	ExpiredAt   time.Time       `json:"expiredAt"`
 	CheckoutURL string          `json:"checkoutUrl"`
+	BuyerEmail  string          `json:"buyerEmail"`
 	// PaidList holds the payments in the order's coin; one in another coin has
 	// a deposit record, but does not stand here.
 	PaidList []DepositOrderPayment `json:"paidList"`
 	Raw      json.RawMessage
 }
 
+// given returns an id; empty where CCPayment writes 0 for none.
+func given(id string) string {
+	if id == "0" {
+		return ""
+	}
+	return id
+}
+
 // check: an order of which nothing is to be paid would pass as paid.
 func (o *DepositOrder) check() error {
+	o.FiatID = given(o.FiatID)
 	if !o.AmountToPay.IsPositive() {
 		return errors.New("it has no amountToPay")
 	}
@@ -190,6 +200,7 @@ type Invoice struct {
 	PriceCoinID string          `json:"priceCoinId"` // of the price, if it is in a coin
 	PriceSymbol string          `json:"priceSymbol"`
 	InvoiceURL  string          `json:"invoiceUrl"`
+	BuyerEmail  string          `json:"buyerEmail"`
 	ExpiredAt   time.Time       `json:"expiredAt"`
 	// TotalPaidValue is CCPayment's sum in the price's unit. It has binary
 	// noise (1.022400000000000008): add up PaidValue instead.
@@ -200,6 +211,7 @@ type Invoice struct {
 
 // check: an invoice without a price would pass as paid.
 func (i *Invoice) check() error {
+	i.PriceFiatID, i.PriceCoinID = given(i.PriceFiatID), given(i.PriceCoinID)
 	if !i.Price.IsPositive() {
 		return errors.New("it has no price")
 	}

@@ -180,6 +180,17 @@ func (p *params) optionalList(name string, values []string, most int) {
 	}
 }
 
+// optionalCount is a number of things, from 1 to most; 0 is none.
+func (p *params) optionalCount(name string, value, most int) {
+	switch {
+	case value == 0:
+	case value < 0 || value > most:
+		p.fail(name, "is from 1 to %d, not %d", most, value)
+	default:
+		p.add(name, strconv.AppendInt(nil, int64(value), 10))
+	}
+}
+
 // amount is a required positive number with at most that many decimals.
 func (p *params) amount(name string, value decimal.Decimal, decimals int32) {
 	if !value.IsPositive() {

@@ -55,21 +55,23 @@ func (c *Client) UserTransferRecord(ctx context.Context, ref Ref) (TransferRecor
 	return record[TransferRecord](ctx, c, endpointUserTransferRecord, ref)
 }
 
-// TransferFilter picks transfers from one user to another; the other fields,
-// where empty, pick all.
+// TransferFilter picks transfers to a user; the other fields, where empty, pick
+// all.
 type TransferFilter struct {
-	FromUserID string // required; the app id is the merchant
+	FromUserID string // empty: from anybody; the app id is the merchant
 	ToUserID   string // required; the app id is the merchant
 	CoinID     string
 	Between
 }
 
-// UserTransferRecords lists the transfers between two users
+// UserTransferRecords lists the transfers to a user, or between two
 // (getUserTransferRecordList).
 func (c *Client) UserTransferRecords(ctx context.Context, f TransferFilter) iter.Seq2[TransferRecord, error] {
 	return list[TransferRecord](ctx, c, endpointUserTransfers, func(p *params) {
 		p.optionalNumber("coinId", f.CoinID)
-		p.user("fromUserId", f.FromUserID, true)
+		if f.FromUserID != "" {
+			p.user("fromUserId", f.FromUserID, true)
+		}
 		p.user("toUserId", f.ToUserID, true)
 		f.write(p, 0)
 	})

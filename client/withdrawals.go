@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"time"
 
 	"github.com/shopspring/decimal"
 )
@@ -21,6 +22,7 @@ type WithdrawalRequest struct {
 	// it is taken from Amount.
 	MerchantPayNetworkFee bool
 	NotifyURL             string // optional: webhooks go here instead of to the console's URL; at most 150 characters
+	FeeInquiryID          string // optional: the InquiryID of a [Fee] that was asked for
 }
 
 // Withdraw pays out from the merchant's balance (applyAppWithdrawToNetwork) and
@@ -33,6 +35,7 @@ func (c *Client) Withdraw(ctx context.Context, r WithdrawalRequest) (recordID st
 	p.payout(r.CoinID, r.Chain, r.Address, r.Memo, r.OrderID, r.Amount)
 	p.flag("merchantPayNetworkFee", r.MerchantPayNetworkFee)
 	p.link("notifyUrl", r.NotifyURL)
+	p.optionalPlain("networkFeeInquiryID", r.FeeInquiryID)
 	return c.create(ctx, p, r.OrderID)
 }
 
@@ -82,6 +85,8 @@ type UserWithdrawalRequest struct {
 	Memo      string // required where the chain has memos
 	Amount    decimal.Decimal
 	NotifyURL string // optional: webhooks go here instead of to the console's URL; at most 150 characters
+	// FeeInquiryID is the InquiryID of a [Fee] that was asked for. Optional.
+	FeeInquiryID string
 }
 
 // UserWithdraw pays out from a user's balance (applyUserWithdrawToNetwork) and
@@ -92,6 +97,7 @@ func (c *Client) UserWithdraw(ctx context.Context, r UserWithdrawalRequest) (rec
 	p.user("userId", r.UserID, false)
 	p.payout(r.CoinID, r.Chain, r.Address, r.Memo, r.OrderID, r.Amount)
 	p.link("notifyUrl", r.NotifyURL)
+	p.optionalPlain("networkFeeInquiryID", r.FeeInquiryID)
 	return c.create(ctx, p, r.OrderID)
 }
 
@@ -111,10 +117,12 @@ func (c *Client) UserWithdrawToCwallet(ctx context.Context, r UserCwalletTransfe
 	return c.create(ctx, p, r.OrderID)
 }
 
-// WithdrawalRecord is one payment out.
+// WithdrawalRecord is one payment out. An automatic one has ServiceFee and
+// CreatedAt, and neither WithdrawType nor FromAddress.
 type WithdrawalRecord struct {
 	RecordID     string          `json:"recordId"`
 	OrderID      string          `json:"orderId"`
+	AppID        string          `json:"appId"`
 	UserID       string          `json:"userId"`       // of a user's withdrawal
 	WithdrawType string          `json:"withdrawType"` // Network or Cwallet
 	CoinID       string          `json:"coinId"`
@@ -126,8 +134,12 @@ type WithdrawalRecord struct {
 	CwalletUser  string          `json:"cwalletUser"` // at Cwallet
 	TxID         string          `json:"txId"`        // on a chain
 	Amount       decimal.Decimal `json:"amount"`
+	CoinUSDPrice decimal.Decimal `json:"coinUSDPrice"`
 	Fee          Fee             `json:"fee"` // on a chain
+	ServiceFee   decimal.Decimal `json:"serviceFee"`
 	Status       Status          `json:"status"`
+	Reason       string          `json:"reason"` // why it failed or was rejected
+	CreatedAt    time.Time       `json:"createdAt"`
 	Raw          json.RawMessage
 }
 
@@ -138,6 +150,9 @@ type Fee struct {
 	CoinID     string          `json:"coinId"`
 	CoinSymbol string          `json:"coinSymbol"`
 	Amount     decimal.Decimal `json:"amount"`
+	// InquiryID names what [Client.WithdrawalFee] said, for a withdrawal's
+	// FeeInquiryID. Empty: CCPayment gave none.
+	InquiryID string `json:"networkFeeInquiryID"`
 }
 
 // WithdrawalRecord gives a payment out of the merchant's (getAppWithdrawRecord).
@@ -153,9 +168,10 @@ func (c *Client) UserWithdrawalRecord(ctx context.Context, ref Ref) (WithdrawalR
 
 // WithdrawalFilter picks payments out; empty fields pick all.
 type WithdrawalFilter struct {
-	CoinID   string
-	Chain    string
-	OrderIDs []string // at most 20
+	CoinID    string
+	Chain     string
+	OrderIDs  []string // at most 20
+	ToAddress string
 	Between
 }
 
@@ -164,8 +180,9 @@ type WithdrawalFilter struct {
 func (c *Client) WithdrawalRecords(ctx context.Context, f WithdrawalFilter) iter.Seq2[WithdrawalRecord, error] {
 	return list[WithdrawalRecord](ctx, c, endpointWithdrawalRecords, func(p *params) {
 		p.optionalNumber("coinId", f.CoinID)
-		p.optionalList("orderIds", f.OrderIDs, 20)
+		p.optionalList("orderIds", f.OrderIDs, mostWithdrawalIDs)
 		p.optionalPlain("chain", f.Chain)
+		p.optionalPlain("toAddress", f.ToAddress)
 		f.write(p, 0)
 	})
 }
@@ -177,6 +194,7 @@ type UserWithdrawalFilter struct {
 	CoinID    string
 	Chain     string
 	ToAddress string
+	OrderIDs  []string // at most 20
 	Between
 }
 
@@ -186,6 +204,7 @@ func (c *Client) UserWithdrawalRecords(ctx context.Context, f UserWithdrawalFilt
 	return list[WithdrawalRecord](ctx, c, endpointUserWithdrawals, func(p *params) {
 		p.user("userId", f.UserID, false)
 		p.optionalNumber("coinId", f.CoinID)
+		p.optionalList("orderIds", f.OrderIDs, mostWithdrawalIDs)
 		p.optionalPlain("toAddress", f.ToAddress)
 		p.optionalPlain("chain", f.Chain)
 		f.write(p, 0)
@@ -197,18 +216,18 @@ type AutoWithdrawalFilter struct {
 	CoinID    string
 	Chain     string
 	RecordIDs []string // at most 100
+	ToAddress string
 	Between
 }
 
 // AutoWithdrawalRecords lists the payments out that CCPayment made by itself,
-// as the console's rules say (getAutoWithdrawRecordList). The reference names
-// no fields of the response: those of a withdrawal are expected, and Raw has what
-// came.
+// as the console's rules say (getAutoWithdrawRecordList).
 func (c *Client) AutoWithdrawalRecords(ctx context.Context, f AutoWithdrawalFilter) iter.Seq2[WithdrawalRecord, error] {
 	return list[WithdrawalRecord](ctx, c, endpointAutoWithdrawals, func(p *params) {
 		p.optionalNumber("coinId", f.CoinID)
 		p.optionalList("recordIds", f.RecordIDs, mostIDs)
 		p.optionalPlain("chain", f.Chain)
+		p.optionalPlain("toAddress", f.ToAddress)
 		f.write(p, 0)
 	})
 }
@@ -216,6 +235,9 @@ func (c *Client) AutoWithdrawalRecords(ctx context.Context, f AutoWithdrawalFilt
 // mostIDs is how many a query may name where no other limit is given (code
 // 11010).
 const mostIDs = 100
+
+// mostWithdrawalIDs is how many order ids a list of withdrawals takes.
+const mostWithdrawalIDs = 20
 
 // WithdrawalFee gives what a chain takes for a withdrawal just now
 // (getWithdrawFee).
@@ -225,11 +247,15 @@ func (c *Client) WithdrawalFee(ctx context.Context, coinID, chain string) (Fee, 
 	p.plain("chain", chain)
 	var answer feeAnswer
 	err := c.ask(ctx, p, "", &answer)
+	if answer.InquiryID != "" {
+		answer.Fee.InquiryID = answer.InquiryID
+	}
 	return answer.Fee, err
 }
 
 type feeAnswer struct {
-	Fee Fee `json:"fee"`
+	Fee       Fee    `json:"fee"`
+	InquiryID string `json:"networkFeeInquiryID"` // beside the fee
 }
 
 func (a *feeAnswer) check() error { return checkCoin(a.Fee.CoinID) }

@@ -56,10 +56,10 @@ func fromDepositOrder(o client.DepositOrder) gateway.Order {
 		Due:   settle.Order{Due: o.AmountToPay, CoinID: o.CoinID, ExpiresAt: o.ExpiredAt},
 		Terms: ledger.Terms{Price: o.AmountToPay.String(), CoinID: o.CoinID, PayCoinID: o.CoinID, Chain: o.Chain},
 	}
-	if fiat := given(o.FiatID); fiat != "" {
+	if o.FiatID != "" {
 		order.Due.Rate, order.LacksRate = o.Rate, !o.Rate.IsPositive()
 		order.Terms.Price = o.AmountToPay.Mul(o.Rate).Round(fiatDecimals).String()
-		order.Terms.FiatID, order.Terms.CoinID = fiat, ""
+		order.Terms.FiatID, order.Terms.CoinID = o.FiatID, ""
 	}
 	for _, p := range o.PaidList {
 		order.Payments = append(order.Payments, payment(p.RecordID, o.CoinID, p.Amount, p.Rate, p.ArrivedAt, p.Status, p.Risk))
@@ -71,20 +71,12 @@ func fromInvoice(o client.Invoice) gateway.Order {
 	order := gateway.Order{
 		Currency: o.PriceSymbol, Raw: o.Raw, CheckoutURL: o.InvoiceURL,
 		Due:   settle.Order{Due: o.Price, ExpiresAt: o.ExpiredAt},
-		Terms: ledger.Terms{Price: o.Price.String(), FiatID: given(o.PriceFiatID), CoinID: given(o.PriceCoinID)},
+		Terms: ledger.Terms{Price: o.Price.String(), FiatID: o.PriceFiatID, CoinID: o.PriceCoinID},
 	}
 	for _, p := range o.PaidList {
 		order.Payments = append(order.Payments, payment(p.RecordID, p.CoinID, p.PaidValue, decimal.Decimal{}, p.ArrivedAt, p.Status, p.Risk))
 	}
 	return order
-}
-
-// given returns an id; empty where CCPayment writes 0 for none.
-func given(id string) string {
-	if id == "0" {
-		return ""
-	}
-	return id
 }
 
 func payment(recordID, coinID string, amount, rate decimal.Decimal, arrived time.Time, status client.Status, r client.Risk) gateway.OrderPayment {
