@@ -2,20 +2,14 @@ package ccpayment
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/andybalholm/brotli"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/klauspost/compress/zstd"
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
@@ -54,7 +48,7 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	case len(h.Methods) > 0 && !slices.Contains(h.Methods, r.Method):
 		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
 		err = badMethod("use " + strings.Join(h.Methods, " or "))
-	case isPrefetch(r):
+	case checkout.IsPrefetch(r):
 		err = badMethod("an order is made when the page is visited, not ahead of it")
 	}
 	if err != nil {
@@ -97,24 +91,11 @@ func (w *interceptor) WriteHeader(status int) {
 		return
 	}
 	w.decided = true
-	if w.captured = status == w.status && mayAsk(w.Header()); w.captured {
+	if w.captured = status == w.status && checkout.MayAsk(w.Header()); w.captured {
 		w.header = w.Header().Clone()
 		return
 	}
 	w.ResponseWriterWrapper.WriteHeader(status)
-}
-
-// mayAsk reports whether a response with these headers may ask for a checkout.
-func mayAsk(header http.Header) bool {
-	contentType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
-	isJSON := contentType == "application/json" || strings.HasSuffix(contentType, "+json")
-	length, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64)
-	isLarge := err == nil && length > checkout.LargestRequest
-	return isJSON && !isLarge && slices.Contains([]string{"", "identity", "gzip", "br", "zstd"}, encodingOf(header))
-}
-
-func encodingOf(header http.Header) string {
-	return strings.ToLower(strings.Join(header.Values("Content-Encoding"), ", "))
 }
 
 func (w *interceptor) Write(p []byte) (int, error) {
@@ -169,52 +150,13 @@ func (w *interceptor) passOn() error {
 // fromResponse reads the checkout request in an app's captured response. The error is
 // [checkout.ErrNoRequest] where the response asks for no checkout.
 func (h *Checkout) fromResponse(w *interceptor, r *http.Request) (checkout.Request, error) {
-	body, err := decode(encodingOf(w.header), w.body.Bytes())
-	if err == nil && len(body) > checkout.LargestRequest {
-		return checkout.Request{}, checkout.ErrNoRequest
-	}
-	var request checkout.Request
-	if err == nil {
-		request, err = checkout.ReadRequest(body, h.paths)
-	} else {
-		body, err = w.body.Bytes(), checkout.ErrNotJSON
-	}
-	switch {
-	case errors.Is(err, checkout.ErrNotJSON):
+	request, err := checkout.FromResponse(w.header, w.body.Bytes(), h.paths)
+	var notJSON *checkout.NotJSONError
+	if errors.As(err, &notJSON) {
 		h.warned.Do(func() {
 			h.logger.Warn("a response that says it is JSON is not, and was passed on to the buyer: does the app write something in front of it?",
-				zap.ByteString("begins", body[:min(len(body), longestExcerpt)]), zap.Int("status", w.status), zap.String("path", r.URL.Path))
+				zap.String("begins", notJSON.Begins), zap.Int("status", w.status), zap.String("path", r.URL.Path))
 		})
-		return request, checkout.ErrNoRequest
-	case err != nil && !errors.Is(err, checkout.ErrNoRequest):
-		err = checkout.BadTerms(fmt.Errorf("the app's answer: %w", err))
 	}
 	return request, err
-}
-
-// longestExcerpt is how many bytes of a response that is not JSON are logged.
-const longestExcerpt = 40
-
-// decode returns the text of an encoded body. Of a text that is larger than a request
-// may be it returns only more than that.
-func decode(encoding string, body []byte) ([]byte, error) {
-	var text io.Reader = bytes.NewReader(body)
-	switch encoding {
-	case "gzip":
-		reader, err := gzip.NewReader(text)
-		if err != nil {
-			return nil, err
-		}
-		text = reader
-	case "br":
-		text = brotli.NewReader(text)
-	case "zstd":
-		reader, err := zstd.NewReader(text, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, err
-		}
-		defer reader.Close()
-		text = reader
-	}
-	return io.ReadAll(io.LimitReader(text, checkout.LargestRequest+1))
 }

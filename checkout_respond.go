@@ -3,11 +3,8 @@ package ccpayment
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"html"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -39,8 +36,8 @@ func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request chec
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	if to := h.frontEndOf(r); to != program {
-		return redirect(w, to, session.CheckoutURL)
+	if to := checkout.FrontEndOf(r, h.Respond); to != checkout.Program {
+		return to.Redirect(w, session.CheckoutURL)
 	}
 	status := http.StatusOK
 	if session.IsNew {
@@ -70,12 +67,12 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back 
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds()+0.999)))
 	}
-	if to := h.frontEndOf(r); to != program {
+	if to := checkout.FrontEndOf(r, h.Respond); to != checkout.Program {
 		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 		repl.Set("http.ccpayment.error", e.Code)
 		repl.Set("http.ccpayment.gateway_code", e.GatewayCode) // empty rather than unknown, so that no page shows the placeholder
 		if e.Code == "paid" && back != "" && checkout.CheckURL("return_url", back, h.account.Info) == nil {
-			return redirect(w, to, back)
+			return to.Redirect(w, back)
 		}
 		return caddyhttp.Error(e.Status, errors.New(e.Text)) // without the cause: Caddy logs this error too, and our line has the cause
 	}
@@ -87,74 +84,4 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back 
 	}
 	body.Error.Code, body.Error.Message = e.Code, e.Text
 	return writeJSON(w, e.Status, body)
-}
-
-// frontEnd is what made a request, by how it is sent to another page.
-type frontEnd int
-
-const (
-	program frontEnd = iota // it is not: it reads JSON
-	navigation
-	htmx
-	inertia
-	turbo
-)
-
-// frontEndOf returns what made a request. A browser refuses to follow a redirect to the
-// gateway's page for a script, so that each library is answered in its own way.
-func (h *Checkout) frontEndOf(r *http.Request) frontEnd {
-	accept, mode := r.Header.Get("Accept"), r.Header.Get("Sec-Fetch-Mode")
-	switch {
-	case h.Respond == "json":
-		return program
-	case r.Header.Get("HX-Request") == "true":
-		return htmx
-	case r.Header.Get("X-Inertia") == "true":
-		return inertia
-	case strings.Contains(accept, turboStream), r.Header.Get("Turbo-Frame") != "":
-		return turbo
-	case h.Respond == "redirect", mode == "navigate":
-		return navigation
-	case mode == "" && strings.Contains(accept, "text/html") && !strings.EqualFold(r.Header.Get("X-Requested-With"), "XMLHttpRequest"):
-		return navigation // of an old browser, or on plain http
-	default:
-		return program
-	}
-}
-
-const turboStream = "text/vnd.turbo-stream.html"
-
-// redirect sends the buyer to a page that has been checked.
-func redirect(w http.ResponseWriter, to frontEnd, link string) error {
-	switch header := w.Header(); to {
-	case htmx:
-		header.Set("HX-Redirect", link)
-		w.WriteHeader(http.StatusOK)
-	case inertia:
-		header.Set("X-Inertia-Location", link)
-		w.WriteHeader(http.StatusConflict)
-	case turbo:
-		// Turbo follows a redirect by a script's request. This element navigates, and
-		// needs no script that a Content-Security-Policy would have to allow.
-		header.Set("Content-Type", turboStream+"; charset=utf-8")
-		_, err := fmt.Fprintf(w, `<turbo-stream action="append" targets="head"><template><meta http-equiv="refresh" content="0;url=%s"></template></turbo-stream>`+"\n",
-			html.EscapeString(link))
-		return err
-	default:
-		header.Set("Location", link)
-		w.WriteHeader(http.StatusSeeOther)
-	}
-	return nil
-}
-
-// isPrefetch reports whether the browser, or a library in the page, fetches the page
-// ahead of a visit.
-func isPrefetch(r *http.Request) bool {
-	// Turbo sends X-Sec-Purpose, because a script may not send Sec-Purpose.
-	for _, name := range []string{"Sec-Purpose", "X-Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
-		if purpose := strings.ToLower(r.Header.Get(name)); strings.Contains(purpose, "prefetch") || strings.Contains(purpose, "preview") {
-			return true
-		}
-	}
-	return r.Header.Get("HX-Preloaded") == "true"
 }

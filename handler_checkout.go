@@ -171,7 +171,7 @@ func (h *Checkout) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	if h.Intercept != nil {
 		return h.intercept(w, r, next)
 	}
-	if !slices.Contains(h.Methods, r.Method) || isPrefetch(r) {
+	if !slices.Contains(h.Methods, r.Method) || checkout.IsPrefetch(r) {
 		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
 		return h.fail(w, r, badMethod("use "+strings.Join(h.Methods, " or ")), "")
 	}

@@ -1,13 +1,13 @@
 package ccpayment
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -70,11 +70,11 @@ func (h *Status) Provision(ctx caddy.Context) error {
 	h.tokens = checkout.NewTokens(account)
 	// A server that shuts down waits for its requests, and the module's own context ends
 	// after that.
-	ended, end := context.WithCancel(ctx)
+	ended := make(chan struct{})
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
-		server.RegisterOnShutdown(end)
+		server.RegisterOnShutdown(sync.OnceFunc(func() { close(ended) }))
 	}
-	h.orders = checkout.StatusReader{Account: account, Ledger: app.ledger.Acquire, Now: app.now, Ended: ended.Done()}
+	h.orders = checkout.StatusReader{Account: account, Ledger: app.ledger.Acquire, Now: app.now, Ended: ended}
 	return nil
 }
 

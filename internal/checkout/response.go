@@ -1,0 +1,88 @@
+package checkout
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+)
+
+// MayAsk reports whether a response with these headers may ask for a
+func MayAsk(header http.Header) bool {
+	contentType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	isJSON := contentType == "application/json" || strings.HasSuffix(contentType, "+json")
+	length, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64)
+	isLarge := err == nil && length > LargestRequest
+	return isJSON && !isLarge && slices.Contains([]string{"", "identity", "gzip", "br", "zstd"}, encodingOf(header))
+}
+
+func encodingOf(header http.Header) string {
+	return strings.ToLower(strings.Join(header.Values("Content-Encoding"), ", "))
+}
+
+// NotJSONError is [ErrNoRequest] of a response that says it is JSON and is not.
+type NotJSONError struct {
+	// Begins are its first bytes, at most 40.
+	Begins string
+}
+
+func (*NotJSONError) Error() string { return "the response is not JSON" }
+
+func (*NotJSONError) Unwrap() error { return ErrNoRequest }
+
+// FromResponse reads the checkout request in an app's response, with the gjson paths of
+// its fields. The error is [ErrNoRequest] where the response asks for no checkout, and
+// else an [*Error].
+func FromResponse(header http.Header, raw []byte, paths map[string]string) (Request, error) {
+	body, err := decode(encodingOf(header), raw)
+	if err != nil {
+		return Request{}, &NotJSONError{Begins: string(raw[:min(len(raw), longestExcerpt)])}
+	}
+	if len(body) > LargestRequest {
+		return Request{}, ErrNoRequest
+	}
+	request, err := ReadRequest(body, paths)
+	switch {
+	case errors.Is(err, ErrNotJSON):
+		return request, &NotJSONError{Begins: string(body[:min(len(body), longestExcerpt)])}
+	case err != nil && !errors.Is(err, ErrNoRequest):
+		err = BadTerms(fmt.Errorf("the app's answer: %w", err))
+	}
+	return request, err
+}
+
+// longestExcerpt is how many bytes of a response that is not JSON are logged.
+const longestExcerpt = 40
+
+// decode returns the text of an encoded body. Of a text that is larger than a request
+// may be it returns only more than that.
+func decode(encoding string, body []byte) ([]byte, error) {
+	var text io.Reader = bytes.NewReader(body)
+	switch encoding {
+	case "gzip":
+		reader, err := gzip.NewReader(text)
+		if err != nil {
+			return nil, err
+		}
+		text = reader
+	case "br":
+		text = brotli.NewReader(text)
+	case "zstd":
+		reader, err := zstd.NewReader(text, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, err
+		}
+		defer reader.Close()
+		text = reader
+	}
+	return io.ReadAll(io.LimitReader(text, LargestRequest+1))
+}
