@@ -68,7 +68,7 @@ func (h *Status) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.tokens = checkout.NewTokens(account)
-	// A server that shuts down waits for its requests, and the module's own context ends
+	// A server that shuts down waits for its requests, and the configuration is cleaned up
 	// after that.
 	ended := make(chan struct{})
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {

@@ -130,10 +130,6 @@ func (m *Module) resolve(o gateway.OpenOptions) (Config, error) {
 	if c.AppSecret, err = placeholder.Required(repl, "app_secret", appSecret); err != nil {
 		return c, err
 	}
-	if isQuoted(c.AppSecret) && o.Logger != nil {
-		o.Logger.Warn("app_secret begins and ends with a quote: quotes in an env file are part of the value, take them out",
-			zap.String("account", o.Account))
-	}
 	for _, p := range m.PreviousSecrets {
 		previous, err := p.resolve(repl)
 		if err != nil {
@@ -141,14 +137,28 @@ func (m *Module) resolve(o gateway.OpenOptions) (Config, error) {
 		}
 		c.Previous = append(c.Previous, previous)
 	}
+	c.warnQuoted(o)
 	if c.BaseURL, err = placeholder.Optional(repl, "base_url", m.BaseURL); err != nil {
 		return c, err
 	}
 	return c, m.readKeys(repl, &c)
 }
 
-func isQuoted(text string) bool {
-	return len(text) > 1 && (text[0] == '"' || text[0] == '\'') && text[len(text)-1] == text[0]
+// warnQuoted logs a warning for each credential that has the quotes of an env file.
+func (c *Config) warnQuoted(o gateway.OpenOptions) {
+	if o.Logger == nil {
+		return
+	}
+	warn := func(option, value string) {
+		if placeholder.IsQuoted(value) {
+			o.Logger.Warn(placeholder.QuotedWarning, zap.String("option", option), zap.String("account", o.Account))
+		}
+	}
+	warn("app_id", c.AppID)
+	warn("app_secret", c.AppSecret)
+	for _, previous := range c.Previous {
+		warn("previous_secret", previous.Secret)
+	}
 }
 
 func (p PreviousSecret) resolve(repl *caddy.Replacer) (PreviousKey, error) {

@@ -51,3 +51,12 @@ func RequiredList(repl Replacer, name string, texts []string) ([]string, error) 
 	}
 	return values, nil
 }
+
+// IsQuoted reports whether a value begins and ends with a quote, as one from an env file
+// does whose reader takes quotes for a part of the value.
+func IsQuoted(value string) bool {
+	return len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0]
+}
+
+// QuotedWarning is what the log says of an option with such a value.
+const QuotedWarning = "a secret begins and ends with a quote: quotes in an env file are part of the value, take them out"

@@ -36,7 +36,7 @@ func SignAsStandard(secrets ...string) (Signer, error) {
 	for _, secret := range secrets {
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 		if err != nil {
-			return nil, errors.New("a Standard Webhooks secret is base64, with or without whsec_ in front")
+			return nil, errors.New("a Standard Webhooks secret is base64, with or without whsec_ in front, and has no quotes: quotes in an env file are part of the value")
 		}
 		if len(key) < 24 || len(key) > 64 {
 			return nil, fmt.Errorf("a Standard Webhooks secret has 24 to 64 bytes, not %d: make one with `openssl rand -base64 32`", len(key))
