@@ -19,6 +19,11 @@ import (
 func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request checkout.Request) error {
 	if h.limits != nil {
 		request.Limits, request.Client = h.limits, clientIP(r.Context(), r.RemoteAddr)
+		if doubt := doubtClientIP(r); doubt != nil {
+			h.warnLimit.Do(func() {
+				h.logger.Warn("limit may count many buyers as one", zap.String("limit", h.Limit), zap.NamedError("cause", doubt))
+			})
+		}
 	}
 	session, err := h.sessions.Open(r.Context(), request)
 	if err == nil {

@@ -1,14 +1,12 @@
 package ccpayment
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -115,6 +113,7 @@ type Checkout struct {
 	min, max    string
 	limits      *checkout.Limits
 	warned      rate.Sometimes // that a response is not JSON
+	warnLimit   sync.Once // that it may count many clients as one
 	logger      *zap.Logger
 }
 
@@ -292,24 +291,6 @@ func (h *Checkout) target(repl *caddy.Replacer, name, from string, request *chec
 	}
 	request.Warnings = append(request.Warnings, fmt.Sprintf("what the visitor put into it was left out of %v", err))
 	return link
-}
-
-// clientIP returns the client's address by Caddy's trusted_proxies; for IPv6 the /64
-// network, because one client has many addresses in it.
-func clientIP(ctx context.Context, remote string) string {
-	text, _ := caddyhttp.GetVar(ctx, caddyhttp.ClientIPVarKey).(string)
-	if text == "" {
-		text, _, _ = net.SplitHostPort(remote)
-	}
-	ip, err := netip.ParseAddr(text)
-	if err != nil {
-		return text
-	}
-	if ip = ip.Unmap().WithZone(""); ip.Is6() {
-		network, _ := ip.Prefix(64)
-		return network.String()
-	}
-	return ip.String()
 }
 
 // Interface guards

@@ -367,7 +367,7 @@ func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, rela
 		return nil, tooLarge, false
 	}
 	if !h.allows(r) {
-		return nil, relay.Refuse(http.StatusForbidden, "bad_ip", "this address may not deliver webhooks", nil), false
+		return nil, relay.Refuse(http.StatusForbidden, "bad_ip", "this address may not deliver webhooks", doubtClientIP(r)), false
 	}
 	var body bytes.Buffer
 	// A large Content-Length alone must not allocate memory; webhooks are short.
