@@ -16,7 +16,7 @@ type Filter struct {
 	OrderID  string `json:"order_id"`
 	RecordID string `json:"record_id"`
 	Route    string `json:"route"`
-	Since    string `json:"since"` // RFC 3339, or a duration back from now
+	Since    string `json:"since"` // as [ReadTime] has it, in UTC
 	Until    string `json:"until"`
 }
 
@@ -68,27 +68,12 @@ func (f Filter) query() (ledger.Query, error) {
 		}
 	}
 	var err error
-	if q.Since, err = ReadTime("since", f.Since); err != nil {
+	now := time.Now().UTC()
+	if q.Since, err = ReadTime("since", f.Since, now); err != nil {
 		return q, err
 	}
-	q.Until, err = ReadTime("until", f.Until)
+	q.Until, err = ReadTime("until", f.Until, now)
 	return q, err
-}
-
-// ReadTime reads a time in RFC 3339, or a duration back from now. An empty text is
-// the zero time. The error names the parameter.
-func ReadTime(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if ago, err := time.ParseDuration(text); err == nil {
-		return time.Now().Add(-ago.Abs()), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return at, badRequest("%s: %q is neither a time such as 2026-01-31T12:00:00Z nor a duration such as 3h", name, text)
-	}
-	return at, nil
 }
 
 func readLimit(values url.Values) (int, error) {

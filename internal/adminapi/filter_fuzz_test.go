@@ -17,6 +17,7 @@ func FuzzAdminQuery(f *testing.F) {
 	for _, query := range []string{
 		"", "state=dead&type=ApiDeposit&limit=500", "status=Success&order_id=a%20b&record_id=1&route=webhook&cursor=00ff",
 		"since=3h&until=2026-01-31T12:00:00Z", "since=-9223372036854775808ns", "until=0000-01-01T00:00:00Z", "since=9999-12-31T23:59:59%2B23:59",
+		"since=2026-11-29T12:00:00+02:00&until=2026-11-29", "since=1d&until=yesterday", "since=106751d23h&until=1dd", "since=today&until=2026-11-29 12:00",
 		"limit=0", "limit=501", "limit=%2B1", "limit=1&limit=2", "state=none", "state=dead&state=held", "colour=red", "state=%zz", ";", "a;b=c",
 	} {
 		f.Add(query)

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -39,9 +41,13 @@ var eventFilters = []struct{ name, usage string }{
 	{"order_id", "Order id, as the app knows it"},
 	{"record_id", "Record id"},
 	{"route", "Name of the route"},
-	{"since", "Received since then: a time such as 2026-01-31T12:00:00Z, or so long ago, such as 3h"},
+	{"since", "Received since then: " + adminapi.TimeForms + zoneNote},
 	{"until", "Received until then: likewise"},
 }
+
+// zoneNote names the zone of times that name none, which is the one of the times that
+// commands print.
+const zoneNote = " (without a zone: in this machine's)"
 
 func flagName(filter string) string { return strings.ReplaceAll(filter, "_", "-") }
 
@@ -51,15 +57,26 @@ func addEventFilters(cmd *cobra.Command) {
 	}
 }
 
-// givenFilter is the filter that stands on the command line.
-func givenFilter(fl caddycmd.Flags) adminapi.Filter {
+// givenFilter is the filter that stands on the command line. Its times are exact: what
+// is meant in this machine's zone need not be in Caddy's.
+func givenFilter(fl caddycmd.Flags) (adminapi.Filter, error) {
 	var given adminapi.Filter
 	fields := given.Fields()
 	for _, f := range eventFilters {
 		*fields[f.name] = fl.String(flagName(f.name))
 	}
 	given.Status = strings.ToLower(given.Status) // as the ledger's keys have it
-	return given
+	now := time.Now()
+	for _, name := range []string{"since", "until"} {
+		at, err := adminapi.ReadTime("--"+name, *fields[name], now)
+		if err != nil {
+			return given, subcommand.Fail(exitUsage, "%w", err)
+		}
+		if !at.IsZero() {
+			*fields[name] = at.UTC().Format(time.RFC3339Nano)
+		}
+	}
+	return given, nil
 }
 
 func listEventsCommand() *cobra.Command {
@@ -72,7 +89,8 @@ the last column. Filters add up.`,
 	}
 	addEventFilters(cmd)
 	return listCommand(cmd, "events", func(fl caddycmd.Flags) (url.Values, error) {
-		return givenFilter(fl).Values(), noAccount(fl)
+		given, err := givenFilter(fl)
+		return given.Values(), errors.Join(err, noAccount(fl))
 	}, printEvents)
 }
 

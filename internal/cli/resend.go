@@ -30,7 +30,7 @@ already is acknowledged and not handed over again.
 CCPayment is asked for one hour after the other, at most thirty days of them.`,
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.Flags().String("since", "", "A time such as 2026-01-31T12:00:00Z, or so long ago, such as 3h")
+	cmd.Flags().String("since", "", "Since then: "+adminapi.TimeForms+zoneNote)
 	cmd.Flags().String("type", "", "Only webhooks of this type, such as ApiDeposit")
 	cmd.Flags().Bool("all", false, "Also webhooks that were acknowledged")
 	cmd.Flags().Bool("json", false, `Print {"resent":n}`)
@@ -43,7 +43,7 @@ func (c Config) resend(fl caddycmd.Flags) error {
 		return err
 	}
 	now := time.Now()
-	since, err := adminapi.ReadTime("--since", fl.String("since"))
+	since, err := adminapi.ReadTime("--since", fl.String("since"), now)
 	switch {
 	case err != nil:
 		return subcommand.Fail(exitUsage, "%w", err)

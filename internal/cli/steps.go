@@ -33,7 +33,10 @@ send the record again.`,
 		if err := noAccount(fl); err != nil {
 			return err
 		}
-		filter := givenFilter(fl)
+		filter, err := givenFilter(fl)
+		if err != nil {
+			return err
+		}
 		if fl.NArg() == 0 {
 			return replayAll(admin, fl, filter)
 		}
