@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
@@ -60,6 +61,7 @@ type App struct {
 	mu       sync.Mutex
 	routes   map[string]string             // the configuration of each route name
 	handlers []*Webhook                    // one for each route
+	servers  []*caddyhttp.Server           // that have a handler of ours
 	accounts map[string]*gateway.Account   // each account that was asked for
 	sessions map[string]*checkout.Sessions // of each account that makes orders
 
@@ -169,6 +171,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.warnUnconfigured(l)
+	a.warnTryFiles()
 	watching, stop := context.WithCancel(context.Background())
 	a.unwatch = stop
 	go a.secrets.Run(watching)
@@ -258,7 +261,11 @@ func appOf(ctx caddy.Context) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("getting ccpayment app: %v", err)
 	}
-	return module.(*App), nil
+	app := module.(*App)
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		app.addServer(server)
+	}
+	return app, nil
 }
 
 // sessionsOf returns the checkout sessions of an account, which all its handlers

@@ -186,6 +186,9 @@ func checkLedger(fl caddycmd.Flags) finding {
 	return finding{part, true, text}
 }
 
+// tryFiles is the usual reason why a site does not know the path that it has.
+const tryFiles = " (a try_files in the site takes it, unless each stands in a `handle` of its own)"
+
 // checkWebhook pings the webhook's URL as CCPayment's console does.
 func checkWebhook(ctx context.Context, account *ccpayment.V2, url string) finding {
 	const part = "Webhook"
@@ -202,9 +205,9 @@ func checkWebhook(ctx context.Context, account *ccpayment.V2, url string) findin
 	case answer.Status == http.StatusForbidden:
 		return finding{part, false, "answers 403: allow_ips does not let this machine in, or something in front of Caddy refuses"}
 	case answer.Status != http.StatusOK:
-		return finding{part, false, fmt.Sprintf("answers %d %.80s: is it the path of ccpayment_webhook?", answer.Status, strings.TrimSpace(answer.Body))}
+		return finding{part, false, fmt.Sprintf("answers %d %.80s: is it the path of ccpayment_webhook?"+tryFiles, answer.Status, strings.TrimSpace(answer.Body))}
 	case err != nil || said.Msg != "Success":
-		return finding{part, false, fmt.Sprintf(`answers %.80q instead of {"msg":"Success"}: it is not the path of ccpayment_webhook`, answer.Body)}
+		return finding{part, false, fmt.Sprintf(`answers %.80q instead of {"msg":"Success"}: it is not the path of ccpayment_webhook`+tryFiles, answer.Body)}
 	default:
 		return finding{part, true, "answers as CCPayment expects"}
 	}
