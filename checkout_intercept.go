@@ -1,9 +1,7 @@
 package ccpayment
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -22,14 +20,14 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 		return next.ServeHTTP(w, r)
 	}
 	ours := w.Header().Clone()
-	iw := &interceptor{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, status: h.Intercept.Status}
+	iw := checkout.NewCapture(w, h.Intercept.Status)
 	failed := next.ServeHTTP(iw, r)
-	if !iw.captured {
+	if !iw.Captured() {
 		return failed
 	}
 	request, err := h.fromResponse(iw, r)
 	if failed == nil && errors.Is(err, checkout.ErrNoRequest) {
-		return iw.passOn()
+		return iw.PassOn()
 	}
 	// Headers that the site had set before stay; the app's headers and trailers go, but
 	// for those that are about the page behind the response.
@@ -38,7 +36,7 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	if failed != nil {
 		return failed
 	}
-	for name, values := range iw.header {
+	for name, values := range iw.Response() {
 		if isKept(name) {
 			w.Header()[name] = values
 		}
@@ -68,94 +66,15 @@ func isKept(name string) bool {
 	return strings.HasPrefix(name, "Access-Control-")
 }
 
-// interceptor is a response writer that passes an app's response on as it comes, and
-// captures one that may ask for a checkout.
-type interceptor struct {
-	*caddyhttp.ResponseWriterWrapper
-	status int // the status that asks for a checkout
-
-	decided  bool
-	captured bool
-	header   http.Header // of a captured response
-	body     bytes.Buffer
-	flushed  bool // the app did, while the response was captured
-}
-
-// WriteHeader decides whether the response is captured.
-func (w *interceptor) WriteHeader(status int) {
-	if w.decided {
-		return
-	}
-	if status >= 100 && status < 200 {
-		w.ResponseWriterWrapper.WriteHeader(status)
-		return
-	}
-	w.decided = true
-	if w.captured = status == w.status && checkout.MayAsk(w.Header()); w.captured {
-		w.header = w.Header().Clone()
-		return
-	}
-	w.ResponseWriterWrapper.WriteHeader(status)
-}
-
-func (w *interceptor) Write(p []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	if w.captured && len(p) > checkout.LargestRequest-w.body.Len() {
-		if err := w.passOn(); err != nil {
-			return 0, err
-		}
-	}
-	if !w.captured {
-		return w.ResponseWriterWrapper.Write(p)
-	}
-	return w.body.Write(p)
-}
-
-// ReadFrom lets the system copy large responses that are passed on.
-func (w *interceptor) ReadFrom(r io.Reader) (int64, error) {
-	w.WriteHeader(http.StatusOK)
-	if !w.captured {
-		return w.ResponseWriterWrapper.ReadFrom(r)
-	}
-	return io.Copy(struct{ io.Writer }{w}, r)
-}
-
-// FlushError flushes a response that is passed on.
-func (w *interceptor) FlushError() error {
-	w.WriteHeader(http.StatusOK)
-	if w.captured {
-		w.flushed = true
-		return nil
-	}
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// passOn sends what was captured of a response that turned out to ask for no checkout.
-// What the app writes from then on passes.
-func (w *interceptor) passOn() error {
-	w.captured = false
-	trailers := w.Header().Clone()
-	clear(w.Header())
-	maps.Copy(w.Header(), w.header)
-	w.ResponseWriterWrapper.WriteHeader(w.status)
-	_, err := w.ResponseWriter.Write(w.body.Bytes())
-	w.body = bytes.Buffer{}
-	maps.Copy(w.Header(), trailers)
-	if err != nil || !w.flushed {
-		return err
-	}
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
 // fromResponse reads the checkout request in an app's captured response. The error is
 // [checkout.ErrNoRequest] where the response asks for no checkout.
-func (h *Checkout) fromResponse(w *interceptor, r *http.Request) (checkout.Request, error) {
-	request, err := checkout.FromResponse(w.header, w.body.Bytes(), h.paths)
+func (h *Checkout) fromResponse(w *checkout.Capture, r *http.Request) (checkout.Request, error) {
+	request, err := checkout.FromResponse(w.Response(), w.Body(), h.paths)
 	var notJSON *checkout.NotJSONError
 	if errors.As(err, &notJSON) {
 		h.warned.Do(func() {
 			h.logger.Warn("a response that says it is JSON is not, and was passed on to the buyer: does the app write something in front of it?",
-				zap.String("begins", notJSON.Begins), zap.Int("status", w.status), zap.String("path", r.URL.Path))
+				zap.String("begins", notJSON.Begins), zap.Int("status", h.Intercept.Status), zap.String("path", r.URL.Path))
 		})
 	}
 	return request, err

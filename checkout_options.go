@@ -125,21 +125,6 @@ func readLinkSecrets(repl *caddy.Replacer, texts []string) ([]string, error) {
 	return list, err
 }
 
-// checkBuyerPrice checks the amount that a buyer named against the bounds.
-func (h *Checkout) checkBuyerPrice(text string) error {
-	fiat := checkout.IsFiat(h.fixed.Currency)
-	price, err := checkout.ParsePrice(text, fiat)
-	least, _ := checkout.ParsePrice(h.min, fiat)
-	most, _ := checkout.ParsePrice(h.max, fiat)
-	if err == nil && (price.LessThan(least) || price.GreaterThan(most)) {
-		err = fmt.Errorf("%s is out of these bounds", price)
-	}
-	if err != nil {
-		return fmt.Errorf("name an amount from %s to %s: %w", h.min, h.max, err)
-	}
-	return nil
-}
-
 // checkFixed checks the order's options as far as they are known at load.
 func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 	fiat := checkout.IsFiat(h.fixed.Currency)
@@ -149,10 +134,9 @@ func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 		}
 	}
 	if h.BuyerPrice != nil {
-		least, errMin := checkout.ParsePrice(h.min, fiat)
-		most, errMax := checkout.ParsePrice(h.max, fiat)
-		if h.BuyerPrice.Field == "" || errMin != nil || errMax != nil || most.LessThan(least) {
-			return errors.Join(errors.New("buyer_price takes a field's name, a smallest and a largest amount, both more than zero"), errMin, errMax)
+		var err error
+		if h.bounds, err = checkout.ParseBounds(h.BuyerPrice.Field, h.min, h.max, fiat); err != nil {
+			return err
 		}
 	}
 	if h.fixed.Chain == "" && h.fixed.Coin != "" || h.fixed.Chain != "" && h.fixed.Coin == "" {
@@ -169,7 +153,7 @@ func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 		if err != nil {
 			return fmt.Errorf("%s: %v", name, err)
 		}
-		if err := checkTarget(name, link); err != nil {
+		if err := checkout.CheckTarget(name, link); err != nil {
 			return err
 		}
 		if !strings.Contains(link, "{") {
@@ -192,21 +176,6 @@ func (h *Checkout) checkOrderID() error {
 	}
 	_, err := h.account.GatewayOrderID(id)
 	return err
-}
-
-// checkTarget refuses a redirect target whose host a buyer could choose.
-func checkTarget(name, link string) error {
-	if link == "" {
-		return nil
-	}
-	host, _, _ := strings.Cut(strings.NewReplacer("{http.request.scheme}", "https", "{scheme}", "https",
-		"{http.request.host}", "host", "{host}", "host", "{http.request.hostport}", "host", "{hostport}", "host").Replace(link), "?")
-	scheme, rest, ok := strings.Cut(host, "://")
-	authority, _, _ := strings.Cut(rest, "/")
-	if !ok || scheme != "http" && scheme != "https" || authority == "" || strings.ContainsAny(authority, "{}@\\") {
-		return fmt.Errorf("%s: %q must be an http or https address whose host is fixed or {host}", name, link)
-	}
-	return nil
 }
 
 // resolveResponse resolves the options of methods, limits and responses.

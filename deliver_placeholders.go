@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 )
 
 // isForeignHandler reports whether a handler is not one of Caddy's own, by its name.
@@ -44,7 +45,7 @@ func isSent(name string) bool {
 		"Webhook-Id", "Webhook-Timestamp", "Webhook-Signature", forwardedFor, forwardedProto, forwardedHost:
 		return true
 	default:
-		return isOurHeader(name)
+		return relay.IsHeader(name)
 	}
 }
 

@@ -111,9 +111,10 @@ type Checkout struct {
 	paths       map[string]string // gjson paths of the fields in an app's response
 	fixed       checkout.Request  // what is known at load
 	min, max    string
+	bounds      checkout.Bounds
 	limits      *checkout.Limits
 	warned      rate.Sometimes // that a response is not JSON
-	warnLimit   sync.Once // that it may count many clients as one
+	warnLimit   sync.Once      // that it may count many clients as one
 	logger      *zap.Logger
 }
 
@@ -207,7 +208,7 @@ func (h *Checkout) fromConfig(r *http.Request) (checkout.Request, error) {
 	if h.BuyerPrice != nil {
 		r.Body = http.MaxBytesReader(nil, r.Body, checkout.LargestRequest)
 		price := strings.TrimSpace(r.FormValue(h.BuyerPrice.Field))
-		if err := h.checkBuyerPrice(price); err != nil {
+		if err := h.bounds.Check(price); err != nil {
 			return request, badAmount(err)
 		}
 		request.Price = price

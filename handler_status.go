@@ -2,11 +2,7 @@ package ccpayment
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +32,7 @@ type Status struct {
 	// Default: only pages of the site itself.
 	CORS []string `json:"cors,omitempty"`
 
-	origins []string // of CORS, with placeholders replaced
+	origins checkout.Origins
 	tokens  checkout.Tokens
 	orders  checkout.StatusReader
 }
@@ -60,7 +56,11 @@ func (h *Status) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.resolveOrigins(repl); err != nil {
+	texts, err := placeholder.RequiredList(repl, "cors", h.CORS)
+	if err != nil {
+		return err
+	}
+	if h.origins, err = checkout.ParseOrigins(texts); err != nil {
 		return err
 	}
 	account, err := app.account(name)
@@ -78,69 +78,11 @@ func (h *Status) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// resolveOrigins checks the origins.
-func (h *Status) resolveOrigins(repl *caddy.Replacer) error {
-	h.origins = nil
-	for _, text := range h.CORS {
-		origin, err := placeholder.Required(repl, "cors", text)
-		if err != nil {
-			return err
-		}
-		origin = strings.ToLower(origin)
-		if origin != anyOrigin && !isOrigin(origin) {
-			return fmt.Errorf("cors: %q is no origin as browsers send it, such as https://shop.example: no path, and a port only where it is not the scheme's own", origin)
-		}
-		h.origins = append(h.origins, origin)
-	}
-	return nil
-}
-
-const anyOrigin = "*"
-
-func isOrigin(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && u.Host != "" && text == u.Scheme+"://"+u.Host &&
-		(u.Scheme != "https" || u.Port() != "443") && (u.Scheme != "http" || u.Port() != "80")
-}
-
-// allowOrigin lets the request's page read the response if its origin is allowed.
-func (h *Status) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
-	if len(h.origins) == 0 {
-		return false
-	}
-	header, origin := w.Header(), r.Header.Get("Origin")
-	header.Add("Vary", "Origin")
-	switch {
-	case origin == "":
-		return false
-	case slices.Contains(h.origins, strings.ToLower(origin)):
-		header.Set("Access-Control-Allow-Origin", origin)
-		header.Set("Access-Control-Allow-Credentials", "true") // for scripts that send cookies everywhere: none is read
-	case slices.Contains(h.origins, anyOrigin):
-		header.Set("Access-Control-Allow-Origin", anyOrigin)
-	default:
-		return false
-	}
-	header.Set("Access-Control-Expose-Headers", "Retry-After")
-	return true
-}
-
-// preflight answers a browser that asks whether a page may send its request.
-func preflight(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Access-Control-Allow-Methods", "GET, HEAD")
-	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
-		header.Set("Access-Control-Allow-Headers", asked)
-	}
-	header.Set("Access-Control-Max-Age", "7200")
-	w.WriteHeader(http.StatusNoContent)
-}
-
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Status) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	w.Header().Set("Cache-Control", "no-store")
-	if h.allowOrigin(w, r) && r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
-		preflight(w, r)
+	if h.origins.Allow(w.Header(), r) && checkout.IsPreflight(r) {
+		checkout.Preflight(w, r)
 		return nil
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -1,29 +1,13 @@
 package ccpayment
 
 import (
-	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 )
-
-// headerPrefix begins the names of the headers that tell the app what was
-// verified. A client must never be able to send one.
-const headerPrefix = "Ccpayment"
-
-// isOurHeader reports whether an app may take the name for one of ours. Any
-// character after the prefix that is not alphanumeric counts: CGI and its successors
-// turn a dash into an underscore, and some turn every such character into one.
-func isOurHeader(name string) bool {
-	n := len(headerPrefix)
-	return len(name) > n && strings.EqualFold(name[:n], headerPrefix) && !isAlphanumeric(name[n])
-}
-
-func isAlphanumeric(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-}
 
 // headerGuard removes client-sent Ccpayment headers from every request of a
 // server. It is a matcher of the server's first route, which every request passes
@@ -80,36 +64,8 @@ func isGuard(matcher any) bool {
 // MatchWithError removes the headers from the request, and the trailers once its body
 // is read.
 func (g headerGuard) MatchWithError(r *http.Request) (bool, error) {
-	removeOurs(r.Header)
-	if r.Trailer != nil {
-		removeOurs(r.Trailer)
-		r.Body = &guardedBody{ReadCloser: r.Body, trailer: r.Trailer}
-	}
+	relay.RemoveHeaders(r)
 	return g.matches, nil
-}
-
-func removeOurs(header http.Header) {
-	for name := range header {
-		if isOurHeader(name) {
-			delete(header, name)
-		}
-	}
-}
-
-// guardedBody removes trailers when they are there: once the body has been
-// read, and not only those that were announced. Without any announced, net/http
-// shows handlers no trailers at all.
-type guardedBody struct {
-	io.ReadCloser
-	trailer http.Header
-}
-
-func (b *guardedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		removeOurs(b.trailer)
-	}
-	return n, err
 }
 
 var _ caddyhttp.RequestMatcherWithError = headerGuard{}

@@ -2,7 +2,6 @@ package ccpayment
 
 import (
 	"context"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -34,69 +33,21 @@ func (ledgerCollector) Describe(out chan<- *prometheus.Desc) {
 // two ledgers may be open with routes of the same name: their events add up. A
 // ledger that cannot be read is left out, so that the other metrics are served.
 func (ledgerCollector) Collect(out chan<- prometheus.Metric) {
-	c := census{events: make(map[string]*tally), oldest: make(map[string]time.Duration)}
+	c := operator.NewCensus()
 	for _, l := range openLedgers() {
-		c.add(l)
+		c.Add(context.Background(), l.Ledger, l.Routes())
 	}
-	for route, events := range c.events {
+	for route, events := range c.Events {
 		for state := ledger.Received; state <= ledger.Discarded; state++ {
 			out <- prometheus.MustNewConstMetric(eventsDesc, prometheus.GaugeValue, float64(events[state]), route, state.String())
 		}
 	}
-	for route, age := range c.oldest {
+	for route, age := range c.Oldest {
 		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, age.Seconds(), route)
 	}
-	if c.sized {
-		out <- prometheus.MustNewConstMetric(bytesDesc, prometheus.GaugeValue, float64(c.bytes))
+	if c.Sized {
+		out <- prometheus.MustNewConstMetric(bytesDesc, prometheus.GaugeValue, float64(c.Bytes))
 	}
-}
-
-// census counts the events of all open ledgers, by route.
-type census struct {
-	events map[string]*tally
-	oldest map[string]time.Duration
-	bytes  int64
-	sized  bool
-}
-
-type tally [ledger.Discarded + 1]uint64
-
-func (c *census) add(l *reload.Shared) {
-	ctx := context.Background()
-	counts, err := l.Counts(ctx)
-	if err != nil {
-		return
-	}
-	pending := make(map[string]bool)
-	for _, route := range l.Routes() { // a route without events has none in each state
-		pending[route] = false
-	}
-	for _, n := range counts {
-		if n.State <= ledger.Discarded {
-			c.of(n.Route)[n.State] += n.N
-		}
-		pending[n.Route] = pending[n.Route] || n.State.Pending()
-	}
-	for route, some := range pending {
-		c.of(route)
-		since, ok := operator.OldestPending(ctx, l.Ledger, route)
-		switch {
-		case ok:
-			c.oldest[route] = max(c.oldest[route], time.Since(since))
-		case !some:
-			c.oldest[route] = max(c.oldest[route], 0)
-		} // else the route has no background delivery: the gateway's retries are the retries
-	}
-	if size, err := l.Size(); err == nil {
-		c.bytes, c.sized = c.bytes+size, true
-	}
-}
-
-func (c *census) of(route string) *tally {
-	if c.events[route] == nil {
-		c.events[route] = new(tally)
-	}
-	return c.events[route]
 }
 
 // openLedgers returns the open ledgers of this process, which may be closed at any

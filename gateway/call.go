@@ -32,7 +32,7 @@ func (o OpenOptions) Do(ctx context.Context, endpoint string, request *http.Requ
 		connections = *o.HTTP // a copy: what others use may follow redirects
 	}
 	connections.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, err := connections.Do(request.WithContext(ctx))
+	response, err := connections.Do(request.WithContext(ctx)) //nolint:gosec // the driver says where
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		call.Code = "timeout"

@@ -3,6 +3,7 @@ package checkout
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,4 +75,14 @@ func (l *Limits) forget(now time.Time) {
 	if len(l.clients) >= mostClients {
 		clear(l.clients)
 	}
+}
+
+// ClientOf returns what counts as one client: an address, and for IPv6 the /64 network,
+// because one client has many addresses in it.
+func ClientOf(ip netip.Addr) string {
+	if ip = ip.Unmap().WithZone(""); ip.Is6() {
+		network, _ := ip.Prefix(64)
+		return network.String()
+	}
+	return ip.String()
 }

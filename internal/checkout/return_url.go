@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -55,4 +56,19 @@ func isNamed(pair, name string) bool {
 		key = decoded
 	}
 	return key == name || strings.HasPrefix(key, name+"[")
+}
+
+// CheckTarget refuses a redirect target whose host a buyer could choose.
+func CheckTarget(name, link string) error {
+	if link == "" {
+		return nil
+	}
+	host, _, _ := strings.Cut(strings.NewReplacer("{http.request.scheme}", "https", "{scheme}", "https",
+		"{http.request.host}", "host", "{host}", "host", "{http.request.hostport}", "host", "{hostport}", "host").Replace(link), "?")
+	scheme, rest, ok := strings.Cut(host, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	if !ok || scheme != "http" && scheme != "https" || authority == "" || strings.ContainsAny(authority, "{}@\\") {
+		return fmt.Errorf("%s: %q must be an http or https address whose host is fixed or {host}", name, link)
+	}
+	return nil
 }
