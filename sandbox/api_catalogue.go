@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -18,10 +19,10 @@ var catalogueEndpoints = map[string]handler{
 	"getChainList":     chainList,
 }
 
-func coinList(*call) (any, error) {
+func coinList(c *call) (any, error) {
 	list := make([]object, 0, len(coins))
 	for i := range coins {
-		list = append(list, coins[i].info())
+		list = append(list, c.info(&coins[i]))
 	}
 	return object{"coins": list}, nil
 }
@@ -31,23 +32,24 @@ func oneCoinInfo(c *call) (any, error) {
 	if err := c.broken(); err != nil {
 		return nil, err
 	}
-	return object{"coin": wanted.info()}, nil
+	return object{"coin": c.info(wanted)}, nil
 }
 
-func (c *coin) info() object {
+// info is a coin as getCoinList and getCoin answer it.
+func (c *call) info(of *coin) object {
 	networks := object{}
-	for _, n := range c.networks {
+	for _, n := range of.networks {
 		networks[n.chain.symbol] = object{
 			"chain": n.chain.symbol, "chainFullName": n.chain.name, "contract": n.contract,
-			"precision": n.precision, "canDeposit": c.takesDeposits() && !n.chain.halted(),
-			"canWithdraw": c.paysOut() && !n.chain.halted(), "minimumDepositAmount": "0",
+			"precision": n.precision, "canDeposit": of.takesDeposits() && !n.chain.halted(),
+			"canWithdraw": of.paysOut() && !n.chain.halted(), "minimumDepositAmount": "0",
 			"minimumWithdrawAmount": n.minWithdraw, "maximumWithdrawAmount": n.maxWithdraw,
-			"isSupportMemo": n.chain.memo,
+			"isSupportMemo": n.chain.memo, "protocol": cmp.Or(n.chain.protocol, n.chain.symbol),
 		}
 	}
 	return object{
-		"coinId": c.id, "symbol": c.symbol, "coinFullName": c.name, "status": c.status,
-		"logoUrl": resources + "token/icon/" + strings.ToLower(c.symbol) + ".png", "networks": networks,
+		"coinId": of.id, "symbol": of.symbol, "coinFullName": of.name, "status": of.status, "price": c.st.price(of),
+		"logoUrl": resources + "token/icon/" + strings.ToLower(of.symbol) + ".png", "networks": networks,
 	}
 }
 
@@ -82,7 +84,7 @@ func fiatList(*call) (any, error) {
 }
 
 // swappable reports whether a coin takes part in swaps.
-func (c *coin) swappable() bool { return c.status == coinNormal && c.symbol != "TETH" }
+func (c *coin) swappable() bool { return c.status == coinNormal && c.usd.IsPositive() }
 
 func swapCoinList(*call) (any, error) {
 	list := make([]object, 0, len(coins))

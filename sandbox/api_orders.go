@@ -29,6 +29,9 @@ func createDepositOrder(c *call) (any, error) {
 	if err := acceptsDeposit(o.coin, o.network); err != nil {
 		return nil, err
 	}
+	if !c.st.converts(o, o.coin) {
+		return nil, refuse(codeCoinPrice, "fiatId: %s has no price, so an order is priced in it and not in fiat", o.coin.symbol)
+	}
 	if err := c.st.add(o); err != nil {
 		return nil, err
 	}
@@ -72,7 +75,7 @@ func depositOrderInfo(c *call) (any, error) {
 		"amountToPay": o.amount, "coinId": o.coin.id, "coinSymbol": o.coin.inRecords(),
 		"chain": o.network.chain.symbol, "toAddress": o.address.text, "toMemo": o.address.memo,
 		"rate": c.st.rateOf(o, o.coin, o.createdAt), "createAt": o.createdAt.Unix(), "expiredAt": o.expiresAt.Unix(),
-		"checkoutUrl": o.url, "paidList": paid,
+		"checkoutUrl": o.url, "buyerEmail": o.buyer, "paidList": paid,
 	}
 	if o.fiat != nil {
 		data["fiatId"], data["fiatSymbol"] = o.fiat.id, o.fiat.symbol
@@ -83,7 +86,7 @@ func depositOrderInfo(c *call) (any, error) {
 func createInvoice(c *call) (any, error) {
 	o := newOrder(c, invoiceLifetime)
 	o.invoice = true
-	if c.has("priceFiatId") == c.has("priceCoinId") {
+	if c.hasNumber("priceFiatId") == c.hasNumber("priceCoinId") {
 		c.reject(codeInvalid, "pass either priceFiatId or priceCoinId, and not both")
 	}
 	o.fiat, o.priceCoin = c.fiat("priceFiatId"), c.optionalCoin("priceCoinId")
@@ -122,7 +125,7 @@ func invoiceInfo(c *call) (any, error) {
 	}
 	data := object{
 		"orderId": o.id, "createAt": o.createdAt.Unix(), "product": o.product, "price": o.price,
-		"priceSymbol": o.symbol(), "invoiceUrl": o.url, "expiredAt": o.expiresAt.Unix(),
+		"priceSymbol": o.symbol(), "invoiceUrl": o.url, "buyerEmail": o.buyer, "expiredAt": o.expiresAt.Unix(),
 		"totalPaidValue": o.totalPaidValue(), "paidList": paid,
 	}
 	if o.fiat != nil {

@@ -16,7 +16,7 @@ var webhookEndpoints = map[string]handler{"webhook/resend": resend}
 // with retries of its own.
 func resend(c *call) (any, error) {
 	records := c.ids("recordIds", maxResend)
-	c.require("startTimestamp")
+	c.requireNumber("startTimestamp")
 	from, to := c.optionalTime("startTimestamp"), c.optionalTime("endTimestamp")
 	result := c.oneOf("webhookResult", "Failed", "AllResult")
 	kind := c.oneOf("transactionType",

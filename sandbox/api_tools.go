@@ -54,12 +54,16 @@ func withdrawFee(c *call) (any, error) {
 	if err := c.broken(); err != nil {
 		return nil, err
 	}
-	return object{"fee": object{
-		"coinId": of.id, "coinSymbol": of.inRecords(), "amount": c.st.networkFee(of, n),
-	}}, nil
+	return object{
+		"fee":                 object{"coinId": of.id, "coinSymbol": of.inRecords(), "amount": c.st.networkFee(of, n)},
+		"networkFeeInquiryID": c.st.recordID(c.now),
+	}, nil
 }
 
 // networkFee is what a withdrawal costs at present, in the coin withdrawn.
 func (st *state) networkFee(c *coin, n *network) decimal.Decimal {
+	if !st.price(c).IsPositive() {
+		return decimal.Zero
+	}
 	return n.chain.feeUSD.DivRound(st.price(c), 30).RoundCeil(int32(min(n.precision, feeDecimals)))
 }

@@ -27,7 +27,7 @@ type coin struct {
 	name     string
 	status   string
 	networks []network
-	usd      decimal.Decimal // the price at the start; state.prices has today's
+	usd      decimal.Decimal // the price at the start, zero of test coins; state.prices has today's
 }
 
 // network is a coin on one chain.
@@ -48,6 +48,7 @@ type chain struct {
 	confirmations int
 	memo          bool
 	status        string
+	protocol      string          // of its tokens; empty: there are none, and the symbol stands for it
 	native        int64           // id of the coin that pays its fees
 	feeUSD        decimal.Decimal // what a withdrawal costs
 }
@@ -144,7 +145,7 @@ func fiatByID(id int64) *fiat {
 // coin reads a required coin id; an unknown one is 13000. The coin returned is
 // nil only if broken says so too.
 func (p *params) coin(name string) *coin {
-	if !p.require(name) {
+	if !p.requireNumber(name) {
 		return nil
 	}
 	return p.optionalCoin(name)

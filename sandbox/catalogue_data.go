@@ -7,19 +7,19 @@ func number(text string) decimal.Decimal { return decimal.RequireFromString(text
 var chains = []chain{
 	{
 		symbol: "ETH", name: "Ethereum", family: familyEVM, explorer: "https://etherscan.io/",
-		confirmations: 12, status: "Normal", native: 1161, feeUSD: number("1.8"),
+		confirmations: 12, status: "Normal", protocol: "ERC20", native: 1161, feeUSD: number("1.8"),
 	},
 	{
 		symbol: "BSC", name: "Binance Smart Chain", family: familyEVM, explorer: "https://bscscan.com/",
-		confirmations: 15, status: "Normal", native: 1839, feeUSD: number("0.2"),
+		confirmations: 15, status: "Normal", protocol: "BEP20", native: 1839, feeUSD: number("0.2"),
 	},
 	{
 		symbol: "POLYGON", name: "Polygon", family: familyEVM, explorer: "https://polygonscan.com/",
-		confirmations: 50, status: "Normal", native: 1329, feeUSD: number("0.02"),
+		confirmations: 50, status: "Normal", protocol: "ERC20", native: 1329, feeUSD: number("0.02"),
 	},
 	{
 		symbol: "TRX", name: "Tron", family: "TRX", explorer: "https://tronscan.org/#/",
-		confirmations: 19, status: "Normal", native: 1482, feeUSD: number("1"),
+		confirmations: 19, status: "Normal", protocol: "TRC20", native: 1482, feeUSD: number("1"),
 	},
 	{
 		symbol: "BTC", name: "Bitcoin", family: "BTC", explorer: "https://mempool.space/",
@@ -36,6 +36,11 @@ var chains = []chain{
 	{
 		symbol: "XLM", name: "Stellar", family: "XLM", explorer: "https://stellarchain.io/",
 		confirmations: 1, memo: true, status: "Maintenance", native: 1150, feeUSD: number("0.01"),
+	},
+	// The chain of the test coin, on which nothing is worth anything.
+	{
+		symbol: "ETH_SEPOLIA", name: "Ethereum Sepolia", family: familyEVM, explorer: "https://sepolia.etherscan.io/",
+		confirmations: 12, status: "Normal", protocol: "ERC20", native: 1891, feeUSD: number("0"),
 	},
 }
 
@@ -101,11 +106,8 @@ var coins = []coin{
 		},
 	},
 	{
-		id: 1891, symbol: "TETH", name: "Test Ether", status: coinNormal, usd: number("0.01"),
-		networks: []network{
-			on("POLYGON", "0x7ceb23fd6bc0add59e62ac25578270cff1b9f619", 18, "0.001", "0"),
-			on("ETH", "11155111", 18, "0.001", "0"),
-		},
+		id: 1891, symbol: "TETH", name: "Test Ether", status: coinNormal, usd: number("0"),
+		networks: []network{on("ETH_SEPOLIA", "11155111", 18, "0.001", "0")},
 	},
 	// Two coins of one symbol, as the live list has them.
 	{

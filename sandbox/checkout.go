@@ -103,9 +103,16 @@ func (s *Sandbox) ChooseCoin(token string, coinID int64, onChain string) (Checko
 	if err := acceptsDeposit(c, n); err != nil {
 		return Checkout{}, err
 	}
+	if !s.st.converts(o, c) {
+		return Checkout{}, errNoPrice(c, o)
+	}
 	s.st.choose(o, c, n)
 	s.st.rateOf(o, c, s.now())
 	return s.view(o), nil
+}
+
+func errNoPrice(c *coin, o *order) error {
+	return fmt.Errorf("coin: an order priced in %s cannot be paid in %s, for test coins have no price", o.symbol(), c.symbol)
 }
 
 // The ways to pay that a hosted page offers.
@@ -243,7 +250,7 @@ func (s *Sandbox) choices(o *order, now time.Time) []CheckoutChoice {
 	list := make([]CheckoutChoice, 0, 2*len(coins))
 	for i := range coins {
 		for j := range coins[i].networks {
-			if c, n := &coins[i], &coins[i].networks[j]; acceptsDeposit(c, n) == nil {
+			if c, n := &coins[i], &coins[i].networks[j]; acceptsDeposit(c, n) == nil && s.st.converts(o, c) {
 				list = append(list, s.choice(o, c, n, now))
 			}
 		}

@@ -22,6 +22,7 @@ const (
 	codeMerchantUnknown = 12001
 	codeCoin            = 13000
 	codeChain           = 13001
+	codeCoinPrice       = 13002
 	codeCoinHalted      = 13005
 	codeBalance         = 14000
 	codeWithdrawHalted  = 14004

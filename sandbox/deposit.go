@@ -159,7 +159,8 @@ func (s *Sandbox) announce(d *deposit) {
 	s.notify(n)
 }
 
-// message is the "msg" of a deposit's webhook. It has no amount.
+// message is the "msg" of a deposit's webhook. It has an amount only where the
+// pages' example has one, which is a user's deposit.
 func (d *deposit) message(status string) object {
 	msg := object{
 		"recordId": d.recordID, "coinId": d.coin.id, "coinSymbol": d.coin.inRecords(),
@@ -169,7 +170,7 @@ func (d *deposit) message(status string) object {
 	case kindOrder:
 		msg["orderId"] = d.order.id
 	case kindUser:
-		msg["userId"] = d.user
+		msg["userId"], msg["amount"] = d.user, d.amount
 	default:
 		msg["referenceId"] = d.reference
 	}

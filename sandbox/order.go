@@ -59,6 +59,12 @@ func (st *state) unitUSD(o *order) decimal.Decimal {
 	return st.price(o.priceCoin)
 }
 
+// converts reports whether a coin can pay what the order's price says: it is the
+// price's own, or both have a price. Test coins have none.
+func (st *state) converts(o *order, c *coin) bool {
+	return o.priceCoin == c || st.price(c).IsPositive() && st.unitUSD(o).IsPositive()
+}
+
 // currentRate is the worth of one coin in the price's currency for a deposit
 // that arrives at a moment: the rate that was locked, or after expiry today's.
 // It is rounded up, so that an amount that was rounded up never falls short.
@@ -68,6 +74,9 @@ func (st *state) currentRate(o *order, c *coin, arrives time.Time) decimal.Decim
 	}
 	if o.priceCoin == c {
 		return decimal.New(1, 0)
+	}
+	if !st.converts(o, c) {
+		return decimal.Zero
 	}
 	return st.price(c).DivRound(st.unitUSD(o), rateDecimals+12).RoundCeil(rateDecimals)
 }
@@ -152,11 +161,14 @@ func (o *order) totalPaidValue() decimal.Decimal {
 	return sum.Add(decimal.New(8, -18))
 }
 
+// longestProduct is how many characters a product may have, by endpoint.
+var longestProduct = map[string]int{"createAppOrderDepositAddress": 120, "createInvoiceUrl": 128}
+
 // newOrder reads what deposit orders and invoices have in common.
 func newOrder(c *call, lifetime time.Duration) *order {
 	o := &order{
 		id:        c.id("orderId"),
-		product:   c.optional("product", 120),
+		product:   c.optional("product", longestProduct[c.endpoint]),
 		buyer:     c.email("buyerEmail"),
 		returnURL: c.link("returnUrl"),
 		closeURL:  c.link("closeUrl"),

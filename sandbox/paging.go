@@ -14,6 +14,7 @@ import (
 const (
 	pageSize   = 20
 	maxIDs     = 100
+	maxPage    = 100
 	maxRange   = 92 * 24 * time.Hour // three months
 	cursorSize = 16
 )
@@ -44,11 +45,18 @@ func (c *call) span() span {
 	return r
 }
 
-// page answers with the next 20 of what matches, newest first, and the nextId
-// that continues behind them. The nextId is bound to the query: with other
-// parameters it is refused.
+// page answers with a page of the usual size.
 func page[T any](
 	c *call, newestFirst iter.Seq[T], recordID func(T) string, show func(T) object,
+) (any, error) {
+	return pageOf(c, pageSize, newestFirst, recordID, show)
+}
+
+// pageOf answers with the next of what matches, newest first, and the nextId
+// that continues behind them. The nextId is bound to the query: with other
+// parameters it is refused.
+func pageOf[T any](
+	c *call, size int, newestFirst iter.Seq[T], recordID func(T) string, show func(T) object,
 ) (any, error) {
 	query := c.fingerprint()
 	after := ""
@@ -66,7 +74,7 @@ func page[T any](
 			skipping = recordID(one) != after
 			continue
 		}
-		if len(records) == pageSize {
+		if len(records) == size {
 			next = query + last
 			break
 		}
@@ -77,6 +85,21 @@ func page[T any](
 	}
 	return object{"records": records, "nextId": next}, nil
 }
+
+// pageLimit reads limit, how many records a page has; more than 100 is 11010.
+func (c *call) pageLimit() int {
+	limit := c.optionalNumber("limit")
+	if limit > maxPage {
+		c.reject(codeTooMany, "limit: at most %d records at once, got %d", maxPage, limit)
+	}
+	if limit == 0 {
+		return pageSize
+	}
+	return int(limit)
+}
+
+// among reports whether a list that a query names has an id, or names none.
+func among(ids []string, id string) bool { return len(ids) == 0 || slices.Contains(ids, id) }
 
 // fingerprint stands for the endpoint and its parameters but nextId.
 func (c *call) fingerprint() string {

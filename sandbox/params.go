@@ -116,6 +116,20 @@ func (p *params) require(name string) bool {
 	return true
 }
 
+// hasNumber is has for numbers and times, where 0 stands for none.
+func (p *params) hasNumber(name string) bool {
+	return p.has(name) && strings.Trim(string(p.fields[name]), `"`) != "0"
+}
+
+// requireNumber is require for numbers and times.
+func (p *params) requireNumber(name string) bool {
+	if !p.hasNumber(name) {
+		p.reject(codeInvalid, "%s: required", name)
+		return false
+	}
+	return true
+}
+
 // optional reads a text of at most limit characters; "" when it is absent.
 func (p *params) optional(name string, limit int) string {
 	if !p.has(name) {
@@ -193,7 +207,7 @@ func (p *params) either() (recordID, orderID string) {
 // optionalNumber reads a whole number above 0, sent as a JSON number or as a
 // string of digits; 0 when it is absent.
 func (p *params) optionalNumber(name string) int64 {
-	if !p.has(name) {
+	if !p.hasNumber(name) {
 		return 0
 	}
 	n, ok := wholeNumber(strings.Trim(string(p.fields[name]), `"`))
@@ -257,16 +271,16 @@ func parseAmount(text string) (decimal.Decimal, error) {
 	return decimal.NewFromString(text)
 }
 
-// optionalTime reads a Unix time in whole seconds, ten digits; the zero time
-// when it is absent.
+// optionalTime reads a Unix time in whole seconds, ten digits, as a number or a
+// text; the zero time when it is absent.
 func (p *params) optionalTime(name string) time.Time {
-	if !p.has(name) {
+	if !p.hasNumber(name) {
 		return time.Time{}
 	}
-	raw := string(p.fields[name])
+	raw := strings.Trim(string(p.fields[name]), `"`)
 	seconds, err := strconv.ParseInt(raw, 10, 64)
 	if err != nil || len(raw) != 10 {
-		p.reject(codeInvalid, "%s: must be a Unix time in seconds, a number of ten digits", name)
+		p.reject(codeInvalid, "%s: must be a Unix time in seconds, ten digits", name)
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0)

@@ -88,6 +88,9 @@ func (s *Sandbox) start(p Payment) (*deposit, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o != nil && o.invoice && !s.st.converts(o, c) {
+		return nil, errNoPrice(c, o)
+	}
 	if to == nil {
 		s.st.choose(o, c, n)
 		to = o.address
@@ -171,6 +174,9 @@ func usual(p Payment, to *address, o *order) (*coin, *network) {
 	if o != nil && o.coin != nil && (p.Chain == "" || o.network.chain.symbol == p.Chain) {
 		return o.coin, o.network
 	}
+	if o != nil && o.priceCoin != nil && !o.priceCoin.usd.IsPositive() && p.Chain == "" {
+		return o.priceCoin, &o.priceCoin.networks[0]
+	}
 	onChain := p.Chain
 	switch {
 	case onChain == "" && to == nil:
@@ -238,6 +244,8 @@ func (st *state) setAmount(d *deposit, o *order, now time.Time) error {
 	switch {
 	case o.invoice:
 		due = st.toPay(o, due, d.coin, d.network, arrives)
+	case d.coin != o.coin && !(st.price(o.coin).IsPositive() && st.price(d.coin).IsPositive()):
+		return errors.New("amount: name one, for test coins have no price")
 	case d.coin != o.coin:
 		// The wrong coin, to the same worth.
 		due = due.Mul(st.price(o.coin)).DivRound(st.price(d.coin), 30).

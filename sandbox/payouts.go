@@ -92,6 +92,9 @@ func (p *params) payableOf(coinName, amountName string) (*coin, decimal.Decimal)
 
 // worthMoving refuses an amount of under a tenth of a cent with 14005.
 func (st *state) worthMoving(c *coin, amount decimal.Decimal) error {
+	if !st.price(c).IsPositive() {
+		return nil // nobody knows the worth of a test coin
+	}
 	if worth := amount.Mul(st.price(c)); worth.LessThan(leastUSD) {
 		return refuse(codeBelowLimit, "amount: worth %s USD, at least %s are needed", worth, leastUSD)
 	}

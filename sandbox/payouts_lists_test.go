@@ -162,7 +162,7 @@ func TestPayoutListRules(t *testing.T) {
 	} {
 		w.refused(list, `{`+query+`"startAt":1700000000,"endAt":1699999999}`, 11000, "endAt")
 		w.refused(list, `{`+query+`"startAt":1690000000,"endAt":1700000000}`, 11008, "three months")
-		w.refused(list, `{`+query+`"startAt":"1700000000"}`, 11000, "startAt")
+		w.refused(list, `{`+query+`"startAt":"yesterday"}`, 11000, "startAt")
 		w.refused(list, `{`+query+`"endAt":17000}`, 11000, "endAt")
 		w.refused(list, `{`+query+`"nextId":7}`, 11000, "nextId")
 		w.ok(list, `{`+query+`"startAt":1700000000,"endAt":1700000000}`)

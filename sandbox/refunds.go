@@ -51,7 +51,7 @@ func (s *Sandbox) AutoWithdraw(a AutoWithdrawal) (string, error) {
 	if err := s.st.payFor(w, false); err != nil {
 		return "", err
 	}
-	s.st.payouts.withdrawals.enter(s.st, s.now(), w)
+	s.st.enter(s.now(), w)
 	s.progress(w, statusProcessing)
 	return w.recordID, nil
 }
@@ -90,7 +90,7 @@ func (s *Sandbox) RefundRisky(depositID string) (string, error) {
 		return "", err
 	}
 	d.status = statusFailed
-	s.st.payouts.withdrawals.enter(s.st, s.now(), w)
+	s.st.enter(s.now(), w)
 	s.progress(w, statusProcessing)
 	return w.recordID, nil
 }

@@ -24,9 +24,9 @@ func TestAutoWithdrawal(t *testing.T) {
 	}
 	w.Advance(3 * time.Second)
 	w.ok("getAutoWithdrawRecordList", `{"recordIds":["`+id+`"]}`).expect(t, map[string]string{
-		"records.0.recordId": `"` + id + `"`, "records.0.withdrawType": `"Network"`, "records.0.status": `"Success"`,
+		"records.0.recordId": `"` + id + `"`, "records.0.withdrawType": "null", "records.0.fromAddress": "null", "records.0.status": `"Success"`,
 		"records.0.amount": `"40"`, "records.0.toAddress": `"` + tronAddress + `"`, "records.0.chain": `"TRX"`,
-		"records.0.fee.amount": `"0.999901"`, "records.0.orderId": "null", "records.1": "null",
+		"records.0.fee.amount": `"0.999901"`, "records.0.orderId": `"` + id + `"`, "records.0.serviceFee": `"0"`, "records.1": "null",
 	})
 	w.ok("getAutoWithdrawRecordList", `{"chain":"BSC"}`).expect(t, map[string]string{
 		"records.0.recordId": `"` + second + `"`, "records.1": "null",
@@ -71,7 +71,8 @@ func TestRiskRefund(t *testing.T) {
 	w.Advance(3 * time.Second)
 	w.ok("getRiskyRefundRecordList", `{"toAddress":`+from+`,"coinId":1280,"chain":"TRX"}`).expect(t, map[string]string{
 		"records.0.recordId": `"` + refund + `"`, "records.0.amount": `"20"`, "records.0.toAddress": from,
-		"records.0.status": `"Success"`, "records.0.fee.amount": `"0.999901"`, "records.0.serviceFee": `"0.1"`,
+		"records.0.status": `"Success"`, "records.0.fee.amount": `"0.999901"`, "records.0.serviceFee": "null",
+		"records.0.fromDeposit": `[{"recordId":"` + risky + `"}]`, "records.0.orderId": `"` + refund + `"`,
 		"records.1": "null",
 	})
 	w.ok("getRiskyRefundRecordList", `{"toAddress":"`+tronAddress+`"}`).expect(t, map[string]string{"records": "[]"})

@@ -1,7 +1,5 @@
 package sandbox
 
-import "slices"
-
 // recordDecimals is how many decimals most amounts of swap records are written
 // with.
 const recordDecimals = 24
@@ -49,8 +47,7 @@ func (c *call) swapRecords(wanted func(*swap) bool) (any, error) {
 	}
 	return page(c, newest(c.st.payouts.swaps.list, func(w *swap) bool {
 		return wanted(w) && (in == nil || w.coinIn == in) && (out == nil || w.coinOut == out) &&
-			(len(recordIDs) == 0 || slices.Contains(recordIDs, w.recordID)) &&
-			(len(orderIDs) == 0 || slices.Contains(orderIDs, w.orderID)) && during.holds(w.createdAt)
+			among(recordIDs, w.recordID) && among(orderIDs, w.orderID) && during.holds(w.createdAt)
 	}), (*swap).id, (*swap).show)
 }
 

@@ -100,6 +100,7 @@ func userDeposit(c *call) (any, error) {
 // userDeposits serves getUserDepositRecordList.
 func userDeposits(c *call) (any, error) {
 	user, of, on, during := c.wallet("userId"), c.optionalCoin("coinId"), c.optionalChain("chain"), c.span()
+	to := c.optional("toAddress", 128)
 	if err := c.broken(); err != nil {
 		return nil, err
 	}
@@ -107,6 +108,6 @@ func userDeposits(c *call) (any, error) {
 		return nil, err
 	}
 	return page(c, newest(c.st.deposits, func(d *deposit) bool {
-		return d.kind == kindUser && d.user == user && d.matches(of, on, during)
+		return d.kind == kindUser && d.user == user && d.matches(of, on, during) && d.wentTo(to)
 	}), (*deposit).id, (*deposit).record)
 }

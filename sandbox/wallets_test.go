@@ -132,6 +132,8 @@ func TestTransferRules(t *testing.T) {
 	w.gives(appID, usdt, "50")
 	w.ok("swap", `{"orderId":"tip-1","coinIdIn":1280,"amountIn":"10","coinIdOut":1482}`)
 	w.ok("applyAppWithdrawToNetwork", changed(toTron, "orderId", `"tip-1"`))
-	w.refused("getUserTransferRecordList", `{}`, 11000, "fromUserId")
+	if n := w.ok("getUserTransferRecordList", `{}`).len("records"); n == 0 {
+		t.Error("without a user there are no transfers")
+	}
 	w.refused("getUserTransferRecordList", `{"fromUserId":"user-8"}`, 11015, "user-8")
 }

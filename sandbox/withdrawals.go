@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"strings"
+	"time"
 
 	"github.com/shopspring/decimal"
 )
@@ -36,6 +37,7 @@ type withdrawal struct {
 	amount    decimal.Decimal
 	fee       decimal.Decimal // of the network, in the same coin
 	taken     decimal.Decimal // what the balance paid, and gets back on failure
+	usd       decimal.Decimal // the coin's price when it was made
 	status    string
 	notifyURL string
 	refunds   *deposit // of risk refunds
@@ -72,6 +74,7 @@ func (c *call) toNetwork(w *withdrawal, feeOnTop bool) (any, error) {
 	w.orderID, w.notifyURL = c.id("orderId"), c.link("notifyUrl")
 	w.coin, w.network = c.network()
 	w.address, w.memo = c.text("address", 128), c.optional("memo", 64)
+	c.optional("networkFeeInquiryID", 128) // the fee does not move between a question and its use
 	if w.network != nil {
 		w.amount = c.payable("amount", w.network.precision)
 	}
@@ -87,13 +90,19 @@ func (c *call) toNetwork(w *withdrawal, feeOnTop bool) (any, error) {
 	if err := c.st.payFor(w, feeOnTop); err != nil {
 		return nil, err
 	}
-	c.st.payouts.withdrawals.enter(c.st, c.now, w)
+	c.st.enter(c.now, w)
 	first := statusProcessing
 	if c.st.payouts.approval {
 		first = statusWaiting
 	}
 	c.s.progress(w, first)
 	return object{"recordId": w.recordID}, nil
+}
+
+// enter keeps a withdrawal.
+func (st *state) enter(now time.Time, w *withdrawal) {
+	w.usd = st.price(w.coin)
+	st.payouts.withdrawals.enter(st, now, w)
 }
 
 // toCwallet carries out a withdrawal to a Cwallet user. It is done at once,
@@ -123,7 +132,7 @@ func (c *call) toCwallet(w *withdrawal) (any, error) {
 		return nil, err
 	}
 	w.taken = w.amount
-	c.st.payouts.withdrawals.enter(c.st, c.now, w)
+	c.st.enter(c.now, w)
 	return object{"recordId": w.recordID}, nil
 }
 
