@@ -319,3 +319,24 @@ func TestInvoiceWithoutAPrice(t *testing.T) {
 	front.alters(nil)
 	wantMoney(t, "with its price", s.notify(http.StatusOK, record, "order-1", "Success", false), paid)
 }
+
+// TestCase31_AmountOfAWebhook: a user's deposit has an amount in its webhook. What is
+// credited is the record's, whatever the webhook says.
+func TestCase31_AmountOfAWebhook(t *testing.T) {
+	s, _ := newAlteredShop(t, "")
+	user, err := s.c.UserDepositAddress(t.Context(), client.UserAddressRequest{UserID: "user-1", Chain: "TRX"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := s.arrive(sandbox.Payment{Address: user.Address, Amount: decimal.New(5, 0)})
+	s.deliver(delivery{body: `{"type":"UserDeposit","msg":{"recordId":"` + record +
+		`","userId":"user-1","coinId":1280,"coinSymbol":"USDT","amount":"5000","status":"Success","isFlaggedAsRisky":false}}`}).wants(t, http.StatusOK)
+	calls := s.app.received()
+	if len(calls) != 1 {
+		t.Fatalf("the app was called %d times", len(calls))
+	}
+	wantMoney(t, "a user's deposit", calls[0].header, map[string]string{"Confirmed": "true", "Credit": "true"})
+	if amount := calls[0].header.Get("Ccpayment-Amount"); amount != "5" {
+		t.Errorf("%s is to be credited, want 5", amount)
+	}
+}
