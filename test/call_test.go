@@ -56,7 +56,7 @@ func TestCallCommands(t *testing.T) {
 
 	s.golden("doctor", "doctor", "--webhook", s.hook)
 	stdout, _ = s.ask(3, "doctor", "--webhook", s.hook+"/elsewhere")
-	wantIn(t, stdout, "WRONG", "not the path of ccpayment_webhook")
+	wantIn(t, stdout, "WRONG", "not the path of ccpayment_webhook", "a try_files in the site takes it") // case 24
 	if err := s.box.SetFaults(sandbox.Fault{Endpoint: "getFiatList", Code: 12002}); err != nil {
 		t.Fatal(err)
 	}

@@ -264,6 +264,36 @@ func TestEventCommands(t *testing.T) {
 	wantIn(t, stderr, "knows no event nonsense", "events list")
 }
 
+// Case 27: commands and the endpoint understand times as people and queries write them,
+// and name the zone where they do not.
+func TestCase27_TimesOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	s := newCLIShop(t)
+	id := s.pay("order-1", sandbox.Payment{}, "delivered")
+	for _, since := range []string{"2026-01-31T12:00:00+02:00", "2026-01-31 12:00", "2026-01-31", "1d", "1d12h", "yesterday"} {
+		for flag, want := range map[string]bool{"--since": true, "--until": false} {
+			stdout, _ := s.ask(0, "events", "list", flag, since)
+			if strings.Contains(stdout, id) != want {
+				t.Errorf("%s %s lists\n%s", flag, since, stdout)
+			}
+		}
+		stdout, _ := s.ask(0, "events", "replay", "--dry-run", "--state", "delivered", "--status", "success", "--since", since)
+		wantIn(t, stdout, "1 would be replayed")
+		query := "status=success&since=" + strings.ReplaceAll(since, " ", "%20") // but not the plus
+		if got := s.event(query); got.ID != id {
+			t.Errorf("%s is answered with %+v", query, got)
+		}
+	}
+	for _, command := range [][]string{{"events", "list"}, {"events", "replay"}} {
+		_, stderr := s.ask(2, append(command, "--since", "soon")...)
+		wantIn(t, stderr, "--since", "yesterday", "what names no zone is in UTC")
+	}
+	_, stderr := s.run(2, "resend", "--since", "soon")
+	wantIn(t, stderr, "--since", "yesterday", "what names no zone is in UTC")
+	stdout, _ := s.run(0, "resend", "--since", "1d")
+	wantIn(t, stdout, "CCPayment sends ")
+}
+
 // TestBackupCommand: the copy is a ledger, is its owner's alone, and never
 // takes another file's place unasked.
 func TestBackupCommand(t *testing.T) {

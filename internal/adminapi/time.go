@@ -37,7 +37,8 @@ func ReadTime(name, text string, now time.Time) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, badRequest("%s: %q is not %s; without a zone it is in %s", name, text, TimeForms, now.Format("MST"))
+	return time.Time{}, badRequest("%s: %q is neither a time such as 2026-01-31T12:00:00Z, a date such as 2026-01-31, today, yesterday, "+
+		"nor so long ago, such as 3h or 2d; what names no zone is in %s", name, text, now.Format("MST"))
 }
 
 // mend puts back what queries and people change in a time: a plus in a query is a

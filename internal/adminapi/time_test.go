@@ -37,7 +37,7 @@ func TestCase27_Times(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"tomorrow", "d", "-1d", "1d1d", "99999999d", "1d-3h", "2026-13-01", "2026-11-29T12:00:00 0200", "2026-11-29T", "12:00"} {
-		if got, err := ReadTime("since", text, now); err == nil || !strings.Contains(err.Error(), "since: ") || !strings.Contains(err.Error(), "it is in CET") {
+		if got, err := ReadTime("since", text, now); err == nil || !strings.Contains(err.Error(), "since: ") || !strings.Contains(err.Error(), "zone is in CET") {
 			t.Errorf("%q is %s, %v", text, got, err)
 		}
 	}
@@ -57,7 +57,7 @@ func TestCase27_QueriesAreInUTC(t *testing.T) {
 	if err != nil || q.Since.UTC() != time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC) || q.Until.UTC() != time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC) {
 		t.Errorf("from %s until %s, %v", q.Since, q.Until, err)
 	}
-	if _, err := readFilter(url.Values{"since": {"soon"}}); err == nil || !strings.Contains(err.Error(), "it is in UTC") {
+	if _, err := readFilter(url.Values{"since": {"soon"}}); err == nil || !strings.Contains(err.Error(), "zone is in UTC") {
 		t.Error(err)
 	}
 }
