@@ -121,6 +121,32 @@ func TestCase02_RotateUnderLoad(t *testing.T) {
 	}
 }
 
+// TestCase02_Reload: the grace of a replaced secret goes on in a configuration that is
+// loaded meanwhile, also where the file changed right before; file_grace 0 ends it.
+func TestCase02_Reload(t *testing.T) {
+	file := newSecretFile(t, "secret-1")
+	with := func(options string) setup {
+		return setup{global: adminOn, account: file.account(options), webhook: "account shop", site: rotatedSite}
+	}
+	s := start(t, with(""))
+	file.write("secret-2")
+	s.awaitGeneration(2)
+	s.load(with("api_timeout 9s"))
+	s.deliver(delivery{secret: "secret-1", body: deposit("r1", "Success")}).wants(t, http.StatusOK)
+	s.deliver(delivery{secret: "secret-2", body: deposit("r2", "Success")}).wants(t, http.StatusOK)
+
+	file.write("secret-3")
+	s.load(with("api_timeout 8s"))
+	for i, secret := range []string{"secret-1", "secret-2", "secret-3"} {
+		s.deliver(delivery{secret: secret, body: deposit("r3"+strconv.Itoa(i), "Success")}).wants(t, http.StatusOK)
+	}
+	s.deliver(delivery{secret: "secret-0", body: deposit("forged", "Success")}).wants(t, http.StatusUnauthorized)
+
+	s.load(with("file_grace 0"))
+	s.deliver(delivery{secret: "secret-2", body: deposit("r4", "Success")}).wants(t, http.StatusUnauthorized)
+	s.deliver(delivery{secret: "secret-3", body: deposit("r5", "Success")}).wants(t, http.StatusOK)
+}
+
 // TestCase02_NoGrace: with file_grace 0 a leaked secret ends with its file.
 func TestCase02_NoGrace(t *testing.T) {
 	file := newSecretFile(t, "secret-1")

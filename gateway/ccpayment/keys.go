@@ -78,26 +78,7 @@ func (v *V2) Rotate(c Config) error {
 	if err != nil {
 		return err
 	}
-	old, now := v.keys.Load(), v.options.Now()
-	for _, p := range old.graced {
-		if !p.ended(now) {
-			next.graced = append(next.graced, p)
-		}
-	}
-	if v.options.Grace > 0 {
-		until := now.Add(v.options.Grace)
-		replaced := append([]previousHMAC{{secret: old.secret, key: old.current}}, old.previous...)
-		for _, p := range replaced {
-			if next.verifiesWith(p.secret) || p.ended(now) {
-				continue
-			}
-			if p.until.IsZero() || p.until.After(until) {
-				p.until = until
-			}
-			next.graced = append(next.graced, p)
-		}
-	}
-	v.keys.Store(next)
+	v.rotate(next)
 	return nil
 }
 

@@ -92,7 +92,10 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v, nil
+	if o.Watch == nil {
+		return v, nil
+	}
+	return v, v.follow(rotationOf(c.AppID, m.watched()))
 }
 
 // watched are the texts that name files which hold secrets or keys.

@@ -41,6 +41,8 @@ type V2 struct {
 	reads   *reads
 	symbols *symbols
 	info    gateway.Info
+	// rotation is nil where no secret is in a file.
+	rotation *rotation
 }
 
 // New returns an account. It makes no API call.
