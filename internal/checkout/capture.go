@@ -8,7 +8,7 @@ import (
 )
 
 // Capture is a response writer that passes an app's response on as it comes, and
-// captures one that may ask for a
+// captures one that may ask for a checkout.
 type Capture struct {
 	http.ResponseWriter
 	status int // the status that asks for a checkout
@@ -36,6 +36,14 @@ func (w *Capture) Body() []byte { return w.body.Bytes() }
 
 // Unwrap is for [http.ResponseController].
 func (w *Capture) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Push implements [http.Pusher], for Caddy's push.
+func (w *Capture) Push(target string, options *http.PushOptions) error {
+	if pusher, ok := w.ResponseWriter.(http.Pusher); ok {
+		return pusher.Push(target, options)
+	}
+	return http.ErrNotSupported
+}
 
 // WriteHeader decides whether the response is captured.
 func (w *Capture) WriteHeader(status int) {
@@ -86,7 +94,7 @@ func (w *Capture) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// PassOn sends what was captured of a response that turned out to ask for no
+// PassOn sends what was captured of a response that turned out to ask for no checkout.
 // What the app writes from then on passes.
 func (w *Capture) PassOn() error {
 	w.captured = false

@@ -16,7 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// MayAsk reports whether a response with these headers may ask for a
+// MayAsk reports whether a response with these headers may ask for a checkout.
 func MayAsk(header http.Header) bool {
 	contentType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	isJSON := contentType == "application/json" || strings.HasSuffix(contentType, "+json")
