@@ -15,6 +15,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
@@ -28,14 +29,7 @@ func script(t *testing.T, name string, env ...string) string {
 	if strings.HasSuffix(name, ".php") {
 		command, args = "php", append([]string{"-S", addr}, args...)
 	}
-	path, err := exec.LookPath(command)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing, and CI has to have it", command)
-		}
-		t.Skipf("%s is missing here; CI installs it", command)
-	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(needs.Command(t, command), args...)
 	cmd.Env = append(os.Environ(), append(env, "APP_ID="+appID, "APP_SECRET="+secret, "PORT="+port(addr))...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
@@ -58,11 +59,7 @@ func TestCase19_Reserialised(t *testing.T) {
 			t.Errorf("%s lacks %q", got.body, want)
 		}
 	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("node is missing")
-	}
-	again := exec.Command(node, "-e", `process.stdout.write(JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8"))))`)
+	again := exec.Command(needs.Command(t, "node"), "-e", `process.stdout.write(JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8"))))`)
 	again.Stdin = strings.NewReader(string(got.body))
 	if out, err := again.Output(); err != nil || string(out) != string(got.body) {
 		t.Errorf("JavaScript makes %s of %s: %v", out, got.body, err)

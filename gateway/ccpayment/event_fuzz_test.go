@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson/strictjsontest"
 )
 
 // FuzzReadEvent: what is read of a webhook is what encoding/json reads; a key
@@ -58,25 +59,25 @@ func FuzzReadEvent(f *testing.F) {
 			checkFlat(t, g, body, outer, got)
 			return
 		}
-		if want := jsonText(outer["type"]); want == "" || got.Type != want || got.Ping != (want == ActivationType) {
+		if want := strictjsontest.Text(outer["type"]); want == "" || got.Type != want || got.Ping != (want == ActivationType) {
 			t.Fatalf("type %q of %q, want %q", got.Type, body, want)
 		}
 		var msg map[string]json.RawMessage
 		_ = json.Unmarshal(outer["msg"], &msg) // of what is no object nothing is read
-		if again := countMembers(outer["msg"], "recordId", "orderId", "status", "isFlaggedAsRisky", "coinId"); again > 1 {
+		if again := strictjsontest.Count(outer["msg"], "recordId", "orderId", "status", "isFlaggedAsRisky", "coinId"); again > 1 {
 			t.Fatalf("%q has a key %d times", body, again)
 		}
 		for name, have := range map[string]string{
 			"orderId": got.OrderID, "referenceId": got.ReferenceID, "userId": got.UserID, "status": got.Status, "coinId": got.CoinID,
 		} {
-			if want := jsonText(msg[name]); have != want {
+			if want := strictjsontest.Text(msg[name]); have != want {
 				t.Fatalf("%s is %q, want %q, in %q", name, have, want, body)
 			}
 		}
 		if want, ok := map[string]string{"true": "true", "false": "false"}[string(msg["isFlaggedAsRisky"])]; ok != (got.Risk != "unknown") || ok && want != string(got.Risk) {
 			t.Fatalf("risky is %q in %q", got.Risk, body)
 		}
-		if record := jsonText(msg["recordId"]); got.RecordID != record || (record == "") != (got.Digest != "") {
+		if record := strictjsontest.Text(msg["recordId"]); got.RecordID != record || (record == "") != (got.Digest != "") {
 			t.Fatalf("record %q, digest %q, want %q, in %q", got.RecordID, got.Digest, record, body)
 		}
 		if again, err := g.Read(bytes.Clone(body)); err != nil || again != got {
@@ -97,13 +98,13 @@ func FuzzReadEvent(f *testing.F) {
 // as its like with them.
 func checkFlat(t *testing.T, g *V2, body []byte, outer map[string]json.RawMessage, got gateway.Notice) {
 	t.Helper()
-	if jsonText(outer["address"]) == "" || jsonText(outer["riskAt"]) == "" || countMembers(body, "chainId", "address", "riskAt") > 1 {
+	if strictjsontest.Text(outer["address"]) == "" || strictjsontest.Text(outer["riskAt"]) == "" || strictjsontest.Count(body, "chainId", "address", "riskAt") > 1 {
 		t.Fatalf("%q is no webhook about a risky address", body)
 	}
 	if got.Digest == "" || got != (gateway.Notice{Type: RiskyAddressType, Risk: "unknown", Digest: got.Digest}) {
 		t.Fatalf("%q is %+v", body, got)
 	}
-	if countMembers(body, "recordId", "orderId", "referenceId", "userId", "coinId", "status", "isFlaggedAsRisky") > 0 {
+	if strictjsontest.Count(body, "recordId", "orderId", "referenceId", "userId", "coinId", "status", "isFlaggedAsRisky") > 0 {
 		return // which are read of msg, and not of this
 	}
 	wrapped := slices.Concat([]byte(`{"type":"RiskyAddress","msg":`), body, []byte(`}`))
@@ -113,42 +114,6 @@ func checkFlat(t *testing.T, g *V2, body []byte, outer map[string]json.RawMessag
 	if again, err := g.Read(wrapped); err != nil || again != got {
 		t.Fatalf("%q is %+v, and with its envelope %+v: %v", body, got, again, err)
 	}
-}
-
-// jsonText is a text or a number as the pipeline takes it: a text that has an
-// escape which is no character stays as it was written, so that two such stay
-// apart.
-func jsonText(value json.RawMessage) string {
-	if len(value) == 0 || value[0] != '"' && value[0] != '-' && (value[0] < '0' || value[0] > '9') {
-		return ""
-	}
-	var text string
-	if value[0] != '"' || json.Unmarshal(value, &text) != nil || strings.ContainsRune(text, utf8.RuneError) {
-		return string(value)
-	}
-	return text
-}
-
-// countMembers returns how often the one of the names that stands there most
-// often stands in an object.
-func countMembers(object json.RawMessage, names ...string) int {
-	times := make(map[string]int)
-	decoder := json.NewDecoder(bytes.NewReader(object))
-	if first, err := decoder.Token(); err != nil || first != json.Delim('{') {
-		return 0
-	}
-	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil || decoder.Decode(new(json.RawMessage)) != nil {
-			return 0
-		}
-		times[name.(string)]++
-	}
-	most := 0
-	for _, name := range names {
-		most = max(most, times[name])
-	}
-	return most
 }
 
 // respelt returns the same JSON without white space and with more of it.

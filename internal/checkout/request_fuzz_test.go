@@ -1,13 +1,14 @@
 package checkout
 
 import (
-	"bytes"
 	"encoding/json"
 	"math/big"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson/strictjsontest"
 )
 
 // FuzzOffer: what is read of an app's answer under the fields' own names is
@@ -55,14 +56,14 @@ func FuzzOffer(f *testing.F) {
 			"order_id": r.OrderID, "price": r.Price, "currency": r.Currency, "coin": r.Coin, "chain": r.Chain, "product": r.Product,
 			"buyer_email": r.BuyerEmail, "return_url": r.ReturnURL, "close_url": r.CloseURL,
 		} {
-			if want := jsonText(object[name]); have != want {
+			if want := strictjsontest.Text(object[name]); have != want {
 				t.Fatalf("%s is %q, want %q, in %q", name, have, want, body)
 			}
-			if countMembers(body, name) > 1 {
+			if strictjsontest.Count(body, name) > 1 {
 				t.Fatalf("%s stands twice in %q", name, body)
 			}
 		}
-		in := jsonText(object["expires_in"])
+		in := strictjsontest.Text(object["expires_in"])
 		if r.Expires < 0 || r.Expires%time.Second != 0 || (in == "") != (r.Expires == 0) {
 			t.Fatalf("expires_in %q is %s", in, r.Expires)
 		}
@@ -97,40 +98,4 @@ func FuzzPrice(f *testing.F) {
 			}
 		}
 	})
-}
-
-// jsonText is a text or a number as the pipeline takes it: a text that has an
-// escape which is no character stays as it was written, so that two such stay
-// apart.
-func jsonText(value json.RawMessage) string {
-	if len(value) == 0 || value[0] != '"' && value[0] != '-' && (value[0] < '0' || value[0] > '9') {
-		return ""
-	}
-	var text string
-	if value[0] != '"' || json.Unmarshal(value, &text) != nil || strings.ContainsRune(text, utf8.RuneError) {
-		return string(value)
-	}
-	return text
-}
-
-// countMembers returns how often the one of the names that stands there most
-// often stands in an object.
-func countMembers(object json.RawMessage, names ...string) int {
-	times := make(map[string]int)
-	decoder := json.NewDecoder(bytes.NewReader(object))
-	if first, err := decoder.Token(); err != nil || first != json.Delim('{') {
-		return 0
-	}
-	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil || decoder.Decode(new(json.RawMessage)) != nil {
-			return 0
-		}
-		times[name.(string)]++
-	}
-	most := 0
-	for _, name := range names {
-		most = max(most, times[name])
-	}
-	return most
 }
