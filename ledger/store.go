@@ -19,6 +19,12 @@ var (
 	ErrDamaged = errors.New("a value cannot be read")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the ledger is closed")
+	// ErrUnknown: the connection was lost while a step was committed, so that nobody
+	// knows whether it was. It is never to be taken for one that was not.
+	ErrUnknown = errors.New("it is not known whether the step was committed")
+	// ErrNoSession: the process holds no session in a [Cluster], so it can hold no
+	// lease either.
+	ErrNoSession = errors.New("this process's session at the ledger has run out")
 )
 
 // Reader is the half of a [Store] that changes nothing. [Ledger] has it, too, so
@@ -69,7 +75,8 @@ type Store interface {
 
 	// Claim takes the lease on a record for ttl, under an epoch higher than any
 	// before, and returns the record's events. It fails with ErrLeased while another
-	// lease runs, by the store's own clock.
+	// lease runs, by the store's own clock; where processes share the store, with a
+	// [*LeasedError].
 	Claim(ctx context.Context, record Record, ttl time.Duration) (Claim, error)
 
 	// Commit writes the changes durably, all or none, and ends the lease. When
@@ -85,7 +92,8 @@ type Store interface {
 	// Accept runs decide on the event as the store has it, or on nil, and commits
 	// the change that it returns; nil commits nothing. It needs no lease and ends
 	// none: it is how an event is stored while another of its record is being
-	// delivered. The function decide may be run more than once.
+	// delivered. The function decide may be run more than once, and on nil as a guess
+	// although the store has the event: only its last run counts.
 	Accept(ctx context.Context, key Key, decide func(known *Event) *Change) error
 
 	// Bind binds flags to an event of the claim's record, durably, and reports of
@@ -131,4 +139,7 @@ type Summary struct {
 	Attempts int
 	// ReceivedAt is when the event's first webhook arrived.
 	ReceivedAt time.Time
+	// Epoch is that of the claim that last committed the event, where processes share
+	// the store; else, and where it was accepted since, 0.
+	Epoch uint64
 }

@@ -1,0 +1,90 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Cluster is a [Store] that several processes share. Every lease belongs to the
+// session of the process that holds it and ends with it, if not before. A claim
+// counts as overtaken as soon as its session has ended, even where nobody has taken
+// the record yet. Close ends the session.
+type Cluster interface {
+	Store
+
+	// Keep begins this process's session or renews it for [SessionTTL], by the store's
+	// own clock. Until the first Keep, and after the session has run out, Claim and
+	// Take fail with [ErrNoSession].
+	Keep(ctx context.Context, about Session) (News, error)
+
+	// Take leases due events of a route under its session and returns them with all
+	// that an attempt needs: at most limit, the earliest first, at most one of a record
+	// and none of a record that is leased. It stands for Due, Claim and Load.
+	Take(ctx context.Context, route string, ttl time.Duration, limit int) ([]Taken, error)
+
+	// Wake tells the other processes that something has changed. It returns at once,
+	// and what it tells may be lost: whoever needs to know asks every [News.Poll], too.
+	Wake(change Hint)
+
+	// OnWake has f called with what other processes tell. Call it once, before Keep.
+	OnWake(f func(Hint))
+
+	// Spend takes one from a budget that all processes share, which gains one every
+	// interval and holds at most burst. It returns how long to wait until there is one;
+	// 0: it was taken.
+	Spend(ctx context.Context, budget string, every time.Duration, burst int) (wait time.Duration, err error)
+}
+
+// SessionTTL is how long a session lives that is not renewed.
+const SessionTTL = 15 * time.Second
+
+// Session is what a process says of itself to the others.
+type Session struct {
+	// Routes are the routes that it serves.
+	Routes []string
+	// Options is a digest of the options that all processes are to have alike.
+	Options string
+}
+
+// News is what a process learns when it renews its session.
+type News struct {
+	// Session is the id of the session, which is a new one where the last had run out.
+	Session string
+	// Now is the store's clock.
+	Now time.Time
+	// Others are the other sessions that live.
+	Others []Session
+	// Poll is how often to look for what hints do not tell.
+	Poll time.Duration
+}
+
+// Hint names what may have changed.
+type Hint struct {
+	// Routes are those of which an event may be due.
+	Routes []string
+	Orders []OrderID
+}
+
+// Taken is a due event under a lease.
+type Taken struct {
+	Claim Claim
+	Event Event
+	// Err, if set, is why the event cannot be read. The claim holds its record all the
+	// same, and the event's key is one that tells it from others, and no more.
+	Err error
+}
+
+// LeasedError is [ErrLeased] from a store that knows whose the lease is.
+type LeasedError struct {
+	// Epoch is that of the lease.
+	Epoch uint64
+	// Until is when the lease ends unless it is given back before, by the store's
+	// clock.
+	Until time.Time
+}
+
+func (e *LeasedError) Error() string { return fmt.Sprintf("%v (epoch %d)", ErrLeased, e.Epoch) }
+
+// Is makes it [ErrLeased].
+func (e *LeasedError) Is(target error) bool { return target == ErrLeased }
