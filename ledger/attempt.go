@@ -275,7 +275,9 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 		if outcome.State == Delivered {
 			a.ledger.keepUnsaved(a.claim.Record, changes[0])
 		}
-		if a.counted {
+		// The commit that accepted the event counts this attempt, whose number stays also
+		// where the event got another sequence number.
+		if a.Number == 1 && a.Event.CountedBy == a.ledger.process {
 			a.ledger.noteLost(a.Event.Key)
 		}
 		_ = a.ledger.store.Unlock(ctx, a.claim) // the commit's error says more
