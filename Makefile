@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo test crash fuzz lint bench soak release image xcaddy
+.PHONY: build demo test crash worlds fuzz lint bench soak release image xcaddy
 
 # Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
@@ -44,6 +44,13 @@ demo: build
 # the longest begin first.
 test:
 	.ci/test -race -timeout 20m -tags $(TAGS) ./test ./test/crash . ./sandbox ./...
+	$(MAKE) worlds WORLDS=170
+
+# Lets processes that share a ledger live through faults in virtual time, in as many
+# worlds of each of three kinds; WORLD=<seed> go test -run TestWorlds ./ledger shows one.
+WORLDS := 5000
+worlds:
+	WORLDS=$(WORLDS) go test -timeout 2h -count=1 -v -run '^TestWorlds$$' ./ledger
 
 # Runs every fuzz target for FUZZTIME with FUZZPARALLEL workers; FUZZ picks
 # targets by a pattern of their names. The seeds alone are part of `make test`.

@@ -11,6 +11,7 @@ import (
 // acknowledged on any verdict, and must not be on an error. Accept waits for no
 // attempt: an event comes in while others of its record are being delivered.
 func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdict, error) {
+	event.ReceivedAt = l.atStore(event.ReceivedAt)
 	var slot *listener
 	verdict, isNew, accepted := Duplicate, false, event
 	waits := false // the event is one that is delivered sooner or later
@@ -26,7 +27,9 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 			slot = l.reserve(event)
 		}
 		change := &Change{Event: event, Transitions: steps}
-		if isNew && verdict == Accepted && l.countsFirst(event) {
+		// Where processes share the store, only one that delivers the event at once may
+		// count its attempt.
+		if isNew && verdict == Accepted && (slot != nil || l.session == nil) && l.countsFirst(event) {
 			if seq == 0 {
 				seq = l.sequence.next(event)
 			}
@@ -49,6 +52,7 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 		// A copy wakes the dispatcher, too: the commit of an earlier copy may have become
 		// durable after it was reported as failed.
 		l.wake(event.Route)
+		l.tell(Hint{Routes: []string{event.Route}})
 	}
 	return verdict, nil
 }
@@ -84,6 +88,30 @@ func (l *Ledger) admit(event Event, known *Event, ignore string) (Verdict, []Tra
 		due.Cause = "a copy came after the route had changed"
 	}
 	return Accepted, []Transition{due}
+}
+
+// takeLeased begins an attempt at an event that is due and leased already; nil: it is
+// not to be delivered now.
+func (l *Ledger) takeLeased(ctx context.Context, taken Taken, d *Dispatcher) (attempt *Attempt, err error) {
+	key := taken.Event.Key
+	f, mine := l.join(key, true)
+	if !mine {
+		// Whoever is in flight may be waiting for this lease. Its end wakes the dispatcher.
+		l.inFlight(key.Record)
+		return nil, l.store.Unlock(ctx, taken.Claim)
+	}
+	defer func() {
+		if attempt == nil {
+			l.land(f, Duplicate, err)
+		}
+	}()
+	if saved, err := l.saveUnsaved(ctx, taken.Claim); saved || err != nil {
+		return nil, err // a change of the record may be of this event, which is due again if not
+	}
+	if judge(taken.Claim.Events, key, false, d.Rank) == Overtaken {
+		return nil, l.record(ctx, taken.Claim, overtaken(key, l.now()))
+	}
+	return l.newAttempt(taken.Claim, taken.Event, true, f, &d.Plan, d.Rank), nil
 }
 
 // take begins an attempt at an event that is due. It waits for an attempt of the

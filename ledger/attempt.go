@@ -35,6 +35,7 @@ type Attempt struct {
 
 	ledger *Ledger
 	claim  Claim
+	life   context.Context // of the session that has the lease; nil: the store is not shared
 	flight *flight
 	plan   *Plan // nil where the sender's retries are the retries
 	rank   func(status string) int
@@ -54,12 +55,17 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 		Number: event.Attempts + 1, Reason: Initial, Seq: event.Seq, Event: event,
 		ledger: l, claim: claim, flight: f, plan: plan, rank: rank, begun: l.now(),
 	}
+	if l.session != nil {
+		a.life = l.session.mustLive()
+	}
 	// Its first attempt is counted and was not made: else there would be an
 	// outcome, or a note of its loss, as long as the process that counted it lives.
 	untouched := event.State == None || event.State == Delivering && event.Attempts == 1
 	if a.counted = untouched && event.CountedBy == l.process && !l.isLost(event.Key); a.counted {
 		a.Number = 1
 	}
+	// Another process gave it its sequence number without a look at the other events.
+	isNumberedElsewhere := untouched && event.CountedBy != "" && event.CountedBy != l.process
 	switch {
 	case event.NextReason != "":
 		a.Reason = event.NextReason
@@ -69,7 +75,7 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	if !known {
 		a.steps = append(a.steps, Transition{At: event.ReceivedAt, State: Received})
 	}
-	if a.Seq == 0 || a.counted {
+	if a.Seq == 0 || a.counted || isNumberedElsewhere {
 		a.Seq = max(event.Seq, firstSeq(event))
 		for _, other := range claim.Events {
 			if other.Key != event.Key {
@@ -105,7 +111,7 @@ type Sending struct {
 // On an error the attempt has ended: its lease is given up, and those who wait for
 // it get the error.
 func (a *Attempt) Sent(ctx context.Context, s Sending) (carries bool, err error) {
-	a.asked(s.AskedAt)
+	a.asked(a.ledger.atStore(s.AskedAt))
 	a.sent = true
 	if carries, err = a.send(context.WithoutCancel(ctx), s); err != nil {
 		_, _ = a.Finish(ctx, Ending{Failure: err}) // the error of sending says more
@@ -129,6 +135,9 @@ func (a *Attempt) send(ctx context.Context, s Sending) (carries bool, err error)
 		flags = []Flag{*s.Flag}
 	}
 	a.begun = a.ledger.now()
+	if a.life != nil && a.life.Err() != nil {
+		return false, ErrNoSession
+	}
 	var steps []Transition
 	switch {
 	case a.counted && len(flags) == 0:
@@ -160,6 +169,22 @@ func (a *Attempt) asked(at time.Time) {
 
 func (a *Attempt) delivering() Transition {
 	return Transition{At: a.begun, State: Delivering, Attempt: a.Number, Seq: a.Seq}
+}
+
+// Within returns a context that also ends when this process has to take its lease for
+// lost, because it cannot reach the store that it shares with others: what it does for
+// the attempt is to end then, because another process may soon begin the next one.
+func (a *Attempt) Within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	end := func() { cancel(nil) }
+	if a.life == nil {
+		return ctx, end
+	}
+	stop := context.AfterFunc(a.life, func() { cancel(ErrNoSession) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // Ending is how an attempt ended.
@@ -201,9 +226,13 @@ func (a *Attempt) Finish(ctx context.Context, e Ending) (State, error) {
 		e.Failure = errNoCause
 	}
 	if !a.sent {
-		a.asked(e.AskedAt)
+		a.asked(a.ledger.atStore(e.AskedAt))
 	}
-	a.confirmation, a.order = e.Confirmation, e.Order
+	if a.confirmation = e.Confirmation; e.Order != nil {
+		order := *e.Order
+		order.ReadAt = a.ledger.atStore(order.ReadAt)
+		a.order = &order
+	}
 	outcome := Transition{At: a.ledger.now(), State: e.State}
 	var verdict Verdict
 	var shared, err error
@@ -311,6 +340,6 @@ func (a *Attempt) land(verdict Verdict, err error) {
 	a.ended = true
 	a.ledger.land(a.flight, verdict, err)
 	if a.order != nil {
-		a.ledger.notify(a.order.OrderID)
+		a.ledger.changed(a.order.OrderID)
 	}
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -69,7 +70,7 @@ func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) er
 	if err != nil {
 		return fmt.Errorf("saving the checkout: %w", err)
 	}
-	l.notify(order.OrderID)
+	l.changed(order.OrderID)
 	return nil
 }
 
@@ -90,7 +91,7 @@ func (l *Ledger) OrderOf(ctx context.Context, id OrderID) (Order, error) {
 	return order, nil
 }
 
-// Watch returns a channel that is closed when the order has changed, and a
+// Watch returns a channel that is closed when the order may have changed, and a
 // function that ends the watch.
 func (l *Ledger) Watch(id OrderID) (changed <-chan struct{}, stop func()) {
 	ch := make(chan struct{})
@@ -107,7 +108,24 @@ func (l *Ledger) Watch(id OrderID) (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// notify closes the channels of those who watch the order.
+// changed lets all who watch the order know that it has changed.
+func (l *Ledger) changed(id OrderID) {
+	l.notify(id)
+	l.tell(Hint{Orders: []OrderID{id}})
+}
+
+// notifyAll closes all channels: those who watch see for themselves whether their order
+// has changed.
+func (l *Ledger) notifyAll() {
+	l.mu.Lock()
+	ids := slices.Collect(maps.Keys(l.watchers))
+	l.mu.Unlock()
+	for _, id := range ids {
+		l.notify(id)
+	}
+}
+
+// notify closes the channels of those who watch the order in this process.
 func (l *Ledger) notify(id OrderID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

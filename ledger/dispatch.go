@@ -110,13 +110,16 @@ type result struct {
 func (d *dispatch) run(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	begin := func(key Key, fresh *Event) {
+	work := func(key Key, take func(context.Context) (*Attempt, error)) {
 		d.running[key] = true
 		delete(d.aside, key)
+		workers.Go(func() { d.ended <- d.attempt(context.WithoutCancel(ctx), key, take) })
+	}
+	begin := func(key Key, fresh *Event) {
 		if fresh != nil {
 			d.ledger.arrived(d.listener, key)
 		}
-		workers.Go(func() { d.ended <- d.attempt(ctx, key, fresh) })
+		work(key, func(ctx context.Context) (*Attempt, error) { return d.ledger.take(ctx, key, fresh, &d.Dispatcher) })
 	}
 	defer func() {
 		d.ledger.unlisten(d.listener)
@@ -130,7 +133,15 @@ func (d *dispatch) run(ctx context.Context) {
 		}
 	}()
 	for ctx.Err() == nil {
-		d.fill(ctx)
+		if d.ledger.session != nil {
+			for _, taken := range d.takeDue(ctx) {
+				work(taken.Event.Key, func(ctx context.Context) (*Attempt, error) {
+					return d.ledger.takeLeased(ctx, taken, &d.Dispatcher)
+				})
+			}
+		} else {
+			d.fill(ctx)
+		}
 		for len(d.running) < d.width() && len(d.queue) > 0 && d.takeSlot() {
 			key := d.queue[0].Key
 			d.queue = d.queue[1:]
@@ -200,6 +211,47 @@ func (d *dispatch) fill(ctx context.Context) {
 	}
 }
 
+// takeDue takes what is due from a store that several processes share, at most as much
+// as can begin at once, and takes a slot for each.
+func (d *dispatch) takeDue(ctx context.Context) (begin []Taken) {
+	now := d.ledger.now()
+	d.next = now.Add(d.ledger.session.pollEvery())
+	room := 0
+	for room < max(d.Workers/2, 1) && len(d.running)+room < d.width() && d.takeSlot() {
+		room++
+	}
+	if room == 0 {
+		return nil
+	}
+	defer func() {
+		for range room - len(begin) {
+			d.freeSlot()
+		}
+	}()
+	maps.DeleteFunc(d.aside, func(_ Key, until time.Time) bool { return !now.Before(until) })
+	all, err := d.ledger.session.cluster.Take(ctx, d.Route, d.Lease, room)
+	if err != nil {
+		d.fail(err)
+		return nil
+	}
+	for _, taken := range all {
+		_, isAside := d.aside[taken.Event.Key]
+		switch {
+		case isAside: // it keeps its lease, so that the others get their turn
+		case taken.Err != nil:
+			d.setAside(taken.Event.Key, "", taken.Err)
+		case d.running[taken.Event.Key]:
+			_ = d.ledger.store.Unlock(context.WithoutCancel(ctx), taken.Claim) // else it runs out
+		default:
+			begin = append(begin, taken)
+		}
+	}
+	if len(all) == room {
+		d.next = now // there may be more
+	}
+	return begin
+}
+
 // setAside leaves a damaged event alone for a while, so that the others do not
 // wait for one that may never be read again.
 func (d *dispatch) setAside(key Key, eventID string, err error) (until time.Time) {
@@ -228,14 +280,24 @@ func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
 		defer timer.Stop()
 		timeout = timer.C
 	}
-	select {
-	case <-ctx.Done():
-	case <-timeout:
-	case <-d.woken:
-	case fresh = <-d.fresh:
-		ok = true
+	select { // in this order where several are ready, so that equal causes have equal effects
 	case r := <-d.ended:
 		d.note(r)
+	default:
+		select {
+		case fresh = <-d.fresh:
+			ok = true
+		default:
+			select {
+			case <-ctx.Done():
+			case <-timeout:
+			case <-d.woken:
+			case fresh = <-d.fresh:
+				ok = true
+			case r := <-d.ended:
+				d.note(r)
+			}
+		}
 	}
 	for { // whatever else has ended meanwhile
 		select {
@@ -254,7 +316,7 @@ func (d *dispatch) note(r result) {
 	switch {
 	case errors.Is(r.err, ErrDamaged):
 		d.setAside(r.key, r.key.EventID(), r.err)
-	case errors.Is(r.err, ErrInFlight):
+	case errors.Is(r.err, ErrInFlight), errors.Is(r.err, ErrFenced):
 		d.aside[r.key] = d.ledger.now().Add(leasedPause)
 	case r.err != nil:
 		d.fail(r.err)
@@ -277,12 +339,11 @@ func (d *dispatch) fail(err error) {
 	d.notBefore = d.ledger.now().Add(storePause)
 }
 
-// attempt makes one attempt at an event. Fresh is the event where it has just been
-// accepted; nil: it is read.
-func (d *dispatch) attempt(ctx context.Context, key Key, fresh *Event) result {
+// attempt makes one attempt at an event, which take begins.
+func (d *dispatch) attempt(ctx context.Context, key Key, take func(context.Context) (*Attempt, error)) result {
 	r := result{key: key, began: d.ledger.now()}
 	failpoint.Reach("due")
-	attempt, err := d.ledger.take(context.WithoutCancel(ctx), key, fresh, &d.Dispatcher)
+	attempt, err := take(ctx)
 	if err != nil || attempt == nil {
 		r.err = err
 		return r

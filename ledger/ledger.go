@@ -57,6 +57,7 @@ type Ledger struct {
 	Reader
 
 	store    Store
+	session  *session // nil: no other process shares the store
 	clock    *clock
 	sequence sequence
 	// process names this process, among those that the store has served.
@@ -97,12 +98,20 @@ type flight struct {
 }
 
 // New returns the ledger over a store; now is the clock.
+// The times that its callers give it are by that clock, too; where the store is shared
+// the ledger turns them into the store's.
 func New(store Store, now func() time.Time) *Ledger {
-	return &Ledger{
+	l := &Ledger{
 		Reader: store, store: store, clock: &clock{now: now}, process: rand.Text()[:8],
 		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), lost: make(map[Key]bool), listeners: make(map[string][]*listener),
 		watchers: make(map[OrderID][]chan struct{}),
 	}
+	if cluster, ok := store.(Cluster); ok {
+		l.session = &session{cluster: cluster, now: now}
+		l.clock.now = func() time.Time { return l.session.atStore(now()) }
+		cluster.OnWake(l.heard)
+	}
+	return l
 }
 
 func (l *Ledger) now() time.Time { return l.clock.read() }
@@ -116,6 +125,7 @@ func (l *Ledger) now() time.Time { return l.clock.read() }
 // [ErrInFlight]. Any other error is the store's: nothing was recorded, and the
 // webhook must not be acknowledged.
 func (l *Ledger) Begin(ctx context.Context, event Event, opts Options) (Verdict, *Attempt, error) {
+	event.ReceivedAt = l.atStore(event.ReceivedAt)
 	var timeout <-chan time.Time
 	for {
 		f, mine := l.join(event.Key, true)
@@ -191,7 +201,9 @@ func (l *Ledger) decide(ctx context.Context, event Event, opts Options, f *fligh
 func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight) (Verdict, *Attempt, error) {
 	// Others may wait for this decision: it goes on when its own request ends.
 	ctx = context.WithoutCancel(ctx)
-	claim, err := l.claim(ctx, event.Key.Record, opts.Lease)
+	turn, cancel := context.WithTimeout(ctx, opts.Wait)
+	defer cancel()
+	claim, waitedFor, err := l.claimInTurn(turn, event.Key.Record, opts.Lease)
 	if errors.Is(err, ErrLeased) {
 		return 0, nil, ErrInFlight
 	}
@@ -207,6 +219,10 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 			if event, err = l.again(ctx, event); err != nil {
 				return 0, nil, errors.Join(err, l.store.Unlock(ctx, claim))
 			}
+		}
+		if waitedFor > 0 && known.Epoch == waitedFor && known.State == Retrying {
+			// The attempt that was waited for has failed, and copies share its outcome.
+			return 0, nil, errors.Join(&SharedError{event.LastError}, l.store.Unlock(ctx, claim))
 		}
 		return Deliver, l.newAttempt(claim, event, isKnown, f, nil, opts.Rank), nil
 	case Overtaken:
@@ -228,19 +244,33 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 // written before.
 func (l *Ledger) claim(ctx context.Context, record Record, lease time.Duration) (Claim, error) {
 	for {
+		if l.session != nil {
+			if _, err := l.session.living(); err != nil {
+				return Claim{}, err
+			}
+		}
 		claim, err := l.store.Claim(ctx, record, lease)
 		if err != nil {
 			return claim, fmt.Errorf("claiming the record: %w", err)
 		}
-		change, ok := l.unsavedOf(claim.Record)
-		if !ok {
-			return claim, nil
+		if saved, err := l.saveUnsaved(ctx, claim); err != nil || !saved {
+			return claim, err
 		}
-		if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
-			return claim, errors.Join(fmt.Errorf("recording an earlier outcome: %w", err), l.store.Unlock(ctx, claim))
-		}
-		l.saved(claim.Record)
 	}
+}
+
+// saveUnsaved writes the change of a claimed record that could not be written before.
+// If there is one the lease has ended, in any case.
+func (l *Ledger) saveUnsaved(ctx context.Context, claim Claim) (saved bool, err error) {
+	change, ok := l.unsavedOf(claim.Record)
+	if !ok {
+		return false, nil
+	}
+	if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
+		return false, errors.Join(fmt.Errorf("recording an earlier outcome: %w", err), l.store.Unlock(ctx, claim))
+	}
+	l.saved(claim.Record)
+	return true, nil
 }
 
 // again loads the event of which a copy came. Its body and its request are the

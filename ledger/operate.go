@@ -75,8 +75,9 @@ func (l *Ledger) operate(ctx context.Context, key Key, step func(Event) (Transit
 	defer func() {
 		l.land(f, 0, nil)
 		l.wake(key.Route)
+		l.tell(Hint{Routes: []string{key.Route}})
 	}()
-	claim, err := l.claim(ctx, key.Record, operatorLease)
+	claim, _, err := l.claimInTurn(ctx, key.Record, operatorLease)
 	if errors.Is(err, ErrLeased) {
 		return ErrInFlight
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"time"
 )
@@ -46,7 +47,7 @@ func (p Plan) next(e Event, now time.Time, again Again, c *clock) time.Time {
 	if again.Never || !now.Before(last) {
 		return time.Time{}
 	}
-	next := now.Add(max(p.wait(e.Failures), min(again.After, p.Max)))
+	next := now.Add(max(p.wait(e), min(again.After, p.Max)))
 	if next.After(last) {
 		return last
 	}
@@ -57,14 +58,17 @@ func (p Plan) next(e Event, now time.Time, again Again, c *clock) time.Time {
 // any wait was planned by a clock that has been set back since.
 func (p Plan) due(at, now time.Time) bool { return !at.After(now) || at.Sub(now) > p.Max }
 
-// wait is random, up to a bound that doubles with each failure.
-func (p Plan) wait(failures int) time.Duration {
+// wait is up to a bound that doubles with each failure. Where below is a hash of the
+// event and the failure, so that it is the same for whoever asks.
+func (p Plan) wait(e Event) time.Duration {
 	bound := p.First
-	for range failures {
+	for range e.Failures {
 		if bound >= p.Max {
 			break
 		}
 		bound *= 2
 	}
-	return time.Duration(rand.Int64N(int64(max(min(bound, p.Max), 1)))) + 1 //nolint:gosec // nobody gains by guessing a wait
+	id := e.UUID()
+	source := rand.NewPCG(binary.BigEndian.Uint64(id[8:]), uint64(e.Failures)) //nolint:gosec // nobody gains by guessing a wait
+	return time.Duration(rand.New(source).Int64N(int64(max(min(bound, p.Max), 1)))) + 1
 }

@@ -105,28 +105,22 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 	}
 	defer release()
 
-	id := ledger.OrderID{AppID: s.account.Info.AccountID, ID: w.gatewayID}
-	order, err := l.Order(ctx, s.account.OrderIDs(r.OrderID)...)
-	switch isNew := errors.Is(err, ledger.ErrNotFound); {
-	case err != nil && !isNew:
-		return Session{}, Unavailable(err)
-	case !isNew && order.OrderID != id:
-		return Session{}, conflict("taken", "the order's id is taken at "+s.account.Info.Title+" by an order that was made elsewhere")
-	case order.Checkout != nil && order.OwnID != r.OrderID && s.account.IsStandIn(id.ID):
-		return Session{}, conflict("taken", "the order's id is taken at "+s.account.Info.Title+" by another order")
-	}
-	if order.Checkout != nil && order.Account != s.account.Name {
-		return Session{}, conflict("other_account", "the order belongs to another account")
-	}
-	if order.FulfilledBy != "" || settle.State(order.State).Fulfils() {
-		return Session{}, errPaid
-	}
-	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {
-		if g := order.Checkout.Latest(); !asksMore(g, w) && s.isLive(g) {
-			return s.session(order, w, false), nil
+	order, isOpen, err := s.read(ctx, r, w, l)
+	if err == nil && !isOpen && l.IsShared() {
+		unlock, locked := l.Lock(ctx, ledger.Record{AppID: s.account.Info.AccountID, Type: "#checkout", ID: w.gatewayID}, s.account.Budget)
+		if locked != nil {
+			return Session{}, Unavailable(locked)
 		}
+		defer unlock()
+		order, isOpen, err = s.read(ctx, r, w, l) // another process may have made it meanwhile
 	}
-	order.OrderID, order.Account, order.OwnID = id, s.account.Name, r.OrderID
+	if err != nil {
+		return Session{}, err
+	}
+	if isOpen {
+		return s.session(order, w, false), nil
+	}
+	order.OrderID, order.Account, order.OwnID = ledger.OrderID{AppID: s.account.Info.AccountID, ID: w.gatewayID}, s.account.Name, r.OrderID
 	if err := r.Limits.allow(r.Client, s.now()); err != nil {
 		return Session{}, err
 	}
@@ -156,6 +150,32 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 		return Session{}, Unavailable(err)
 	}
 	return s.session(order, w, isNew), nil
+}
+
+// read returns the order as the ledger has it, and whether its checkout session is the
+// one that is asked for.
+func (s *Sessions) read(ctx context.Context, r Request, w wanted, l *ledger.Ledger) (order ledger.Order, isOpen bool, err error) {
+	id := ledger.OrderID{AppID: s.account.Info.AccountID, ID: w.gatewayID}
+	order, err = l.Order(ctx, s.account.OrderIDs(r.OrderID)...)
+	switch isNew := errors.Is(err, ledger.ErrNotFound); {
+	case err != nil && !isNew:
+		return order, false, Unavailable(err)
+	case !isNew && order.OrderID != id:
+		return order, false, conflict("taken", "the order's id is taken at "+s.account.Info.Title+" by an order that was made elsewhere")
+	case order.Checkout != nil && order.OwnID != r.OrderID && s.account.IsStandIn(id.ID):
+		return order, false, conflict("taken", "the order's id is taken at "+s.account.Info.Title+" by another order")
+	}
+	if order.Checkout != nil && order.Account != s.account.Name {
+		return order, false, conflict("other_account", "the order belongs to another account")
+	}
+	if order.FulfilledBy != "" || settle.State(order.State).Fulfils() {
+		return order, false, errPaid
+	}
+	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {
+		g := order.Checkout.Latest()
+		isOpen = !asksMore(g, w) && s.isLive(g)
+	}
+	return order, isOpen, nil
 }
 
 func (s *Sessions) explain(err error) error { return explain(s.account.Info.Title, err) }

@@ -3,6 +3,7 @@ package checkout
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -75,21 +76,29 @@ func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Durati
 
 // read is Read for an order by its id in the ledger.
 func (s StatusReader) read(ctx context.Context, l *ledger.Ledger, id ledger.OrderID, wait time.Duration) (StatusView, error) {
-	changed, stop := l.Watch(id) // before it is read, so that no change is missed
-	defer stop()
-	order, err := l.Order(ctx, id)
-	if err != nil || wait <= 0 || order.FulfilledBy != "" {
-		return Status(order, s.Now()), err
-	}
 	timer := time.NewTimer(min(wait, LongestWait))
 	defer timer.Stop()
-	select {
-	case <-changed:
-		order, err = l.Order(ctx, id)
-	case <-timer.C:
-	case <-s.Ended:
-	case <-ctx.Done():
-		err = ctx.Err()
+	var before *ledger.Order
+	for {
+		changed, stop := l.Watch(id) // before it is read, so that no change is missed
+		order, err := l.Order(ctx, id)
+		hasChanged := before != nil && !reflect.DeepEqual(order, *before)
+		if err != nil || wait <= 0 || order.FulfilledBy != "" || hasChanged {
+			stop()
+			return Status(order, s.Now()), err
+		}
+		before = &order
+		isOver := true
+		select {
+		case <-changed:
+			isOver = false
+		case <-timer.C:
+		case <-s.Ended:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if stop(); isOver {
+			return Status(order, s.Now()), err
+		}
 	}
-	return Status(order, s.Now()), err
 }

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -39,7 +40,9 @@ type Field struct{ Name, Value string }
 // deliver sends the event to the app and reads its response; nil: the app has
 // acknowledged the event.
 func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o *Outcome) *failure {
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	ctx, cancel := attempt.Within(ctx)
+	defer cancel()
+	ctx, cancel = context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
 	m := Message{Event: attempt.Event}
 	if f := o.Finding; f != nil {
@@ -66,6 +69,9 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 	failed := r.judge(m.Event, response, err)
 	if failed != nil && failed.notAck {
 		o.NotAck = beginning(response.Body, m.Header)
+	}
+	if failed != nil && errors.Is(context.Cause(ctx), ledger.ErrNoSession) {
+		return &failure{cause: fmt.Errorf("the call was cut off: %w", ledger.ErrNoSession), unreached: true}
 	}
 	if failed != nil && ctx.Err() != nil {
 		return &failure{cause: fmt.Errorf("no answer within %s", r.Timeout), timedOut: true, unreached: true}

@@ -50,8 +50,9 @@ func (r *Route) Receive(ctx context.Context, n gateway.Notice, e ledger.Event, n
 func (r *Route) notBegun(ctx context.Context, err error) Reply {
 	var unconfirmed *unconfirmedError
 	var failure *failure
+	var shared *ledger.SharedError
 	switch {
-	case errors.As(err, &unconfirmed), errors.As(err, &failure):
+	case errors.As(err, &unconfirmed), errors.As(err, &failure), errors.As(err, &shared):
 		return failed(err, "shared", "shared")
 	case errors.Is(err, ledger.ErrInFlight), ctx.Err() != nil: // or the sender has stopped waiting
 		return later(http.StatusServiceUnavailable, "in_flight", "a copy of this event is being handed over", nil)

@@ -2,21 +2,24 @@ package reload
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // Pruning runs in small commits, so that no event waits long for one.
 const (
 	maintenanceInterval = time.Minute
 	pruneBatch          = 500
+	pruneTurn           = time.Second / 10
 )
 
 // maintain prunes bodies that have outlived the retention time, until the ledger
 // is closed.
 func (s *Shared) maintain(ctx context.Context) {
-	defer close(s.stopped)
 	ticker := time.NewTicker(maintenanceInterval)
 	defer ticker.Stop()
 	for {
@@ -44,6 +47,18 @@ func (s *Shared) retention() time.Duration {
 
 func (s *Shared) prune(ctx context.Context) {
 	retention := s.retention()
+	// One process at a time; another that has it prunes as much.
+	turn, cancel := context.WithTimeout(ctx, pruneTurn)
+	defer cancel()
+	unlock, err := s.Lock(turn, ledger.Record{Type: "#maintenance"}, maintenanceInterval)
+	switch {
+	case errors.Is(err, ledger.ErrLeased), errors.Is(err, ledger.ErrNoSession): // the session may only begin
+		return
+	case err != nil:
+		s.logger.Error("pruning bodies of finished events", zap.Error(err))
+		return
+	}
+	defer unlock()
 	for retention > 0 && ctx.Err() == nil {
 		pruned, err := s.Prune(ctx, s.Before(retention), pruneBatch)
 		if err != nil {
@@ -61,7 +76,7 @@ func (s *Shared) prune(ctx context.Context) {
 // file.
 func (s *Shared) Destruct() error {
 	s.stop()
-	<-s.stopped
+	s.tasks.Wait()
 	err := s.Close()
 	s.logger.Info("closed the ledger", zap.Error(err))
 	return err

@@ -157,14 +157,15 @@ func (h *Handle) open() (*Shared, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Shared{
-		Ledger: ledger.New(store, h.Now), logger: h.Lasting, stop: stop, stopped: make(chan struct{}),
+		Ledger: ledger.New(store, h.Now), logger: h.Lasting, stop: stop,
 		holders: make(map[*Handle]bool),
 	}
 	s.OnClockSet(func(by time.Duration) {
 		s.logger.Warn("the machine's clock was set: no event waits longer for it or is given up earlier, "+
 			"but while it is wrong, webhooks seem to be signed at a wrong time and CCPayment refuses what we ask", zap.Duration("by", by))
 	})
-	go s.maintain(ctx)
+	s.tasks.Go(func() { s.maintain(ctx) })
+	s.tasks.Go(func() { s.Share(ctx, s.session, s.sessionFailed) })
 	return s, nil
 }
 
@@ -172,9 +173,9 @@ func (h *Handle) open() (*Shared, error) {
 // background delivery of one configuration.
 type Shared struct {
 	*ledger.Ledger
-	logger  *zap.Logger
-	stop    context.CancelFunc
-	stopped chan struct{}
+	logger *zap.Logger
+	stop   context.CancelFunc
+	tasks  sync.WaitGroup
 
 	mu sync.Mutex
 	// holders are the configurations that hold the ledger, and of each whether it is
@@ -244,6 +245,17 @@ func (s *Shared) Routes() []string {
 		}
 	}
 	return names
+}
+
+// session is what this process says of itself to the others that share the ledger.
+func (s *Shared) session() ledger.Session { return ledger.Session{Routes: s.Routes()} }
+
+func (s *Shared) sessionFailed(err error) {
+	if err != nil {
+		s.logger.Error("this process's session at the ledger cannot be renewed: after ten seconds it hands nothing over until it can", zap.Error(err))
+		return
+	}
+	s.logger.Info("the session at the ledger is renewed again")
 }
 
 // work is the background delivery of one configuration's routes. After stop no attempt

@@ -1,0 +1,263 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// renewEvery is how often a session is renewed, and renewAgain how soon after that
+	// has failed.
+	renewEvery = SessionTTL / 5
+	renewAgain = time.Second
+	// sessionMargin is how long before its session may end at the store a process takes
+	// it for ended.
+	sessionMargin = 5 * time.Second
+	// mostDoubt is how far a reading of the store's clock may be wrong and still be
+	// better than none.
+	mostDoubt = time.Second
+)
+
+// session is this process's session in a [Cluster].
+type session struct {
+	cluster Cluster
+	now     func() time.Time // this machine's clock
+
+	mu sync.Mutex
+	id string
+	// life ends when the session ends, or has to be taken for ended; nil: none lives.
+	life context.Context
+	kill context.CancelFunc
+	// expiry ends the session at the deadline unless it is renewed in time, by this
+	// machine's monotonic clock.
+	expiry   *time.Timer
+	deadline time.Time
+	others   []Session
+	poll     time.Duration
+	// storeTime and localTime are one moment by the store's clock and by ours.
+	storeTime, localTime time.Time
+}
+
+// Share keeps this process's session at a store that several processes share, until
+// the context ends. It returns at once where the store is not shared. The function
+// about says what this process is, and failed is called when the session cannot be
+// kept, and with nil when it can again.
+func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(error)) {
+	s := l.session
+	if s == nil {
+		return
+	}
+	defer s.end()
+	var broken bool
+	for ctx.Err() == nil {
+		begun, local := time.Now(), s.now()
+		news, err := s.cluster.Keep(ctx, about())
+		pause := renewEvery
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			broken, pause = true, renewAgain
+			failed(err)
+		default:
+			if broken {
+				broken = false
+				failed(nil)
+			}
+			s.renewed(news, begun, local)
+		}
+		for end := time.Now().Add(pause); ctx.Err() == nil && time.Now().Before(end); {
+			select {
+			case <-time.After(min(s.pollEvery(), time.Until(end))):
+				l.notifyAll()
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// renewed notes what a renewal has told that began at the time begun, when this machine's
+// clock showed local.
+func (s *session) renewed(news News, begun, local time.Time) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deadline = begun.Add(SessionTTL - sessionMargin)
+	if s.life == nil || s.id != news.Session {
+		s.endLocked()
+		s.id = news.Session
+		s.life, s.kill = context.WithCancel(context.Background())
+		life := s.life
+		s.expiry = time.AfterFunc(time.Until(s.deadline), func() { s.expire(life) })
+	} else {
+		s.expiry.Reset(time.Until(s.deadline))
+	}
+	s.others, s.poll = news.Others, news.Poll
+	if doubt := now.Sub(begun) / 2; doubt <= mostDoubt || s.localTime.IsZero() {
+		s.storeTime, s.localTime = news.Now, local.Add(doubt)
+	}
+}
+
+// expire ends the session that has this life, if it still lives.
+func (s *session) expire(life context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life == life {
+		s.endLocked()
+	}
+}
+
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endLocked()
+}
+
+// endLocked ends the session. The caller holds the mutex.
+func (s *session) endLocked() {
+	if s.life != nil {
+		s.expiry.Stop()
+		s.kill()
+		s.life = nil
+	}
+}
+
+// living returns a context that ends with the session.
+func (s *session) living() (context.Context, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life != nil && !time.Now().Before(s.deadline) { // a process that was stopped is quicker than its timers
+		s.endLocked()
+	}
+	if s.life == nil {
+		return nil, ErrNoSession
+	}
+	return s.life, nil
+}
+
+// mustLive returns the session's life, or one that has ended.
+func (s *session) mustLive() context.Context {
+	life, err := s.living()
+	if err != nil {
+		ended, end := context.WithCancel(context.Background())
+		end()
+		return ended
+	}
+	return life
+}
+
+func (s *session) pollEvery() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poll <= 0 {
+		return time.Second
+	}
+	return s.poll
+}
+
+// atStore returns what the store's clock shows at a time of ours.
+func (s *session) atStore(local time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.localTime.IsZero() || local.IsZero() {
+		return local
+	}
+	return s.storeTime.Add(local.Sub(s.localTime))
+}
+
+// atStore returns what the store's clock shows at a time of ours; where the store is
+// not shared, that time itself.
+func (l *Ledger) atStore(local time.Time) time.Time {
+	if l.session == nil {
+		return local
+	}
+	return l.session.atStore(local)
+}
+
+// IsShared reports whether other processes may share the ledger.
+func (l *Ledger) IsShared() bool { return l.session != nil }
+
+// Others returns the other processes that share the ledger now.
+func (l *Ledger) Others() []Session {
+	if l.session == nil {
+		return nil
+	}
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	return slices.Clone(l.session.others)
+}
+
+// Lock keeps what is named to one process at a time, among those that share the
+// ledger; where none do, it does nothing. It waits until the context ends for another
+// that has it. A process that dies gives it back with its session. The name is a
+// record that no webhook has.
+func (l *Ledger) Lock(ctx context.Context, name Record, ttl time.Duration) (unlock func(), err error) {
+	if l.session == nil {
+		return func() {}, nil
+	}
+	claim, _, err := l.claimInTurn(ctx, name, ttl)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = l.store.Unlock(context.WithoutCancel(ctx), claim) }, nil // else it runs out
+}
+
+// Spend takes one from a budget that all processes share; see [Cluster.Spend]. The
+// error is [ErrUnsupported] where the store is not shared.
+func (l *Ledger) Spend(ctx context.Context, budget string, every time.Duration, burst int) (wait time.Duration, err error) {
+	if l.session == nil {
+		return 0, ErrUnsupported
+	}
+	return l.session.cluster.Spend(ctx, budget, every, burst)
+}
+
+// Waiting for another process's lease begins with short pauses, because most end soon.
+const (
+	firstTurn   = 20 * time.Millisecond
+	longestTurn = 500 * time.Millisecond
+)
+
+// claimInTurn claims a record, and waits for another process that has it until the
+// context ends; then the error is ErrLeased. It returns the epoch of the last lease
+// that it has waited for; 0: none.
+func (l *Ledger) claimInTurn(ctx context.Context, record Record, lease time.Duration) (claim Claim, waitedFor uint64, err error) {
+	for pause := firstTurn; ; pause = min(2*pause, longestTurn) {
+		claim, err = l.claim(context.WithoutCancel(ctx), record, lease)
+		var leased *LeasedError
+		if !errors.As(err, &leased) {
+			return claim, waitedFor, err
+		}
+		waitedFor = leased.Epoch
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return claim, waitedFor, err
+		}
+	}
+}
+
+// SharedError is why an event was not delivered in another process, to those in this
+// one who waited for the outcome.
+type SharedError struct{ Cause string }
+
+func (e *SharedError) Error() string { return e.Cause }
+
+// heard takes what another process tells of its changes.
+func (l *Ledger) heard(h Hint) {
+	for _, route := range h.Routes {
+		l.wake(route)
+	}
+	for _, id := range h.Orders {
+		l.notify(id)
+	}
+}
+
+// tell lets the other processes know of a change, if there are any.
+func (l *Ledger) tell(h Hint) {
+	if l.session != nil {
+		l.session.cluster.Wake(h)
+	}
+}
