@@ -371,14 +371,18 @@ func (a *App) replay(ctx context.Context, e ledger.Event, cause string) error {
 }
 
 // warnUnconfigured logs a warning for each route that has pending events and is not
-// configured any more. The configuration is valid all the same.
+// configured any more. The configuration is valid all the same. Where other processes
+// share the ledger, which may serve the route, nobody knows that yet.
 func (a *App) warnUnconfigured(l *ledger.Ledger) {
+	if l.IsShared() {
+		return
+	}
 	counts, err := l.Counts(context.Background())
 	if err != nil {
 		a.logger.Error("the events of routes that are not configured cannot be counted", zap.Error(err))
 		return
 	}
-	for _, route := range operator.RoutesWith(a.operator(l).Routes, counts) {
+	for _, route := range operator.RoutesWith(a.operator(l).Routes, nil, counts) {
 		if route.Mode == operator.Unconfigured && route.Pending > 0 {
 			a.logger.Warn("events of a route that is not configured wait in the ledger, and nobody hands them over: "+
 				"give a directive this name with `route`, or discard them (docs/operations.md)",

@@ -159,8 +159,8 @@ type Secret struct {
 type RouteStatus struct {
 	Account string `json:"account"`
 	Route   string `json:"route"`
-	// Mode is deliver, pass-through, or unconfigured: nothing delivers what is
-	// pending there.
+	// Mode is deliver, pass-through, elsewhere: another Caddy that shares the ledger
+	// serves it, or unconfigured: nothing delivers what is pending there.
 	Mode    operator.Mode `json:"mode"`
 	Pending uint64        `json:"pending"`
 	// OldestPendingSeconds is for how long the oldest of the pending events that are

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -71,8 +72,9 @@ type Proxy struct {
 	cache     *responseCache // nil: nothing is cached
 	cached    map[string]bool
 	// slots bound the concurrent calls, so that an app's calls do not keep checkouts
-	// and confirmations from the API.
-	slots chan struct{}
+	// and confirmations from the API. Each takes as many as there are processes that
+	// share the account.
+	slots *semaphore.Weighted
 }
 
 const callsAtOnce = 16
@@ -81,7 +83,7 @@ const callsAtOnce = 16
 func New(c Config) (*Proxy, error) {
 	p := &Proxy{
 		account: c.Account, client: c.Client, sessions: c.Sessions, ledger: c.Ledger, now: c.Now, logger: c.Logger,
-		token: c.Token, slots: make(chan struct{}, callsAtOnce),
+		token: c.Token, slots: semaphore.NewWeighted(callsAtOnce),
 	}
 	if len(c.Allow) == 0 {
 		c.Allow = []string{"read", "deposit"}
@@ -188,11 +190,14 @@ func (p *Proxy) logCall(endpoint, orderID, outcome string) {
 
 // call waits for a slot and makes the call.
 func (p *Proxy) call(ctx context.Context, endpoint string, body []byte) (json.RawMessage, error) {
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
+	share := int64(1)
+	if l, release, err := p.ledger(); err == nil {
+		share = int64(min(1+len(l.Others()), callsAtOnce/2))
+		release()
+	}
+	if p.slots.Acquire(ctx, share) != nil {
 		return nil, errBusy
 	}
+	defer p.slots.Release(share)
 	return p.client().Call(ctx, endpoint, body)
 }

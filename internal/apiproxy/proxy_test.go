@@ -13,6 +13,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // TestOptions: New refuses what cannot be allowed or cached.
@@ -58,6 +59,7 @@ func TestCalls(t *testing.T) {
 	p, err := New(Config{
 		Account: &gateway.Account{Info: checkout.DefaultInfo, WebhookURL: "https://shop.example/hook", Budget: time.Minute},
 		Client:  func() *client.Client { return caller }, Token: func() string { return "token" }, Now: time.Now, Logger: zap.NewNop(),
+		Ledger: func() (*ledger.Ledger, func(), error) { return nil, nil, ledger.ErrClosed }, // calls do not need it
 	})
 	if err != nil {
 		t.Fatal(err)

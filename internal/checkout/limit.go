@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // Limits is a rate limit of new orders for each client address. A nil *Limits limits
@@ -44,11 +47,26 @@ func ParseLimit(text string) (*Limits, error) {
 	return &Limits{every: duration / time.Duration(n), burst: n, clients: make(map[string]*rate.Limiter)}, nil
 }
 
-// allow counts a new order of the client. The error is an [*Error] where it is one too
-// many.
-func (l *Limits) allow(client string, now time.Time) error {
+// budgetPatience is how long the ledger that processes share may take to count an order.
+// After it, each counts by itself.
+const budgetPatience = 50 * time.Millisecond
+
+// allow counts a new order of the client, for all processes that share the ledger. The
+// error is an [*Error] where it is one too many.
+func (l *Limits) allow(ctx context.Context, client string, now time.Time, book *ledger.Ledger) error {
 	if l == nil {
 		return nil
+	}
+	if book.IsShared() {
+		ctx, cancel := context.WithTimeout(ctx, budgetPatience)
+		defer cancel()
+		wait, err := book.Spend(ctx, fmt.Sprintf("orders %d/%s of %s", l.burst, l.every, client), l.every, l.burst)
+		switch {
+		case err == nil && wait > 0:
+			return tooMany(wait)
+		case err == nil:
+			return nil
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,7 +81,11 @@ func (l *Limits) allow(client string, now time.Time) error {
 	if limiter.AllowN(now, 1) {
 		return nil
 	}
-	return &Error{Status: http.StatusTooManyRequests, Code: "too_many", Text: "too many new orders: try again later", RetryAfter: l.every}
+	return tooMany(l.every)
+}
+
+func tooMany(wait time.Duration) error {
+	return &Error{Status: http.StatusTooManyRequests, Code: "too_many", Text: "too many new orders: try again later", RetryAfter: wait}
 }
 
 func (l *Limits) forget(now time.Time) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -46,8 +47,9 @@ type Sessions struct {
 	logger    *zap.Logger
 
 	// slots bound how many calls make orders at once, so that they do not keep the
-	// confirmation of events from the API.
-	slots chan struct{}
+	// confirmation of events from the API. Each takes as many as there are processes that
+	// share the account.
+	slots *semaphore.Weighted
 	// flights lets concurrent calls with the same request share one result.
 	flights singleflight.Group
 	locks   keylock // by the app's order id: one call at a time changes an order
@@ -67,7 +69,7 @@ func New(c Config) (*Sessions, error) {
 	}
 	return &Sessions{
 		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts,
-		ledger: c.Ledger, replay: c.Replay, now: c.Now, logger: c.Logger, slots: make(chan struct{}, callsAtOnce),
+		ledger: c.Ledger, replay: c.Replay, now: c.Now, logger: c.Logger, slots: semaphore.NewWeighted(callsAtOnce),
 	}, nil
 }
 
@@ -121,14 +123,14 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 		return s.session(order, w, false), nil
 	}
 	order.OrderID, order.Account, order.OwnID = ledger.OrderID{AppID: s.account.Info.AccountID, ID: w.gatewayID}, s.account.Name, r.OrderID
-	if err := r.Limits.allow(r.Client, s.now()); err != nil {
+	if err := r.Limits.allow(ctx, r.Client, s.now(), l); err != nil {
 		return Session{}, err
 	}
 	for _, warning := range w.Warnings {
 		s.logger.Warn(warning, zap.String("order_id", redact.Emails(r.OrderID)))
 	}
 	known := order
-	order, isNew, err := s.make(ctx, order, w)
+	order, isNew, err := s.make(ctx, order, w, len(l.Others()))
 	var paid *paidError
 	if errors.As(err, &paid) && !confirm.SameTerms(known.Checkout.Terms, w.terms.Terms) {
 		if err := s.repriced(ctx, known, w, paid.records, l); err != nil {
@@ -136,7 +138,7 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 		}
 	}
 	if err == nil && !isNew && !s.now().Before(order.Checkout.Latest().ExpiresAt) {
-		order, isNew, err = s.make(ctx, order, w) // the order that was found has expired
+		order, isNew, err = s.make(ctx, order, w, len(l.Others())) // the order that was found has expired
 	}
 	if known.Checkout == nil && errors.Is(err, errPaid) { // so that its webhooks find the app's order again
 		if err := l.SaveCheckout(ctx, order, "found at "+s.account.Info.Title+", where it is paid"); err != nil {
@@ -199,16 +201,15 @@ const mostGatewayOrders = 10
 
 // make makes an order at the gateway for an order of the app's: for the first time,
 // for other terms, after expiry, or for the rest of a partly paid one. isNew is false
-// where it found one that serves.
-func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted) (ledger.Order, bool, error) {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
+// where it found one that serves. Others is how many other processes do the same.
+func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, others int) (ledger.Order, bool, error) {
+	share := int64(min(1+others, callsAtOnce/2))
+	if err := s.slots.Acquire(ctx, share); err != nil {
 		return order, false, &Error{
-			Status: http.StatusServiceUnavailable, Code: "busy", Text: "too many orders are being made", Cause: ctx.Err(), RetryAfter: retrySoon,
+			Status: http.StatusServiceUnavailable, Code: "busy", Text: "too many orders are being made", Cause: err, RetryAfter: retrySoon,
 		}
 	}
+	defer s.slots.Release(share)
 	if order.Checkout == nil {
 		g, err := s.create(ctx, order.ID, w)
 		isNew := true

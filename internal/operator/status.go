@@ -27,11 +27,13 @@ func (o *Operator) delivers(route string) bool {
 // Mode is how a route delivers its events.
 type Mode string
 
-// The modes of routes. Unconfigured is that of a route which only the ledger
-// knows: nothing delivers what is pending there.
+// The modes of routes. Elsewhere is that of a route which another process serves that
+// shares the ledger. Unconfigured is that of a route which only the ledger knows:
+// nothing delivers what is pending there.
 const (
 	Deliver      Mode = "deliver"
 	PassThrough  Mode = "pass-through"
+	Elsewhere    Mode = "elsewhere"
 	Unconfigured Mode = "unconfigured"
 )
 
@@ -65,7 +67,7 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Routes: RoutesWith(o.Routes, counts), LastConfirmedAt: o.LastConfirmedAt, Secrets: o.Secrets}
+	status := Status{Routes: RoutesWith(o.Routes, o.Ledger.Others(), counts), LastConfirmedAt: o.LastConfirmedAt, Secrets: o.Secrets}
 	for i, r := range status.Routes {
 		if since, ok := OldestPending(ctx, o.Ledger, r.Route); ok {
 			status.Routes[i].OldestPending = o.Now().Sub(since)
@@ -78,10 +80,16 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 	return status, nil
 }
 
-// RoutesWith returns the configured routes and those of the counts, with what was
-// counted, in the order of their names. It leaves OldestPending out.
-func RoutesWith(configured []Route, counts []ledger.Count) []RouteStatus {
+// RoutesWith returns the configured routes, those of the other processes that share the
+// ledger and those of the counts, with what was counted, in the order of their names. It
+// leaves OldestPending out.
+func RoutesWith(configured []Route, others []ledger.Session, counts []ledger.Count) []RouteStatus {
 	routes := make(map[string]RouteStatus)
+	for _, other := range others {
+		for _, name := range other.Routes {
+			routes[name] = RouteStatus{Route: name, Mode: Elsewhere}
+		}
+	}
 	for _, r := range configured {
 		mode := PassThrough
 		if r.Delivers {
