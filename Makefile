@@ -73,7 +73,7 @@ lint:
 # and writes docs/benchmarks.md. The peers need node, npm, redis-server, webhook,
 # curl and openssl; what is missing is told.
 bench: build
-	go test -tags $(TAGS) -run '^$$' -bench . -benchmem ./gateway/ccpayment ./internal/confirm ./store/bolt >bin/bench.txt || { cat bin/bench.txt; exit 1; }
+	go test -tags $(TAGS) -run '^$$' -bench . -benchmem ./gateway/ccpayment ./internal/confirm ./internal/encoding ./store/bolt >bin/bench.txt || { cat bin/bench.txt; exit 1; }
 	go run ./test/bench --caddy bin/caddy --in-process bin/bench.txt --docs docs
 
 # Uses Caddy for long, with reloads, stops, kills and faults; what it holds must

@@ -11,6 +11,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/encoding"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -123,7 +124,7 @@ func TestDamagedBits(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		changes := [][]byte{others, {}, make([]byte, sumSize)}
+		changes := [][]byte{others, {}, make([]byte, encoding.SumSize)}
 		for bit := range 8 * len(value) {
 			flipped := bytes.Clone(value)
 			flipped[bit/8] ^= 1 << (bit % 8)

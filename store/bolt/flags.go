@@ -8,6 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/encoding"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -91,7 +92,7 @@ func holdersOf(tx *bbolt.Tx, flags []ledger.Flag) ([][]byte, error) {
 		if sealed == nil {
 			continue
 		}
-		holder, ok := unseal(key, sealed)
+		holder, ok := encoding.Unseal(key, sealed)
 		if !ok {
 			return nil, fmt.Errorf("%w: which event has %s of %s", errDamagedValue, flag.Name, flag.ID)
 		}
@@ -111,7 +112,7 @@ func bindFree(tx *bbolt.Tx, flags []ledger.Flag, holders [][]byte, event []byte)
 			continue
 		}
 		key := flagKey(flag)
-		if err := bucket.Put(key, seal(key, event)); err != nil {
+		if err := bucket.Put(key, encoding.Seal(key, event)); err != nil {
 			return err
 		}
 		holders[i] = event

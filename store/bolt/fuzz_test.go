@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"go.etcd.io/bbolt"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/encoding"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -191,21 +192,21 @@ func FuzzDamagedEvent(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		value := sealed[:len(sealed)-sumSize]
+		value := sealed[:len(sealed)-encoding.SumSize]
 		f.Add(key, value)
-		f.Add(key, value[:headerSize])
+		f.Add(key, value[:encoding.HeaderSize])
 		f.Add(key, value[:len(value)-1])
 		f.Add(key[:len(key)-1], value)
 		f.Add(key, bytes.Replace(value, []byte("POST"), []byte("PUT"), 1))
 	}
-	f.Add([]byte{0, partEnd}, append([]byte{headerVersion}, make([]byte, headerSize)...))
+	f.Add([]byte{0, partEnd}, append([]byte{1}, make([]byte, encoding.HeaderSize)...))
 	f.Add([]byte("key"), []byte{})
 	s := fuzzStore(f)
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		if len(key) == 0 || len(key) > bbolt.MaxKeySize {
 			return // bbolt has none such
 		}
-		for _, value := range [][]byte{value, seal(key, value)} {
+		for _, value := range [][]byte{value, encoding.Seal(key, value)} {
 			inTx(t, s, func(tx *bbolt.Tx) { checkDamaged(t, tx, key, value) })
 		}
 	})
@@ -213,7 +214,7 @@ func FuzzDamagedEvent(f *testing.F) {
 
 func checkDamaged(t *testing.T, tx *bbolt.Tx, key, value []byte) {
 	put(t, tx, eventsBucket, key, value)
-	if _, _, err := readHeader(key, value); err != nil && !errors.Is(err, errDamaged) {
+	if _, err := readSummary(key, value); err != nil && !errors.Is(err, errDamaged) {
 		t.Fatalf("%q: %v", value, err)
 	}
 	if _, err := readKey(tx, key); err != nil && !errors.Is(err, errDamaged) {
@@ -253,11 +254,11 @@ func FuzzDamagedList(f *testing.F) {
 	}
 	orderID := ledger.OrderID{AppID: "app-123", ID: "order-1"}
 	order := orderKey(orderID)
-	sealedOrder, err := encodeOrder(order, &ledger.Order{OrderID: orderID, Checkout: &ledger.Checkout{}})
+	sealedOrder, err := encoding.EncodeOrder(order, &ledger.Order{OrderID: orderID, Checkout: &ledger.Checkout{}})
 	if err != nil {
 		f.Fatal(err)
 	}
-	value, whole := sealed[:len(sealed)-sumSize], sealedOrder[:len(sealedOrder)-sumSize]
+	value, whole := sealed[:len(sealed)-encoding.SumSize], sealedOrder[:len(sealedOrder)-encoding.SumSize]
 	flag := ledger.FulfillOf(orderID.AppID, orderID.ID)
 	due := append(append(appendPart(nil, "webhook"), timeKey(time.Unix(1, 0))...), key...)
 	f.Add(byte(0), body, id[:])
@@ -280,7 +281,7 @@ func FuzzDamagedList(f *testing.F) {
 			return
 		}
 		name := listed[int(bucket)%len(listed)]
-		for _, value := range [][]byte{value, seal(key, value)} {
+		for _, value := range [][]byte{value, encoding.Seal(key, value)} {
 			if err := s.disk.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(name).Put(key, value) }); err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"go.etcd.io/bbolt"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/encoding"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -40,14 +41,14 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 			return err
 		}
 		update(&order)
-		value, err := encodeOrder(key, &order)
+		value, err := encoding.EncodeOrder(key, &order)
 		if err != nil {
 			return err
 		}
 		if order.Checkout != nil {
 			for _, made := range order.Checkout.Generations {
 				gatewayKey := orderKey(ledger.OrderID{AppID: id.AppID, ID: made.ID})
-				if err := tx.Bucket(generationsBucket).Put(gatewayKey, seal(gatewayKey, key)); err != nil {
+				if err := tx.Bucket(generationsBucket).Put(gatewayKey, encoding.Seal(gatewayKey, key)); err != nil {
 					return err
 				}
 			}
@@ -61,7 +62,7 @@ func (s *Store) OrderOf(_ context.Context, id ledger.OrderID) (order ledger.Orde
 	err = s.view(func(tx *bbolt.Tx) error {
 		key := orderKey(id)
 		if sealed := tx.Bucket(generationsBucket).Get(key); sealed != nil {
-			of, ok := unseal(key, sealed)
+			of, ok := encoding.Unseal(key, sealed)
 			if !ok {
 				return fmt.Errorf("%w: which order %s belongs to", errDamagedValue, id.ID)
 			}
@@ -136,7 +137,7 @@ func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 		damaged := false
 		cursor := tx.Bucket(receivedBucket).Cursor()
 		for k, v := cursor.Last(); k != nil; k, v = cursor.Prev() {
-			kept, ok := unseal(k, v)
+			kept, ok := encoding.Unseal(k, v)
 			if !ok {
 				damaged = true // which hides one event, and not all others
 			}
@@ -196,7 +197,7 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 				return err
 			}
 			if query.State != ledger.None {
-				summary, _, err := readHeader(key, tx.Bucket(eventsBucket).Get(key))
+				summary, err := readSummary(key, tx.Bucket(eventsBucket).Get(key))
 				if err != nil {
 					return err
 				}

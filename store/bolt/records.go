@@ -12,6 +12,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/encoding"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -76,9 +77,9 @@ func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
 	prefix := recordKey(record)
 	cursor := tx.Bucket(eventsBucket).Cursor()
 	for k, v := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
-		summary, fields, err := readHeader(k, v)
+		summary, fields, err := encoding.ReadHeader(k, v)
 		if err != nil {
-			return nil, err
+			return nil, unreadable(k)
 		}
 		parts, ok := splitKey(k[len(prefix):])
 		if !ok || len(parts) != 2 {
@@ -86,9 +87,8 @@ func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
 		}
 		summary.Key = ledger.Key{Record: record, Risk: ledger.Risk(parts[0].text), Status: parts[1].text}
 		if parts[0].digest || parts[1].digest {
-			c := newReader(fields)
-			if longKey(c, &summary.Key); c.err != nil {
-				return nil, fmt.Errorf("%w: %v", unreadable(k), c.err)
+			if err := encoding.ReadKey(fields, &summary.Key); err != nil {
+				return nil, unreadable(k)
 			}
 		}
 		events = append(events, summary)
@@ -123,6 +123,43 @@ func splitKey(key []byte) ([]part, bool) {
 		}
 	}
 	return parts, len(text) == 0
+}
+
+// encodeEvent returns the value of an event under its key in the bucket. The event's
+// own key is part of it where the bucket's has only a digest of a part of it.
+func encodeEvent(key []byte, e *ledger.Event) ([]byte, error) {
+	k := e.Key
+	isLong := max(len(k.Route), len(k.AppID), len(k.Type), len(k.ID), len(k.Risk), len(k.Status)) > longest
+	return encoding.EncodeEvent(key, e, isLong)
+}
+
+// decodeEvent reads an event without its body. The key of an event is that of
+// the value, where it is too long to be kept in the bucket's.
+func decodeEvent(bucketKey, value []byte, key ledger.Key) (ledger.Event, error) {
+	e, err := encoding.DecodeEvent(bucketKey, value, key)
+	if err != nil {
+		return e, unreadable(bucketKey)
+	}
+	return e, nil
+}
+
+// readSummary returns what the header of a value says.
+func readSummary(key, value []byte) (ledger.Summary, error) {
+	summary, _, err := encoding.ReadHeader(key, value)
+	if err != nil {
+		return summary, unreadable(key)
+	}
+	return summary, nil
+}
+
+// unreadable says which event cannot be read.
+func unreadable(key []byte) error {
+	parts, ok := splitKey(key)
+	if !ok || len(parts) != 6 {
+		return fmt.Errorf("%w: the event with the key %q", errDamagedValue, key)
+	}
+	k := keyOf(parts)
+	return fmt.Errorf("%w: %s of record %s, status %q", errDamagedValue, k.Type, k.ID, k.Status)
 }
 
 // readEvent returns an event without its body.
@@ -183,7 +220,7 @@ func readBody(tx *bbolt.Tx, key []byte) (body []byte, damaged bool) {
 		if sealed == nil {
 			return nil
 		}
-		whole, ok := unseal(key, sealed)
+		whole, ok := encoding.Unseal(key, sealed)
 		if !ok {
 			return errDamaged
 		}
@@ -236,6 +273,6 @@ func deleteBodies(tx *bbolt.Tx, keys [][]byte) error {
 }
 
 func isFinished(tx *bbolt.Tx, eventKey []byte) (bool, error) {
-	summary, _, err := readHeader(eventKey, tx.Bucket(eventsBucket).Get(eventKey))
+	summary, err := readSummary(eventKey, tx.Bucket(eventsBucket).Get(eventKey))
 	return summary.State.Finished(), err
 }

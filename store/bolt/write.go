@@ -8,6 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/encoding"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -75,13 +76,13 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 		return err
 	}
 	if w.Body != nil {
-		if err := growing(tx, bodiesBucket).Put(w.bodyKey, seal(w.bodyKey, w.Body)); err != nil {
+		if err := growing(tx, bodiesBucket).Put(w.bodyKey, encoding.Seal(w.bodyKey, w.Body)); err != nil {
 			return err
 		}
 	}
 	if w.IsNew {
 		id := w.Event.UUID()
-		if err := growing(tx, receivedBucket).Put(w.bodyKey, seal(w.bodyKey, id[:])); err != nil {
+		if err := growing(tx, receivedBucket).Put(w.bodyKey, encoding.Seal(w.bodyKey, id[:])); err != nil {
 			return err
 		}
 	}
@@ -100,7 +101,7 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 		return err
 	}
 	order = w.MergeOrder(order, now)
-	value, err := encodeOrder(w.orderKey, &order)
+	value, err := encoding.EncodeOrder(w.orderKey, &order)
 	if err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func (w write) count(bucket *bbolt.Bucket) error {
 		if err != nil {
 			continue // it stays damaged, which Counts reports: events are accepted all the same
 		}
-		if err := bucket.Put(key, seal(key, binary.BigEndian.AppendUint64(nil, known+uint64(c.By)))); err != nil {
+		if err := bucket.Put(key, encoding.Seal(key, binary.BigEndian.AppendUint64(nil, known+uint64(c.By)))); err != nil {
 			return err
 		}
 	}
@@ -152,7 +153,7 @@ func readCount(key, value []byte) (uint64, error) {
 	if value == nil {
 		return 0, nil
 	}
-	whole, ok := unseal(key, value)
+	whole, ok := encoding.Unseal(key, value)
 	if !ok || len(whole) != 8 {
 		return 0, fmt.Errorf("%w: a count cannot be read", errDamaged)
 	}
@@ -180,4 +181,12 @@ func readOrder(tx *bbolt.Tx, key []byte) (ledger.Order, error) {
 		return ledger.Order{}, ledger.ErrNotFound
 	}
 	return decodeOrder(key, value)
+}
+
+func decodeOrder(key, value []byte) (ledger.Order, error) {
+	order, err := encoding.DecodeOrder(key, value)
+	if err != nil {
+		return order, fmt.Errorf("%w: an order", errDamagedValue)
+	}
+	return order, nil
 }

@@ -1,4 +1,4 @@
-package bolt
+package encoding
 
 import (
 	"encoding/binary"
@@ -7,78 +7,76 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// A value in the events bucket is a header of fixed length, which is all that
-// most deliveries need; the fields of the event that its key and the header do
-// not have; and a checksum.
+// The value of an event is a header of fixed length, which is all that most
+// deliveries need; the key of the event where the store has it nowhere else; the
+// other fields of the event; and a checksum.
 const (
 	headerVersion = 1
-	headerSize    = 1 + 1 + 4 + 8 + 8 // version, state, attempts, seq, received at
+	// HeaderSize is the length of the header.
+	HeaderSize = 1 + 1 + 4 + 8 + 8 // version, state, attempts, seq, received at
 )
 
-// encodeEvent returns the value of an event under its key in the bucket.
-func encodeEvent(key []byte, e *ledger.Event) ([]byte, error) {
+// EncodeEvent returns the value of an event, without its body, that is to stand under
+// the key at. WithKey says whether the event's own key is part of it.
+func EncodeEvent(at []byte, e *ledger.Event, withKey bool) ([]byte, error) {
 	c := coder{value: make([]byte, 0, 512)}
 	c.value = append(c.value, headerVersion, byte(e.State))
 	c.value = binary.BigEndian.AppendUint32(c.value, uint32(e.Attempts))
 	c.value = binary.BigEndian.AppendUint64(c.value, e.Seq)
 	c.time(&e.ReceivedAt)
-	longKey(&c, &e.Key)
+	keyFields(&c, &e.Key, withKey)
 	eventFields(&c, e)
 	if c.err != nil {
 		return nil, fmt.Errorf("encoding event %s: %w", e.EventID(), c.err)
 	}
-	return seal(key, c.value), nil
+	return Seal(at, c.value), nil
 }
 
-// decodeEvent reads an event without its body. The key of an event is that of
-// the value, where it is too long to be kept in the bucket's.
-func decodeEvent(bucketKey, value []byte, key ledger.Key) (ledger.Event, error) {
+// DecodeEvent reads an event without its body. Its key is the one that is given,
+// unless the value has it.
+func DecodeEvent(at, value []byte, key ledger.Key) (ledger.Event, error) {
 	e := ledger.Event{Key: key}
-	summary, fields, err := readHeader(bucketKey, value)
+	summary, fields, err := ReadHeader(at, value)
 	if err != nil {
 		return e, err
 	}
 	e.State, e.Attempts, e.Seq, e.ReceivedAt = summary.State, summary.Attempts, summary.Seq, summary.ReceivedAt
 	c := newReader(fields)
-	longKey(c, &e.Key)
+	keyFields(c, &e.Key, false)
 	eventFields(c, &e)
-	if err := c.end(); err != nil {
-		return e, fmt.Errorf("%w: %v", unreadable(bucketKey), err)
-	}
-	return e, nil
+	return e, c.end()
 }
 
-// readHeader checks a value, and returns what its header says and the fields
-// that follow it.
-func readHeader(key, value []byte) (ledger.Summary, []byte, error) {
-	whole, ok := unseal(key, value)
-	if !ok || len(whole) < headerSize || whole[0] != headerVersion {
-		return ledger.Summary{}, nil, unreadable(key)
+// ReadHeader checks a value, and returns what its header says and the fields that
+// follow it.
+func ReadHeader(at, value []byte) (ledger.Summary, []byte, error) {
+	whole, ok := Unseal(at, value)
+	if !ok || len(whole) < HeaderSize || whole[0] != headerVersion {
+		return ledger.Summary{}, nil, ledger.ErrDamaged
 	}
 	return ledger.Summary{
 		State:      ledger.State(whole[1]),
 		Attempts:   int(binary.BigEndian.Uint32(whole[2:])),
 		Seq:        binary.BigEndian.Uint64(whole[6:]),
 		ReceivedAt: readTime(whole[14:]),
-	}, whole[headerSize:], nil
+	}, whole[HeaderSize:], nil
 }
 
-// unreadable says which event cannot be read.
-func unreadable(key []byte) error {
-	parts, ok := splitKey(key)
-	if !ok || len(parts) != 6 {
-		return fmt.Errorf("%w: the event with the key %q", errDamagedValue, key)
+// ReadKey reads the event's key from the fields that follow the header; where they
+// have none, it stays as it is.
+func ReadKey(fields []byte, key *ledger.Key) error {
+	c := newReader(fields)
+	keyFields(c, key, false)
+	if c.err != nil {
+		return fmt.Errorf("%w: %w", ledger.ErrDamaged, c.err)
 	}
-	k := keyOf(parts)
-	return fmt.Errorf("%w: %s of record %s, status %q", errDamagedValue, k.Type, k.ID, k.Status)
+	return nil
 }
 
-// longKey has the key of an event where the bucket's has only a digest of a part
-// of it.
-func longKey(c *coder, k *ledger.Key) {
-	isLong := max(len(k.Route), len(k.AppID), len(k.Type), len(k.ID), len(k.Risk), len(k.Status)) > longest
-	c.flag(&isLong)
-	if !isLong {
+// keyFields are those of an event's key, where they are present.
+func keyFields(c *coder, k *ledger.Key, present bool) {
+	c.flag(&present)
+	if !present {
 		return
 	}
 	c.text(&k.Route)
@@ -89,7 +87,7 @@ func longKey(c *coder, k *ledger.Key) {
 	c.text(&k.Status)
 }
 
-// eventFields are an event's, in the order in which they stand in the file.
+// eventFields are an event's, in the order in which they stand in the value.
 func eventFields(c *coder, e *ledger.Event) {
 	c.text(&e.Account)
 	c.text(&e.Status)
@@ -155,7 +153,7 @@ func requestFields(c *coder, r *ledger.Request) {
 	c.text(&r.ContentType)
 	c.text(&r.UserAgent)
 	isForwarded := r.Forwarded != (ledger.Forwarded{})
-	c.flags(&r.Stale, &isForwarded) // the second came later: files from before have only the first
+	c.flags(&r.Stale, &isForwarded) // the second came later: values from before have only the first
 	if !isForwarded {
 		return
 	}

@@ -1,4 +1,4 @@
-package bolt
+package encoding
 
 import (
 	"fmt"
@@ -6,37 +6,33 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// orderVersion begins a value in the orders bucket. Its fields follow, and a
-// checksum.
+// orderVersion begins the value of an order. Its fields follow, and a checksum.
 const orderVersion = 1
 
-// encodeOrder returns the value of an order under its key in the bucket.
-func encodeOrder(key []byte, o *ledger.Order) ([]byte, error) {
+// EncodeOrder returns the value of an order that is to stand under the key at.
+func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 	c := coder{value: make([]byte, 0, 512)}
 	c.value = append(c.value, orderVersion)
 	orderFields(&c, o)
 	if c.err != nil {
 		return nil, fmt.Errorf("encoding order %s: %w", o.ID, c.err)
 	}
-	return seal(key, c.value), nil
+	return Seal(at, c.value), nil
 }
 
-// decodeOrder reads an order.
-func decodeOrder(key, value []byte) (ledger.Order, error) {
+// DecodeOrder reads an order.
+func DecodeOrder(at, value []byte) (ledger.Order, error) {
 	var o ledger.Order
-	whole, ok := unseal(key, value)
+	whole, ok := Unseal(at, value)
 	if !ok || len(whole) == 0 || whole[0] != orderVersion {
-		return o, fmt.Errorf("%w: an order", errDamagedValue)
+		return o, ledger.ErrDamaged
 	}
 	c := newReader(whole[1:])
 	orderFields(c, &o)
-	if err := c.end(); err != nil {
-		return o, fmt.Errorf("%w: an order: %v", errDamagedValue, err)
-	}
-	return o, nil
+	return o, c.end()
 }
 
-// orderFields are an order's, in the order in which they stand in the file.
+// orderFields are an order's, in the order in which they stand in the value.
 func orderFields(c *coder, o *ledger.Order) {
 	c.text(&o.AppID)
 	c.text(&o.ID)

@@ -1,4 +1,7 @@
-package bolt
+// Package encoding turns events and orders into the bytes that stores keep, and back.
+// A value ends in a checksum of itself and of the key that it stands under. What
+// cannot be read is [ledger.ErrDamaged].
+package encoding
 
 import (
 	"encoding/binary"
@@ -7,6 +10,8 @@ import (
 	"hash/crc32"
 	"math"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // coder writes the fields of a value one after the other, or reads them back in
@@ -20,22 +25,24 @@ type coder struct {
 	err   error  // the first
 }
 
-// sumSize is the length of the checksum that ends each value that is not empty. bbolt checks no page
-// that it reads: a damaged one must not be taken for what was written.
-const sumSize = 4
+// SumSize is the length of the checksum that ends each value. Neither bbolt nor
+// PostgreSQL, as it comes, checks a page that it reads: a damaged one must not be
+// taken for what was written.
+const SumSize = 4
 
 var sums = crc32.MakeTable(crc32.Castagnoli)
 
-// seal returns a copy of a value that ends in its checksum. That is of the key as
+// Seal returns a copy of a value that ends in its checksum. That is of the key as
 // well: a value is not to be taken for what belongs under another key.
-func seal(key, value []byte) []byte {
-	sealed := append(make([]byte, 0, len(value)+sumSize), value...)
+func Seal(key, value []byte) []byte {
+	sealed := append(make([]byte, 0, len(value)+SumSize), value...)
 	return binary.BigEndian.AppendUint32(sealed, checksum(key, value))
 }
 
-// unseal checks what stands under a key and returns it without its checksum.
-func unseal(key, sealed []byte) ([]byte, bool) {
-	n := len(sealed) - sumSize
+// Unseal checks what stands under a key and returns it without its checksum; false:
+// it is not what was sealed.
+func Unseal(key, sealed []byte) ([]byte, bool) {
+	n := len(sealed) - SumSize
 	if n < 0 || binary.BigEndian.Uint32(sealed[n:]) != checksum(key, sealed[:n]) {
 		return nil, false
 	}
@@ -57,7 +64,10 @@ func (c *coder) end() error {
 	if c.err == nil && c.at != len(c.value) {
 		c.err = errors.New("there is more than was written")
 	}
-	return c.err
+	if c.err != nil {
+		return fmt.Errorf("%w: %w", ledger.ErrDamaged, c.err)
+	}
+	return nil
 }
 
 // take returns where the next n bytes begin; false: there are not as many.
