@@ -50,6 +50,21 @@ func Ports(t testing.TB, n int) []string {
 	return ports
 }
 
+// Port returns a port as [Ports] does, which this process keeps until its end.
+func Port() string {
+	portsMu.Lock()
+	defer portsMu.Unlock()
+	for len(freed) > 0 || claim() {
+		port := freed[0]
+		freed = freed[1:]
+		if listener := listen(port); listener != nil {
+			listener.Close()
+			return port
+		}
+	}
+	return "0" // which no server can be given
+}
+
 // claim reserves a block of ports for this process. It returns false where none is left.
 func claim() bool {
 	for first := firstPort; first < lastPort; first += blockSize {

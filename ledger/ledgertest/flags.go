@@ -125,7 +125,7 @@ func bindingIsFenced(t *testing.T, s *store) {
 	e := event(record("1"), "Success")
 	order := []ledger.Flag{ledger.FulfillOf("app-123", "order-1")}
 	slow := s.claim(t, e.Record)
-	s.clock.advance(ttl)
+	s.advance(t, ttl)
 	successor := s.claim(t, e.Record)
 	_, err := s.Bind(bg, slow, bare(e.Key), order)
 	wantErr(t, "binding without the lease", err, ledger.ErrFenced)

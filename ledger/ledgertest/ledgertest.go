@@ -12,14 +12,26 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Run runs the suite, which is meant for the race detector. The function open opens
-// a new, empty store whose leases run on the clock now, and has it closed when the
-// test ends.
-func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Store) {
-	for _, test := range []struct {
-		name string
-		run  func(t *testing.T, s *store)
-	}{
+// Features are what a store can do besides.
+type Features struct {
+	// Shared: the store is a [ledger.Cluster].
+	Shared bool
+}
+
+// Opener makes a new, empty ledger whose leases run on the clock now, and returns a
+// function that opens it. That is called once, or, where several processes can share
+// the ledger, for each of them. What it opens is closed when the test ends.
+type Opener func(t *testing.T, now func() time.Time) (open func() ledger.Store)
+
+// testCase is one test of the suite.
+type testCase struct {
+	name string
+	run  func(t *testing.T, s *store)
+}
+
+// Run runs the suite, which is meant for the race detector.
+func Run(t *testing.T, features Features, make Opener) {
+	cases := []testCase{
 		{"ClaimUnknown", claimUnknown},
 		{"LeaseIsExclusive", leaseIsExclusive},
 		{"LeaseExpires", leaseExpires},
@@ -59,10 +71,21 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) ledger.Stor
 		{"List", list},
 		{"ListPages", listPages},
 		{"Counts", counts},
-	} {
+		{"AcceptGuesses", acceptGuesses},
+		{"UpdateOrder", updateOrder},
+		{"OrderOf", orderOf},
+		{"Closed", closed},
+	}
+	if features.Shared {
+		cases = append(cases, sharedCases...)
+	}
+	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
 			clock := &clock{now: start}
-			test.run(t, &store{Store: open(t, clock.Now), clock: clock})
+			s := &store{clock: clock, open: make(t, clock.Now), isShared: features.Shared}
+			s.Store = s.open()
+			s.join(t, s.Store)
+			test.run(t, s)
 		})
 	}
 }
@@ -96,6 +119,54 @@ func (c *clock) advance(d time.Duration) {
 type store struct {
 	ledger.Store
 	clock *clock
+	open  func() ledger.Store
+
+	isShared bool
+	// members have a session, which lives while the clock advances.
+	members []ledger.Cluster
+}
+
+// join begins a store's session, if it needs one.
+func (s *store) join(t *testing.T, other ledger.Store) {
+	t.Helper()
+	if !s.isShared {
+		return
+	}
+	member := other.(ledger.Cluster)
+	if _, err := member.Keep(bg, ledger.Session{}); err != nil {
+		t.Fatalf("beginning a session: %v", err)
+	}
+	s.members = append(s.members, member)
+}
+
+// advance advances the clock, while all sessions are renewed.
+func (s *store) advance(t *testing.T, d time.Duration) {
+	t.Helper()
+	const step = ledger.SessionTTL * 2 / 3
+	for ; len(s.members) > 0 && d > step; d -= step {
+		s.clock.advance(step)
+		s.keep(t)
+	}
+	s.clock.advance(d)
+	s.keep(t)
+}
+
+func (s *store) keep(t *testing.T) {
+	t.Helper()
+	for _, member := range s.members {
+		if _, err := member.Keep(bg, ledger.Session{}); err != nil {
+			t.Fatalf("renewing a session: %v", err)
+		}
+	}
+}
+
+// Claim hides the epochs of events, which only stores that are shared have.
+func (s *store) Claim(ctx context.Context, record ledger.Record, ttl time.Duration) (ledger.Claim, error) {
+	claim, err := s.Store.Claim(ctx, record, ttl)
+	for i := range claim.Events {
+		claim.Events[i].Epoch = 0
+	}
+	return claim, err
 }
 
 func (s *store) claim(t *testing.T, r ledger.Record) ledger.Claim {

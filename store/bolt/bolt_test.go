@@ -24,8 +24,10 @@ import (
 var bg = context.Background()
 
 func TestStore(t *testing.T) {
-	ledgertest.Run(t, func(t *testing.T, now func() time.Time) ledger.Store {
-		return open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{Now: now})
+	ledgertest.Run(t, ledgertest.Features{}, func(t *testing.T, now func() time.Time) func() ledger.Store {
+		return func() ledger.Store {
+			return open(t, filepath.Join(t.TempDir(), "ledger.db"), Options{Now: now})
+		}
 	})
 }
 

@@ -1,0 +1,242 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Commit implements [ledger.Store]. It computes what the changes come to from what the
+// claim has read, and has the database compare that with what it has.
+func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.Change) error {
+	record := recordID(claim.Record)
+	known := s.held.get(claim.Epoch)
+	isFresh, isLost := false, false
+	for began := time.Now(); time.Since(began) < s.patience; {
+		if known == nil {
+			var err error
+			if known, err = s.readRecord("Commit", record); err != nil {
+				return err
+			}
+			isFresh = true
+		}
+		c, err := s.prepareAll("Commit", changes, known)
+		if err != nil && !isFresh {
+			known = nil // what was read before may be why
+			continue
+		}
+		if err != nil && !isLost {
+			// Of a claim that is lost, what is refused may not matter.
+			owns, ownErr := s.owns(claim)
+			if ownErr != nil || owns {
+				return errors.Join(ownErr, s.explain(err))
+			}
+			if changes, err = ledger.Fenced(changes); err != nil {
+				return err
+			}
+			isLost = true
+			continue
+		}
+		if err != nil {
+			return s.explain(err)
+		}
+		c.record, c.by, c.ends = record, claim.Epoch, true
+		if !isLost {
+			c.epoch = claim.Epoch
+		}
+		switch out, err := s.write(c); {
+		case err != nil:
+			return err
+		case !out.owned:
+			if changes, err = ledger.Fenced(changes); err != nil {
+				s.held.drop(claim.Epoch)
+				return err
+			}
+			isLost, known, isFresh = true, nil, false
+		case !out.written:
+			known, isFresh = nil, false
+		default:
+			s.held.drop(claim.Epoch)
+			return nil
+		}
+	}
+	return s.explain(errStuck)
+}
+
+// prepareAll computes what a commit's changes come to.
+func (s *Store) prepareAll(method string, changes []ledger.Change, known rows) (change, error) {
+	c := change{method: method}
+	if err := s.knowRoutes(changes); err != nil {
+		return c, err
+	}
+	written := make(map[digest]bool, len(changes))
+	for _, one := range changes {
+		id := eventID(one.Event.Key)
+		if written[id] {
+			return c, fmt.Errorf("the event %s is in one commit twice", one.Event.EventID())
+		}
+		written[id] = true
+		w, err := s.prepare(one, known[id])
+		if err != nil {
+			return c, err
+		}
+		c.events = append(c.events, w)
+	}
+	var err error
+	c.orders, err = s.mergeOrders(method, changes)
+	return c, err
+}
+
+// Accept implements [ledger.Store]. It takes the event to be new, which it is but for
+// copies, and reads it where it is not.
+func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Event) *ledger.Change) error {
+	isRead := false
+	var known *row
+	for began := time.Now(); time.Since(began) < s.patience; {
+		var event *ledger.Event
+		if known != nil {
+			if known.err != nil {
+				return s.explain(known.err)
+			}
+			copied := known.event
+			event = &copied
+		}
+		decided := decide(event)
+		if decided == nil && isRead {
+			return s.settle()
+		}
+		if decided != nil {
+			c, err := s.prepareAll("Accept", []ledger.Change{*decided}, rows{eventID(key): known})
+			if err != nil && isRead {
+				return s.explain(err)
+			}
+			if err == nil {
+				out, err := s.write(c)
+				if err != nil || out.written {
+					return err
+				}
+			}
+		}
+		var err error
+		if known, err = s.readEvent("Accept", key); err != nil {
+			return err
+		}
+		isRead = true
+	}
+	return s.explain(errStuck)
+}
+
+const readEventSQL = `select version, epoch, data from ledger.events where record = $1 and id = $2`
+
+// readEvent reads an event without its body; nil: there is none.
+func (s *Store) readEvent(method string, key ledger.Key) (*row, error) {
+	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (*row, error) {
+		s.count(method)
+		var version, epoch int64
+		var data []byte
+		id := eventID(key)
+		err := conn.QueryRow(ctx, s.sql.readEvent, recordID(key.Record), id).Scan(&version, &epoch, &data)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return readRow(id, version, epoch, data), nil
+	})
+}
+
+// Bind implements [ledger.Store]. A flag's holder is the digest of its event's key.
+func (s *Store) Bind(_ context.Context, claim ledger.Claim, one ledger.Change, flags []ledger.Flag) ([]bool, error) {
+	key := one.Event.Key
+	if key.Record != claim.Record {
+		return nil, fmt.Errorf("the claim is of record %s, not of %s", claim.Record.ID, key.Record.ID)
+	}
+	record := recordID(claim.Record)
+	var known rows
+	isFresh := true
+	if len(one.Transitions) > 0 {
+		known = s.held.get(claim.Epoch)
+		isFresh = false
+	}
+	for began := time.Now(); time.Since(began) < s.patience; {
+		c := change{method: "Bind"}
+		var err error
+		if len(one.Transitions) > 0 {
+			if known == nil {
+				if known, err = s.readRecord("Bind", record); err != nil {
+					return nil, err
+				}
+				isFresh = true
+			}
+			if c, err = s.prepareAll("Bind", []ledger.Change{one}, known); err != nil && !isFresh {
+				known = nil
+				continue
+			}
+		}
+		if err != nil {
+			owns, ownErr := s.owns(claim)
+			if ownErr == nil && !owns {
+				err = ledger.ErrFenced
+			}
+			return nil, errors.Join(ownErr, s.explain(err))
+		}
+		c.record, c.epoch, c.by = record, claim.Epoch, claim.Epoch
+		c.flags, c.holder = flags, eventID(key)
+		switch out, err := s.write(c); {
+		case err != nil:
+			return nil, err
+		case !out.owned:
+			return nil, ledger.ErrFenced
+		case !out.written:
+			known = nil
+		default:
+			for _, w := range c.events {
+				s.held.update(claim.Epoch, w)
+			}
+			return out.bound, nil
+		}
+	}
+	return nil, s.explain(errStuck)
+}
+
+// Holds implements [ledger.Store].
+func (s *Store) Holds(_ context.Context, key ledger.Key, flags []ledger.Flag) ([]bool, error) {
+	holders, err := s.holders("Holds", flags)
+	own := eventID(key)
+	held := make([]bool, len(holders))
+	for i, holder := range holders {
+		held[i] = holder != nil && *holder == own
+	}
+	return held, err
+}
+
+// Bound implements [ledger.Store].
+func (s *Store) Bound(_ context.Context, flags []ledger.Flag) ([]bool, error) {
+	holders, err := s.holders("Bound", flags)
+	bound := make([]bool, len(holders))
+	for i, holder := range holders {
+		bound[i] = holder != nil
+	}
+	return bound, err
+}
+
+func (s *Store) holders(method string, flags []ledger.Flag) ([]*digest, error) {
+	ids := make(digests, len(flags))
+	for i, f := range flags {
+		ids[i] = flagID(f)
+	}
+	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) ([]*digest, error) {
+		s.count(method)
+		found, err := conn.Query(ctx, s.sql.holders, ids)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(found, pgx.RowTo[*digest])
+	})
+}

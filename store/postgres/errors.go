@@ -1,0 +1,79 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+var (
+	errStuck = errors.New("the database does not answer in time")
+	// errConflict: what a step was computed from has changed since.
+	errConflict = errors.New("what was read has changed since")
+	// errWarned: the server warned of a commit, which it does where it did not wait for
+	// its standby.
+	errWarned = errors.New("the commit was not waited for on the standby")
+	errLeft   = errors.New("nobody waits for it any more")
+)
+
+// The conditions by which PostgreSQL names errors.
+const (
+	deadlockDetected     = "40P01"
+	serializationFailure = "40001"
+	divisionByZero       = "22012"
+	cannotConnectNow     = "57P03"
+	tooManyConnections   = "53300"
+	undefinedTable       = "42P01"
+	insufficientRights   = "42501"
+)
+
+// code returns the condition of an error that the server reports; empty: it is none.
+func code(err error) string {
+	var reported *pgconn.PgError
+	if errors.As(err, &reported) {
+		return reported.Code
+	}
+	return ""
+}
+
+// refused reports whether the server has refused the statement, so that it is known
+// that nothing was committed. An error that ends the connection may come after a
+// commit.
+func refused(err error) bool {
+	var reported *pgconn.PgError
+	return errors.As(err, &reported) && reported.SeverityUnlocalized == "ERROR"
+}
+
+// explain names the ledger in an error of the database. What a store that works
+// answers stays as it is.
+func (s *Store) explain(err error) error {
+	for _, plain := range []error{ledger.ErrNotFound, ledger.ErrFenced, ledger.ErrLeased, ledger.ErrClosed, ledger.ErrNoSession, ledger.ErrCursor} {
+		if errors.Is(err, plain) {
+			return err
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("ledger %s: %w", s.name, err)
+}
+
+// damaged says which value cannot be read.
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ledger.ErrDamaged, fmt.Sprintf(format, args...))
+}
+
+// away reports whether the database may only be away for now: it does not answer, or
+// is starting.
+func away(err error) bool {
+	switch c := code(err); {
+	case c == cannotConnectNow, c == tooManyConnections, strings.HasPrefix(c, "08"), strings.HasPrefix(c, "57"):
+		return true
+	default:
+		return c == ""
+	}
+}

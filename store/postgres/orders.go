@@ -1,0 +1,141 @@
+package postgres
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/encoding"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+const (
+	readOrdersSQL = `select id, version, data from ledger.orders where id = any($1)`
+	orderOfSQL    = `select id, data from ledger.orders where id = coalesce((select order_id from ledger.generations where id = $1), $1)`
+	ordersSQL     = `select place, id, data from ledger.orders where place > $1 order by place limit $2`
+)
+
+// LoadOrder implements [ledger.Store]. It waits until the order is durable, because a
+// buyer is sent to pay it.
+func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (ledger.Order, error) {
+	at := orderID(id)
+	found, err := s.readOrders("LoadOrder", digests{at})
+	if err != nil {
+		return ledger.Order{}, err
+	}
+	if found[at] == nil {
+		return ledger.Order{}, ledger.ErrNotFound
+	}
+	return found[at].order, s.settle()
+}
+
+// OrderOf implements [ledger.Store].
+func (s *Store) OrderOf(_ context.Context, id ledger.OrderID) (ledger.Order, error) {
+	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (ledger.Order, error) {
+		s.count("OrderOf")
+		var at digest
+		var data []byte
+		err := conn.QueryRow(ctx, s.sql.orderOf, orderID(id)).Scan(&at, &data)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ledger.Order{}, ledger.ErrNotFound
+		}
+		if err != nil {
+			return ledger.Order{}, err
+		}
+		order, err := encoding.DecodeOrder(at[:], data)
+		if err != nil {
+			err = damaged("the order of %s", id.ID)
+		}
+		return order, err
+	})
+}
+
+// UpdateOrder implements [ledger.Store].
+func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*ledger.Order)) error {
+	at := orderID(id)
+	for began := time.Now(); time.Since(began) < s.patience; {
+		found, err := s.readOrders("UpdateOrder", digests{at})
+		if err != nil {
+			return err
+		}
+		o := found[at]
+		if o == nil {
+			o = new(order)
+		}
+		update(&o.order)
+		w, err := encodeOrder(at, o)
+		if err != nil {
+			return s.explain(err)
+		}
+		w.place = placeOf(id)
+		if o.order.Checkout != nil {
+			known := make(map[digest]bool)
+			for _, made := range o.order.Checkout.Generations {
+				if of := orderID(ledger.OrderID{AppID: id.AppID, ID: made.ID}); !known[of] {
+					known[of] = true
+					w.generations = append(w.generations, of)
+				}
+			}
+		}
+		out, err := s.write(change{method: "UpdateOrder", orders: []orderWrite{w}})
+		if err != nil || out.written {
+			return err
+		}
+	}
+	return s.explain(errStuck)
+}
+
+// pageSize is how many rows of a list are read at a time.
+const pageSize = 200
+
+// Orders implements [ledger.Store]. A cursor is the place of a page's last order.
+func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.OrderPage, error) {
+	var page ledger.OrderPage
+	after, err := hex.DecodeString(query.Cursor)
+	if err != nil {
+		return page, ledger.ErrCursor
+	}
+	type placed struct {
+		place []byte
+		id    digest
+		data  []byte
+	}
+	var last []byte
+	for {
+		list, err := call(s, reads, func(ctx context.Context, conn *pgx.Conn) ([]placed, error) {
+			s.count("Orders")
+			found, err := conn.Query(ctx, s.sql.orders, after, pageSize)
+			if err != nil {
+				return nil, err
+			}
+			return pgx.CollectRows(found, func(row pgx.CollectableRow) (p placed, err error) {
+				err = row.Scan(&p.place, &p.id, &p.data)
+				return p, err
+			})
+		})
+		if err != nil {
+			return page, err
+		}
+		for _, p := range list {
+			order, err := encoding.DecodeOrder(p.id[:], p.data)
+			if err != nil {
+				return page, s.explain(damaged("the order with the key %x", p.id[:]))
+			}
+			if !query.Matches(order) {
+				continue
+			}
+			if len(page.Orders) == query.Limit {
+				page.Next = hex.EncodeToString(last)
+				return page, nil
+			}
+			page.Orders, last = append(page.Orders, order), p.place
+		}
+		if len(list) < pageSize {
+			return page, nil
+		}
+		after = list[len(list)-1].place
+	}
+}

@@ -1,0 +1,41 @@
+package postgres
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger/ledgertest"
+)
+
+var bg = context.Background()
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
+
+func TestStore(t *testing.T) {
+	ledgertest.Run(t, ledgertest.Features{Shared: true}, func(t *testing.T, now func() time.Time) func() ledger.Store {
+		server := postgrestest.Shared(t)
+		schema := server.Schema(t)
+		return func() ledger.Store {
+			return open(t, Options{URL: server.URL(), Schema: schema, now: now})
+		}
+	})
+}
+
+// open opens a store, which is closed when the test ends.
+func open(t testing.TB, opts Options) *Store {
+	t.Helper()
+	s, err := Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}

@@ -1,0 +1,141 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+const (
+	// keepSQL renews the session $2, or begins the session $3 where that has run out.
+	keepSQL = `
+with ` + clockSQL + `,
+kept as (
+	update ledger.sessions s set until = clock.now + $4, routes = $5, options = $6
+	from clock where s.id = $2 and s.until > clock.now returning s.id),
+made as (
+	insert into ledger.sessions (id, until, routes, options)
+	select $3, clock.now + $4, $5, $6 from clock where not exists (select 1 from kept) returning id)
+select id, (select now from clock) from kept union all select id, (select now from clock) from made`
+	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id <> $2 order by s.id`
+	endSessionSQL = `delete from ledger.sessions where id = $1`
+	// tidySQL deletes what has ended so long ago that no statement can have it in hand.
+	tidySQL = `
+with ` + clockSQL + `,
+ended as (delete from ledger.sessions s using clock where s.until < clock.now - $2),
+free as (
+	delete from ledger.leases where record = any(array(
+		select l.record from ledger.leases l, clock where l.until < clock.now - $2 limit 10000 for update of l skip locked)))
+delete from ledger.budgets where id = any(array(
+	select b.id from ledger.budgets b, clock where b.full_at < clock.now - $2 limit 10000 for update of b skip locked))`
+)
+
+const (
+	tidyEvery = time.Minute
+	keptFor   = time.Hour
+)
+
+// session is this process's.
+type session struct {
+	mu     sync.Mutex
+	held   digest
+	isHeld bool
+	tidied time.Time
+}
+
+// id returns the session's id; false: there is none.
+func (s *session) id() (digest, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held, s.isHeld
+}
+
+// kept is what renewing a session returns.
+type kept struct {
+	id     digest
+	now    int64
+	others []ledger.Session
+}
+
+// Keep implements [ledger.Cluster].
+func (s *Store) Keep(_ context.Context, about ledger.Session) (ledger.News, error) {
+	held, _ := s.session.id()
+	fresh := newToken()
+	routes := make([][]byte, 0, len(about.Routes))
+	for _, name := range about.Routes {
+		routes = append(routes, []byte(name))
+	}
+	news, err := call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (kept, error) {
+		s.count("Keep")
+		var batch pgx.Batch
+		batch.Queue(s.sql.keep, s.clock(), held, fresh, int64(ledger.SessionTTL), routes, []byte(about.Options))
+		batch.Queue(s.sql.others, s.clock(), held)
+		results := conn.SendBatch(ctx, &batch)
+		defer results.Close()
+		var k kept
+		if err := results.QueryRow().Scan(&k.id, &k.now); err != nil {
+			return k, err
+		}
+		found, err := results.Query()
+		if err != nil {
+			return k, err
+		}
+		var names [][]byte
+		var options []byte
+		_, err = pgx.ForEachRow(found, []any{&names, &options}, func() error {
+			other := ledger.Session{Options: string(options)}
+			for _, name := range names {
+				other.Routes = append(other.Routes, string(name))
+			}
+			k.others = append(k.others, other)
+			return nil
+		})
+		if err != nil {
+			return k, err
+		}
+		return k, results.Close()
+	})
+	if err != nil {
+		return ledger.News{}, err
+	}
+	s.session.mu.Lock()
+	s.session.held, s.session.isHeld = news.id, true
+	isTidy := time.Since(s.session.tidied) < tidyEvery
+	if !isTidy {
+		s.session.tidied = time.Now()
+	}
+	s.session.mu.Unlock()
+	if !isTidy && s.enter() {
+		go func() {
+			defer s.active.Done()
+			s.tidy()
+		}()
+	}
+	return ledger.News{Session: uuid.UUID(news.id).String(), Now: timeOf(news.now), Others: news.others, Poll: s.opts.Poll}, nil
+}
+
+// tidy deletes what nobody needs any more. What it cannot delete it will next time.
+func (s *Store) tidy() {
+	_, _ = call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
+		_, err := conn.Exec(ctx, s.sql.tidy, s.clock(), int64(keptFor))
+		return struct{}{}, err
+	})
+}
+
+// endSession ends the session, and with it all its leases.
+func (s *Store) endSession() error {
+	id, ok := s.session.id()
+	if !ok {
+		return nil
+	}
+	_, err := use(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
+		_, err := conn.Exec(ctx, s.sql.endSession, id)
+		return struct{}{}, err
+	})
+	return err
+}
