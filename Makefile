@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo test crash worlds fuzz lint bench soak release image xcaddy
+.PHONY: build demo demo-cluster test crash worlds fuzz lint bench soak release image xcaddy
 
 # Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
@@ -39,6 +39,12 @@ image:
 demo: build
 	go build -o bin/demo ./examples/shop/demo
 	bin/demo --caddy bin/caddy
+
+# Starts a PostgreSQL, three Caddys on it behind a fourth, and kills two of them while
+# the buyers pay.
+demo-cluster: build
+	go build -o bin/demo ./examples/shop/demo
+	bin/demo --caddy bin/caddy --cluster
 
 # Installs what the tests need besides Go where it can (.ci/tools). Those that wait
 # the longest begin first.

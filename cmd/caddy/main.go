@@ -7,6 +7,7 @@ import (
 
 	_ "github.com/seed-338f6760/caddy-ccpayment"
 	_ "github.com/seed-338f6760/caddy-ccpayment/sandbox"
+	_ "github.com/seed-338f6760/caddy-ccpayment/store/postgres"
 )
 
 func main() { caddycmd.Main() }

@@ -4,7 +4,9 @@ package postgrestest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,9 +79,19 @@ func Start(t testing.TB, settings ...string) *Server {
 	return s
 }
 
-// programs returns the folder of the newest PostgreSQL.
+// programs returns the folder of the newest PostgreSQL. Where there is none the test
+// ends; see [needs.Missing].
 func programs(t testing.TB) string {
 	t.Helper()
+	bin, err := folder()
+	if err != nil {
+		needs.Missing(t, "PostgreSQL")
+	}
+	return bin
+}
+
+// folder returns the folder of the newest PostgreSQL.
+func folder() (string, error) {
 	newest, folder := 0, ""
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	for _, path := range found {
@@ -92,9 +104,9 @@ func programs(t testing.TB) string {
 		folder = filepath.Dir(path)
 	}
 	if folder == "" {
-		needs.Missing(t, "PostgreSQL")
+		return "", errors.New("there is no PostgreSQL here: install one, such as Debian's package postgresql")
 	}
-	return folder
+	return folder, nil
 }
 
 func start(bin, port string, settings []string) (*Server, error) {
@@ -262,3 +274,21 @@ func (s *Server) Schema(t testing.TB) string {
 	})
 	return name
 }
+
+// Open starts a server for a program that is no test, which ends it with Close.
+func Open() (*Server, error) {
+	bin, err := folder()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	return start(bin, port, nil)
+}
+
+// Close ends a server that Open has started.
+func (s *Server) Close() { s.end() }

@@ -28,6 +28,7 @@ import (
 func main() {
 	caddy := flag.String("caddy", "bin/caddy", "the Caddy to run, with the plugin in it")
 	config := flag.String("config", "Caddyfile.example", "its configuration")
+	cluster := flag.Bool("cluster", false, "three Caddys on one PostgreSQL, of which two are killed")
 	flag.Parse()
 
 	// With SIGPIPE and SIGHUP among them, a closed pipe or window also leads to
@@ -35,7 +36,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(),
 		os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
-	if err := run(ctx, *caddy, *config); err != nil {
+	play := run
+	if *cluster {
+		play = runCluster
+		*config = clusterConfig
+	}
+	if err := play(ctx, *caddy, *config); err != nil {
 		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
 		os.Exit(1)
 	}
