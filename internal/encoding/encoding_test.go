@@ -178,7 +178,7 @@ func TestDamagedValues(t *testing.T) {
 		}
 	}
 	huge := append(bytes.Clone(whole[:HeaderSize]), 0) // no key
-	huge = binary.AppendUvarint(huge, 1<<62) // the length of the first text
+	huge = binary.AppendUvarint(huge, 1<<62)           // the length of the first text
 	damaged(Seal(key, huge), "a text of 2^62 bytes", 0)
 }
 

@@ -47,11 +47,11 @@ func leaseIsExclusive(t *testing.T, s *store) {
 func leaseExpires(t *testing.T, s *store) {
 	r := record("1")
 	epoch := s.claim(t, r).Epoch
-	s.advance(t, ttl - time.Second)
+	s.advance(t, ttl-time.Second)
 	_, err := s.Claim(bg, r, ttl)
 	wantErr(t, "claiming it a second too early", err, ledger.ErrLeased)
 	for range 3 {
-		s.advance(t, ttl + time.Second)
+		s.advance(t, ttl+time.Second)
 		claim := s.claim(t, r)
 		if claim.Epoch <= epoch {
 			t.Errorf("epoch %d follows %d", claim.Epoch, epoch)
@@ -70,7 +70,7 @@ func leaseExpires(t *testing.T, s *store) {
 func overtake(t *testing.T, s *store, r ledger.Record) (lost, current ledger.Claim) {
 	t.Helper()
 	lost = s.claim(t, r)
-	s.advance(t, ttl + time.Second)
+	s.advance(t, ttl+time.Second)
 	return lost, s.claim(t, r)
 }
 

@@ -168,7 +168,7 @@ func orders(t *testing.T, s *store) {
 	}
 	_, err = s.LoadOrder(bg, ledger.OrderID{AppID: "app-124", ID: id.ID})
 	wantErr(t, "loading another merchant's order", err, ledger.ErrNotFound)
-	s.advance(t, -2 * time.Hour)
+	s.advance(t, -2*time.Hour)
 	see(record("4"), start.Add(-time.Hour), "overpaid", "15")
 	if order, err = s.LoadOrder(bg, id); err != nil || order.State != "overpaid" {
 		t.Errorf("after the clock was set back the order is %+v, %v", order, err)
