@@ -22,7 +22,7 @@ made as (
 	insert into ledger.sessions (id, until, routes, options)
 	select $3, clock.now + $4, $5, $6 from clock where not exists (select 1 from kept) returning id)
 select id, (select now from clock) from kept union all select id, (select now from clock) from made`
-	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id <> $2 order by s.id`
+	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id not in ($2, $3) order by s.id`
 	endSessionSQL = `delete from ledger.sessions where id = $1`
 	// tidySQL deletes what has ended so long ago that no statement can have it in hand.
 	tidySQL = `
@@ -74,7 +74,7 @@ func (s *Store) Keep(_ context.Context, about ledger.Session) (ledger.News, erro
 		s.count("Keep")
 		var batch pgx.Batch
 		batch.Queue(s.sql.keep, s.clock(), held, fresh, int64(ledger.SessionTTL), routes, []byte(about.Options))
-		batch.Queue(s.sql.others, s.clock(), held)
+		batch.Queue(s.sql.others, s.clock(), held, fresh)
 		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()
 		var k kept
