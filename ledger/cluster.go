@@ -7,16 +7,18 @@ import (
 )
 
 // Cluster is a [Store] that several processes share. Every lease belongs to the
-// session of the process that holds it and ends with it, if not before. A claim
-// counts as overtaken as soon as its session has ended, even where nobody has taken
-// the record yet. Close ends the session.
+// session of the process that holds it and ends with it, if not before. A lease, too,
+// lives for [SessionTTL] unless Keep renews it, whatever ttl Claim and Take are given:
+// so one of which a process has not heard, because the answer was lost, soon ends. A
+// claim counts as overtaken as soon as its lease or its session has run out, even where
+// nobody has taken the record yet. Close ends the session.
 type Cluster interface {
 	Store
 
-	// Keep begins this process's session or renews it for [SessionTTL], by the store's
-	// own clock. Until the first Keep, and after the session has run out, Claim and
-	// Take fail with [ErrNoSession].
-	Keep(ctx context.Context, about Session) (News, error)
+	// Keep begins this process's session or renews it, and its leases of the epochs that
+	// are held, for [SessionTTL] by the store's own clock. Until the first Keep, and after
+	// the session has run out, Claim and Take fail with [ErrNoSession].
+	Keep(ctx context.Context, about Session, held []uint64) (News, error)
 
 	// Take leases due events of a route under its session and returns them with all
 	// that an attempt needs: at most limit, the earliest first, at most one of a record
@@ -36,7 +38,7 @@ type Cluster interface {
 	Spend(ctx context.Context, budget string, every time.Duration, burst int) (wait time.Duration, err error)
 }
 
-// SessionTTL is how long a session lives that is not renewed.
+// SessionTTL is how long a session or a lease lives that is not renewed.
 const SessionTTL = 15 * time.Second
 
 // Session is what a process says of itself to the others.

@@ -216,6 +216,9 @@ func (d *dispatch) fill(ctx context.Context) {
 func (d *dispatch) takeDue(ctx context.Context) (begin []Taken) {
 	now := d.ledger.now()
 	d.next = now.Add(d.ledger.session.pollEvery())
+	if _, err := d.ledger.session.living(); err != nil {
+		return nil // the beginning of the next session wakes us
+	}
 	room := 0
 	for room < max(d.Workers/2, 1) && len(d.running)+room < d.width() && d.takeSlot() {
 		room++
@@ -317,7 +320,9 @@ func (d *dispatch) note(r result) {
 	case errors.Is(r.err, ErrDamaged):
 		d.setAside(r.key, r.key.EventID(), r.err)
 	case errors.Is(r.err, ErrInFlight), errors.Is(r.err, ErrFenced):
-		d.aside[r.key] = d.ledger.now().Add(leasedPause)
+		if d.ledger.session == nil { // else it is not taken while it is leased
+			d.aside[r.key] = d.ledger.now().Add(leasedPause)
+		}
 	case r.err != nil:
 		d.fail(r.err)
 	case r.contact == Untried:

@@ -44,7 +44,7 @@ var ErrUnsupported = errors.New("the store cannot do this")
 // Size returns the size of the store in bytes. The error is [ErrUnsupported]
 // where the store is no [Sizer].
 func (l *Ledger) Size() (int64, error) {
-	if s, ok := l.store.(Sizer); ok {
+	if s, ok := l.Reader.(Sizer); ok {
 		return s.Size()
 	}
 	return 0, ErrUnsupported
@@ -53,7 +53,7 @@ func (l *Ledger) Size() (int64, error) {
 // Backup writes a consistent copy of the store, which stays in use. The error is
 // [ErrUnsupported], and nothing is written, where the store is no [Snapshotter].
 func (l *Ledger) Backup(w io.Writer) error {
-	if s, ok := l.store.(Snapshotter); ok {
+	if s, ok := l.Reader.(Snapshotter); ok {
 		return s.Backup(w)
 	}
 	return ErrUnsupported

@@ -107,7 +107,8 @@ func New(store Store, now func() time.Time) *Ledger {
 		watchers: make(map[OrderID][]chan struct{}),
 	}
 	if cluster, ok := store.(Cluster); ok {
-		l.session = &session{cluster: cluster, now: now}
+		shared := &held{Cluster: cluster, until: make(map[uint64]time.Time)}
+		l.store, l.session = shared, &session{cluster: shared, now: now}
 		l.clock.now = func() time.Time { return l.session.atStore(now()) }
 		cluster.OnWake(l.heard)
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 	"sync/atomic"
 )
@@ -111,6 +112,16 @@ func (l *Ledger) unlisten(gone *listener) {
 	defer l.mu.Unlock()
 	gone.closed = true
 	l.listeners[gone.route] = slices.DeleteFunc(l.listeners[gone.route], func(other *listener) bool { return other == gone })
+}
+
+// wakeAll has all dispatchers look for due events.
+func (l *Ledger) wakeAll() {
+	l.mu.Lock()
+	routes := slices.Collect(maps.Keys(l.listeners))
+	l.mu.Unlock()
+	for _, route := range routes {
+		l.wake(route)
+	}
 }
 
 // wake has the dispatchers of a route look for due events.

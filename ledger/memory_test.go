@@ -85,14 +85,21 @@ func (d *database) owns(c ledger.Claim) bool {
 	return ok && lease.epoch == c.Epoch
 }
 
-func (c *connection) Keep(context.Context, ledger.Session) (ledger.News, error) {
+func (c *connection) Keep(_ context.Context, _ ledger.Session, held []uint64) (ledger.News, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.session == "" || !c.lives(c.session) {
 		c.number++
 		c.session = fmt.Sprint(c.name, c.number)
 	}
-	c.sessions[c.session] = time.Now().Add(ledger.SessionTTL)
+	until := time.Now().Add(ledger.SessionTTL)
+	c.sessions[c.session] = until
+	for record, lease := range c.leases {
+		if lease.session == c.session && lease.until.After(time.Now()) && slices.Contains(held, lease.epoch) {
+			lease.until = until
+			c.leases[record] = lease
+		}
+	}
 	return ledger.News{Session: c.session, Now: time.Now(), Poll: 5 * time.Second}, nil
 }
 
@@ -105,6 +112,9 @@ func (c *connection) lease(r ledger.Record, ttl time.Duration) (ledger.Claim, er
 		return ledger.Claim{}, &ledger.LeasedError{Epoch: lease.epoch, Until: lease.until}
 	}
 	c.number++
+	if c.session != "" {
+		ttl = ledger.SessionTTL
+	}
 	c.leases[r] = heldLease{c.number, c.session, time.Now().Add(ttl)}
 	claim := ledger.Claim{Record: r, Epoch: c.number}
 	for key, e := range c.events {

@@ -23,7 +23,7 @@ const (
 
 // session is this process's session in a [Cluster].
 type session struct {
-	cluster Cluster
+	cluster *held
 	now     func() time.Time // this machine's clock
 
 	mu sync.Mutex
@@ -54,7 +54,7 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 	var broken bool
 	for ctx.Err() == nil {
 		begun, local := time.Now(), s.now()
-		news, err := s.cluster.Keep(ctx, about())
+		news, err := s.cluster.keep(ctx, about())
 		pause := renewEvery
 		switch {
 		case ctx.Err() != nil:
@@ -67,7 +67,9 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 				broken = false
 				failed(nil)
 			}
-			s.renewed(news, begun, local)
+			if s.renewed(news, begun, local) {
+				l.wakeAll()
+			}
 		}
 		for end := time.Now().Add(pause); ctx.Err() == nil && time.Now().Before(end); {
 			select {
@@ -80,13 +82,13 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 }
 
 // renewed notes what a renewal has told that began at the time begun, when this machine's
-// clock showed local.
-func (s *session) renewed(news News, begun, local time.Time) {
+// clock showed local. It reports whether a session has begun.
+func (s *session) renewed(news News, begun, local time.Time) (isNew bool) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deadline = begun.Add(SessionTTL - sessionMargin)
-	if s.life == nil || s.id != news.Session {
+	if isNew = s.life == nil || s.id != news.Session; isNew {
 		s.endLocked()
 		s.id = news.Session
 		s.life, s.kill = context.WithCancel(context.Background())
@@ -99,6 +101,7 @@ func (s *session) renewed(news News, begun, local time.Time) {
 	if doubt := now.Sub(begun) / 2; doubt <= mostDoubt || s.localTime.IsZero() {
 		s.storeTime, s.localTime = news.Now, local.Add(doubt)
 	}
+	return isNew
 }
 
 // expire ends the session that has this life, if it still lives.
@@ -221,16 +224,19 @@ const (
 )
 
 // claimInTurn claims a record, and waits for another process that has it until the
-// context ends; then the error is ErrLeased. It returns the epoch of the last lease
+// context ends; then the error is ErrLeased, or ErrNoSession where this process had no
+// session. It returns the epoch of the last lease
 // that it has waited for; 0: none.
 func (l *Ledger) claimInTurn(ctx context.Context, record Record, lease time.Duration) (claim Claim, waitedFor uint64, err error) {
 	for pause := firstTurn; ; pause = min(2*pause, longestTurn) {
 		claim, err = l.claim(context.WithoutCancel(ctx), record, lease)
 		var leased *LeasedError
-		if !errors.As(err, &leased) {
+		switch {
+		case errors.As(err, &leased):
+			waitedFor = leased.Epoch
+		case !errors.Is(err, ErrNoSession): // it may be about to begin
 			return claim, waitedFor, err
 		}
-		waitedFor = leased.Epoch
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():

@@ -24,6 +24,7 @@ import (
 // is the bug report: WORLD=<seed> shows its history.
 const (
 	worldLease   = 70 * time.Second
+	sharedLease  = time.Hour        // longer than the world: it has to end with its session, or be given back
 	worldHeals   = 5 * time.Minute  // no faults from then on
 	worldEnds    = 20 * time.Minute // all is to be delivered by then
 	worldRecords = 16
@@ -36,6 +37,7 @@ var worldPlan = ledger.Plan{First: 5 * time.Second, Max: time.Minute, GiveUp: 72
 type world struct {
 	seed      uint64
 	begun     time.Time
+	lease     time.Duration
 	database  *database
 	waits     bool // the sender waits for the app; else events are delivered in the background
 	direct    bool
@@ -204,8 +206,8 @@ func (s *way) step(op, what string, do func() error) error {
 
 func nameOf(k ledger.Key) string { return k.ID + "." + k.Status }
 
-func (s *way) Keep(ctx context.Context, about ledger.Session) (news ledger.News, err error) {
-	err = s.step("Keep", "", func() (err error) { news, err = s.Cluster.Keep(ctx, about); return err })
+func (s *way) Keep(ctx context.Context, about ledger.Session, held []uint64) (news ledger.News, err error) {
+	err = s.step("Keep", "", func() (err error) { news, err = s.Cluster.Keep(ctx, about, held); return err })
 	return news, err
 }
 
@@ -301,7 +303,7 @@ func (p *process) start(isShared bool) {
 		return
 	}
 	go p.ledger.Dispatch(ctx, ledger.Dispatcher{
-		Route: "webhook", Plan: worldPlan, Lease: worldLease, Workers: 4, Direct: p.direct, Rank: rank,
+		Route: "webhook", Plan: worldPlan, Lease: p.lease, Workers: 4, Direct: p.direct, Rank: rank,
 		Work:   func(a *ledger.Attempt) (ledger.Contact, error) { contact, _, err := p.deliver(a); return contact, err },
 		Failed: func(error) {}, Damaged: func(string, error) {},
 	})
@@ -403,7 +405,7 @@ func (p *process) receive(key ledger.Key) (err error) {
 	if p.waits {
 		var attempt *ledger.Attempt
 		var verdict ledger.Verdict
-		verdict, attempt, err = l.Begin(bg, e, ledger.Options{Lease: worldLease, Wait: 10 * time.Second, Rank: rank})
+		verdict, attempt, err = l.Begin(bg, e, ledger.Options{Lease: p.lease, Wait: 10 * time.Second, Rank: rank})
 		if err == nil && verdict == ledger.Deliver {
 			var state ledger.State
 			if _, state, err = p.deliver(attempt); err == nil && state != ledger.Delivered {
@@ -529,9 +531,12 @@ func live(t *testing.T, seed int, o worldOptions) *world {
 	synctest.Test(t, func(*testing.T) {
 		w = &world{
 			seed: uint64(seed), begun: time.Now(), database: newDatabase(), waits: seed%3 == 0, direct: seed%3 == 1,
-			drawn: make(map[string]int), acked: make(map[ledger.Key]bool), shows: os.Getenv("WORLD") != "",
+			lease: worldLease, drawn: make(map[string]int), acked: make(map[ledger.Key]bool), shows: os.Getenv("WORLD") != "",
 		}
 		w.database.mistake = o.mistake
+		if o.processes > 1 {
+			w.lease = sharedLease
+		}
 		for i := range o.processes {
 			p := &process{world: w, name: string(rune('A' + i))}
 			if o.skewed {
