@@ -71,6 +71,8 @@ func damaged(format string, args ...any) error {
 // is starting.
 func away(err error) bool {
 	switch c := code(err); {
+	case errors.As(err, new(refusal)):
+		return false
 	case c == cannotConnectNow, c == tooManyConnections, strings.HasPrefix(c, "08"), strings.HasPrefix(c, "57"):
 		return true
 	default:

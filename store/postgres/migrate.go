@@ -70,18 +70,23 @@ func versionOf(ctx context.Context, conn interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }, schema string,
 ) (int, error) {
-	// Asked first, because in a transaction a statement that fails ends it.
+	// Asked first, because in a transaction a statement that fails ends it; and of the
+	// tables themselves, because the server goes on in a transaction by what it once
+	// knew of names.
 	var is bool
-	if err := conn.QueryRow(ctx, `select to_regclass($1) is not null`, pgx.QueryExecModeSimpleProtocol, in(schema, "ledger.meta")).Scan(&is); err != nil || !is {
+	err := conn.QueryRow(ctx, `select exists (
+		select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = 'meta')`,
+		pgx.QueryExecModeSimpleProtocol, schema).Scan(&is)
+	if err != nil || !is {
 		return 0, err
 	}
 	var version int
-	err := conn.QueryRow(ctx, in(schema, `select version from ledger.meta`), pgx.QueryExecModeSimpleProtocol).Scan(&version)
+	err = conn.QueryRow(ctx, in(schema, `select version from ledger.meta`), pgx.QueryExecModeSimpleProtocol).Scan(&version)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, fmt.Errorf("the schema %s has a table meta that is not a ledger's: choose another schema", schema)
+		return 0, refuse("the schema %s has a table meta that is not a ledger's: choose another schema", schema)
 	}
 	if err == nil && version > schemaVersion+1 {
-		return 0, fmt.Errorf("its schema has version %d, and this version of the plugin knows those up to %d: update it to the version that the other processes run",
+		return 0, refuse("its schema has version %d, and this version of the plugin knows those up to %d: update it to the version that the other processes run",
 			version, schemaVersion+1)
 	}
 	return version, err

@@ -90,8 +90,11 @@ func use[T any](s *Store, k kind, run statement[T]) (T, error) {
 		}
 		ctx := context.Background()
 		pooled, err := s.pool.Acquire(ctx)
+		if err != nil && try == 1 {
+			continue // nothing was sent
+		}
 		if err != nil {
-			return none, err // nothing was sent
+			return none, err
 		}
 		conn := pooled.Conn()
 		warned(conn.PgConn())

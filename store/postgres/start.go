@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
 )
+
+// refusal is why a server cannot have a ledger, unless somebody changes it.
+type refusal struct{ error }
+
+func refuse(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
+
+func (r refusal) Unwrap() error { return r.error }
 
 // begin connects, checks that the server keeps what a ledger promises, and brings the
 // schema up to date.
@@ -54,13 +60,13 @@ func (s *Store) checkServer(ctx context.Context, conn *pgx.Conn) error {
 	}
 	switch {
 	case version < oldestServer:
-		return fmt.Errorf("its server is PostgreSQL %d: use %d or newer", version/10000, oldestServer/10000)
+		return refuse("its server is PostgreSQL %d: use %d or newer", version/10000, oldestServer/10000)
 	case isStandby:
-		return errors.New("its server is a standby, which cannot be written: name the primary, or all hosts with target_session_attrs=read-write")
+		return refuse("its server is a standby, which cannot be written: name the primary, or all hosts with target_session_attrs=read-write")
 	case fsync != "on":
-		return errors.New("its server has fsync = off, so that what it has committed is lost in a power cut: set fsync = on")
+		return refuse("its server has fsync = off, so that what it has committed is lost in a power cut: set fsync = on")
 	case fullPages != "on":
-		return errors.New("its server has full_page_writes = off, so that a power cut can damage what it has committed: set full_page_writes = on")
+		return refuse("its server has full_page_writes = off, so that a power cut can damage what it has committed: set full_page_writes = on")
 	}
 	// A pooler gives its clients a process id of its own. Whether it keeps them on one
 	// connection nobody says, so it is taken to change it after each transaction.
@@ -71,7 +77,7 @@ func (s *Store) checkServer(ctx context.Context, conn *pgx.Conn) error {
 	waitsFor := synchronousStandbys(standbys)
 	s.replicated.Store(waitsFor > 0)
 	if waitsFor < s.opts.Replicas {
-		return fmt.Errorf("its server waits for %d synchronous standbys and replicas asks for %d: set synchronous_standby_names, as to 'ANY %d (…)'",
+		return refuse("its server waits for %d synchronous standbys and replicas asks for %d: set synchronous_standby_names, as to 'ANY %d (…)'",
 			waitsFor, s.opts.Replicas, s.opts.Replicas)
 	}
 	return nil
@@ -81,7 +87,7 @@ func (s *Store) checkServer(ctx context.Context, conn *pgx.Conn) error {
 func (s *Store) checkCommits(ctx context.Context, conn *pgx.Conn) error {
 	if !s.isPooled.Load() {
 		if _, err := conn.Exec(ctx, `set synchronous_commit = on`); err != nil {
-			return fmt.Errorf("synchronous_commit cannot be set on: %w", err)
+			return refuse("synchronous_commit cannot be set on: %w", err)
 		}
 	}
 	var commits string
@@ -89,7 +95,7 @@ func (s *Store) checkCommits(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	if commits != "on" && commits != "remote_apply" {
-		return fmt.Errorf("behind the pooler synchronous_commit is %s: have it on for the user, with alter role … set synchronous_commit = on", commits)
+		return refuse("behind the pooler synchronous_commit is %s: have it on for the user, with alter role … set synchronous_commit = on", commits)
 	}
 	return nil
 }
@@ -128,7 +134,7 @@ func checkClock(ctx context.Context, conn *pgx.Conn) error {
 		doubt = min(doubt, time.Since(began)/2)
 	}
 	if doubt > mostDoubt {
-		return fmt.Errorf("it takes %s to answer, so that its clock is in doubt by more than %s: have the database nearer", 2*doubt, mostDoubt)
+		return refuse("it takes %s to answer, so that its clock is in doubt by more than %s: have the database nearer", 2*doubt, mostDoubt)
 	}
 	return nil
 }
