@@ -82,7 +82,12 @@ func Run(t *testing.T, features Features, make Opener) {
 	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
 			clock := &clock{now: start}
-			s := &store{clock: clock, open: make(t, clock.Now), isShared: features.Shared}
+			open := make(t, clock.Now)
+			if features.Shared {
+				inner := open
+				open = func() ledger.Store { return &member{Cluster: inner().(ledger.Cluster)} }
+			}
+			s := &store{clock: clock, open: open, isShared: features.Shared}
 			s.Store = s.open()
 			s.join(t, s.Store)
 			test.run(t, s)
@@ -123,7 +128,46 @@ type store struct {
 
 	isShared bool
 	// members have a session, which lives while the clock advances.
-	members []ledger.Cluster
+	members []*member
+}
+
+// member is a process's store, whose leases are renewed with its session.
+type member struct {
+	ledger.Cluster
+
+	mu   sync.Mutex
+	held []uint64
+}
+
+func (m *member) add(epoch uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = append(m.held, epoch)
+}
+
+func (m *member) Claim(ctx context.Context, record ledger.Record, ttl time.Duration) (ledger.Claim, error) {
+	claim, err := m.Cluster.Claim(ctx, record, ttl)
+	if err == nil {
+		m.add(claim.Epoch)
+	}
+	return claim, err
+}
+
+func (m *member) Take(ctx context.Context, route string, ttl time.Duration, limit int) ([]ledger.Taken, error) {
+	all, err := m.Cluster.Take(ctx, route, ttl, limit)
+	for _, taken := range all {
+		m.add(taken.Claim.Epoch)
+	}
+	return all, err
+}
+
+func (m *member) keep(t *testing.T) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, err := m.Keep(bg, ledger.Session{}, m.held); err != nil {
+		t.Fatalf("keeping a session: %v", err)
+	}
 }
 
 // join begins a store's session, if it needs one.
@@ -132,10 +176,8 @@ func (s *store) join(t *testing.T, other ledger.Store) {
 	if !s.isShared {
 		return
 	}
-	member := other.(ledger.Cluster)
-	if _, err := member.Keep(bg, ledger.Session{}); err != nil {
-		t.Fatalf("beginning a session: %v", err)
-	}
+	member := other.(*member)
+	member.keep(t)
 	s.members = append(s.members, member)
 }
 
@@ -154,9 +196,7 @@ func (s *store) advance(t *testing.T, d time.Duration) {
 func (s *store) keep(t *testing.T) {
 	t.Helper()
 	for _, member := range s.members {
-		if _, err := member.Keep(bg, ledger.Session{}); err != nil {
-			t.Fatalf("renewing a session: %v", err)
-		}
+		member.keep(t)
 	}
 }
 

@@ -17,6 +17,7 @@ var sharedCases = []testCase{
 	{"LeasesExclude", leasesExclude},
 	{"LeasesOfASessionThatRanOut", leasesOfASessionThatRanOut},
 	{"SessionsRunOutUnclaimed", sessionsRunOutUnclaimed},
+	{"ForgottenLease", forgottenLease},
 	{"CloseFreesLeases", closeFreesLeases},
 	{"LeaseRunsOutUnclaimed", leaseRunsOutUnclaimed},
 	{"EpochsOfEvents", epochsOfEvents},
@@ -45,7 +46,7 @@ func (s *store) cluster() ledger.Cluster { return s.Store.(ledger.Cluster) }
 
 // leave has a store's session not be renewed any more.
 func (s *store) leave(other *store) {
-	s.members = slices.DeleteFunc(s.members, func(m ledger.Cluster) bool { return m == other.Store })
+	s.members = slices.DeleteFunc(s.members, func(m *member) bool { return m == other.Store })
 }
 
 func (s *store) take(t *testing.T, route string, limit int) []ledger.Taken {
@@ -87,7 +88,7 @@ func leasesExclude(t *testing.T, s *store) {
 	for _, who := range []*store{s, other} {
 		_, err := who.Claim(bg, e.Record, ttl)
 		var leased *ledger.LeasedError
-		if !errors.Is(err, ledger.ErrLeased) || !errors.As(err, &leased) || leased.Epoch != claim.Epoch || !leased.Until.Equal(s.clock.Now().Add(ttl)) {
+		if !errors.Is(err, ledger.ErrLeased) || !errors.As(err, &leased) || leased.Epoch != claim.Epoch || !leased.Until.Equal(s.clock.Now().Add(ledger.SessionTTL)) {
 			t.Errorf("claiming what is leased: %v (%+v)", err, leased)
 		}
 	}
@@ -154,6 +155,18 @@ func sessionsRunOutUnclaimed(t *testing.T, s *store) {
 	s.wantState(t, e.Key, ledger.Delivered)
 }
 
+// forgottenLease: a lease that its process does not renew, because it never heard of it,
+// soon ends although the session goes on.
+func forgottenLease(t *testing.T, s *store) {
+	other := s.second(t)
+	e := event(record("1"), "Success")
+	forgotten := other.claim(t, e.Record)
+	other.Store.(*member).held = nil
+	s.advance(t, ledger.SessionTTL)
+	wantErr(t, "the failure of a lease that was not renewed", other.Commit(bg, forgotten, []ledger.Change{change(e, retrying...)}), ledger.ErrFenced)
+	s.commit(t, s.claim(t, e.Record), change(e, delivered...))
+}
+
 // closeFreesLeases: a process that ends in order leaves its records free.
 func closeFreesLeases(t *testing.T, s *store) {
 	other := s.second(t)
@@ -167,7 +180,7 @@ func closeFreesLeases(t *testing.T, s *store) {
 	for i := range 3 {
 		s.claim(t, record(fmt.Sprint(i)))
 	}
-	_, err := other.cluster().Keep(bg, ledger.Session{})
+	_, err := other.cluster().Keep(bg, ledger.Session{}, nil)
 	wantErr(t, "Keep", err, ledger.ErrClosed)
 	_, err = other.cluster().Take(bg, "webhook", ttl, 1)
 	wantErr(t, "Take", err, ledger.ErrClosed)
@@ -383,25 +396,25 @@ func flagsAtTwo(t *testing.T, s *store) {
 // sessions: each process hears of the others that live.
 func sessions(t *testing.T, s *store) {
 	odd := []string{"a", "b\x00\xff", ""}
-	news, err := s.cluster().Keep(bg, ledger.Session{Routes: odd, Options: "x\x00"})
+	news, err := s.cluster().Keep(bg, ledger.Session{Routes: odd, Options: "x\x00"}, nil)
 	if err != nil || len(news.Others) != 0 || news.Session == "" || news.Poll <= 0 || !news.Now.Equal(s.clock.Now()) {
 		t.Errorf("alone: %+v, %v", news, err)
 	}
 	other := &store{Store: s.open(), clock: s.clock, isShared: true}
-	theirs, err := other.cluster().Keep(bg, ledger.Session{Routes: []string{"c"}})
+	theirs, err := other.cluster().Keep(bg, ledger.Session{Routes: []string{"c"}}, nil)
 	if err != nil || len(theirs.Others) != 1 || !slices.Equal(theirs.Others[0].Routes, odd) || theirs.Others[0].Options != "x\x00" || theirs.Session == news.Session {
 		t.Errorf("the second: %+v, %v", theirs, err)
 	}
-	again, err := s.cluster().Keep(bg, ledger.Session{})
+	again, err := s.cluster().Keep(bg, ledger.Session{}, nil)
 	if err != nil || again.Session != news.Session || len(again.Others) != 1 || !slices.Equal(again.Others[0].Routes, []string{"c"}) {
 		t.Errorf("renewed: %+v, %v", again, err)
 	}
 	s.advance(t, ledger.SessionTTL)
-	again, err = s.cluster().Keep(bg, ledger.Session{})
+	again, err = s.cluster().Keep(bg, ledger.Session{}, nil)
 	if err != nil || again.Session != news.Session || len(again.Others) != 0 {
 		t.Errorf("without the second: %+v, %v", again, err)
 	}
-	if later, err := other.cluster().Keep(bg, ledger.Session{}); err != nil || later.Session == theirs.Session {
+	if later, err := other.cluster().Keep(bg, ledger.Session{}, nil); err != nil || later.Session == theirs.Session {
 		t.Errorf("a session that ran out goes on: %+v, %v", later, err)
 	}
 }

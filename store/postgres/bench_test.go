@@ -15,7 +15,7 @@ import (
 func member(t testing.TB, opts Options) *Store {
 	t.Helper()
 	s := open(t, opts)
-	if _, err := s.Keep(bg, ledger.Session{}); err != nil {
+	if _, err := s.Keep(bg, ledger.Session{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -126,7 +126,7 @@ func BenchmarkTake(b *testing.B) {
 			}
 		}
 	})
-	if _, err := s.Keep(bg, ledger.Session{}); err != nil {
+	if _, err := s.Keep(bg, ledger.Session{}, nil); err != nil {
 		b.Fatal(err)
 	}
 	b.ResetTimer()

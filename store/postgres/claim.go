@@ -23,11 +23,12 @@ const claimSQL = `
 with ` + clockSQL + `,
 mine as materialized (select s.id from ledger.sessions s, clock where s.id = $2 and s.until > clock.now),
 got as (
-	insert into ledger.leases as l (record, session, epoch, until, token)
-	select t.record, mine.id, nextval('ledger.epochs'), clock.now + t.ttl, t.token
+	insert into ledger.leases as l (record, session, epoch, until, ends, token)
+	select t.record, mine.id, nextval('ledger.epochs'), clock.now + least(t.ttl, $6::bigint), clock.now + t.ttl, t.token
 	from unnest($3::uuid[], $4::bigint[], $5::uuid[]) as t(record, ttl, token) cross join mine cross join clock
 	order by t.record
-	on conflict (record) do update set session = excluded.session, epoch = nextval('ledger.epochs'), until = excluded.until, token = excluded.token
+	on conflict (record) do update set session = excluded.session, epoch = nextval('ledger.epochs'),
+		until = excluded.until, ends = excluded.ends, token = excluded.token
 	where l.until <= (select now from clock) or l.token = excluded.token
 		or not exists (select 1 from ledger.sessions s where s.id = l.session and s.until > (select now from clock))
 	returning record)
@@ -124,7 +125,7 @@ func (s *Store) runClaims(steps []*step[wanted, got]) {
 	}
 	leases, err := use(s, repeats, func(ctx context.Context, conn *pgx.Conn) (map[digest]*lease, error) {
 		var batch pgx.Batch
-		batch.Queue(s.sql.claim, s.clock(), session, records, ttls, tokens)
+		batch.Queue(s.sql.claim, s.clock(), session, records, ttls, tokens, int64(ledger.SessionTTL))
 		batch.Queue(s.sql.leased, records)
 		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()

@@ -247,7 +247,7 @@ func TestLostConnection(t *testing.T) {
 				"Load":   func() error { _, err := s.Load(bg, id("warm1")); return err },
 				"List":   func() error { _, err := s.List(bg, ledger.Query{Limit: 5}); return err },
 				"Counts": func() error { _, err := s.Counts(bg); return err },
-				"Keep":   func() error { _, err := s.Keep(bg, ledger.Session{}); return err },
+				"Keep":   func() error { _, err := s.Keep(bg, ledger.Session{}, nil); return err },
 				"Take":   func() error { _, err := s.Take(bg, "webhook", time.Minute, 1); return err },
 				"Spend":  func() error { _, err := s.Spend(bg, "a", time.Second, 9); return err },
 				"Prune":  func() error { _, err := s.Prune(bg, time.Now(), 1); return err },
@@ -355,7 +355,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d were acknowledged, of %d it is unknown", n, len(acknowledged), unknown)
-	if _, err := s.Keep(bg, ledger.Session{}); err != nil {
+	if _, err := s.Keep(bg, ledger.Session{}, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -22,6 +22,12 @@ made as (
 	insert into ledger.sessions (id, until, routes, options)
 	select $3, clock.now + $4, $5, $6 from clock where not exists (select 1 from kept) returning id)
 select id, (select now from clock) from kept union all select id, (select now from clock) from made`
+	// renewSQL renews the leases $3 of the session $2. One that is locked is in use, and
+	// is renewed the next time.
+	renewSQL = `
+with ` + clockSQL + `
+update ledger.leases set until = least(ends, (select now from clock) + $4) where record = any(array(
+	select l.record from ledger.leases l, clock where l.session = $2 and l.epoch = any($3) and l.until > clock.now for update of l skip locked))`
 	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id not in ($2, $3) order by s.id`
 	endSessionSQL = `delete from ledger.sessions where id = $1`
 	// tidySQL deletes what has ended so long ago that no statement can have it in hand.
@@ -63,8 +69,12 @@ type kept struct {
 }
 
 // Keep implements [ledger.Cluster].
-func (s *Store) Keep(_ context.Context, about ledger.Session) (ledger.News, error) {
+func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (ledger.News, error) {
 	held, _ := s.session.id()
+	epochs := make([]int64, 0, len(leases))
+	for _, epoch := range leases {
+		epochs = append(epochs, int64(epoch)) //nolint:gosec // they come from a sequence
+	}
 	fresh := newToken()
 	routes := make([][]byte, 0, len(about.Routes))
 	for _, name := range about.Routes {
@@ -75,6 +85,9 @@ func (s *Store) Keep(_ context.Context, about ledger.Session) (ledger.News, erro
 		var batch pgx.Batch
 		batch.Queue(s.sql.keep, s.clock(), held, fresh, int64(ledger.SessionTTL), routes, []byte(about.Options))
 		batch.Queue(s.sql.others, s.clock(), held, fresh)
+		if len(epochs) > 0 {
+			batch.Queue(s.sql.renew, s.clock(), held, epochs, int64(ledger.SessionTTL))
+		}
 		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()
 		var k kept

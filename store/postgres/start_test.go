@@ -131,7 +131,7 @@ func TestDatabaseAway(t *testing.T) {
 	if err := s.Accept(bg, c.Event.Key, acceptOnce(c)); err == nil {
 		t.Error("accepted without a database")
 	}
-	if _, err := s.Keep(bg, ledger.Session{}); err == nil {
+	if _, err := s.Keep(bg, ledger.Session{}, nil); err == nil {
 		t.Error("a session without a database")
 	}
 	time.Sleep(1500 * time.Millisecond)

@@ -28,9 +28,10 @@ head as materialized (
 	order by d.at, d.id limit $4 for update of d skip locked),
 first as materialized (select distinct on (record) record, id, at from head order by record, at, id),
 got as (
-	insert into ledger.leases as l (record, session, epoch, until, token)
-	select first.record, mine.id, nextval('ledger.epochs'), clock.now + $5, $6 from first cross join mine cross join clock order by first.record
-	on conflict (record) do update set session = excluded.session, epoch = nextval('ledger.epochs'), until = excluded.until, token = excluded.token
+	insert into ledger.leases as l (record, session, epoch, until, ends, token)
+	select first.record, mine.id, nextval('ledger.epochs'), clock.now + least($5::bigint, $7::bigint), clock.now + $5, $6 from first cross join mine cross join clock order by first.record
+	on conflict (record) do update set session = excluded.session, epoch = nextval('ledger.epochs'),
+		until = excluded.until, ends = excluded.ends, token = excluded.token
 	where l.until <= (select now from clock) or l.token = excluded.token
 		or not exists (select 1 from ledger.sessions s where s.id = l.session and s.until > (select now from clock))
 	returning record, epoch)
@@ -58,7 +59,7 @@ func (s *Store) Take(_ context.Context, route string, ttl time.Duration, limit i
 	token := newToken()
 	list, err := call(s, repeats, func(ctx context.Context, conn *pgx.Conn) ([]leased, error) {
 		s.count("Take")
-		found, err := conn.Query(ctx, s.sql.take, s.clock(), session, routeID(route), limit, int64(ttl), token)
+		found, err := conn.Query(ctx, s.sql.take, s.clock(), session, routeID(route), limit, int64(ttl), token, int64(ledger.SessionTTL))
 		if err != nil {
 			return nil, err
 		}

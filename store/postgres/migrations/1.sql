@@ -85,7 +85,8 @@ create unlogged table ledger.leases (
 	record uuid primary key,
 	session uuid not null,
 	epoch bigint not null,
-	until bigint not null,
+	until bigint not null, -- unless its session renews it
+	ends bigint not null, -- in any case
 	token uuid not null -- of the call that took it
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 create sequence ledger.epochs;
