@@ -185,9 +185,13 @@ func (c *cluster) judge(ctx context.Context, events []event) error {
 		if n := times[c.orderID(name)]; n != 1 {
 			return fmt.Errorf("%s was shipped %d times", name, n)
 		}
-		page, err := c.shownTo(ctx, name)
-		if err != nil || page != "paid" {
-			return fmt.Errorf("the page of %s says %q: %w", name, page, err)
+		var page string
+		waited := c.shop.until(ctx, patience, func(ctx context.Context) bool {
+			page, _ = c.shownTo(ctx, name)
+			return page == "paid"
+		})
+		if waited != nil {
+			return fmt.Errorf("the page of %s says %q", name, page)
 		}
 	}
 	c.say("each of %d orders is shipped once, by %d events", carts, len(events))
