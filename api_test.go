@@ -299,9 +299,9 @@ func TestAPIOwnEndpoints(t *testing.T) {
 	}
 }
 
-// TestAPIUnknownOutcome: where CCPayment's answer is lost, the app learns which
+// TestCase29_APIUnknownOutcome: where CCPayment's answer is lost, the app learns which
 // order to look up, and the log says no more than that.
-func TestAPIUnknownOutcome(t *testing.T) {
+func TestCase29_APIUnknownOutcome(t *testing.T) {
 	s, f := apiShop(t, "allow withdraw deposit", apiSite)
 	const body = `{"coinId":1280,"chain":"TRX","address":"TQrY8tryqsYVCYS3MFbtffiPp2ccyn4STm","orderId":"out-%d","amount":"12.345"}`
 	audit := func(order, outcome string) {

@@ -329,7 +329,7 @@ func TestCall(t *testing.T) {
 
 // Case 29: an empty list and null stand for no parameters, as CCPayment's own PHP
 // software sends them.
-func TestCallWithoutParameters(t *testing.T) {
+func TestCase29_CallWithoutParameters(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t, agree)
 	for i, body := range []string{"", "[]", " [ ]\n", "null", "{}"} {

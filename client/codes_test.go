@@ -103,7 +103,7 @@ var documented = []struct {
 // doubt about the outcome, for reads and for money alike. 10001, 11002, 11004
 // and 11018 differ only in being tried again, or in leaving a doubt, as other tests
 // show.
-func TestEveryCode(t *testing.T) {
+func TestCase29_EveryCode(t *testing.T) {
 	t.Parallel()
 	for _, test := range documented {
 		answer := sayWith(http.StatusOK, "application/json", fmt.Sprintf(`{"code":%d,"msg":"because","data":null}`, test.code))

@@ -8,7 +8,7 @@ import (
 
 // Case 29: what CCPayment's newer definitions have and its reference leaves out is
 // read without loss.
-func TestDefinitions(t *testing.T) {
+func TestCase29_Definitions(t *testing.T) {
 	t.Parallel()
 	for endpoint, data := range map[string]string{
 		"getAppDepositRecordList": `{"records":[{"recordId":"1","txIndex":3,"status":"Success"}],"nextId":""}`,
@@ -44,7 +44,7 @@ func TestDefinitions(t *testing.T) {
 
 // Case 29: what CCPayment writes for none is none: ids of 0, times of 0 or in the
 // year 1, and a price of "0".
-func TestNone(t *testing.T) {
+func TestCase29_None(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t, say(`{"code":10000,"data":{"orderId":"order-1","price":"10","priceFiatId":0,"priceCoinId":"0","amountToPay":"10",
 		"fiatId":0,"createAt":"0","expiredAt":"0001-01-01T00:00:00Z","paidList":null,"prices":{"1891":"0","1280":"1"},"asset":{"coinId":0}}}`))
@@ -63,7 +63,7 @@ func TestNone(t *testing.T) {
 
 // Case 29: no filter is left out of the request, and one that is beyond CCPayment's
 // limits is refused before it is sent.
-func TestFilterLimits(t *testing.T) {
+func TestCase29_FilterLimits(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t, agree)
 	c, many := api.dial(t), make([]string, 51)

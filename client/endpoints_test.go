@@ -456,9 +456,9 @@ func (s *story) wallets() {
 	})
 }
 
-// TestEveryCodeOfTheSandbox lets CCPayment answer with each documented code,
+// TestCase29_EveryCodeOfTheSandbox lets CCPayment answer with each documented code,
 // and finds it by its sentinel.
-func TestEveryCodeOfTheSandbox(t *testing.T) {
+func TestCase29_EveryCodeOfTheSandbox(t *testing.T) {
 	box, _ := newSandbox(t)
 	server := httptest.NewServer(box)
 	t.Cleanup(server.Close)

@@ -68,7 +68,7 @@ func always(h http.HandlerFunc) func(string, func()) http.HandlerFunc {
 
 // A call that may have moved money is sent once, and its error says that the
 // outcome is unknown and which order to look up.
-func TestOutcomeUnknown(t *testing.T) {
+func TestCase29_OutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	for _, each := range everyCall {
 		if repeatable(each.endpoint) {

@@ -21,7 +21,7 @@ func (w *world) recordsOf(endpoint, query string) string {
 
 // Case 29: each filter of CCPayment's newer definitions picks, so that a program that
 // takes the first record takes the right one.
-func TestNewerFilters(t *testing.T) {
+func TestCase29_NewerFilters(t *testing.T) {
 	w := start(t)
 	var address, record [3]string
 	for i := range 3 {
@@ -65,7 +65,7 @@ func TestNewerFilters(t *testing.T) {
 }
 
 // Case 29: the same for payouts.
-func TestNewerPayoutFilters(t *testing.T) {
+func TestCase29_NewerPayoutFilters(t *testing.T) {
 	w := start(t)
 	w.gives(appID, usdt, "1000")
 	w.gives("user-1", usdt, "1000")
@@ -110,7 +110,7 @@ func TestNewerPayoutFilters(t *testing.T) {
 
 // Case 29: 0 stands for none, a time may be a text, and a body may be null or an
 // empty list.
-func TestNoneIsNone(t *testing.T) {
+func TestCase29_NoneIsNone(t *testing.T) {
 	w := start(t)
 	w.ok("createInvoiceUrl", `{"orderId":"inv-0","price":"1","priceFiatId":1033,"priceCoinId":0,"expiredAt":0}`)
 	w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"1","priceFiatId":"0","priceCoinId":"1280","expiredAt":"0","product":"`+strings.Repeat("x", 128)+`"}`)
@@ -131,7 +131,7 @@ func TestNoneIsNone(t *testing.T) {
 
 // Case 29: the test coin has no price, so it pays what is priced in it, and nothing
 // else; no call divides by its price.
-func TestTestCoin(t *testing.T) {
+func TestCase29_TestCoin(t *testing.T) {
 	w := start(t)
 	w.ok("getCoin", `{"coinId":1891}`).expect(t, map[string]string{
 		"coin.price": `"0"`, "coin.networks.ETH_SEPOLIA.protocol": `"ERC20"`, "coin.networks.ETH_SEPOLIA.canDeposit": "true",
@@ -166,7 +166,7 @@ func TestTestCoin(t *testing.T) {
 }
 
 // Case 29: addressUnbinding says why not.
-func TestUnbindingRefusals(t *testing.T) {
+func TestCase29_UnbindingRefusals(t *testing.T) {
 	w := start(t)
 	order := w.ok("createAppOrderDepositAddress", `{"orderId":"dep-1","coinId":1280,"chain":"TRX","price":"1"}`).str("address")
 	memo := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"buyer-1","chain":"XRP"}`).str("address")

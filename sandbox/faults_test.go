@@ -17,7 +17,7 @@ func (w *world) fault(body string) {
 	}
 }
 
-func TestEveryCodeCanBeHad(t *testing.T) {
+func TestCase29_EveryCodeCanBeHad(t *testing.T) {
 	w := start(t)
 	if n := len(sandbox.Codes()); n < 55 {
 		t.Errorf("only %d codes", n)

@@ -116,9 +116,9 @@ func startWaiting(t *testing.T, other *server) *server {
 	return s
 }
 
-// TestReplaced: a Caddy that takes another's place starts when that has ended,
+// TestCase28_Replaced: a Caddy that takes another's place starts when that has ended,
 // with all that it knew.
-func TestReplaced(t *testing.T) {
+func TestCase28_Replaced(t *testing.T) {
 	t.Parallel()
 	old := newServer(t, startApp(t).url)
 	old.start(globals + site)
@@ -133,9 +133,9 @@ func TestReplaced(t *testing.T) {
 	next.stop()
 }
 
-// TestStoppedWhileItWaits: a Caddy that waits for the ledger ends when it is
+// TestCase28_StoppedWhileItWaits: a Caddy that waits for the ledger ends when it is
 // told to, and not when the wait is over.
-func TestStoppedWhileItWaits(t *testing.T) {
+func TestCase28_StoppedWhileItWaits(t *testing.T) {
 	t.Parallel()
 	old := newServer(t, startApp(t).url)
 	old.start(globals + site)

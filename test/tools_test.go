@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
 )
 
 // machine is a PATH: what .ci/tools and .ci/test find of a machine.
@@ -77,9 +80,9 @@ func (m machine) run(script string, env ...string) (string, error) {
 	return string(out), err
 }
 
-// TestTools: a machine that has all is left alone; one that lacks something gets
+// TestCase32_Tools: a machine that has all is left alone; one that lacks something gets
 // it, by its one who may install; and where nobody may, only CI minds.
-func TestTools(t *testing.T) {
+func TestCase32_Tools(t *testing.T) {
 	t.Parallel()
 	t.Run("all is here", func(t *testing.T) {
 		t.Parallel()
@@ -143,9 +146,9 @@ func TestTools(t *testing.T) {
 	}
 }
 
-// TestLeftOut: the last line counts what was left out, and the result is that of
+// TestCase32_LeftOut: the last line counts what was left out, and the result is that of
 // the tests.
-func TestLeftOut(t *testing.T) {
+func TestCase32_LeftOut(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
 	m.program("go", `echo "go $*"; printf '%b' "$NOTES" >>"$TESTS_LEFT_OUT"; exit $STATUS`)
@@ -158,6 +161,27 @@ func TestLeftOut(t *testing.T) {
 			if out != want || (err == nil) != (status == "0") {
 				t.Errorf("%q, %v, want %q and status %s", out, err, want, status)
 			}
+		}
+	}
+}
+
+// TestCase33_MakeTest: `make test` leaves no test out to be fast: it runs those of all
+// packages, with the race detector. What makes it fast is that the packages that wait the
+// longest begin first.
+func TestCase33_MakeTest(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command(needs.Command(t, "make"), "-n", "--no-print-directory", "-C", "..", "test").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	args := strings.Fields(string(out))
+	if i := slices.Index(args, "./test"); i < 0 || args[0] != ".ci/test" || !slices.Contains(args, "-race") ||
+		!slices.Equal(args[i:], []string{"./test", "./test/crash", ".", "./sandbox", "./..."}) {
+		t.Errorf("it runs %q", args)
+	}
+	for _, arg := range args {
+		if flag, _, _ := strings.Cut(arg, "="); slices.Contains([]string{"-short", "-run", "-skip", "-failfast"}, flag) {
+			t.Errorf("%s leaves tests out: %q", arg, args)
 		}
 	}
 }

@@ -162,8 +162,8 @@ func TestDeployCaddyfiles(t *testing.T) {
 	}
 }
 
-// TestDeployKubernetes: no two pods, and what is mounted is a volume.
-func TestDeployKubernetes(t *testing.T) {
+// TestCase28_DeployKubernetes: no two pods, and what is mounted is a volume.
+func TestCase28_DeployKubernetes(t *testing.T) {
 	texts := blocks(t, page, "yaml")
 	if len(texts) != 1 {
 		t.Fatalf("%d manifests", len(texts))

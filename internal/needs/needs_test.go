@@ -10,7 +10,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
 )
 
-// TestHelper is the test that needs what is not here, run by TestMissing in
+// TestHelper is the test that needs what is not here, run by TestCase32_Missing in
 // processes of its own.
 func TestHelper(t *testing.T) {
 	if os.Getenv("NEEDS_HELPER") == "" {
@@ -22,7 +22,7 @@ func TestHelper(t *testing.T) {
 }
 
 // What is missing fails CI, and is else left out and noted for the count.
-func TestMissing(t *testing.T) {
+func TestCase32_Missing(t *testing.T) {
 	run := func(ci, file string) (string, error) {
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestHelper$", "-test.v")
 		cmd.Env = append(os.Environ(), "NEEDS_HELPER=1", "CI="+ci, "TESTS_LEFT_OUT="+file)

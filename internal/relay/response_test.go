@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // TestReadRetryAfter: both forms, and what is none.
@@ -22,6 +24,20 @@ func TestReadRetryAfter(t *testing.T) {
 	} {
 		if got := readRetryAfter(value, now); got != want {
 			t.Errorf("%q is %s, want %s", value, got, want)
+		}
+	}
+}
+
+// TestCase11_HowLong: what the app calls wrong is given up after an hour, 422 like any other
+// 4xx, and 410 alone at once.
+func TestCase11_HowLong(t *testing.T) {
+	hour := ledger.Again{Rejected: time.Hour}
+	for status, want := range map[int]ledger.Again{
+		302: hour, 400: hour, 401: hour, 403: hour, 404: hour, 405: hour, 419: hour, 422: hour, 451: hour, 499: hour,
+		410: {Never: true}, 409: {Spared: true}, 429: {}, 500: {}, 502: {}, 503: {},
+	} {
+		if got := (&Route{Now: time.Now}).again(status, nil); got != want {
+			t.Errorf("%d: %+v, want %+v", status, got, want)
 		}
 	}
 }

@@ -122,7 +122,7 @@ func openWaiting(path string, wait time.Duration, logger *zap.Logger) error {
 }
 
 // A start waits for the process that has the file, and goes on when that ends.
-func TestWait(t *testing.T) {
+func TestCase28_Wait(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	release := hold(t, path)
@@ -151,7 +151,7 @@ func TestWait(t *testing.T) {
 
 // Where the other does not end, the error names the file, what is wrong and how
 // long it was waited for.
-func TestWaitInVain(t *testing.T) {
+func TestCase28_WaitInVain(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	hold(t, path)
