@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo demo-cluster test crash worlds fuzz lint bench soak release image xcaddy
+.PHONY: build demo demo-cluster test frameworks crash worlds fuzz lint bench soak release image xcaddy
 
 # Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
@@ -57,6 +57,11 @@ test:
 WORLDS := 5000
 worlds:
 	WORLDS=$(WORLDS) go test -timeout 2h -count=1 -v -run '^TestWorlds$$' ./ledger
+
+# Runs the recipes of docs/frameworks.md, which names the packages, where their
+# frameworks are installed. It installs nothing, and says what was left out.
+frameworks: build
+	CADDY=$(CURDIR)/bin/caddy INSTALL=no .ci/test -count 1 -timeout 20m -tags $(TAGS),frameworks ./examples/receivers
 
 # Runs every fuzz target for FUZZTIME with FUZZPARALLEL workers; FUZZ picks
 # targets by a pattern of their names. The seeds alone are part of `make test`.

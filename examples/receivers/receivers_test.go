@@ -22,9 +22,11 @@ const token = "correct-horse-battery"
 
 // language is one example: how it is started and how its effects are read.
 type language struct {
-	name, file string
+	name, file string // the file that has to be short
 	command    func(t *testing.T, port string) []string
 	sql        func(t *testing.T, db, script string) [][]string // nil: one file per event
+	// keepsColumns: it reads the names of a table's columns once.
+	keepsColumns bool
 }
 
 var languages = []language{
@@ -219,6 +221,10 @@ func TestCannotStore(t *testing.T) {
 			a.sql(t, a.inbox, "ALTER TABLE fulfilled RENAME COLUMN id TO order_id")
 		}
 		a.wantKeys(t, 1)
+		if a.keepsColumns {
+			a.kill(t)
+			a.start(t)
+		}
 		a.send(t, event(2, "rec-1", "Success", 2000).fulfils("o-1"), http.StatusOK)
 		a.wantKeys(t, 1, 2)
 		a.wantDone(t, "fulfilled o-1")
@@ -318,10 +324,39 @@ func TestCase18_WordOfPHP(t *testing.T) {
 	}
 }
 
+// The recipes of docs/frameworks.md are what `make frameworks` runs.
+func TestFrameworksPage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/frameworks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources string
+	for _, file := range []string{"django/hook.py", "rails/hook.rb", "laravel/hook.php", "../wordpress/testdata/wc-api.php"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources += string(source)
+	}
+	blocks := regexp.MustCompile("(?s)```(?:python|ruby|php)\n(.*?)```").FindAllSubmatch(page, -1)
+	if len(blocks) != 10 {
+		t.Errorf("the page has %d pieces of code, want 10", len(blocks))
+	}
+	for _, block := range blocks {
+		if !strings.Contains(sources, string(block[1])) {
+			t.Errorf("not from the examples:\n%s", block[1])
+		}
+	}
+}
+
 // Imports, and closing brackets that the formatter puts on lines of their own, say nothing; the rest counts.
 func TestShort(t *testing.T) {
 	silent := regexp.MustCompile(`^\s*((//|#).*|""".*"""|[\])};,]*|<\?php|package \w+|import .*|from .* import .*|"[a-z/]+")$`)
 	for _, l := range languages {
+		if l.file == "" {
+			continue // of a framework, which says more
+		}
 		source, err := os.ReadFile(l.file)
 		if err != nil {
 			t.Fatal(err)

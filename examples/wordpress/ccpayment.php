@@ -65,7 +65,7 @@ add_action('rest_api_init', function () {
 		},
 		'callback'            => function (WP_REST_Request $request) {
 			if ($request->get_header('ccpayment-fulfill') !== 'true') {
-				return new WP_REST_Response(null, 200); // nothing to do
+				return new WP_REST_Response('event-stored', 200); // nothing to do; the word is that of Caddy's `ack`
 			}
 			$id    = substr((string) $request->get_header('ccpayment-order-id'), strlen('wc-'));
 			$order = wc_get_order((int) $id);
@@ -75,7 +75,7 @@ add_action('rest_api_init', function () {
 			if (!$order->is_paid() && !$order->payment_complete((string) $request->get_header('ccpayment-record-id'))) {
 				return new WP_REST_Response(null, 503);
 			}
-			return new WP_REST_Response(null, 200);
+			return new WP_REST_Response('event-stored', 200);
 		},
 	));
 });

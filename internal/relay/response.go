@@ -68,10 +68,12 @@ func (r *Route) judge(e ledger.Event, w Response, err error) *failure {
 func refusal(w Response, uri string) error {
 	hint := ""
 	switch w.Status {
+	case http.StatusBadRequest:
+		hint = ": is the host that Caddy asks for on its list (Django: ALLOWED_HOSTS)?"
 	case http.StatusUnauthorized:
 		hint = ": has it the same token?"
 	case http.StatusForbidden:
-		hint = ": has it the same token? And does it ask for no CSRF token at this path?"
+		hint = ": has it the same token? Does it ask for no CSRF token at this path? And does it let this host by (Rails: config.hosts)?"
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		hint = ": has it a POST route at this path?"
 	case statusPageExpired:
