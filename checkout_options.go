@@ -116,7 +116,7 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 
 // readLinkSecrets resolves the secrets of links.
 func readLinkSecrets(repl *caddy.Replacer, texts []string) ([]string, error) {
-	list, err := placeholder.RequiredList(repl, "link_secret", texts)
+	list, err := placeholder.SecretList(repl, "link_secret", texts)
 	for _, secret := range list {
 		if len(secret) < checkout.MinimumLinkSecret {
 			return nil, fmt.Errorf("link_secret must have at least %d characters", checkout.MinimumLinkSecret)

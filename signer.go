@@ -143,12 +143,12 @@ func (s *AppSignature) signer(repl *caddy.Replacer, account *gateway.Account) (r
 	case s.Scheme != signStandard:
 		return nil, fmt.Errorf("sign: unknown scheme %q: use %s or standard", s.Scheme, account.Info.Name)
 	}
-	secret, err := placeholder.Required(repl, "sign standard: secret", s.Secret)
+	secret, err := placeholder.Secret(repl, "sign standard: secret", s.Secret)
 	if err != nil {
 		return nil, err
 	}
 	secrets := []string{secret}
-	previous, err := placeholder.Optional(repl, "sign standard: previous", s.Previous)
+	previous, err := placeholder.OptionalSecret(repl, "sign standard: previous", s.Previous)
 	if err != nil {
 		return nil, err
 	}

@@ -173,7 +173,7 @@ func webhooksOf(account *gateway.Account, scheme string) (gateway.Webhooks, erro
 }
 
 func resolveToken(repl *caddy.Replacer, text string) (string, error) {
-	token, err := placeholder.Optional(repl, "token", text)
+	token, err := placeholder.OptionalSecret(repl, "token", text)
 	if err != nil {
 		return "", err
 	}

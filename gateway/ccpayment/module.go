@@ -127,10 +127,10 @@ func (m *Module) resolve(o gateway.OpenOptions) (Config, error) {
 	repl := caddy.NewReplacer()
 	var c Config
 	var err error
-	if c.AppID, err = placeholder.Required(repl, "app_id", appID); err != nil {
+	if c.AppID, err = placeholder.Secret(repl, "app_id", appID); err != nil {
 		return c, err
 	}
-	if c.AppSecret, err = placeholder.Required(repl, "app_secret", appSecret); err != nil {
+	if c.AppSecret, err = placeholder.Secret(repl, "app_secret", appSecret); err != nil {
 		return c, err
 	}
 	for _, p := range m.PreviousSecrets {
@@ -167,7 +167,7 @@ func (c *Config) warnQuoted(o gateway.OpenOptions) {
 func (p PreviousSecret) resolve(repl *caddy.Replacer) (PreviousKey, error) {
 	var key PreviousKey
 	var err error
-	if key.Secret, err = placeholder.Required(repl, "secret", p.Secret); err != nil {
+	if key.Secret, err = placeholder.Secret(repl, "secret", p.Secret); err != nil {
 		return key, err
 	}
 	text, err := placeholder.Optional(repl, "until", p.Until)

@@ -5,6 +5,7 @@ package placeholder
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Replacer is the part of Caddy's replacer that is used.
@@ -41,15 +42,64 @@ func Optional(repl Replacer, name, text string) (string, error) {
 
 // RequiredList replaces the placeholders in texts, each as [Required] does.
 func RequiredList(repl Replacer, name string, texts []string) ([]string, error) {
+	return each(Required, repl, name, texts)
+}
+
+// SecretList replaces the placeholders in texts, each as [Secret] does.
+func SecretList(repl Replacer, name string, texts []string) ([]string, error) {
+	return each(Secret, repl, name, texts)
+}
+
+func each(replace func(Replacer, string, string) (string, error), repl Replacer, name string, texts []string) ([]string, error) {
 	var values []string
 	for _, text := range texts {
-		value, err := Required(repl, name, text)
+		value, err := replace(repl, name, text)
 		if err != nil {
 			return nil, err
 		}
 		values = append(values, value)
 	}
 	return values, nil
+}
+
+// Secret is [Required] for a secret, which is one line of text: see [CheckSecret].
+func Secret(repl Replacer, name, text string) (string, error) {
+	value, err := OptionalSecret(repl, name, text)
+	if err == nil && value == "" {
+		err = fmt.Errorf("%s is empty", name)
+	}
+	return value, err
+}
+
+// OptionalSecret is [Optional] for a secret.
+func OptionalSecret(repl Replacer, name, text string) (string, error) {
+	value, err := Optional(repl, name, text)
+	if err == nil {
+		err = CheckSecret(name, value)
+	}
+	if err != nil {
+		return "", err
+	}
+	return value, nil
+}
+
+// CheckSecret returns why a value cannot be a secret, without saying the value. A file
+// of NULs, which a power cut leaves behind, is the empty key to an HMAC, which everybody
+// knows; a byte order mark or a second line makes a secret that nobody else has.
+func CheckSecret(name, value string) error {
+	for _, r := range value {
+		switch {
+		case r == 0:
+			return fmt.Errorf("%s holds NUL characters, as a file may after a power cut: write it again", name)
+		case r == '\n' || r == '\r':
+			return fmt.Errorf("%s has more than one line", name)
+		case r == '\ufeff':
+			return fmt.Errorf("%s has a byte order mark: save the file as UTF-8 without one", name)
+		case unicode.IsControl(r):
+			return fmt.Errorf("%s holds control characters", name)
+		}
+	}
+	return nil
 }
 
 // IsQuoted reports whether a value begins and ends with a quote, as one from an env file

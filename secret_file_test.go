@@ -1,0 +1,65 @@
+package ccpayment_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+var noSecrets = map[string]string{ // what a file holds that holds no secret, and what is said of it
+	strings.Repeat("\x00", 64): "NUL characters", "\xef\xbb\xbfsecret-of-the-shop-1": "byte order mark",
+	"secret-of-the-shop-1\nsecret-of-the-shop-2\n": "more than one line", "secret-of-the-\x1bshop": "control characters",
+}
+
+// TestNoSecret: a file with zeros, as after a power cut, a byte order mark or several
+// lines holds no secret, of whichever option: zeros are the empty key to an HMAC. At the
+// start it is a mistake in the configuration.
+func TestNoSecret(t *testing.T) {
+	const good = "secret-of-the-shop-1"
+	file := newSecretFile(t, good)
+	account := func(secret, more string) string {
+		return "account shop {\n app_id " + appID + "\n app_secret " + secret + "\n" + more + "\n}"
+	}
+	fileText := "{file." + file.path + "}"
+	s := start(t, setup{global: adminOn})
+	for option, config := range map[string]setup{
+		"app_secret":      {account: account(fileText, "")},
+		"app_id":          {account: "account shop {\n app_id " + fileText + "\n app_secret s\n}"},
+		"previous_secret": {account: account("s", "previous_secret "+fileText)},
+		"token":           {webhook: "token " + fileText},
+		"sign standard":   {webhook: "sign standard " + fileText},
+		"link_secret":     {site: "http://:$PORT {\n bind 127.0.0.1\n ccpayment_checkout /pay {\n link_secret " + fileText + "\n }\n}"},
+		"token of api":    {site: "http://:$PORT {\n bind 127.0.0.1\n ccpayment_api /api/* {\n token " + fileText + "\n }\n}"},
+	} {
+		config.global = adminOn
+		for text, want := range noSecrets {
+			file.write(text)
+			err := caddy.Load(adapt(t, s.names.Replace(config.caddyfile())), true)
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), good) {
+				t.Errorf("%s of %.8q: %v, want %q", option, text, err, want)
+			}
+		}
+	}
+}
+
+// TestNoSecretLater: at a change, the secret before stays in use, and the log and the
+// status say why.
+func TestNoSecretLater(t *testing.T) {
+	file := newSecretFile(t, "secret-1")
+	s := start(t, setup{global: adminOn, account: file.account(""), webhook: "account shop", site: rotatedSite})
+	for text, want := range noSecrets {
+		file.write(text)
+		await(t, "the status says "+want, func() bool {
+			generation, failure := s.secretStatus()
+			return generation == 1 && strings.Contains(failure, want) && strings.Contains(s.logs(), want)
+		})
+		forged := delivery{secret: text, body: deposit("forged", "Success")}
+		if want == "NUL characters" {
+			forged.secret = "\x00" // the same key
+		}
+		s.deliver(forged).wants(t, http.StatusUnauthorized)
+		s.deliver(delivery{secret: "secret-1", body: deposit(strings.Fields(want)[0], "Success")}).wants(t, http.StatusOK)
+	}
+}
