@@ -160,7 +160,7 @@ func TestValidate(t *testing.T) {
 		{"previous secret empty", account("app_id b\napp_secret b\nprevious_secret {env.CCPAYMENT_TEST_EMPTY}"), `account "b": previous_secret: `},
 		{"previous secret's end", account("app_id b\napp_secret b\nprevious_secret c tomorrow"), `account "b": previous_secret: the end "tomorrow" is not a time`},
 		{"webhook key missing", account("app_id b\napp_secret b\nwebhook_key /nowhere.pem"), `account "b": webhook_key: open /nowhere.pem`},
-		{"webhook key no PEM", account("app_id b\napp_secret b\nwebhook_key $DIR/text"), `text has no PEM block`},
+		{"webhook key no PEM", account("app_id b\napp_secret b\nwebhook_key $DIR/text"), `/text: it has no PEM block`},
 		{"private key missing", account("app_id b\napp_secret b\nprivate_key /nowhere.pem"), `account "b": private_key: open /nowhere.pem`},
 		{"private key no PEM", account("app_id b\napp_secret b\nprivate_key $DIR/text"), `there is no PEM block`},
 		{"base URL without TLS", account("app_id b\napp_secret b\nbase_url http://api.example/v2"), `is neither https nor http on loopback`},

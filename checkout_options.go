@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 )
 
 // requestUUID is the only placeholder of a request that an order id may have.
@@ -97,7 +98,7 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 		}
 	}
 	var err error
-	h.linkSecrets, err = followed(h.app, "link_secret", func() ([]string, error) { return readLinkSecrets(repl, h.LinkSecrets) }, h.LinkSecrets...)
+	h.linkSecrets, err = secrets.Follow(h.app.secrets, h.account.Label()+": link_secret of ccpayment_checkout", h.readLinkSecrets, h.LinkSecrets...)
 	if err != nil {
 		return err
 	}
@@ -115,8 +116,8 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 }
 
 // readLinkSecrets resolves the secrets of links.
-func readLinkSecrets(repl *caddy.Replacer, texts []string) ([]string, error) {
-	list, err := placeholder.SecretList(repl, "link_secret", texts)
+func (h *Checkout) readLinkSecrets(repl placeholder.Replacer) ([]string, error) {
+	list, err := placeholder.SecretList(repl, "link_secret", h.LinkSecrets)
 	for _, secret := range list {
 		if len(secret) < checkout.MinimumLinkSecret {
 			return nil, fmt.Errorf("link_secret must have at least %d characters", checkout.MinimumLinkSecret)

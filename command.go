@@ -11,11 +11,13 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	gatewayv2 "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/cli"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 )
 
 func init() {
@@ -47,7 +49,7 @@ Exit codes: 0 done, 2 wrong usage, 3 refused or not found, 4 unreachable.`,
 // other: it lives as long as the command.
 func commandApp(fl caddycmd.Flags) (app *App, name string, err error) {
 	file, name := fl.String("config"), fl.String("account")
-	app = &App{now: time.Now}
+	app = &App{now: time.Now, secrets: secrets.New(caddy.NewReplacer(), zap.NewNop())}
 	if file == "" {
 		if name != "" {
 			return nil, "", errors.New("--account picks one from the configuration that --config names")

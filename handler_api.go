@@ -11,6 +11,7 @@ import (
 	gatewayv2 "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/apiproxy"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 )
 
 func init() {
@@ -93,7 +94,7 @@ func (h *API) Provision(ctx caddy.Context) error {
 	if c.Sessions, err = app.sessionsOf(c.Account); err != nil {
 		return err
 	}
-	c.Token, err = followed(app, "token of ccpayment_api", func() (string, error) { return resolveToken(repl, h.Token) }, h.Token)
+	c.Token, err = secrets.Follow(app.secrets, c.Account.Label()+": token of ccpayment_api", tokenOf(h.Token), h.Token)
 	if err != nil {
 		return err
 	}

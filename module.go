@@ -110,7 +110,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
 		Committed: func(took time.Duration) { metrics.commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
-	a.secrets = secrets.New(a.logger)
+	a.secrets = secrets.New(caddy.NewReplacer(), a.logger)
 	return a.checkAccounts(ctx)
 }
 
@@ -174,7 +174,7 @@ func (a *App) Start() error {
 	a.warnTryFiles()
 	watching, stop := context.WithCancel(context.Background())
 	a.unwatch = stop
-	go a.secrets.Run(watching)
+	a.secrets.Run(watching)
 	running.Enter(a)
 	a.logger.Info("started", zap.Strings("routes", slices.Sorted(maps.Keys(a.routes))), zap.Int("handed_over_by_us", background))
 	return nil
@@ -217,16 +217,15 @@ func (a *App) account(name string) (*gateway.Account, error) {
 	if account := a.accounts[name]; account != nil {
 		return account, nil
 	}
-	configured, label := &a.Account, "default account"
+	configured, label := &a.Account, gateway.Label(name)
 	if name != "" {
 		if configured = a.Accounts[name]; configured == nil {
-			return nil, fmt.Errorf("account %q is not configured: add `account %s { … }` to the global option ccpayment", name, name)
+			return nil, fmt.Errorf("%s is not configured: add `account %s { … }` to the global option ccpayment", label, name)
 		}
-		label = fmt.Sprintf("account %q", name)
 	}
 	account, err := configured.open(gateway.OpenOptions{
 		Account: name, HTTP: a.http, Now: a.now, Logger: a.logger,
-		Watch: func(apply func() error, texts ...string) { a.watch(label, apply, texts...) },
+		Watch: func(apply secrets.Apply, texts ...string) error { return a.secrets.Watch(label, apply, texts...) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v", label, err)
@@ -355,7 +354,7 @@ func (a *App) operator(l *ledger.Ledger) *operator.Operator {
 	}
 	return &operator.Operator{
 		Ledger: l, Routes: routes, Account: a.account, LastConfirmedAt: a.confirmedAt.Load(), Now: a.now, Logger: a.logger,
-		Secrets: a.secrets.Status(),
+		Secrets: a.secrets.Status,
 	}
 }
 

@@ -129,7 +129,7 @@ type AppSignature struct {
 
 // signer returns the signer that the options describe; of a nil AppSignature, nil:
 // nothing is signed.
-func (s *AppSignature) signer(repl *caddy.Replacer, account *gateway.Account) (relay.Signer, error) {
+func (s *AppSignature) signer(repl placeholder.Replacer, account *gateway.Account) (relay.Signer, error) {
 	switch {
 	case s.Scheme == account.Info.Name:
 		signer, ok := account.Gateway.(gateway.Signer)

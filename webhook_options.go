@@ -19,6 +19,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -119,7 +120,7 @@ func (h *Webhook) resolve() error {
 	if h.route.Ack, err = h.ackText(repl, account.Info); err != nil {
 		return err
 	}
-	h.route.Token, err = followed(h.app, "token of route "+h.route.Name, func() (string, error) { return resolveToken(repl, h.Token) }, h.Token)
+	h.route.Token, err = secrets.Follow(h.app.secrets, "token of route "+h.route.Name, tokenOf(h.Token), h.Token)
 	if err != nil {
 		return err
 	}
@@ -131,15 +132,15 @@ func (h *Webhook) resolve() error {
 		return err
 	}
 	h.route.Confirm = &confirm.Confirmer{Policy: policy, Routes: h.app.routesThatConfirm, Now: h.app.now}
-	return h.resolveSign(repl)
+	return h.resolveSign()
 }
 
 // resolveSign sets up how requests to the app are signed.
-func (h *Webhook) resolveSign(repl *caddy.Replacer) error {
+func (h *Webhook) resolveSign() error {
 	if h.Sign == nil {
 		return nil
 	}
-	signer, err := followed(h.app, "sign of route "+h.route.Name, func() (relay.Signer, error) {
+	signer, err := secrets.Follow(h.app.secrets, "sign of route "+h.route.Name, func(repl placeholder.Replacer) (relay.Signer, error) {
 		return h.Sign.signer(repl, h.route.Account)
 	}, h.Sign.Secret, h.Sign.Previous)
 	h.route.Sign = func(eventID string, now time.Time, body []byte) []relay.Field { return signer()(eventID, now, body) }
@@ -172,18 +173,20 @@ func webhooksOf(account *gateway.Account, scheme string) (gateway.Webhooks, erro
 	return account.Gateway, nil
 }
 
-func resolveToken(repl *caddy.Replacer, text string) (string, error) {
-	token, err := placeholder.OptionalSecret(repl, "token", text)
-	if err != nil {
-		return "", err
+// tokenOf returns what resolves the text of a token.
+func tokenOf(text string) func(placeholder.Replacer) (string, error) {
+	return func(repl placeholder.Replacer) (string, error) {
+		token, err := placeholder.OptionalSecret(repl, "token", text)
+		switch {
+		case err != nil:
+			return "", err
+		case strings.HasPrefix(token, "{"):
+			return "", errors.New("token begins with a brace: is it a placeholder that does not end?")
+		case relay.HeaderText(token) != token || strings.Contains(token, " "):
+			return "", errors.New("token must be printable ASCII without spaces and percent signs")
+		}
+		return token, nil
 	}
-	if strings.HasPrefix(token, "{") {
-		return "", errors.New("token begins with a brace: is it a placeholder that does not end?")
-	}
-	if relay.HeaderText(token) != token || strings.Contains(token, " ") {
-		return "", errors.New("token must be printable ASCII without spaces and percent signs")
-	}
-	return token, nil
 }
 
 func (h *Webhook) policy() (confirm.Policy, error) {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -25,6 +26,17 @@ type Account struct {
 	// Budget is how long all API calls for one event, or for one checkout, may take
 	// together.
 	Budget time.Duration
+}
+
+// Label names the account in messages.
+func (a *Account) Label() string { return Label(a.Name) }
+
+// Label names the account with this name in messages.
+func Label(name string) string {
+	if name == "" {
+		return "default account"
+	}
+	return fmt.Sprintf("account %q", name)
 }
 
 // Driver opens the merchant account that its options describe. Caddy modules in the
@@ -55,11 +67,12 @@ type OpenOptions struct {
 	// Logger, if set, takes warnings about options that may be a mistake.
 	Logger *zap.Logger
 
-	// Watch, if set, has apply called whenever a file has changed that one of the texts
-	// names by a placeholder, {file./path}. The driver calls it before it reads the
-	// files for the first time. apply reads them again; on an error the account goes on
-	// as it was. It may be called while the account is in use.
-	Watch func(apply func() error, texts ...string)
+	// Watch, if set, calls apply and returns its error, and has it called again
+	// whenever a file has changed that one of the texts names by a placeholder,
+	// {file./path}. apply takes from file alone what such files hold; on an error the
+	// account goes on as it was. It may be called while the account is in use, but not
+	// by two at once.
+	Watch func(apply func(file func(name string) ([]byte, error)) error, texts ...string) error
 	// Grace is how long a webhook secret that a changed file has replaced still
 	// verifies webhooks; 0: not at all.
 	Grace time.Duration

@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	// Resolves placeholders for guest modules and the root.
 	"internal/placeholder": {},
 	// Reads secrets again when their files change.
-	"internal/secrets": {},
+	"internal/secrets": {"internal/placeholder"},
 
 	"gateway":         {"ledger", "settle", "internal/strictjson"},
 	"internal/reload": {"ledger"},

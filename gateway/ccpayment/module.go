@@ -75,27 +75,28 @@ func (o *Options) IsSet() bool {
 // environment's names: two accounts with one secret are a mistake.
 func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	var v *V2
-	if o.Watch != nil {
-		o.Watch(func() error {
-			c, err := m.resolve(o)
-			if err != nil {
-				return err
-			}
+	apply := func(file func(string) ([]byte, error)) error {
+		c, err := m.resolve(o, file)
+		if err != nil {
+			return err
+		}
+		if v != nil {
 			return v.Rotate(c)
-		}, m.watched()...)
+		}
+		v, err = New(c, o)
+		return err
 	}
-	c, err := m.resolve(o)
-	if err != nil {
-		return nil, err
+	watch := o.Watch
+	if watch == nil {
+		watch = func(apply func(func(string) ([]byte, error)) error, _ ...string) error { return apply(os.ReadFile) }
 	}
-	v, err = New(c, o)
-	if err != nil {
+	if err := watch(apply, m.watched()...); err != nil {
 		return nil, err
 	}
 	if o.Watch == nil {
 		return v, nil
 	}
-	return v, v.follow(rotationOf(c.AppID, m.watched()))
+	return v, v.follow(rotationOf(v.info.AccountID, m.watched()))
 }
 
 // watched are the texts that name files which hold secrets or keys.
@@ -114,7 +115,7 @@ func (m *Module) watched() []string {
 }
 
 // resolve reads the options, and the files that they name.
-func (m *Module) resolve(o gateway.OpenOptions) (Config, error) {
+func (m *Module) resolve(o gateway.OpenOptions, file func(string) ([]byte, error)) (Config, error) {
 	appID, appSecret := m.AppID, m.AppSecret
 	if o.Account == "" {
 		if appID == "" {
@@ -124,7 +125,7 @@ func (m *Module) resolve(o gateway.OpenOptions) (Config, error) {
 			appSecret = "{env.CCPAYMENT_APP_SECRET}"
 		}
 	}
-	repl := caddy.NewReplacer()
+	repl := placeholder.WithFiles(caddy.NewReplacer(), file)
 	var c Config
 	var err error
 	if c.AppID, err = placeholder.Secret(repl, "app_id", appID); err != nil {
@@ -144,7 +145,7 @@ func (m *Module) resolve(o gateway.OpenOptions) (Config, error) {
 	if c.BaseURL, err = placeholder.Optional(repl, "base_url", m.BaseURL); err != nil {
 		return c, err
 	}
-	return c, m.readKeys(repl, &c)
+	return c, m.readKeys(repl, file, &c)
 }
 
 // warnQuoted logs a warning for each credential that has the quotes of an env file.
@@ -164,7 +165,7 @@ func (c *Config) warnQuoted(o gateway.OpenOptions) {
 	}
 }
 
-func (p PreviousSecret) resolve(repl *caddy.Replacer) (PreviousKey, error) {
+func (p PreviousSecret) resolve(repl placeholder.Replacer) (PreviousKey, error) {
 	var key PreviousKey
 	var err error
 	if key.Secret, err = placeholder.Secret(repl, "secret", p.Secret); err != nil {
@@ -181,25 +182,29 @@ func (p PreviousSecret) resolve(repl *caddy.Replacer) (PreviousKey, error) {
 }
 
 // readKeys reads the key files that the options name.
-func (m *Module) readKeys(repl *caddy.Replacer, c *Config) error {
-	file, err := placeholder.Optional(repl, "webhook_key", m.WebhookKey)
+func (m *Module) readKeys(repl placeholder.Replacer, file func(string) ([]byte, error), c *Config) error {
+	name, err := placeholder.Optional(repl, "webhook_key", m.WebhookKey)
 	if err != nil {
 		return err
 	}
-	if file != "" {
-		if c.WebhookKey, err = readPublicKey(file); err != nil {
-			return fmt.Errorf("webhook_key: %v", err)
+	if name != "" {
+		text, err := file(name)
+		if err == nil {
+			c.WebhookKey, err = parsePublicKey(text)
+		}
+		if err != nil {
+			return fmt.Errorf("webhook_key: %s: %w", name, err)
 		}
 	}
-	if file, err = placeholder.Optional(repl, "private_key", m.PrivateKey); err != nil || file == "" {
+	if name, err = placeholder.Optional(repl, "private_key", m.PrivateKey); err != nil || name == "" {
 		return err
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("private_key: %v", err)
+	text, err := file(name)
+	if err == nil {
+		c.PrivateKey, err = client.ParsePrivateKey(text)
 	}
-	if c.PrivateKey, err = client.ParsePrivateKey(text); err != nil {
-		return fmt.Errorf("private_key: %s: %v", file, err)
+	if err != nil {
+		return fmt.Errorf("private_key: %s: %w", name, err)
 	}
 	return nil
 }

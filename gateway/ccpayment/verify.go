@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
@@ -135,25 +134,21 @@ func (v *V2) Explain(timestamp string, body []byte, sign string, now time.Time) 
 	return Signature{}
 }
 
-func readPublicKey(file string) (*rsa.PublicKey, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
+func parsePublicKey(text []byte) (*rsa.PublicKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, fmt.Errorf("%s has no PEM block", file)
+		return nil, errors.New("it has no PEM block")
 	}
 	if key, err := x509.ParsePKCS1PublicKey(block.Bytes); err == nil {
 		return key, nil
 	}
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s holds no public key (PKIX or PKCS #1): %v", file, err)
+		return nil, fmt.Errorf("it is no public key (PKIX or PKCS #1): %v", err)
 	}
 	public, ok := key.(*rsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("%s holds a %T, not an RSA key", file, key)
+		return nil, fmt.Errorf("it is a %T, not an RSA key", key)
 	}
 	return public, nil
 }

@@ -25,8 +25,8 @@ type Operator struct {
 	// LastConfirmedAt is when a gateway last confirmed an event; nil: it has not
 	// since the configuration was loaded.
 	LastConfirmedAt *time.Time
-	// Secrets are those that are read from files, and how they stand.
-	Secrets []secrets.Status
+	// Secrets returns how those stand that are read from files; nil: there are none.
+	Secrets func() []secrets.Status
 	Now     func() time.Time
 	// Logger is the configuration's.
 	Logger *zap.Logger

@@ -67,7 +67,10 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Routes: RoutesWith(o.Routes, o.Ledger.Others(), counts), LastConfirmedAt: o.LastConfirmedAt, Secrets: o.Secrets}
+	status := Status{Routes: RoutesWith(o.Routes, o.Ledger.Others(), counts), LastConfirmedAt: o.LastConfirmedAt}
+	if o.Secrets != nil {
+		status.Secrets = o.Secrets()
+	}
 	for i, r := range status.Routes {
 		if since, ok := OldestPending(ctx, o.Ledger, r.Route); ok {
 			status.Routes[i].OldestPending = o.Now().Sub(since)

@@ -31,7 +31,7 @@ func Optional(repl Replacer, name, text string) (string, error) {
 		if strings.Contains(text, "{env.") {
 			err = fmt.Errorf("%v (a running Caddy keeps the environment that it was started with: restart it, or use a file, {file./path}, which is read again when it changes)", err)
 		}
-		return "", fmt.Errorf("%s: %v", name, err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	value = strings.TrimSpace(value)
 	if text != "" && value == "" {

@@ -1,6 +1,8 @@
 package placeholder
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,5 +35,36 @@ func TestSecret(t *testing.T) {
 		if value, err := OptionalSecret(plain{}, "app_secret", bad); (err == nil) != (bad == "") || value != "" {
 			t.Errorf("%q, optional: %q, %v", bad, value, err)
 		}
+	}
+}
+
+// TestFiles: the placeholders of files are found, wherever they stand.
+func TestFiles(t *testing.T) {
+	got := Files("{file./a b}", "x{file.C:\\s}y{env.X}{file./a b}", `{file.}\{file./c}`, "plain")
+	if want := []string{"/a b", `C:\s`}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestWithFiles: what a file holds is taken as it is, but for the end of its line.
+func TestWithFiles(t *testing.T) {
+	failure := errors.New("no such file")
+	repl := WithFiles(plain{}, func(file string) ([]byte, error) {
+		text, ok := map[string]string{"/a": "{file./b}\r\n", "/b": "b\n\n", "/empty": "\n"}[file]
+		if !ok {
+			return nil, failure
+		}
+		return []byte(text), nil
+	})
+	for text, want := range map[string]string{"plain": "plain", "{file./a}": "{file./b}", "x{file./b}{file./a}y": "xb\n{file./b}y", `\{file./a}`: `\{file./a}`} {
+		if got, err := repl.ReplaceOrErr(text, true, true); err != nil || got != want {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+	if _, err := Required(repl, "token", "x{file./c}"); !errors.Is(err, failure) {
+		t.Errorf("a file that cannot be read: %v", err)
+	}
+	if _, err := Required(repl, "token", "{file./empty}"); err == nil || err.Error() != "token: /empty is empty" {
+		t.Errorf("an empty file: %v", err)
 	}
 }

@@ -3,58 +3,63 @@ package secrets
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"io"
-	"os"
-	"regexp"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 )
 
 const (
-	// interval is how often the files are looked at; settled is how long a change
-	// must have stood before it is read, so that half a file is not. Together they
-	// are well below the ten seconds within which a change is used.
+	// interval is how often the files are looked at. A change is used when two looks in
+	// a row have found the same, so that half a file is not: well below the ten seconds
+	// within which a change is used.
 	interval = 2 * time.Second
-	settled  = time.Second
-	// largest is how much of a file is looked at: far more than a secret has.
-	largest = 1 << 20
+	// rarest is how often what cannot be used is tried again at least.
+	rarest = time.Minute
+	// slow is how long files are being read when the status says so.
+	slow = 10 * time.Second
 )
 
-// Source is one secret, or several that are read together.
-type Source struct {
-	// Name says whose secret it is, such as `token of route webhook`.
-	Name string
-	// Files are the files that hold it.
-	Files []string
-	// Apply reads the files and uses what they hold from then on. On an error what
-	// was used before stays in use.
-	Apply func() error
-}
+// Apply uses a secret from then on. It takes what files hold from file alone. On an
+// error what was used before stays in use.
+type Apply = func(file func(name string) ([]byte, error)) error
 
-// Watcher applies sources whose files have changed. It is safe for concurrent use.
+// Watcher applies secrets, and again when their files have changed. It is safe for
+// concurrent use.
 type Watcher struct {
+	repl   placeholder.Replacer
 	logger *zap.Logger
+	read   func(files []string) contents
 
+	// mu is not held while files are read, which may take for ever, nor while a secret
+	// is applied: whoever asks for the status never waits for either.
 	mu      sync.Mutex
 	watched []*watched
 }
 
-// watched is a source, and how it stands.
+// watched is a secret, or several that are read together. But for what stands under
+// the watcher's mutex, one goroutine at a time uses it.
 type watched struct {
-	source  Source
-	status  Status
-	applied fingerprint // what is in use
-	pending fingerprint // what the files hold instead, and since when
-	since   time.Time
-	failed  fingerprint // what could not be used
+	files []string
+	inUse contents
+	seen  contents // at the latest look, where that is not what is in use
+	tries int      // of what was seen, that failed
+	next  time.Time
+	said  string // in the log, about what was seen
+
+	// The watcher's mutex protects these.
+	appliers []Apply
+	status   Status
+	reading  time.Time // since when the files are being read; zero: they are not
 }
 
-// Status is how a source stands. It says nothing of the secret itself.
+// Status is how a secret stands. It says nothing of the secret itself.
 type Status struct {
 	Name  string
 	Files []string
@@ -66,124 +71,192 @@ type Status struct {
 	Error string
 }
 
-// New returns a watcher of nothing.
-func New(logger *zap.Logger) *Watcher { return &Watcher{logger: logger} }
-
-// Watch adds a source, unless it has no files. Call it before the files are read
-// for the first time, so that no change is missed.
-func (w *Watcher) Watch(s Source) {
-	if len(s.Files) == 0 {
-		return
-	}
-	applied, _ := read(s.Files)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.watched = append(w.watched, &watched{
-		source: s, applied: applied, status: Status{Name: s.Name, Files: s.Files, Generation: 1},
-	})
+// New returns a watcher of nothing. The replacer replaces placeholders that name no
+// file.
+func New(repl placeholder.Replacer, logger *zap.Logger) *Watcher {
+	return &Watcher{repl: repl, logger: logger, read: read}
 }
 
-// Run looks at the files until the context ends.
+// Follow returns what read makes of texts that are secrets, now and after a file that
+// they name has changed. Where read fails later, what it returned before stays. The
+// name says whose secrets they are, such as `token of route webhook`.
+func Follow[T any](w *Watcher, name string, read func(placeholder.Replacer) (T, error), texts ...string) (func() T, error) {
+	var current atomic.Pointer[T]
+	err := w.Watch(name, func(file func(string) ([]byte, error)) error {
+		repl := placeholder.WithFiles(w.repl, file)
+		for _, text := range texts {
+			if value, err := placeholder.Optional(repl, name, text); err == nil && placeholder.IsQuoted(value) {
+				w.logger.Warn(placeholder.QuotedWarning, zap.String("option", name))
+			}
+		}
+		value, err := read(repl)
+		if err == nil {
+			current.Store(&value)
+		}
+		return err
+	}, texts...)
+	return func() T { return *current.Load() }, err
+}
+
+// Watch applies a secret, whose error it returns, and has it applied again when a file
+// changes that one of the texts names by a placeholder. Where the same name and files
+// are watched already, as of a handler that stands on two listeners, both are one secret
+// with one status. Watch is called before Run.
+func (w *Watcher) Watch(name string, apply Apply, texts ...string) error {
+	files := placeholder.Files(texts...)
+	w.mu.Lock()
+	i := slices.IndexFunc(w.watched, func(s *watched) bool { return s.status.Name == name && slices.Equal(s.files, files) })
+	var s *watched
+	if i >= 0 {
+		s = w.watched[i]
+	}
+	w.mu.Unlock()
+	if s == nil {
+		s = &watched{files: files, inUse: w.read(files), status: Status{Name: name, Files: files, Generation: 1}}
+	}
+	if err := apply(s.inUse.file); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s.appliers = append(s.appliers, apply); i < 0 && len(files) > 0 {
+		w.watched = append(w.watched, s)
+	}
+	return nil
+}
+
+// Run looks at the files until the context ends, and then leaves alone what is being
+// read. Each secret is looked at by itself: files that cannot be read for as long as
+// their disk is away hold up no others.
 func (w *Watcher) Run(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.watched {
+		go w.run(ctx, s)
+	}
+}
+
+func (w *Watcher) run(ctx context.Context, s *watched) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			w.look(time.Now())
+			w.look(ctx, s)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// Status returns how every source stands.
+// Status returns how every secret stands.
 func (w *Watcher) Status() []Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	list := make([]Status, len(w.watched))
 	for i, s := range w.watched {
 		list[i] = s.status
+		if !s.reading.IsZero() && time.Since(s.reading) >= slow {
+			list[i].Error = fmt.Sprintf("being read since %s: the disk does not respond", s.reading.UTC().Format(time.RFC3339))
+		}
 	}
 	return list
 }
 
-func (w *Watcher) look(now time.Time) {
+func (w *Watcher) look(ctx context.Context, s *watched) {
+	w.update(func() { s.reading = time.Now() })
+	found := w.read(s.files)
+	w.update(func() { s.reading = time.Time{} })
+	switch {
+	case ctx.Err() != nil: // it may have been read for long
+	case found.equal(s.inUse):
+		s.seen = nil
+		w.update(func() { s.status.Error = "" })
+	case s.seen == nil || !found.equal(s.seen):
+		s.seen, s.tries, s.next, s.said = found, 0, time.Time{}, ""
+	case !time.Now().Before(s.next):
+		w.take(s)
+	}
+}
+
+func (w *Watcher) update(do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, s := range w.watched {
-		found, err := read(s.source.Files)
-		switch {
-		case found == s.applied:
-			s.pending, s.failed, s.status.Error = fingerprint{}, fingerprint{}, ""
-		case found != s.pending:
-			s.pending, s.since = found, now
-		case now.Sub(s.since) >= settled && found != s.failed:
-			w.apply(s, found, err, now)
-		}
-	}
+	do()
 }
 
-// apply uses what the files hold now, or says why it cannot be used.
-func (w *Watcher) apply(s *watched, found fingerprint, err error, now time.Time) {
-	if err == nil {
-		err = s.source.Apply()
+// take uses what was seen, or says why it cannot be used, and tries again later: the
+// cause may have been another, that passes. Where several files have changed, and one
+// cannot be used, the others are.
+func (w *Watcher) take(s *watched) {
+	var changed []string
+	for _, name := range s.files {
+		if !s.seen[name].equal(s.inUse[name]) {
+			changed = append(changed, name)
+		}
+	}
+	used, err := s.seen, w.apply(s, s.seen)
+	if err != nil {
+		used = s.inUse
+		if len(changed) > 1 {
+			used, err = w.takeEach(s, changed)
+		}
+	}
+	if !used.equal(s.inUse) {
+		w.used(s, used)
 	}
 	if err != nil {
-		s.failed, s.status.Error = found, err.Error()
-		w.logger.Error("a file with a secret has changed and cannot be used: the secret before it stays in use",
-			zap.String("secret", s.source.Name), zap.Strings("files", s.source.Files), zap.Error(err))
-		return
+		w.failed(s, err)
 	}
-	s.applied, s.pending, s.failed = found, fingerprint{}, fingerprint{}
-	s.status.Generation++
-	s.status.ChangedAt, s.status.Error = now, ""
-	w.logger.Info("a file with a secret has changed, and is in use",
-		zap.String("secret", s.source.Name), zap.Strings("files", s.source.Files), zap.Int("generation", s.status.Generation))
 }
 
-// fingerprint tells contents of files from others.
-type fingerprint [sha256.Size]byte
-
-// read returns the fingerprint of files, and why one of them cannot be read or is
-// empty.
-func read(files []string) (fingerprint, error) {
-	sum := sha256.New()
-	var failure error
-	for _, name := range files {
-		content, err := readFile(name)
-		if err == nil && len(content) == 0 {
-			err = fmt.Errorf("%s is empty", name)
-		}
-		if err != nil && failure == nil {
+// takeEach uses each file's change that can be used by itself. The error is the first
+// of those that cannot.
+func (w *Watcher) takeEach(s *watched, changed []string) (used contents, failure error) {
+	used = s.inUse
+	for _, name := range changed {
+		next := maps.Clone(used)
+		next[name] = s.seen[name]
+		if err := w.apply(s, next); err == nil {
+			used = next
+		} else if failure == nil {
 			failure = err
 		}
-		fmt.Fprintf(sum, "%d:%s%t", len(content), content, err == nil)
 	}
-	return fingerprint(sum.Sum(nil)), failure
+	return used, failure
 }
 
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, largest))
-}
-
-var filePlaceholder = regexp.MustCompile(`\{file\.([^{}]+)\}`)
-
-// Files returns the files that Caddy's placeholders {file.…} in the texts name,
-// each once.
-func Files(texts ...string) []string {
-	var files []string
-	for _, text := range texts {
-		for _, match := range filePlaceholder.FindAllStringSubmatch(text, -1) {
-			if !slices.Contains(files, match[1]) {
-				files = append(files, match[1])
-			}
+func (w *Watcher) apply(s *watched, c contents) error {
+	var appliers []Apply
+	w.update(func() { appliers = s.appliers })
+	for _, apply := range appliers {
+		if err := apply(c.file); err != nil {
+			return err
 		}
 	}
-	return files
+	return nil
+}
+
+func (w *Watcher) used(s *watched, c contents) {
+	s.inUse = c
+	var status Status
+	w.update(func() {
+		s.status.Generation++
+		s.status.ChangedAt, s.status.Error = time.Now(), ""
+		status = s.status
+	})
+	w.logger.Info("a file with a secret has changed, and is in use",
+		zap.String("secret", status.Name), zap.Strings("files", status.Files), zap.Int("generation", status.Generation))
+}
+
+func (w *Watcher) failed(s *watched, err error) {
+	s.next = time.Now().Add(min(interval<<min(s.tries, 10), rarest))
+	s.tries++
+	w.update(func() { s.status.Error = err.Error() })
+	if s.said == err.Error() {
+		return // each try fails in the same way
+	}
+	s.said = err.Error()
+	w.logger.Error("a file with a secret has changed and cannot be used: the secret before it stays in use",
+		zap.String("secret", s.status.Name), zap.Strings("files", s.status.Files), zap.Error(err))
 }
