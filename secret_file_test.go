@@ -2,6 +2,7 @@ package ccpayment_test
 
 import (
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -61,5 +62,27 @@ func TestNoSecretLater(t *testing.T) {
 		}
 		s.deliver(forged).wants(t, http.StatusUnauthorized)
 		s.deliver(delivery{secret: "secret-1", body: deposit(strings.Fields(want)[0], "Success")}).wants(t, http.StatusOK)
+	}
+}
+
+// TestPreviousSecretGone: a previous secret whose file is gone ends, and keeps no new
+// secret in a good file from being used.
+func TestPreviousSecretGone(t *testing.T) {
+	file, previous := newSecretFile(t, "secret-1"), newSecretFile(t, "secret-0")
+	s := start(t, setup{
+		global: adminOn, webhook: "account shop", site: rotatedSite,
+		account: file.account("file_grace 0\n previous_secret {file." + previous.path + "}"),
+	})
+	s.deliver(delivery{secret: "secret-0", body: deposit("r0", "Success")}).wants(t, http.StatusOK)
+	if err := os.Remove(previous.path); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitGeneration(2)
+	file.write("secret-2")
+	s.awaitGeneration(3)
+	s.deliver(delivery{secret: "secret-2", body: deposit("r2", "Success")}).wants(t, http.StatusOK)
+	s.deliver(delivery{secret: "secret-0", body: deposit("r3", "Success")}).wants(t, http.StatusUnauthorized)
+	if !strings.Contains(s.logs(), "the file of a previous secret is gone") {
+		t.Error("the log does not say so")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
@@ -72,11 +74,16 @@ func newHMAC(appID, secret string) (*client.HMAC, error) {
 // or that a secret cannot be used; then nothing changes.
 func (v *V2) Rotate(c Config) error {
 	if c.AppID != v.info.AccountID {
-		return errors.New("app_id is another account's now: reload the configuration")
+		return errors.New("app_id is another account's now, and an account's secret is not used for another: `caddy reload --force` loads both")
 	}
 	next, err := newKeys(c, v.options)
 	if err != nil {
 		return err
+	}
+	if gone := len(v.keys.Load().previous) - len(next.previous); gone > 0 && v.options.Logger != nil {
+		v.options.Logger.Warn("the file of a previous secret is gone: it verifies webhooks for file_grace, and then no more; "+
+			"remove previous_secret before the configuration is loaded again",
+			zap.String("account", v.options.Account), zap.Int("secrets", gone), zap.Duration("file_grace", v.options.Grace))
 	}
 	v.rotate(next)
 	return nil

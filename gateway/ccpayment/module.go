@@ -3,6 +3,7 @@ package ccpayment
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -27,7 +28,8 @@ type Module struct{ Options }
 // Options are the options of an account at CCPayment. Every value may be a placeholder
 // that is known when the configuration is loaded.
 type Options struct {
-	// The app id. Default: `{env.CCPAYMENT_APP_ID}`, for the default account.
+	// The app id. A change of its file counts when the configuration is loaded
+	// again. Default: `{env.CCPAYMENT_APP_ID}`, for the default account.
 	AppID string `json:"app_id,omitempty"`
 
 	// The app secret. Default: `{env.CCPAYMENT_APP_SECRET}`, for the default account.
@@ -76,7 +78,7 @@ func (o *Options) IsSet() bool {
 func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	var v *V2
 	apply := func(file func(string) ([]byte, error)) error {
-		c, err := m.resolve(o, file)
+		c, err := m.resolve(o, file, v)
 		if err != nil {
 			return err
 		}
@@ -114,8 +116,11 @@ func (m *Module) watched() []string {
 	return texts
 }
 
-// resolve reads the options, and the files that they name.
-func (m *Module) resolve(o gateway.OpenOptions, file func(string) ([]byte, error)) (Config, error) {
+// resolve reads the options, and the files that they name. Of an account that is in use
+// the files of the app id and of previous secrets may be gone: a previous secret then is
+// no more.
+func (m *Module) resolve(o gateway.OpenOptions, file func(string) ([]byte, error), inUse *V2) (Config, error) {
+	gone := func(err error) bool { return inUse != nil && errors.Is(err, fs.ErrNotExist) }
 	appID, appSecret := m.AppID, m.AppSecret
 	if o.Account == "" {
 		if appID == "" {
@@ -128,7 +133,9 @@ func (m *Module) resolve(o gateway.OpenOptions, file func(string) ([]byte, error
 	repl := placeholder.WithFiles(caddy.NewReplacer(), file)
 	var c Config
 	var err error
-	if c.AppID, err = placeholder.Secret(repl, "app_id", appID); err != nil {
+	if c.AppID, err = placeholder.Secret(repl, "app_id", appID); gone(err) {
+		c.AppID = inUse.info.AccountID
+	} else if err != nil {
 		return c, err
 	}
 	if c.AppSecret, err = placeholder.Secret(repl, "app_secret", appSecret); err != nil {
@@ -136,8 +143,11 @@ func (m *Module) resolve(o gateway.OpenOptions, file func(string) ([]byte, error
 	}
 	for _, p := range m.PreviousSecrets {
 		previous, err := p.resolve(repl)
+		if gone(err) {
+			continue
+		}
 		if err != nil {
-			return c, fmt.Errorf("previous_secret: %v", err)
+			return c, fmt.Errorf("previous_secret: %w", err)
 		}
 		c.Previous = append(c.Previous, previous)
 	}
@@ -183,30 +193,31 @@ func (p PreviousSecret) resolve(repl placeholder.Replacer) (PreviousKey, error) 
 
 // readKeys reads the key files that the options name.
 func (m *Module) readKeys(repl placeholder.Replacer, file func(string) ([]byte, error), c *Config) error {
-	name, err := placeholder.Optional(repl, "webhook_key", m.WebhookKey)
-	if err != nil {
-		return err
-	}
-	if name != "" {
+	read := func(option, path string, parse func([]byte) error) error {
+		name, err := placeholder.Optional(repl, option, path)
+		if err != nil || name == "" {
+			return err
+		}
 		text, err := file(name)
-		if err == nil {
-			c.WebhookKey, err = parsePublicKey(text)
-		}
 		if err != nil {
-			return fmt.Errorf("webhook_key: %s: %w", name, err)
+			return fmt.Errorf("%s: %w", option, err)
 		}
+		if err := parse(text); err != nil {
+			return fmt.Errorf("%s: %s: %v", option, name, err)
+		}
+		return nil
 	}
-	if name, err = placeholder.Optional(repl, "private_key", m.PrivateKey); err != nil || name == "" {
+	err := read("webhook_key", m.WebhookKey, func(text []byte) (err error) {
+		c.WebhookKey, err = parsePublicKey(text)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	text, err := file(name)
-	if err == nil {
+	return read("private_key", m.PrivateKey, func(text []byte) (err error) {
 		c.PrivateKey, err = client.ParsePrivateKey(text)
-	}
-	if err != nil {
-		return fmt.Errorf("private_key: %s: %w", name, err)
-	}
-	return nil
+		return err
+	})
 }
 
 // UnmarshalCaddyfile sets up the gateway from Caddyfile tokens. Syntax:
