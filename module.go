@@ -63,6 +63,7 @@ type App struct {
 	handlers []*Webhook                    // one for each route
 	servers  []*caddyhttp.Server           // that have a handler of ours
 	accounts map[string]*gateway.Account   // each account that was asked for
+	before   []*gateway.Account            // of the configuration that runs, until this one does
 	sessions map[string]*checkout.Sessions // of each account that makes orders
 
 	rejections sync.Map // by route: how often its rejections are emitted
@@ -111,6 +112,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Committed: func(took time.Duration) { metrics.commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
 	a.secrets = secrets.New(caddy.NewReplacer(), a.logger)
+	for _, app := range running.Latest() {
+		a.before = append(a.before, app.opened()...)
+	}
 	return a.checkAccounts(ctx)
 }
 
@@ -175,6 +179,9 @@ func (a *App) Start() error {
 	watching, stop := context.WithCancel(context.Background())
 	a.unwatch = stop
 	a.secrets.Run(watching)
+	a.mu.Lock()
+	a.before = nil
+	a.mu.Unlock()
 	running.Enter(a)
 	a.logger.Info("started", zap.Strings("routes", slices.Sorted(maps.Keys(a.routes))), zap.Int("handed_over_by_us", background))
 	return nil
@@ -230,11 +237,23 @@ func (a *App) account(name string) (*gateway.Account, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v", label, err)
 	}
+	if rotating, ok := account.Gateway.(gateway.Rotating); ok {
+		for _, before := range a.before {
+			rotating.Succeed(before.Gateway)
+		}
+	}
 	if a.accounts == nil {
 		a.accounts = make(map[string]*gateway.Account)
 	}
 	a.accounts[name] = account
 	return account, nil
+}
+
+// opened returns the accounts that were asked for.
+func (a *App) opened() []*gateway.Account {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Collect(maps.Values(a.accounts))
 }
 
 // accountOf returns the account that an event came for, and false where none is

@@ -1,6 +1,7 @@
 package ccpayment_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"strings"
@@ -85,4 +86,48 @@ func TestPreviousSecretGone(t *testing.T) {
 	if !strings.Contains(s.logs(), "the file of a previous secret is gone") {
 		t.Error("the log does not say so")
 	}
+}
+
+// TestFailedLoad: a secret that only a configuration has read which was never in use, or
+// was only validated, verifies nothing.
+func TestFailedLoad(t *testing.T) {
+	file := newSecretFile(t, "secret-1")
+	good := setup{global: adminOn, account: file.account(""), webhook: "account shop", site: rotatedSite}
+	s := start(t, good)
+	bad := good
+	bad.site = "http://:$PORT {\n bind 127.0.0.1\n ccpayment_checkout {\n account shop\n price 1 \n currency nonsense!\n limit never\n }\n}"
+	config := func(c setup) []byte { return adapt(t, s.names.Replace(c.caddyfile())) }
+	file.write("secret-2")
+	if err := caddy.Load(config(bad), true); err == nil {
+		t.Fatal("it is loaded")
+	}
+	file.write("secret-3")
+	var parsed caddy.Config
+	if err := json.Unmarshal(config(good), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Validate(&parsed); err != nil {
+		t.Fatal(err)
+	}
+	file.write("secret-1")
+	good.account = file.account("api_timeout 9s")
+	s.load(good)
+	for _, never := range []string{"secret-2", "secret-3"} {
+		s.deliver(delivery{secret: never, body: deposit("forged", "Success")}).wants(t, http.StatusUnauthorized)
+	}
+	s.deliver(delivery{secret: "secret-1", body: deposit("r1", "Success")}).wants(t, http.StatusOK)
+}
+
+// TestRemovedAccount: with an account its replaced secrets go.
+func TestRemovedAccount(t *testing.T) {
+	file := newSecretFile(t, "secret-1")
+	with := setup{global: adminOn, account: file.account(""), webhook: "account shop", site: rotatedSite}
+	s := start(t, with)
+	file.write("secret-2")
+	s.awaitGeneration(2)
+	s.deliver(delivery{secret: "secret-1", body: deposit("r1", "Success")}).wants(t, http.StatusOK)
+	s.load(setup{global: adminOn})
+	s.load(with)
+	s.deliver(delivery{secret: "secret-1", body: deposit("r2", "Success")}).wants(t, http.StatusUnauthorized)
+	s.deliver(delivery{secret: "secret-2", body: deposit("r3", "Success")}).wants(t, http.StatusOK)
 }

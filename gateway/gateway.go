@@ -15,8 +15,8 @@ import (
 )
 
 // Gateway is one merchant account at a payment gateway. It must be safe for concurrent
-// use. Optional abilities are the interfaces [Checkouts], [Resender], [Schemer] and
-// [Signer].
+// use. Optional abilities are the interfaces [Checkouts], [Resender], [Rotating],
+// [Schemer] and [Signer].
 type Gateway interface {
 	// Info returns what never changes about the gateway and the account.
 	Info() Info
@@ -27,6 +27,28 @@ type Gateway interface {
 
 	Webhooks
 	Records
+}
+
+// Rotating is a gateway whose secrets change while the account is in use, and that
+// honours replaced ones for a while.
+type Rotating interface {
+	// Keys derives keys for one purpose as Key does: first the same, and then those of
+	// replaced secrets that webhooks may be signed with now.
+	Keys(purpose string) [][]byte
+
+	// Succeed takes from an account of the configuration before this one, if it is the
+	// same account, which replaced secrets are still honoured. It is called before the
+	// account is in use; the other may be in use all the time.
+	Succeed(before Gateway)
+}
+
+// Keys returns the keys of a gateway for one purpose: the first makes what others may
+// have made with one of the rest.
+func Keys(g Gateway, purpose string) [][]byte {
+	if rotating, ok := g.(Rotating); ok {
+		return rotating.Keys(purpose)
+	}
+	return [][]byte{g.Key(purpose)}
 }
 
 // Webhooks verifies and reads the gateway's webhooks.

@@ -2,74 +2,43 @@ package ccpayment
 
 import (
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
-// rotation is what files have held, for as long as the process runs: a secret that a
-// file's change has replaced has its grace also in a configuration that is loaded
-// meanwhile.
-type rotation struct {
-	mu     sync.Mutex
-	secret string // the latest
-	graced []previousHMAC
+// Succeed implements [gateway.Rotating]. The account before was this one where it read
+// its secret from the same place. What it has replaced keeps its grace, and so does its
+// secret, where the file has changed since.
+func (v *V2) Succeed(before gateway.Gateway) {
+	old, ok := before.(*V2)
+	if !ok || v.source == "" || v.source != old.source || v.info.AccountID != old.info.AccountID {
+		return
+	}
+	was, next := old.keys.Load(), *v.keys.Load()
+	next.replace(&keys{secret: was.secret, current: was.current, graced: was.graced}, v.options)
+	v.keys.Store(&next)
 }
 
-// rotations has the rotation of each account whose secrets are in files, by the app id
-// and the files. It is the process's, because a reload makes new modules.
-var rotations sync.Map
-
-// rotationOf returns the rotation of an account with secrets in files; nil where they
-// are not.
-func rotationOf(appID string, texts []string) *rotation {
-	if !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "{file.") }) {
-		return nil
-	}
-	r, _ := rotations.LoadOrStore(strings.Join(append([]string{appID}, texts...), "\x00"), new(rotation))
-	return r.(*rotation)
-}
-
-// follow has an account keep to a rotation from its first keys on.
-func (v *V2) follow(r *rotation) error {
-	if v.rotation = r; r == nil {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	k, now := *v.keys.Load(), v.options.Now()
-	old := keys{secret: r.secret, graced: r.graced}
-	if r.secret != "" {
-		var err error
-		if old.current, err = newHMAC(v.info.AccountID, r.secret); err != nil {
-			return err
+// Keys implements [gateway.Rotating]: what verifies webhooks makes keys, too.
+func (v *V2) Keys(purpose string) [][]byte {
+	k, now := v.keys.Load(), v.options.Now()
+	list := [][]byte{v.Key(purpose)}
+	for _, p := range slices.Concat(k.previous, k.graced) {
+		if !p.ended(now) {
+			list = append(list, gateway.DeriveKey(p.secret, v.info.AccountID, purpose))
 		}
 	}
-	k.replace(&old, v.options, now)
-	v.keys.Store(&k)
-	r.secret, r.graced = k.secret, k.graced
-	return nil
-}
-
-// rotate replaces the keys in use.
-func (v *V2) rotate(next *keys) {
-	if r := v.rotation; r != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		defer func() { r.secret, r.graced = next.secret, next.graced }()
-	}
-	next.replace(v.keys.Load(), v.options, v.options.Now())
-	v.keys.Store(next)
+	return list
 }
 
 // replace has the secrets of old go on verifying for the options' grace, but for those
-// that are configured.
-func (k *keys) replace(old *keys, o gateway.OpenOptions, now time.Time) {
+// that do so already.
+func (k *keys) replace(old *keys, o gateway.OpenOptions) {
 	if o.Grace <= 0 {
 		return
 	}
+	now := o.Now()
 	until := now.Add(o.Grace)
 	replaced := slices.Clone(old.graced)
 	if old.current != nil {
@@ -85,3 +54,11 @@ func (k *keys) replace(old *keys, o gateway.OpenOptions, now time.Time) {
 		k.graced = append(k.graced, p)
 	}
 }
+
+// verifiesWith reports whether webhooks of this secret are taken, if only for a while.
+func (k *keys) verifiesWith(secret string) bool {
+	is := func(p previousHMAC) bool { return p.secret == secret }
+	return k.secret == secret || slices.ContainsFunc(k.previous, is) || slices.ContainsFunc(k.graced, is)
+}
+
+func (p previousHMAC) ended(now time.Time) bool { return !p.until.IsZero() && now.After(p.until) }

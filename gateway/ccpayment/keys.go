@@ -3,7 +3,6 @@ package ccpayment
 import (
 	"crypto/rsa"
 	"errors"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,8 +28,6 @@ type previousHMAC struct {
 	key    *client.HMAC
 	until  time.Time // zero: no end
 }
-
-func (p previousHMAC) ended(now time.Time) bool { return !p.until.IsZero() && now.After(p.until) }
 
 func newKeys(c Config, o gateway.OpenOptions) (*keys, error) {
 	current, err := newHMAC(c.AppID, c.AppSecret)
@@ -68,7 +65,8 @@ func newHMAC(appID, secret string) (*client.HMAC, error) {
 	return client.NewHMAC(client.Credentials{AppID: appID, AppSecret: secret})
 }
 
-// Rotate replaces the account's secrets and keys while it is in use. Secrets that
+// Rotate replaces the account's secrets and keys while it is in use; one call at a time
+// may. Secrets that
 // verified webhooks go on doing so for the options' grace; API calls that are under
 // way end with the keys they began with. The error is that the app id is another,
 // or that a secret cannot be used; then nothing changes.
@@ -85,11 +83,7 @@ func (v *V2) Rotate(c Config) error {
 			"remove previous_secret before the configuration is loaded again",
 			zap.String("account", v.options.Account), zap.Int("secrets", gone), zap.Duration("file_grace", v.options.Grace))
 	}
-	v.rotate(next)
+	next.replace(v.keys.Load(), v.options)
+	v.keys.Store(next)
 	return nil
-}
-
-// verifiesWith reports whether the configured secrets have this one.
-func (k *keys) verifiesWith(secret string) bool {
-	return k.secret == secret || slices.ContainsFunc(k.previous, func(p previousHMAC) bool { return p.secret == secret })
 }

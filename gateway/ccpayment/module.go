@@ -95,10 +95,8 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	if err := watch(apply, m.watched()...); err != nil {
 		return nil, err
 	}
-	if o.Watch == nil {
-		return v, nil
-	}
-	return v, v.follow(rotationOf(v.info.AccountID, m.watched()))
+	v.source = m.AppSecret
+	return v, nil
 }
 
 // watched are the texts that name files which hold secrets or keys.

@@ -81,7 +81,7 @@ func (f *files) verifies(when string, v *V2, want ...string) {
 // TestPreviousFileGone: it is a previous secret less, after the grace, and keeps no new
 // secret from being used. When the account is opened, it is a mistake.
 func TestPreviousFileGone(t *testing.T) {
-	for _, grace := range []time.Duration{time.Hour} {
+	for _, grace := range []time.Duration{0, time.Hour} {
 		f := newFiles(t, grace)
 		v, err := f.open()
 		if err != nil {
@@ -130,4 +130,74 @@ func TestAppIDFile(t *testing.T) {
 		t.Error(err)
 	}
 	f.verifies("without an app id", v, "secret-0", "secret-2")
+}
+
+func (f *files) mustOpen(before ...*V2) *V2 {
+	f.Helper()
+	v, err := f.open()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, b := range before {
+		v.Succeed(b)
+	}
+	return v
+}
+
+// TestSucceed: replaced secrets keep their grace in the next configuration, with their
+// end, and so does the secret that its file has lost since. A configuration that was
+// opened and never ran leaves nothing behind.
+func TestSucceed(t *testing.T) {
+	f := newFiles(t, time.Hour)
+	first := f.mustOpen()
+	f.texts["/secret"] = "secret-2"
+	if err := f.changed(); err != nil {
+		t.Fatal(err)
+	}
+	f.now = f.now.Add(30 * time.Minute)
+	f.texts["/secret"] = "secret-3"
+	f.mustOpen(first) // and its load fails
+	f.texts["/secret"] = "secret-2"
+	f.verifies("before", first, "secret-0", "secret-1", "secret-2")
+	second := f.mustOpen(first, first)
+	f.verifies("after the load", second, "secret-0", "secret-1", "secret-2")
+	f.now = f.now.Add(31 * time.Minute)
+	f.verifies("after the grace", second, "secret-0", "secret-2")
+
+	f.texts["/secret"] = "secret-3"
+	third := f.mustOpen(second)
+	f.verifies("changed before the load", third, "secret-0", "secret-2", "secret-3")
+	f.verifies("a new account", f.mustOpen(), "secret-0", "secret-3")
+	f.grace = 0
+	f.verifies("without a grace", f.mustOpen(third), "secret-0", "secret-3")
+	f.grace = time.Hour
+	f.texts["/id"] = "app-2"
+	other := f.mustOpen(third)
+	if n := len(other.Keys("status")); n != 2 {
+		t.Errorf("another account got %d keys", n)
+	}
+}
+
+// TestKeys: they follow the secret, and those of replaced secrets end with their grace.
+func TestKeys(t *testing.T) {
+	f := newFiles(t, time.Hour)
+	v := f.mustOpen()
+	expect := func(secrets ...string) {
+		t.Helper()
+		var want [][]byte
+		for _, secret := range secrets {
+			want = append(want, gateway.DeriveKey(secret, "app-1", "status"))
+		}
+		if got := gateway.Keys(v, "status"); fmt.Sprint(got) != fmt.Sprint(want) || string(v.Key("status")) != string(want[0]) {
+			t.Errorf("the keys are %x, want those of %q: %x", got, secrets, want)
+		}
+	}
+	expect("secret-1", "secret-0")
+	f.texts["/secret"] = "secret-2"
+	if err := f.changed(); err != nil {
+		t.Fatal(err)
+	}
+	expect("secret-2", "secret-0", "secret-1")
+	f.now = f.now.Add(time.Hour + time.Second)
+	expect("secret-2", "secret-0")
 }

@@ -41,8 +41,9 @@ type V2 struct {
 	reads   *reads
 	symbols *symbols
 	info    gateway.Info
-	// rotation is nil where no secret is in a file.
-	rotation *rotation
+	// source is the text that the configuration has for the secret, such as a
+	// placeholder; empty: nobody knows.
+	source string
 }
 
 // New returns an account. It makes no API call.
@@ -135,6 +136,7 @@ var (
 	_ gateway.Gateway   = (*V2)(nil)
 	_ gateway.Checkouts = (*V2)(nil)
 	_ gateway.Resender  = (*V2)(nil)
+	_ gateway.Rotating  = (*V2)(nil)
 	_ gateway.Schemer   = (*V2)(nil)
 	_ gateway.Signer    = (*V2)(nil)
 )
