@@ -237,6 +237,15 @@ func (a *App) account(name string) (*gateway.Account, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v", label, err)
 	}
+	for _, other := range a.accounts {
+		warning, err := account.Apart(other)
+		if err != nil {
+			return nil, err
+		}
+		if warning != "" {
+			a.logger.Warn(warning)
+		}
+	}
 	if rotating, ok := account.Gateway.(gateway.Rotating); ok {
 		for _, before := range a.before {
 			rotating.Succeed(before.Gateway)

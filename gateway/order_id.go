@@ -55,6 +55,30 @@ func (a *Account) accepts() string {
 	return text
 }
 
+// Apart reports whether the orders of two accounts can be told apart. Those of one
+// merchant are told by their prefixes. The error is that one prefix begins with the
+// other, so that an order of one account is an order of the other; the warning that they
+// have the same one, or that one has none, so that all orders are its own.
+func (a *Account) Apart(b *Account) (warning string, err error) {
+	if a.Info.AccountID != b.Info.AccountID {
+		return "", nil
+	}
+	if len(a.OrderPrefix) > len(b.OrderPrefix) || len(a.OrderPrefix) == len(b.OrderPrefix) && a.Name > b.Name {
+		a, b = b, a // whichever was opened first
+	}
+	both := fmt.Sprintf("%s and %s are one account at %s", a.Label(), b.Label(), a.Info.Title)
+	switch {
+	case a.OrderPrefix == b.OrderPrefix:
+		return both + " and have the same order_prefix, or none: the orders of each are the other's, too", nil
+	case a.OrderPrefix == "":
+		return fmt.Sprintf("%s, and %s has no order_prefix: it takes the other's orders for its own", both, a.Label()), nil
+	case strings.HasPrefix(b.OrderPrefix, a.OrderPrefix):
+		return "", fmt.Errorf("%s, and order_prefix %s begins with the other's, %s: orders of one would be the other's, choose prefixes of which none begins with another",
+			both, b.OrderPrefix, a.OrderPrefix)
+	}
+	return "", nil
+}
+
 // IsStandIn reports whether an id at the gateway stands for an app's order id, which
 // only the ledger knows.
 func (a *Account) IsStandIn(id string) bool {

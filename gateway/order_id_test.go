@@ -59,3 +59,31 @@ func TestCase08_NoRoom(t *testing.T) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
+
+// TestApart: of two accounts that are one merchant's, no order may be both's.
+func TestApart(t *testing.T) {
+	for _, c := range []struct{ a, b, warning, failure string }{
+		{"shop-", "blog-", "", ""},
+		{"shop-a-", "shop-b-", "", ""},
+		{"shop-", "shop-b-", "", `account "a" and account "b" are one account at Pay, and order_prefix shop-b- begins with the other's, shop-: `},
+		{"shop-b-", "shop-", "", `account "b" and account "a" are one account at Pay, and order_prefix shop-b- begins with the other's, shop-: `},
+		{"", "shop-", `account "a" and account "b" are one account at Pay, and account "a" has no order_prefix: `, ""},
+		{"shop-", "", `account "b" and account "a" are one account at Pay, and account "b" has no order_prefix: `, ""},
+		{"", "", "have the same order_prefix, or none: ", ""},
+		{"shop-", "shop-", "have the same order_prefix, or none: ", ""},
+	} {
+		a := &Account{Name: "a", Info: Info{AccountID: "1", Title: "Pay"}, OrderPrefix: c.a}
+		b := &Account{Name: "b", Info: a.Info, OrderPrefix: c.b}
+		for _, pair := range [][2]*Account{{a, b}, {b, a}} {
+			warning, err := pair[0].Apart(pair[1])
+			if (err == nil) != (c.failure == "") || err != nil && !strings.HasPrefix(err.Error(), c.failure) ||
+				(warning == "") != (c.warning == "") || !strings.Contains(warning, c.warning) {
+				t.Errorf("%q and %q: %q, %v", c.a, c.b, warning, err)
+			}
+		}
+		b.Info.AccountID = "2"
+		if warning, err := a.Apart(b); warning != "" || err != nil {
+			t.Errorf("other merchants: %q, %v", warning, err)
+		}
+	}
+}
