@@ -131,3 +131,51 @@ func TestRemovedAccount(t *testing.T) {
 	s.deliver(delivery{secret: "secret-1", body: deposit("r2", "Success")}).wants(t, http.StatusUnauthorized)
 	s.deliver(delivery{secret: "secret-2", body: deposit("r3", "Success")}).wants(t, http.StatusOK)
 }
+
+// TestStatusTokensFollow: status tokens are made with the secret that is in use now, and
+// those of a replaced one are read for its grace, over a reload, and no longer.
+func TestStatusTokensFollow(t *testing.T) {
+	box, c, base := newSandbox(t, 1)
+	file := newSecretFile(t, secret)
+	config := func(options string) setup {
+		return setup{
+			global: adminOn, account: file.account("base_url " + base + "\n" + options), app: asks(cart),
+			site: "http://:$PORT {\n bind 127.0.0.1\n ccpayment_status /status {\n account shop\n }\n ccpayment_checkout {\n account shop\n }\n reverse_proxy $APP\n}",
+		}
+	}
+	s := &shop{box: box, c: c}
+	s.server = start(t, config(""))
+	buy := func() string {
+		v := s.visit(http.MethodPost, "/buy", "", nil)
+		if v.answer.Token == "" {
+			t.Fatalf("no token: %d %s", v.status, v.body)
+		}
+		return v.answer.Token
+	}
+	reads := func(when, token string, want int) {
+		t.Helper()
+		if v := s.visit(http.MethodGet, "/status?t="+token, "", nil); v.status != want {
+			t.Errorf("%s: %d %s, want %d", when, v.status, v.body, want)
+		}
+	}
+	old := buy()
+	file.write("another-secret")
+	s.awaitGeneration(2)
+	current := buy() // the ledger has the order: the API, which has the old secret, is not asked
+	if current == old {
+		t.Error("a token is made with the replaced secret")
+	}
+	for _, options := range []string{"", "api_timeout 9s"} {
+		if options != "" {
+			s.load(config(options))
+		}
+		reads("within the grace", old, http.StatusOK)
+		reads("a new token", current, http.StatusOK)
+	}
+	s.load(config("file_grace 0"))
+	reads("without a grace", old, http.StatusNotFound)
+	reads("a new token", current, http.StatusOK)
+	file.write("the-third-secret")
+	s.awaitGeneration(2)
+	reads("changed without a grace", current, http.StatusNotFound)
+}

@@ -77,7 +77,8 @@ var lineBreaks = strings.NewReplacer("\r", "", "\n", "")
 // FuzzStatusToken: a token opens its own order, and nothing else opens any. Line
 // breaks in it, which base64 skips, change nothing.
 func FuzzStatusToken(f *testing.F) {
-	c := Tokens{key: gateway.DeriveKey("secret", fuzzAppID, "status"), prefix: "shop-"}
+	keys := [][]byte{gateway.DeriveKey("secret", fuzzAppID, "status"), gateway.DeriveKey("old", fuzzAppID, "status")}
+	c := Tokens{keys: func() [][]byte { return keys }, prefix: "shop-"}
 	f.Add("order-1", c.StatusToken("order-1"))
 	f.Add("order-2", c.StatusToken("order-1")+"A")
 	f.Add("order-2", c.StatusToken("order-1")+"\n")

@@ -4,26 +4,29 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
 // Tokens makes and reads the status tokens of an account's orders, with which a buyer's
 // page reads its order's status. A token has the order's id and a MAC, so that nobody
-// can guess one. Tokens are not stored, and so outlive the ledger.
+// can guess one. Tokens are not stored, and so outlive the ledger; but not the account's
+// secret, with which whoever has it can make them: they are read for as long as webhooks
+// that the secret signed are taken.
 type Tokens struct {
-	key    []byte
-	prefix string // of the account's orders
+	keys   func() [][]byte // by now: the first makes tokens
+	prefix string          // of the account's orders
 }
 
 // NewTokens returns the tokens of an account's orders.
 func NewTokens(a *gateway.Account) Tokens {
-	return Tokens{key: a.Gateway.Key("status"), prefix: a.OrderPrefix}
+	return Tokens{keys: func() [][]byte { return gateway.Keys(a.Gateway, "status") }, prefix: a.OrderPrefix}
 }
 
 // StatusToken returns the token of an order, by the app's id of it.
 func (t Tokens) StatusToken(orderID string) string {
-	return base64.RawURLEncoding.EncodeToString(append(t.mac(orderID), orderID...))
+	return base64.RawURLEncoding.EncodeToString(append(t.mac(t.keys()[0], orderID), orderID...))
 }
 
 // ReadStatusToken returns the app's id of the order that a token is of, and false where
@@ -34,13 +37,18 @@ func (t Tokens) ReadStatusToken(token string) (orderID string, ok bool) {
 		return "", false
 	}
 	orderID = string(raw[macSize:])
-	return orderID, hmac.Equal(raw[:macSize], t.mac(orderID))
+	for _, key := range t.keys() {
+		ok = hmac.Equal(raw[:macSize], t.mac(key, orderID)) || ok
+	}
+	return orderID, ok
 }
 
 const macSize = 16
 
-func (t Tokens) mac(orderID string) []byte {
-	mac := hmac.New(sha256.New, t.key)
-	mac.Write([]byte(t.prefix + orderID))
+// mac is over the prefix's length, too: the prefix shop- and the id b-7 are not the
+// order 7 of another shop, whose prefix is shop-b-.
+func (t Tokens) mac(key []byte, orderID string) []byte {
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "%d:%s%s", len(t.prefix), t.prefix, orderID)
 	return mac.Sum(nil)[:macSize]
 }
