@@ -16,6 +16,8 @@ import (
 type Features struct {
 	// Shared: the store is a [ledger.Cluster].
 	Shared bool
+	// NoHints: what a process tells the others is lost.
+	NoHints bool
 }
 
 // Opener makes a new, empty ledger whose leases run on the clock now, and returns a
@@ -78,6 +80,9 @@ func Run(t *testing.T, features Features, make Opener) {
 	}
 	if features.Shared {
 		cases = append(cases, sharedCases...)
+	}
+	if features.Shared && !features.NoHints {
+		cases = append(cases, testCase{"Wake", wake})
 	}
 	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {

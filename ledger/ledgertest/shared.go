@@ -30,7 +30,6 @@ var sharedCases = []testCase{
 	{"Take", take},
 	{"TakeLeased", takeLeased},
 	{"TakeAtSix", takeAtSix},
-	{"Wake", wake},
 	{"Spend", spend},
 }
 

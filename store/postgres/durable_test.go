@@ -17,7 +17,6 @@ import (
 // copy that finds it on the primary.
 func TestStandbyIsWaitedFor(t *testing.T) {
 	server := postgrestest.Start(t)
-	opts := Options{URL: server.URL(), Schema: "waits", Replicas: 1}
 	first, err := Open(Options{URL: server.URL(), Schema: "waits"}) // while commits need no standby
 	if err != nil {
 		t.Fatal(err)
@@ -28,19 +27,10 @@ func TestStandbyIsWaitedFor(t *testing.T) {
 	server.Exec(t, `alter system set synchronous_standby_names = 'nobody'`)
 	server.Exec(t, `select pg_reload_conf()`)
 	time.Sleep(200 * time.Millisecond)
-	s, err := Open(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	impatient := func(s *Store) {
-		s.patience, s.steps.patience, s.settles.patience = time.Second, time.Second, time.Second
-	}
-	impatient(s)
-	routes := make(chan error)
+	s := open(t, Options{URL: server.URL(), Schema: "waits", Replicas: 1, patience: 2 * time.Second})
 	c := one("1")
 	s.routes.Store(routeID("webhook"), true) // which would wait, too
-	go func() { routes <- s.Accept(bg, c.Event.Key, acceptOnce(c)) }()
-	if err := <-routes; !errors.Is(err, ledger.ErrUnknown) || !errors.Is(err, errStuck) {
+	if err := s.Accept(bg, c.Event.Key, acceptOnce(c)); !errors.Is(err, ledger.ErrUnknown) || !errors.Is(err, errStuck) {
 		t.Errorf("a commit that waits for its standby: %v", err)
 	}
 	// Nobody sees it.
@@ -48,7 +38,6 @@ func TestStandbyIsWaitedFor(t *testing.T) {
 		t.Errorf("it is there already: %v", err)
 	}
 	waits := make(chan error, 1)
-	s.steps.patience = time.Minute
 	other := one("2")
 	go func() { waits <- s.Accept(bg, other.Event.Key, acceptOnce(other)) }()
 	deadline := time.Now().Add(10 * time.Second)
@@ -74,9 +63,6 @@ func TestStandbyIsWaitedFor(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	if err := s.Accept(bg, other.Event.Key, acceptOnce(other)); err != nil {
 		t.Errorf("a copy, when commits are not waited for any more: %v", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -42,6 +42,8 @@ type Options struct {
 
 	// now, if set, stands for the server's clock.
 	now func() time.Time
+	// patience, if set, stands for the time that callers wait.
+	patience time.Duration
 	// counted, if set, is called with the method for each round trip.
 	counted func(method string)
 }
@@ -101,12 +103,15 @@ func Open(opts Options) (*Store, error) {
 	if opts.Poll <= 0 {
 		opts.Poll = defaultPoll
 	}
+	if opts.patience == 0 {
+		opts.patience = patience
+	}
 	config, err := parse(opts.URL)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		opts: opts, name: nameOf(config.ConnConfig) + "/" + opts.Schema, patience: patience,
+		opts: opts, name: nameOf(config.ConnConfig) + "/" + opts.Schema, patience: opts.patience,
 		sql: statementsIn(opts.Schema), instance: newToken(),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())

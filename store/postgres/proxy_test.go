@@ -366,8 +366,7 @@ func TestNobodyWaitsLong(t *testing.T) {
 	server := postgrestest.Shared(t)
 	p := newProxy(t, server)
 	schema := server.Schema(t)
-	s := member(t, Options{URL: p.url(), Schema: schema, NoListen: true})
-	s.patience, s.steps.patience, s.claims.patience, s.unlocks.patience = time.Second/2, time.Second/2, time.Second/2, time.Second/2
+	s := member(t, Options{URL: p.url(), Schema: schema, NoListen: true, patience: time.Second / 2})
 	p.silent.Store(true)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
