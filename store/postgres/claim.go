@@ -197,8 +197,7 @@ func (s *Store) Unlock(_ context.Context, claim ledger.Claim) error {
 
 func (s *Store) runUnlocks(steps []*step[unlock, struct{}]) {
 	s.count("Unlock")
-	var records digests
-	var epochs []int64
+	records, epochs := make(digests, 0, len(steps)), make([]int64, 0, len(steps))
 	for _, step := range steps {
 		records, epochs = append(records, step.in.record), append(epochs, int64(step.in.epoch))
 	}

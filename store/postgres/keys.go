@@ -76,9 +76,9 @@ func unreadableRecord(route string, id digest) ledger.Record {
 // replaced by its digest.
 const longestPart = 256
 
-// placeOf orders orders by app id and id.
+// placeOf is where an order stands in the list of all, by app id and id.
 func placeOf(id ledger.OrderID) []byte {
-	var place []byte
+	place := make([]byte, 0, 64)
 	for _, part := range []string{id.AppID, id.ID} {
 		if len(part) > longestPart {
 			sum := sha256.Sum256([]byte(part))

@@ -25,8 +25,8 @@ const (
 	dueSQL = `select d.at, d.id, e.data from (
 			select at, record, id from ledger.due where route = $1 and at >= $2 order by at, id limit $3) d
 		left join ledger.events e on e.record = d.record and e.id = d.id order by d.at, d.id`
-	countsSQL = `select r.name, c.state, c.n, c.changes from (
-			select route, state, sum(n)::bigint as n, count(*) as changes from ledger.counts group by route, state) c
+	countsSQL = `select r.name, c.state, c.n from (
+			select route, state, sum(n)::bigint as n from ledger.counts group by route, state having sum(n) > 0) c
 		left join ledger.routes r on r.id = c.route`
 	// What another takes together at the same time is left to it.
 	compactSQL = `with gone as (
@@ -209,42 +209,25 @@ func (s *Store) Due(_ context.Context, route string, from time.Time, limit int) 
 	})
 }
 
-// mostChanges is how many changes of counts are left to be summed each time.
-const mostChanges = 500
-
-// Counts implements [ledger.Store].
+// Counts implements [ledger.Store]. There are as many changes to sum as there were
+// commits since they were last taken together, which every session does now and then.
 func (s *Store) Counts(context.Context) ([]ledger.Count, error) {
-	type summed struct {
-		counts  []ledger.Count
-		changes int
-	}
-	sum, err := call(s, reads, func(ctx context.Context, conn *pgx.Conn) (summed, error) {
+	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) ([]ledger.Count, error) {
 		s.count("Counts")
-		var sum summed
 		found, err := conn.Query(ctx, s.sql.counts)
 		if err != nil {
-			return sum, err
+			return nil, err
 		}
+		var counts []ledger.Count
 		var name []byte
 		var state int16
 		var n int64
-		var changes int
-		_, err = pgx.ForEachRow(found, []any{&name, &state, &n, &changes}, func() error {
-			sum.changes += changes
-			if n > 0 {
-				sum.counts = append(sum.counts, ledger.Count{Route: string(name), State: ledger.State(state), N: uint64(n)})
-			}
+		_, err = pgx.ForEachRow(found, []any{&name, &state, &n}, func() error {
+			counts = append(counts, ledger.Count{Route: string(name), State: ledger.State(state), N: uint64(n)})
 			return nil
 		})
-		return sum, err
+		return counts, err
 	})
-	if err == nil && sum.changes > mostChanges {
-		_, err = call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
-			_, err := conn.Exec(ctx, s.sql.compact)
-			return struct{}{}, err
-		})
-	}
-	return sum.counts, err
 }
 
 // finished are the states in which an event's body may be deleted.

@@ -20,8 +20,10 @@ kept as (
 	from clock where s.id = $2 and s.until > clock.now returning s.id),
 made as (
 	insert into ledger.sessions (id, until, routes, options)
-	select $3, clock.now + $4, $5, $6 from clock where not exists (select 1 from kept) returning id)
-select id, (select now from clock) from kept union all select id, (select now from clock) from made`
+	select $3, clock.now + $4, $5, $6 from clock where not exists (select 1 from kept)
+	on conflict (id) do update set until = excluded.until returning id)
+select k.id, clock.now, current_setting('synchronous_standby_names') <> ''
+from (select id from kept union all select id from made) k cross join clock`
 	// renewSQL renews the leases $3 of the session $2. One that is locked is in use, and
 	// is renewed the next time.
 	renewSQL = `
@@ -30,20 +32,22 @@ update ledger.leases set until = least(ends, (select now from clock) + $4) where
 	select l.record from ledger.leases l, clock where l.session = $2 and l.epoch = any($3) and l.until > clock.now for update of l skip locked))`
 	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id not in ($2, $3) order by s.id`
 	endSessionSQL = `delete from ledger.sessions where id = $1`
-	// tidySQL deletes what has ended so long ago that no statement can have it in hand.
+	// tidySQL deletes what has ended. A lease that others may be waiting for is locked,
+	// and stays.
 	tidySQL = `
 with ` + clockSQL + `,
 ended as (delete from ledger.sessions s using clock where s.until < clock.now - $2),
-free as (
-	delete from ledger.leases where record = any(array(
-		select l.record from ledger.leases l, clock where l.until < clock.now - $2 limit 10000 for update of l skip locked)))
-delete from ledger.budgets where id = any(array(
-	select b.id from ledger.budgets b, clock where b.full_at < clock.now - $2 limit 10000 for update of b skip locked))`
+spent as (
+	delete from ledger.budgets where id = any(array(
+		select b.id from ledger.budgets b, clock where b.full_at < clock.now - $2 for update of b skip locked)))
+delete from ledger.leases where record = any(array(
+	select l.record from ledger.leases l, clock where l.until < clock.now - $2 for update of l skip locked))`
 )
 
 const (
 	tidyEvery = time.Minute
-	keptFor   = time.Hour
+	// keptFor is for how long what has ended is kept.
+	keptFor = time.Minute
 )
 
 // session is this process's.
@@ -63,9 +67,10 @@ func (s *session) id() (digest, bool) {
 
 // kept is what renewing a session returns.
 type kept struct {
-	id     digest
-	now    int64
-	others []ledger.Session
+	id         digest
+	now        int64
+	replicated bool
+	others     []ledger.Session
 }
 
 // Keep implements [ledger.Cluster].
@@ -91,7 +96,7 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()
 		var k kept
-		if err := results.QueryRow().Scan(&k.id, &k.now); err != nil {
+		if err := results.QueryRow().Scan(&k.id, &k.now, &k.replicated); err != nil {
 			return k, err
 		}
 		found, err := results.Query()
@@ -116,6 +121,7 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 	if err != nil {
 		return ledger.News{}, err
 	}
+	s.replicated.Store(news.replicated)
 	s.session.mu.Lock()
 	s.session.held, s.session.isHeld = news.id, true
 	isTidy := time.Since(s.session.tidied) < tidyEvery
@@ -135,8 +141,10 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 // tidy deletes what nobody needs any more. What it cannot delete it will next time.
 func (s *Store) tidy() {
 	_, _ = call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
-		_, err := conn.Exec(ctx, s.sql.tidy, s.clock(), int64(keptFor))
-		return struct{}{}, err
+		var batch pgx.Batch
+		batch.Queue(s.sql.tidy, s.clock(), int64(keptFor))
+		batch.Queue(s.sql.compact)
+		return struct{}{}, conn.SendBatch(ctx, &batch).Close()
 	})
 }
 

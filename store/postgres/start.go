@@ -90,9 +90,14 @@ func (s *Store) checkCommits(ctx context.Context, conn *pgx.Conn) error {
 			return refuse("synchronous_commit cannot be set on: %w", err)
 		}
 	}
-	var commits string
-	if err := conn.QueryRow(ctx, `select current_setting('synchronous_commit')`, pgx.QueryExecModeSimpleProtocol).Scan(&commits); err != nil {
+	var commits, isolation string
+	err := conn.QueryRow(ctx, `select current_setting('synchronous_commit'), current_setting('default_transaction_isolation')`,
+		pgx.QueryExecModeSimpleProtocol).Scan(&commits, &isolation)
+	if err != nil {
 		return err
+	}
+	if s.isPooled.Load() && isolation != "read committed" {
+		return refuse("behind the pooler default_transaction_isolation is %s: have it read committed for the user, with alter role", isolation)
 	}
 	if commits != "on" && commits != "remote_apply" {
 		return refuse("behind the pooler synchronous_commit is %s: have it on for the user, with alter role … set synchronous_commit = on", commits)

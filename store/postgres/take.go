@@ -107,7 +107,7 @@ func (s *Store) Take(_ context.Context, route string, ttl time.Duration, limit i
 
 // readTaken reads the events of the records that were taken.
 func (s *Store) readTaken(list []leased) (map[digest]rows, error) {
-	var records, ids digests
+	records, ids := make(digests, 0, len(list)), make(digests, 0, len(list))
 	for _, l := range list {
 		records, ids = append(records, l.record), append(ids, l.id)
 	}

@@ -187,7 +187,7 @@ func apart(steps []*step[change, outcome]) (first, repeated []*step[change, outc
 // several rows could not be written whole; then nothing is.
 func (s *Store) commitSteps(steps []*step[change, outcome]) ([]outcome, error) {
 	var p parameters
-	var flags digests
+	flags := make(digests, 0, len(steps))
 	for i, step := range steps {
 		flags = append(flags, p.add(i, &step.in)...)
 		s.count(step.in.method)
@@ -314,7 +314,7 @@ func (p *parameters) add(n int, c *change) digests {
 			gen.step, gen.id, gen.order = append(gen.step, at), append(gen.id, id), append(gen.order, o.id)
 		}
 	}
-	var flags digests
+	flags := make(digests, 0, len(c.flags))
 	for _, f := range c.flags {
 		flags = append(flags, flagID(f))
 	}
