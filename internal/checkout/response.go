@@ -63,6 +63,11 @@ func FromResponse(header http.Header, raw []byte, paths map[string]string) (Requ
 // longestExcerpt is how many bytes of a response that is not JSON are logged.
 const longestExcerpt = 40
 
+// largestWindow is how much of a text a zstd encoder may look back at, as RFC 9659 has it
+// for HTTP. The decoder allocates what the first bytes announce. The formats of brotli and
+// gzip let them announce 16 MiB and 32 KiB at most.
+const largestWindow = 8 << 20
+
 // decode returns the text of an encoded body. Of a text that is larger than a request
 // may be it returns only more than that.
 func decode(encoding string, body []byte) ([]byte, error) {
@@ -77,7 +82,7 @@ func decode(encoding string, body []byte) ([]byte, error) {
 	case "br":
 		text = brotli.NewReader(text)
 	case "zstd":
-		reader, err := zstd.NewReader(text, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+		reader, err := zstd.NewReader(text, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(largestWindow))
 		if err != nil {
 			return nil, err
 		}
