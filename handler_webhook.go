@@ -130,8 +130,8 @@ type Webhook struct {
 
 	// What counts as the app's acknowledgement: `2xx`, or a text that the body of
 	// a 2xx response must have within its first 64 KiB, as a whole word and in any
-	// case. A JSON response whose `success` is false, or whose `status` or `result` is
-	// an error, is no acknowledgement then. Default: `2xx`; where requests are signed
+	// case. A JSON response whose `success`, `ok`, `status`, `result` or `code` says no
+	// is no acknowledgement then. Default: `2xx`; where requests are signed
 	// as the gateway signs, the gateway's own word, `Success` for CCPayment.
 	Ack string `json:"ack,omitempty"`
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,22 +29,23 @@ type DeniedError struct {
 func (e *DeniedError) Error() string { return fmt.Sprintf("%s is %s", e.Field, e.Value) }
 
 // Judge returns nil where a body acknowledges: it has the text as a whole word, in any
-// case, and is no JSON that says no. The error is [ErrNoWord] or a [*DeniedError].
+// case, that says yes, and is no JSON that says no. The error is [ErrNoWord] or a
+// [*DeniedError].
 func Judge(body []byte, text string) error {
-	if denied := denial(body); denied != nil {
+	text = strings.ToLower(text)
+	if denied := denial(body, text); denied != nil {
 		return denied
 	}
-	if !has(strings.ToLower(string(body)), strings.ToLower(text)) {
+	if !has(strings.ToLower(string(body)), text) {
 		return ErrNoWord
 	}
 	return nil
 }
 
-// HasExact reports whether a body has the text as a whole word, in the same case.
+// HasExact reports whether a body has the text as a whole word that says yes, in the
+// same case.
 func HasExact(body []byte, text string) bool { return has(string(body), text) }
 
-// has reports whether the body has the text as a whole word that is not a name with the
-// value no, as in success=false.
 func has(body, text string) bool {
 	if text == "" {
 		return false
@@ -54,8 +56,7 @@ func has(body, text string) bool {
 			return false
 		}
 		i += from
-		end := i + len(text)
-		if !joins(body[:i], text) && !joins(text, body[end:]) && !isNo.MatchString(body[end:min(len(body), end+100)]) {
+		if saysYes(body, text, i) {
 			return true
 		}
 		_, size := utf8.DecodeRuneInString(body[i:])
@@ -63,8 +64,32 @@ func has(body, text string) bool {
 	}
 }
 
-// isNo matches what follows the name of a field whose value is no.
-var isNo = regexp.MustCompile(`^["']?\s*[:=]\s*["']?(?i:false|no|null|0)\b`)
+// saysYes reports whether the text, which stands at i, is a whole word there, and
+// neither negated, as in "not success", nor a name whose value is no, as in
+// success=false.
+func saysYes(body, text string, i int) bool {
+	before, after := body[:i], body[i+len(text):]
+	return !joins(before, text) && !joins(text, after) &&
+		!negates.MatchString(before[max(0, len(before)-20):]) && !isNo.MatchString(after[:min(len(after), 100)])
+}
+
+// The words by which a value says no: some as its first word, whatever follows, and some
+// only alone, because "no errors" and "0 failed" say yes.
+const (
+	firstWords = `(?:false|err|errors?|fail(?:s|ed|ing|ure)?|invalid|unsuccessful|rejected|denied|refused)(?:[^\pL]|$)`
+	loneWords  = `(?:no|n|not|null|none|off|0(?:\.0+)?)\s*[.!]?\s*`
+)
+
+var (
+	// isError and isEmpty match a value that says no, the latter of a field that asks
+	// for yes or no.
+	isError = regexp.MustCompile(`(?i)^[^\pL\pN]*` + firstWords)
+	isEmpty = regexp.MustCompile(`(?i)^\s*(?:` + loneWords + `)?$`)
+	// isNo matches what follows the name of a field whose value is no.
+	isNo = regexp.MustCompile(`(?i)^\s*(?:["']?\s*(?::|=>?)|>)\s*["']?(?:` + firstWords + `|` + loneWords + `(?:["'<,;&})\]\r\n]|$))`)
+	// negates matches what stands before a word that is negated, or the end of an element.
+	negates = regexp.MustCompile(`(?i)(?:\b(?:no|not|without)\s+(?:an?\s+|any\s+)?|</)$`)
+)
 
 // joins reports whether two neighbours are parts of one word.
 func joins(left, right string) bool {
@@ -75,12 +100,10 @@ func joins(left, right string) bool {
 
 func inWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// isError matches a text that reports a failure.
-var isError = regexp.MustCompile(`(?i)\b(err|error|errors|fail|failed|failure|failing|invalid|unsuccessful|false)\b`)
-
-// denial returns the field by which a JSON object says no: success is false, or status or
-// result is an error; nil: none. Of an object that was cut off, it reads the beginning.
-func denial(body []byte) *DeniedError {
+// denial returns the field by which a JSON object says no; nil: none. A field that begins
+// with the text, in lower case, says yes. Of an object that was cut off, it reads the
+// beginning.
+func denial(body []byte, text string) *DeniedError {
 	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte("\uFEFF"))))
 	decoder.UseNumber()
 	if first, err := decoder.Token(); err != nil || first != json.Delim('{') {
@@ -98,47 +121,51 @@ func denial(body []byte) *DeniedError {
 		field, _ := name.(string)
 		var no bool
 		switch strings.ToLower(field) {
-		case "success":
-			no = isFalse(value)
-		case "status", "result":
-			no = value == false || isFailure(value)
+		case "success", "ok":
+			no = isFalse(value) || isFailure(value)
+		case "status", "result", "code":
+			no = isFailure(value) || isHTTPError(value)
 		}
-		if no {
+		if said, _ := value.(string); no && !begins(strings.ToLower(said), text) {
 			return &DeniedError{Field: strings.ToLower(field), Value: brief(value)}
 		}
 	}
 	return nil
 }
 
+func begins(said, text string) bool {
+	return text != "" && strings.HasPrefix(said, text) && saysYes(said, text, 0)
+}
+
+// isFalse reports whether the answer to yes or no is no.
 func isFalse(value any) bool {
 	switch v := value.(type) {
 	case nil:
 		return true
-	case bool:
-		return !v
 	case json.Number:
 		n, err := v.Float64()
 		return err == nil && n == 0
 	case string:
-		text := strings.ToLower(strings.TrimSpace(v))
-		return text == "" || text == "false" || text == "no" || text == "0"
+		return isEmpty.MatchString(v)
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
 	default:
 		return false
 	}
 }
 
-// isFailure reports whether a status is an error: a text that says so, or an HTTP status
-// of one.
+// isFailure reports whether a value is false, or a text whose first word says no.
 func isFailure(value any) bool {
-	switch v := value.(type) {
-	case json.Number:
-		n, err := v.Float64()
-		return err == nil && n >= 400 && n < 600
-	case string:
-		return isError.MatchString(v) // "0" is many an API's code for no error
-	default:
-		return false
-	}
+	text, _ := value.(string)
+	return value == false || isError.MatchString(text) // "0" is many an API's code for no error
+}
+
+// isHTTPError reports whether a value is an HTTP status of an error.
+func isHTTPError(value any) bool {
+	n, err := strconv.ParseFloat(fmt.Sprint(value), 64)
+	return err == nil && n >= 400 && n < 600
 }
 
 // brief is a value as a cause can quote it.

@@ -39,6 +39,37 @@ func TestCase13_Words(t *testing.T) {
 	}
 }
 
+// TestTheWholeAnswerIsRead: a word that says no counts where it is what the field says, and
+// not anywhere in it.
+func TestTheWholeAnswerIsRead(t *testing.T) {
+	for _, body := range []string{
+		`{"result":"Success: 0 failed"}`, `{"status":"ok, no errors","message":"Success"}`, `{"status":"Success","result":"not invalid"}`,
+		`{"success":"Success"}`, `{"success":12}`, `{"success":500}`, `{"success":["stored"]}`, `{"success":{"id":1}}`, `{"success":"no errors"}`, `{"result":[],"msg":"success"}`, `{"result":null,"msg":"success"}`,
+		`{"ok":true,"message":"Success"}`, `{"code":"0","msg":"success"}`, `{"code":10000,"msg":"success"}`, `{"status":"200","msg":"success"}`,
+		"Success: 0 failed", "success: no errors", "It did not fail: success", "no, success", "nobody: success", "success > 12", "Success.", `{"msg":"Success","errors":[]}`, "<success>true</success>", "success => 1", "success: nothing",
+	} {
+		if err := Judge([]byte(body), "Success"); err != nil {
+			t.Errorf("%q is a yes, and was: %v", body, err)
+		}
+	}
+	for _, body := range []string{
+		`{"status":"rejected","message":"Success"}`, `{"success":"failed"}`, `{"success":[]}`, `{"success":{}}`, `{"ok":false,"message":"Success expected"}`, `{"code":500,"msg":"no success"}`,
+		"success => false", "<success>false</success>", "not success", "no Success", "Not a success", "without any success", `{"error":"not a success"}`,
+		`{"success":"no!"}`, `{"success":"n"}`, `{"success":"off"}`, `{"success":""}`, `{"success":"null"}`, `{"success":" 0.0 "}`, `{"ok":0,"msg":"success"}`, `{"ok":null,"msg":"success"}`,
+		`{"code":500,"msg":"success"}`, `{"code":"404","msg":"success"}`, `{"code":"invalid_signature","msg":"success"}`, `{"status":"[ERROR] locked","msg":"success"}`, `{"result":"Denied","msg":"success"}`, `{"result":"failure","msg":"success"}`,
+		`{"data":{"success":"failed"}}`, `{"success" : 'false'}`, `{"Success ":false}`, `[{"success": "False"}]`, `x "success": "no"`, "success='0'", "success: no.", "success=failed&x=1", "Success: error", "success=0&x=1", `{"result":"success: false"}`, `{"success":true,"success":false}`,
+	} {
+		if err := Judge([]byte(body), "Success"); err == nil {
+			t.Errorf("%q is a no, and was taken for a yes", body)
+		}
+	}
+	for body, text := range map[string]string{`{"status":"rejected"}`: "Rejected", `{"result":"no: stored"}`: "no", `{"success":"failed over"}`: "failed"} {
+		if err := Judge([]byte(body), text); err != nil {
+			t.Errorf("%q begins with %q: %v", body, text, err)
+		}
+	}
+}
+
 // TestOtherTexts: an `ack` of one's own may be any text.
 func TestOtherTexts(t *testing.T) {
 	for body, text := range map[string]string{
@@ -67,7 +98,7 @@ func FuzzJudge(f *testing.F) {
 		if err := Judge(body, "Success"); (err == nil) != (Judge(body, "sUCCESS") == nil) {
 			t.Fatalf("%q: the case of the text matters: %v", body, err)
 		}
-		if HasExact(body, "Success") && Judge(body, "Success") != nil && denial(body) == nil {
+		if HasExact(body, "Success") && Judge(body, "Success") != nil && denial(body, "success") == nil {
 			t.Fatalf("%q has the word, and was a no", body)
 		}
 	})
