@@ -3,6 +3,7 @@ package ccpayment
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -14,6 +15,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	gatewayv2 "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/options"
 )
 
 func init() {
@@ -24,11 +26,6 @@ func init() {
 	for _, directive := range []string{"ccpayment_webhook", "ccpayment_status", "ccpayment_checkout", "ccpayment_api"} {
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "invoke")
 	}
-}
-
-// unknownOption is the error for an option that a block does not have.
-func unknownOption(d *caddyfile.Dispenser, option, allowed string) error {
-	return d.Errf("unknown option %q: use one of %s", option, allowed)
 }
 
 // parseApp sets up the ccpayment app from Caddyfile tokens. Several blocks are
@@ -85,7 +82,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				return nil, err
 			}
 		default:
-			if err := parseAccount(d, &app.Account, option, accountOptions+", store, account, gateway, file_grace"); err != nil {
+			if err := parseAccount(d, &app.Account, option, accountOptions+", store, account"); err != nil {
 				return nil, err
 			}
 		}
@@ -106,7 +103,7 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 	}
 	account := new(Account)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := parseAccount(d, account, d.Val(), accountOptions+", gateway, file_grace"); err != nil {
+		if err := parseAccount(d, account, d.Val(), accountOptions); err != nil {
 			return err
 		}
 	}
@@ -117,18 +114,18 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 	return nil
 }
 
-// accountOptions names an account's options, for error messages; gateway is another.
-const accountOptions = "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url"
+// accountOptions names an account's options, for error messages.
+const accountOptions = "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url, file_grace, gateway"
 
 // parseAccount reads one option of an account.
 func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) error {
 	switch option {
 	case "order_prefix":
-		return oneText(d, &a.OrderPrefix)
+		return options.Text(d, &a.OrderPrefix)
 	case "api_timeout":
 		return oneDuration(d, &a.APITimeout)
 	case "webhook_url":
-		return oneText(d, &a.WebhookURL)
+		return options.Text(d, &a.WebhookURL)
 	case "file_grace":
 		return parseFileGrace(d, a)
 	case "gateway":
@@ -137,12 +134,12 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 	if err := a.UnmarshalOption(d); !errors.Is(err, gatewayv2.ErrNoOption) {
 		return err
 	}
-	return unknownOption(d, option, allowed)
+	return options.Unknown(d, option, allowed)
 }
 
 // parseFileGrace reads file_grace, which may be 0.
 func parseFileGrace(d *caddyfile.Dispenser, a *Account) error {
-	text, err := once(d, a.FileGrace != nil)
+	text, err := options.Once(d, a.FileGrace != nil)
 	if err != nil {
 		return err
 	}
@@ -236,6 +233,9 @@ func parseUpstreams(h httpcaddyfile.Helper, w *Webhook, upstreams []string) erro
 		case strings.HasPrefix(upstream, "/"):
 			return h.Errf("%q is no upstream: for more than one path, use a named matcher, `@hooks path /hook %s`", upstream, upstream)
 		case !strings.ContainsAny(upstream, ":.{"):
+			if port, err := strconv.Atoi(upstream); err == nil {
+				return h.Errf("%q is neither a matcher nor an upstream: an upstream has a host, localhost:%d", upstream, port)
+			}
 			return h.Errf("%q is neither a matcher nor an upstream: a path begins with a slash, /%s, and an upstream has a port, %s:3000", upstream, upstream, upstream)
 		}
 	}
@@ -292,7 +292,7 @@ func parseRetry(d *caddyfile.Dispenser, w *Webhook) error {
 		case "give_up":
 			err = oneDuration(d, &w.Retry.GiveUp)
 		default:
-			err = unknownOption(d, option, "first, max, give_up")
+			err = options.Unknown(d, option, "first, max, give_up")
 		}
 		if err != nil {
 			return err
@@ -304,39 +304,39 @@ func parseRetry(d *caddyfile.Dispenser, w *Webhook) error {
 func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
 	switch option := d.Val(); option {
 	case "account":
-		return oneText(d, &w.Account)
+		return options.Text(d, &w.Account)
 	case "route":
-		return oneText(d, &w.Route)
+		return options.Text(d, &w.Route)
 	case "scheme":
-		return oneText(d, &w.Scheme)
+		return options.Text(d, &w.Scheme)
 	case "tolerance":
 		return oneDuration(d, &w.Tolerance)
 	case "stale":
-		return oneText(d, &w.Stale)
+		return options.Text(d, &w.Stale)
 	case "allow_ips":
-		return texts(d, &w.AllowIPs)
+		return options.Texts(d, &w.AllowIPs)
 	case "max_size":
 		return oneSize(d, &w.MaxSize)
 	case "confirm":
-		return oneText(d, &w.Confirm)
+		return options.Text(d, &w.Confirm)
 	case "risky":
-		return oneText(d, &w.Risky)
+		return options.Text(d, &w.Risky)
 	case "late":
-		return oneText(d, &w.Late)
+		return options.Text(d, &w.Late)
 	case "accept_underpaid":
-		return oneText(d, &w.AcceptUnderpaid)
+		return options.Text(d, &w.AcceptUnderpaid)
 	case "types":
-		return texts(d, &w.Types)
+		return options.Texts(d, &w.Types)
 	case "statuses":
-		return texts(d, &w.Statuses)
+		return options.Texts(d, &w.Statuses)
 	case "body":
-		return oneText(d, &w.Body)
+		return options.Text(d, &w.Body)
 	case "token":
-		return oneText(d, &w.Token)
+		return options.Text(d, &w.Token)
 	case "sign":
 		return parseSign(d, w)
 	case "ack":
-		return oneText(d, &w.Ack)
+		return options.Text(d, &w.Ack)
 	case "timeout":
 		return oneDuration(d, &w.Timeout)
 	case "wait":
@@ -344,7 +344,7 @@ func parseWebhookOption(d *caddyfile.Dispenser, w *Webhook) error {
 	case "retry":
 		return parseRetry(d, w)
 	default:
-		return unknownOption(d, option, "account, route, scheme, tolerance, stale, allow_ips, max_size, confirm, "+
+		return options.Unknown(d, option, "account, route, scheme, tolerance, stale, allow_ips, max_size, confirm, "+
 			"risky, late, accept_underpaid, types, statuses, body, token, sign, ack, timeout, wait, deliver, retry")
 	}
 }
@@ -367,59 +367,13 @@ func parseSign(d *caddyfile.Dispenser, w *Webhook) error {
 	return nil
 }
 
-// once reads the single argument of an option that may be given only once.
-func once(d *caddyfile.Dispenser, given bool) (string, error) {
-	option := d.Val()
-	if given {
-		return "", d.Errf("%s is given twice", option)
-	}
-	var text string
-	if !d.AllArgs(&text) {
-		return "", d.ArgErr()
-	}
-	if strings.TrimSpace(text) == "" {
-		return "", d.Errf("%s is empty", option)
-	}
-	return text, nil
-}
-
-func oneText(d *caddyfile.Dispenser, to *string) (err error) {
-	*to, err = once(d, *to != "")
-	return err
-}
-
-// texts reads an option's arguments, at least one.
-func texts(d *caddyfile.Dispenser, to *[]string) error {
-	option := d.Val()
-	if *to != nil {
-		return d.Errf("%s is given twice", option)
-	}
-	if *to = d.RemainingArgs(); len(*to) == 0 {
-		return d.ArgErr()
-	}
-	return nil
-}
-
 func oneDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
-	option := d.Val()
-	text, err := once(d, *to != 0)
-	if err != nil {
-		return err
-	}
-	duration, err := caddy.ParseDuration(text)
-	if err != nil {
-		return d.Errf("%s: %v", option, err)
-	}
-	if duration <= 0 {
-		return d.Errf("%s must be longer than zero", option)
-	}
-	*to = caddy.Duration(duration)
-	return nil
+	return options.Duration(d, to, caddy.ParseDuration)
 }
 
 func oneSize(d *caddyfile.Dispenser, to *int64) error {
 	option := d.Val()
-	text, err := once(d, *to != 0)
+	text, err := options.Once(d, *to != 0)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/options"
 )
 
 func init() {
@@ -29,15 +31,15 @@ func parseAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		var err error
 		switch option := h.Val(); option {
 		case "account":
-			err = oneText(h.Dispenser, &api.Account)
+			err = options.Text(h.Dispenser, &api.Account)
 		case "allow":
-			err = texts(h.Dispenser, &api.Allow)
+			err = options.Texts(h.Dispenser, &api.Allow)
 		case "token":
-			err = oneText(h.Dispenser, &api.Token)
+			err = options.Text(h.Dispenser, &api.Token)
 		case "cache":
 			err = parseAPICache(h.Dispenser, api)
 		default:
-			err = unknownOption(h.Dispenser, option, "account, allow, token, cache")
+			err = options.Unknown(h.Dispenser, option, "account, allow, token, cache")
 		}
 		if err != nil {
 			return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/options"
 )
 
 func init() {
@@ -64,13 +65,13 @@ func parseCheckoutOption(d *caddyfile.Dispenser, c *Checkout) error {
 	}
 	option := d.Val()
 	if to, ok := fields[option]; ok {
-		return oneText(d, to)
+		return options.Text(d, to)
 	}
 	switch option {
 	case "intercept":
 		return parseIntercept(d, c)
 	case "link_secret":
-		if err := texts(d, &c.LinkSecrets); err != nil {
+		if err := options.Texts(d, &c.LinkSecrets); err != nil {
 			return err
 		}
 		if len(c.LinkSecrets) > 2 {
@@ -97,11 +98,11 @@ func parseCheckoutOption(d *caddyfile.Dispenser, c *Checkout) error {
 	case "expires":
 		return oneDuration(d, &c.Expires)
 	case "methods":
-		return texts(d, &c.Methods)
+		return options.Texts(d, &c.Methods)
 	case "checkout_hosts":
-		return texts(d, &c.CheckoutHosts)
+		return options.Texts(d, &c.CheckoutHosts)
 	default:
-		return unknownOption(d, option, "account, intercept, link_secret, price, buyer_price, currency, coin, order_id, product, "+
+		return options.Unknown(d, option, "account, intercept, link_secret, price, buyer_price, currency, coin, order_id, product, "+
 			"buyer_email, return_url, close_url, notify_url, expires, methods, respond, status_token, limit, checkout_hosts")
 	}
 }
@@ -124,7 +125,7 @@ func parseIntercept(d *caddyfile.Dispenser, c *Checkout) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		field := d.Val()
 		if !slices.Contains(checkout.Fields, field) {
-			return unknownOption(d, field, strings.Join(checkout.Fields, ", "))
+			return options.Unknown(d, field, strings.Join(checkout.Fields, ", "))
 		}
 		var path string
 		if !d.AllArgs(&path) {
@@ -157,11 +158,11 @@ func parseStatus(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		var err error
 		switch option := h.Val(); option {
 		case "account":
-			err = oneText(h.Dispenser, &status.Account)
+			err = options.Text(h.Dispenser, &status.Account)
 		case "cors":
-			err = texts(h.Dispenser, &status.CORS)
+			err = options.Texts(h.Dispenser, &status.CORS)
 		default:
-			err = unknownOption(h.Dispenser, option, "account, cors")
+			err = options.Unknown(h.Dispenser, option, "account, cors")
 		}
 		if err != nil {
 			return nil, err

@@ -27,6 +27,8 @@ var mayImport = map[string][]string{
 	"internal/redact":     {},
 	"internal/strictjson": {},
 	"internal/subcommand": {},
+	// Reads options from a Caddyfile, for the root.
+	"internal/options": {},
 	// Resolves placeholders for guest modules and the root.
 	"internal/placeholder": {},
 	// Reads secrets again when their files change.

@@ -1,0 +1,74 @@
+// Package options reads the options of directives in a Caddyfile.
+package options
+
+import (
+	"strings"
+	"time"
+)
+
+// Dispenser is the part of Caddy's dispenser of tokens that is used.
+type Dispenser interface {
+	Val() string
+	AllArgs(targets ...*string) bool
+	RemainingArgs() []string
+	ArgErr() error
+	Errf(format string, args ...any) error
+}
+
+// Unknown is the error for an option that a block does not have.
+func Unknown(d Dispenser, option, allowed string) error {
+	return d.Errf("unknown option %q: use one of %s", option, allowed)
+}
+
+// Once reads the single argument of an option that may be given only once.
+func Once(d Dispenser, given bool) (string, error) {
+	option := d.Val()
+	if given {
+		return "", d.Errf("%s is given twice", option)
+	}
+	var text string
+	if !d.AllArgs(&text) {
+		return "", d.ArgErr()
+	}
+	if strings.TrimSpace(text) == "" {
+		return "", d.Errf("%s is empty", option)
+	}
+	return text, nil
+}
+
+// Text reads an option with a single argument.
+func Text(d Dispenser, to *string) (err error) {
+	*to, err = Once(d, *to != "")
+	return err
+}
+
+// Texts reads an option's arguments, at least one.
+func Texts(d Dispenser, to *[]string) error {
+	option := d.Val()
+	if *to != nil {
+		return d.Errf("%s is given twice", option)
+	}
+	if *to = d.RemainingArgs(); len(*to) == 0 {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+// Duration reads an option that is a time longer than zero. parse knows days, as Caddy's
+// own does.
+func Duration[T ~int64](d Dispenser, to *T, parse func(string) (time.Duration, error)) error {
+	option := d.Val()
+	text, err := Once(d, *to != 0)
+	if err != nil {
+		return err
+	}
+	duration, err := parse(text)
+	if err != nil {
+		return d.Errf("%s: %v", option, err)
+	}
+	if duration <= 0 {
+		return d.Errf("%s must be longer than zero", option)
+	}
+	*to = T(duration)
+	return nil
+}
