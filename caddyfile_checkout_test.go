@@ -88,7 +88,7 @@ func validate(t *testing.T, dir, directive, options string, edit func([]byte) []
 	t.Helper()
 	config := setup{
 		account: "order_prefix shop-\naccount b {\n app_id b\n app_secret b-secret\n }",
-		site:    "http://:0 {\n map {host} {my_price} {\n default 1\n }\n " + directive + " /x {\n" + options + "\n }\n}",
+		site:    "http://shop.example:0 {\n map {host} {my_price} {\n default 1\n }\n " + directive + " /x {\n" + options + "\n }\n}",
 	}
 	text := adapt(t, strings.NewReplacer("$DIR", dir, "$PORT", "0", "$APP", "127.0.0.1:1").Replace(config.caddyfile()))
 	if edit != nil {
@@ -142,6 +142,47 @@ func TestNoTermsOfTheBuyers(t *testing.T) {
 					t.Error("the JSON is valid")
 				}
 			})
+		}
+	}
+}
+
+// TestHostOfAStranger: a site that has no name answers to any, and so sends no buyer to
+// the host that a visitor named.
+func TestHostOfAStranger(t *testing.T) {
+	const line = "return_url https://{host}/thanks"
+	checkout := func(option string) string { return "ccpayment_checkout {\n price 1\n " + option + "\n }" }
+	for _, test := range []struct {
+		site, directive string
+		valid           bool
+	}{
+		{":0", checkout(line), false},
+		{":0", checkout("return_url https://{hostport}/thanks"), false},
+		{":0", checkout("return_url {scheme}://{http.request.host}/thanks"), false},
+		{":0", checkout("return_url https://{http.request.hostport}"), false},
+		{":0", checkout("close_url https://{host}/cart"), false},
+		{"http://", checkout(line), false},
+		{"http://*:0", checkout(line), false},
+		{"http://shop.example:0, http://:0", checkout(line), false},
+		{":0", "handle /buy {\n " + checkout(line) + "\n }", false},
+		{":0", "@other host other.example\n handle @other {\n respond ok\n }\n handle {\n " + checkout(line) + "\n }", false},
+		{":0", "@not not host shop.example\n route @not {\n " + checkout(line) + "\n }", false},
+		{":0", checkout("return_url https://shop.example/thanks?at={host}"), true},
+		{"http://shop.example:0", checkout(line), true},
+		{"http://shop.example:0, http://www.shop.example:0", checkout("close_url https://{hostport}/cart"), true},
+		{"http://*.shop.example:0", checkout(line), true},
+		{"http://shop.example:0", "route /buy* {\n route {\n " + checkout(line) + "\n }\n }", true},
+		{":0", "@shop host shop.example\n handle @shop {\n route {\n " + checkout(line) + "\n }\n }", true},
+		{":0", "ccpayment_webhook /hook {\n confirm off\n }\n " + checkout(line), false},
+		{"http://shop.example:0", "ccpayment_webhook /hook {\n confirm off\n }\n " + checkout(line), true},
+	} {
+		text := strings.NewReplacer("$DIR", t.TempDir(), "$PORT", "0").Replace(setup{site: test.site + " {\n" + test.directive + "\n}"}.caddyfile())
+		var c caddy.Config
+		if err := json.Unmarshal(adapt(t, text), &c); err != nil {
+			t.Fatal(err)
+		}
+		err := caddy.Validate(&c)
+		if test.valid && err != nil || !test.valid && (err == nil || !strings.Contains(err.Error(), "because this site has no name: write the host")) {
+			t.Errorf("%s {\n%s\n}: %v", test.site, test.directive, err)
 		}
 	}
 }

@@ -129,7 +129,7 @@ func checkOptions(app *App, module any) error {
 		if h.account, err = app.account(""); err != nil {
 			return err
 		}
-		return h.resolve(caddy.NewReplacer())
+		return h.resolve(caddy.NewReplacer(), true)
 	case *API:
 		_, err := apiproxy.New(apiproxy.Config{Allow: h.Allow, Cache: h.Cache.resolved(), Now: app.now})
 		return err

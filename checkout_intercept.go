@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 )
 
 // intercept calls the app, and opens the checkout session that the app's response
@@ -23,11 +24,19 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	iw := checkout.NewCapture(w, h.Intercept.Status)
 	failed := next.ServeHTTP(iw, r)
 	if !iw.Captured() {
+		if iw.Refused() {
+			h.passed(r, checkout.ErrNotAsking)
+		}
 		return failed
 	}
-	request, err := h.fromResponse(iw, r)
-	if failed == nil && errors.Is(err, checkout.ErrNoRequest) {
-		return iw.PassOn()
+	var request checkout.Request
+	var err error
+	if failed == nil {
+		request, err = checkout.FromResponse(iw.Response(), iw.Body(), h.paths)
+		if errors.Is(err, checkout.ErrNoRequest) {
+			h.passed(r, err)
+			return iw.PassOn()
+		}
 	}
 	// Headers that the site had set before stay; the app's headers and trailers go, but
 	// for those that are about the page behind the response.
@@ -37,7 +46,7 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 		return failed
 	}
 	for name, values := range iw.Response() {
-		if isKept(name) {
+		if checkout.IsKept(name) {
 			w.Header()[name] = values
 		}
 	}
@@ -55,27 +64,17 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	return h.checkOut(w, r, h.complete(r, request))
 }
 
-// isKept reports whether a header of an app's response stays in the response that is
-// made of it: the app's cookies, and what it says of who may read the response and what
-// the page may do.
-func isKept(name string) bool {
-	switch name {
-	case "Set-Cookie", "Vary", "Content-Security-Policy", "Content-Security-Policy-Report-Only", "Server-Timing", "Timing-Allow-Origin":
-		return true
-	}
-	return strings.HasPrefix(name, "Access-Control-")
-}
-
-// fromResponse reads the checkout request in an app's captured response. The error is
-// [checkout.ErrNoRequest] where the response asks for no checkout.
-func (h *Checkout) fromResponse(w *checkout.Capture, r *http.Request) (checkout.Request, error) {
-	request, err := checkout.FromResponse(w.Response(), w.Body(), h.paths)
+// passed logs why a response with the status of a checkout was passed on to the buyer.
+// What the line quotes is the app's, or the visitor's.
+func (h *Checkout) passed(r *http.Request, cause error) {
+	path := zap.String("path", redact.Emails(r.URL.Path))
 	var notJSON *checkout.NotJSONError
-	if errors.As(err, &notJSON) {
-		h.warned.Do(func() {
-			h.logger.Warn("a response that says it is JSON is not, and was passed on to the buyer: does the app write something in front of it?",
-				zap.String("begins", notJSON.Begins), zap.Int("status", h.Intercept.Status), zap.String("path", r.URL.Path))
-		})
+	if !errors.As(cause, &notJSON) {
+		h.logger.Debug("a response asks for no checkout, and was passed on", zap.Int("status", h.Intercept.Status), path, zap.NamedError("cause", cause))
+		return
 	}
-	return request, err
+	h.warned.Do(func() {
+		h.logger.Warn("a response that says it is JSON is not, and was passed on to the buyer: does the app write something in front of it?",
+			zap.String("begins", notJSON.Begins), zap.Int("status", h.Intercept.Status), path)
+	})
 }

@@ -1,9 +1,15 @@
 package ccpayment_test
 
 import (
+	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
@@ -133,4 +139,101 @@ func (s *shop) page(v visit) sandbox.Checkout {
 		s.t.Fatal(err)
 	}
 	return page
+}
+
+// fails is a handler that writes a response and fails then, as one does whose app broke off.
+type fails struct{}
+
+func init() {
+	caddy.RegisterModule(fails{})
+	httpcaddyfile.RegisterHandlerDirective("test_fail", func(httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) { return fails{}, nil })
+}
+
+func (fails) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_fail", New: func() caddy.Module { return new(fails) }}
+}
+
+func (fails) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp.Handler) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusPaymentRequired)
+	_, _ = w.Write([]byte(`{"order_id":`))
+	return caddyhttp.Error(http.StatusBadGateway, errors.New("the app broke off"))
+}
+
+// TestBrokenResponse: of a response that broke off, nobody says that it is no JSON.
+func TestBrokenResponse(t *testing.T) {
+	box, c, base := newSandbox(t, 1)
+	s := &shop{box: box, c: c}
+	s.server = start(t, setup{account: "base_url " + base, site: "http://:$PORT {\n bind 127.0.0.1\n route {\n ccpayment_checkout\n test_fail\n }\n}"})
+	if v := s.visit(http.MethodPost, "/buy", "", nil); v.status != http.StatusBadGateway || v.body != "" {
+		t.Errorf("%d %q", v.status, v.body)
+	}
+	if strings.Contains(s.logs(), "says it is JSON") {
+		t.Error("the log blames the app's JSON")
+	}
+}
+
+// TestNoAddressInTheLog: what is logged of a response or a request has no e-mail address.
+func TestNoAddressInTheLog(t *testing.T) {
+	for name, test := range map[string]struct {
+		options, visit, says string
+		app                  http.HandlerFunc
+	}{
+		"not JSON":      {"", "/buy/buyer@mail.example", "says it is JSON is not", asks("the order of buyer@mail.example is gone")},
+		"cut off":       {"", "/buy", "says it is JSON is not", asks("the order of somebody is gone: buyer@mail.example")},
+		"no order id":   {"", "/buy/buyer@mail.example", "it has no order id", asks(`{"price":"10"}`)},
+		"not even type": {"", "/buy/buyer@mail.example", "it is not JSON, is too large, or is encoded", says(http.StatusPaymentRequired, cart)},
+		"a path":        {"price 5\nreturn_url http://{host}/{query.to}", "/buy?to=buyer%40mail.example%D1%82", "a part of the checkout request was left out", nil},
+		"a query":       {"price 5\nreturn_url http://{host}/%zz?{query}", "/buy?from=buyer%40mail.example", "a part of the checkout request was left out", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := checkoutShop(t, test.options, test.app)
+			s.visit(http.MethodPost, test.visit, "", nil)
+			if !strings.Contains(s.logs(), test.says) {
+				t.Errorf("the log does not say %q:\n%s", test.says, s.logs())
+			}
+			for line := range strings.Lines(s.logs()) {
+				if strings.Contains(line, "http.handlers.ccpayment_checkout") || strings.Contains(line, `"ccpayment"`) {
+					if strings.Contains(line, "mail.example") || strings.Contains(line, "buyer@") {
+						t.Errorf("the log has the address: %s", line)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestAmountIsNotQuoted: what a buyer wrote for an amount stands in no page of the shop.
+func TestAmountIsNotQuoted(t *testing.T) {
+	box, c, base := newSandbox(t, 1)
+	s := &shop{box: box, c: c}
+	s.server = start(t, setup{account: "base_url " + base, site: `http://:$PORT {
+		bind 127.0.0.1
+		ccpayment_checkout /give {
+			buyer_price amount 5 500
+		}
+		handle_errors {
+			respond "<p>{err.message}</p>"
+		}
+	}`})
+	for _, amount := range []string{"<script>alert(1)</script>", "4<b>", "5.001", "501", "-7777"} {
+		for _, mode := range []string{"navigate", "cors"} {
+			v := s.visit(http.MethodPost, "/give", "amount="+url.QueryEscape(amount), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Sec-Fetch-Mode": {mode}})
+			if v.status != http.StatusBadRequest || strings.Contains(v.body, amount) || strings.ContainsAny(strings.NewReplacer("<p>", "", "</p>", "").Replace(v.body), "<>") ||
+				!strings.Contains(v.body, "name an amount from 5 to 500 with at most 2 decimals, such as 5") {
+				t.Errorf("%s, %s: %d %s", amount, mode, v.status, v.body)
+			}
+		}
+	}
+}
+
+// TestReturnURLIsResolvedOnce: what is known at load is read then, and not for each buyer.
+func TestReturnURLIsResolvedOnce(t *testing.T) {
+	t.Setenv("CCPAYMENT_TEST_RETURN", "thanks")
+	s := checkoutShop(t, "price 5\nreturn_url http://{host}/{env.CCPAYMENT_TEST_RETURN}?from={path}\nclose_url http://{host}/{env.CCPAYMENT_TEST_RETURN}", nil)
+	t.Setenv("CCPAYMENT_TEST_RETURN", "later")
+	page := s.page(s.visit(http.MethodPost, "/buy", "", nil))
+	if !strings.HasPrefix(page.ReturnURL, "http://127.0.0.1/thanks?from=/buy&t=") || page.CloseURL != "http://127.0.0.1/thanks" {
+		t.Errorf("the buyer returns to %q, and leaves to %q", page.ReturnURL, page.CloseURL)
+	}
 }

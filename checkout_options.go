@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/google/uuid"
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
@@ -17,11 +16,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 )
 
-// requestUUID is the only placeholder of a request that an order id may have.
-const requestUUID = "{http.request.uuid}"
-
 // resolve replaces placeholders, checks the options and builds what requests need.
-func (h *Checkout) resolve(repl *caddy.Replacer) error {
+func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 	if err := h.resolveSource(repl); err != nil {
 		return err
 	}
@@ -46,7 +42,7 @@ func (h *Checkout) resolve(repl *caddy.Replacer) error {
 			*field.to = field.fallback
 		}
 	}
-	parts := strings.Split(h.OrderID, requestUUID)
+	parts := strings.Split(h.OrderID, checkout.RequestUUID)
 	for i, part := range parts {
 		value, err := known(repl, "order_id", part)
 		if err != nil {
@@ -54,8 +50,8 @@ func (h *Checkout) resolve(repl *caddy.Replacer) error {
 		}
 		parts[i] = value
 	}
-	h.fixed.OrderID = strings.Join(parts, requestUUID)
-	return errors.Join(h.checkFixed(repl), h.resolveResponse())
+	h.fixed.OrderID = strings.Join(parts, checkout.RequestUUID)
+	return errors.Join(h.checkFixed(), h.resolveTargets(repl, siteHasName), h.resolveResponse())
 }
 
 // known replaces placeholders that are known at load, and refuses others.
@@ -105,7 +101,7 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 	if h.BuyerPrice == nil {
 		return nil
 	}
-	if h.OrderID != "" && !strings.Contains(h.OrderID, requestUUID) {
+	if h.OrderID != "" && !strings.Contains(h.OrderID, checkout.RequestUUID) {
 		return errors.New("buyer_price makes a new order each time: leave order_id out, or put {http.request.uuid} in it")
 	}
 	if h.min, err = known(repl, "buyer_price", h.BuyerPrice.Min); err != nil {
@@ -127,7 +123,7 @@ func (h *Checkout) readLinkSecrets(repl placeholder.Replacer) ([]string, error) 
 }
 
 // checkFixed checks the order's options as far as they are known at load.
-func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
+func (h *Checkout) checkFixed() error {
 	fiat := checkout.IsFiat(h.fixed.Currency)
 	if h.fixed.Price != "" {
 		if _, err := checkout.ParsePrice(h.fixed.Price, fiat); err != nil {
@@ -149,21 +145,30 @@ func (h *Checkout) checkFixed(repl *caddy.Replacer) error {
 	if longest := h.account.Info.Limits.LongestExpiry; h.Expires < 0 || time.Duration(h.Expires) > longest {
 		return fmt.Errorf("expires must be at most %s", longest)
 	}
-	for name, link := range map[string]string{"return_url": h.ReturnURL, "close_url": h.CloseURL} {
-		link, err := repl.ReplaceOrErr(link, true, false) // the request's placeholders stay
+	return checkout.CheckURL("notify_url", h.fixed.NotifyURL, h.account.Info)
+}
+
+// resolveTargets resolves where buyers are sent, but for the placeholders of the request.
+func (h *Checkout) resolveTargets(repl *caddy.Replacer, siteHasName bool) error {
+	for _, target := range []struct {
+		name, from string
+		to         *string
+	}{{"return_url", h.ReturnURL, &h.returnURL}, {"close_url", h.CloseURL, &h.closeURL}} {
+		link, err := repl.ReplaceOrErr(target.from, true, false)
 		if err != nil {
-			return fmt.Errorf("%s: %v", name, err)
+			return fmt.Errorf("%s: %v", target.name, err)
 		}
-		if err := checkout.CheckTarget(name, link); err != nil {
+		if err := checkout.CheckTarget(target.name, link, siteHasName); err != nil {
 			return err
 		}
 		if !strings.Contains(link, "{") {
-			if err := checkout.CheckURL(name, link, h.account.Info); err != nil {
+			if err := checkout.CheckURL(target.name, link, h.account.Info); err != nil {
 				return err
 			}
 		}
+		*target.to = link
 	}
-	return checkout.CheckURL("notify_url", h.fixed.NotifyURL, h.account.Info)
+	return nil
 }
 
 // checkOrderID checks the order's id, or the form of those that are made.
@@ -171,11 +176,13 @@ func (h *Checkout) checkOrderID() error {
 	if h.fixed.OrderID == "" {
 		return nil
 	}
-	id := strings.ReplaceAll(h.fixed.OrderID, requestUUID, uuid.Nil.String())
-	if err := checkout.CheckOrderID(id); err != nil {
-		return err
+	id, err := checkout.NewOrderID(h.fixed.OrderID)
+	if err == nil {
+		err = checkout.CheckOrderID(id)
 	}
-	_, err := h.account.GatewayOrderID(id)
+	if err == nil {
+		_, err = h.account.GatewayOrderID(id)
+	}
 	return err
 }
 
@@ -206,7 +213,9 @@ func (h *Checkout) resolveResponse() error {
 	if h.StatusToken != "on" && h.StatusToken != "off" {
 		return fmt.Errorf("unknown status_token %q: use on or off", h.StatusToken)
 	}
-	h.warned = rate.Sometimes{First: 1, Interval: time.Minute}
+	// Once a minute, because any visitor may cause the warning, and must not hide it from
+	// then on.
+	h.warned, h.warnLimit = rate.Sometimes{Interval: time.Minute}, rate.Sometimes{Interval: time.Minute}
 	fallback := "10/1m"
 	if h.Intercept != nil {
 		fallback = "off"

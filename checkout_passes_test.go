@@ -169,6 +169,7 @@ func TestCase04_EncodedOffers(t *testing.T) {
 func TestCase05_HeadersThatStay(t *testing.T) {
 	stay := map[string]string{
 		"Set-Cookie": "cart=1", "Vary": "Origin", "Content-Security-Policy": "default-src 'self'", "Server-Timing": "db;dur=5",
+		"Content-Security-Policy-Report-Only": "default-src 'none'", "Timing-Allow-Origin": "https://shop.example",
 		"Access-Control-Allow-Origin": "https://shop.example", "Access-Control-Allow-Credentials": "true", "Access-Control-Expose-Headers": "X-Cart",
 	}
 	for terms, want := range map[string]int{cart: 201, `{"order_id":"order-1"}`: 502} {

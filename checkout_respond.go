@@ -23,6 +23,10 @@ func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request chec
 			h.warnLimit.Do(func() {
 				h.logger.Warn("limit may count many buyers as one", zap.String("limit", h.Limit), zap.NamedError("cause", doubt))
 			})
+		} else if isForgeable(r) {
+			h.warnLimit.Do(func() {
+				h.logger.Warn("limit can be passed with a forged X-Forwarded-For: set trusted_proxies_strict", zap.String("limit", h.Limit))
+			})
 		}
 	}
 	session, err := h.sessions.Open(r.Context(), request)
@@ -81,12 +85,5 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back 
 		}
 		return caddyhttp.Error(e.Status, errors.New(e.Text)) // without the cause: Caddy logs this error too, and our line has the cause
 	}
-	var body struct {
-		Error struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	body.Error.Code, body.Error.Message = e.Code, e.Text
-	return writeJSON(w, e.Status, body)
+	return writeJSON(w, e.Status, checkout.ViewOfError(e))
 }

@@ -37,9 +37,13 @@ func checkoutShop(t *testing.T, checkout string, app http.HandlerFunc) *shop {
 // checkoutShopAt is a checkoutShop that finds CCPayment's API at base.
 func checkoutShopAt(t *testing.T, s *shop, base, checkout string, app http.HandlerFunc) *shop {
 	t.Helper()
+	site := checkoutSite
+	if strings.Contains(checkout, "{host}") { // which takes a site with a name
+		site = strings.Replace(site, "http://:", "http://127.0.0.1:", 1)
+	}
 	s.server = start(t, setup{
 		global: adminOn, account: "webhook_url http://127.0.0.1:$PORT/hook\nbase_url " + base,
-		site: checkoutSite, webhook: checkout, app: app,
+		site: site, webhook: checkout, app: app,
 	})
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return s

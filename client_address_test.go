@@ -143,3 +143,19 @@ func TestCase23_UnixSocket(t *testing.T) {
 		})
 	}
 }
+
+// TestForgedAddress: trusted_proxies that are not strict let a buyer write the address that
+// limit counts by. The log says so, also where a stranger has had his own warning before.
+func TestForgedAddress(t *testing.T) {
+	const warning = "limit can be passed with a forged X-Forwarded-For: set trusted_proxies_strict"
+	lax := strings.Replace(trustsLoopback, "trusted_proxies_strict\n", "", 1)
+	for global, want := range map[string]int{lax: 1, trustsLoopback: 0, "": 0} {
+		s := limitedShop(t, global)
+		for range 3 {
+			s.buyAs("203.0.113.7, 192.0.2.1")
+		}
+		if got := strings.Count(s.logs(), warning); got != want {
+			t.Errorf("with %q warned %d times, want %d", global, got, want)
+		}
+	}
+}

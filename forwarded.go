@@ -137,9 +137,18 @@ func doubtClientIP(r *http.Request) error {
 		return errors.New("a client on a unix socket has no address: set trusted_proxies_unix, so that the X-Forwarded-For of the proxy there counts")
 	case err != nil:
 		return errors.New("the client has no address")
-	case !trusted && r.Header.Get("X-Forwarded-For") != "":
-		return fmt.Errorf("X-Forwarded-For comes from %s, which is not in trusted_proxies, so that address counts for all its clients: if it is your proxy, add it there", text)
+	case !trusted && r.Header.Get(forwardedFor) != "":
+		return fmt.Errorf("%s comes from %s, which is not in trusted_proxies, so that address counts for all its clients: if it is your proxy, add it there", forwardedFor, text)
 	default:
 		return nil
 	}
+}
+
+// isForgeable reports whether a client may have written the address that Caddy has for
+// it: without trusted_proxies_strict the left-most of X-Forwarded-For counts, to which
+// proxies add on the right.
+func isForgeable(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	return trusted && ok && server.TrustedProxiesStrict == 0
 }

@@ -1,16 +1,12 @@
 package ccpayment
 
 import (
-	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
@@ -110,11 +106,13 @@ type Checkout struct {
 	linkSecrets func() []string
 	paths       map[string]string // gjson paths of the fields in an app's response
 	fixed       checkout.Request  // what is known at load
+	returnURL   string            // with the request's placeholders
+	closeURL    string            // likewise
 	min, max    string
 	bounds      checkout.Bounds
 	limits      *checkout.Limits
-	warned      rate.Sometimes // that a response is not JSON
-	warnLimit   sync.Once      // that it may count many clients as one
+	warned      rate.Sometimes // of a response that asks for no checkout
+	warnLimit   rate.Sometimes // of clients that the limit may not tell apart
 	logger      *zap.Logger
 }
 
@@ -163,7 +161,7 @@ func (h *Checkout) Provision(ctx caddy.Context) error {
 	if h.sessions, err = h.app.sessionsOf(h.account); err != nil {
 		return err
 	}
-	return h.resolve(repl)
+	return h.resolve(repl, hasName(ctx))
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -195,15 +193,9 @@ func badMethod(text string) error {
 // fromConfig returns the checkout request that the configuration describes.
 func (h *Checkout) fromConfig(r *http.Request) (checkout.Request, error) {
 	request := h.fixed
-	if request.OrderID == "" || strings.Contains(request.OrderID, requestUUID) {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return request, checkout.Unavailable(err)
-		}
-		request.OrderID = strings.ReplaceAll(request.OrderID, requestUUID, id.String())
-		if h.fixed.OrderID == "" {
-			request.OrderID = id.String()
-		}
+	var err error
+	if request.OrderID, err = checkout.NewOrderID(h.fixed.OrderID); err != nil {
+		return request, checkout.Unavailable(err)
 	}
 	if h.BuyerPrice != nil {
 		r.Body = http.MaxBytesReader(nil, r.Body, checkout.LargestRequest)
@@ -224,6 +216,7 @@ func badAmount(err error) error {
 // with the HTTP request's placeholders.
 func (h *Checkout) complete(r *http.Request, request checkout.Request) checkout.Request {
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	replace := func(text string) string { return repl.ReplaceAll(text, "") }
 	if request.Currency == "" {
 		request.Currency = h.fixed.Currency
 	}
@@ -238,60 +231,21 @@ func (h *Checkout) complete(r *http.Request, request checkout.Request) checkout.
 		{&request.BuyerEmail, h.BuyerEmail},
 	} {
 		if *field.to == "" {
-			*field.to = repl.ReplaceAll(field.from, "")
+			*field.to = replace(field.from)
 		}
 	}
 	request.NoStatusToken = h.StatusToken == "off"
 	if request.ReturnURL == "" {
-		request.ReturnURL = h.target(repl, "return_url", h.ReturnURL, &request)
+		request.ReturnURL = h.sessions.Target("return_url", h.returnURL, replace, &request)
 	}
 	if request.CloseURL == "" {
-		request.CloseURL = h.target(repl, "close_url", h.CloseURL, &request)
+		request.CloseURL = h.sessions.Target("close_url", h.closeURL, replace, &request)
 	}
 	if request.Expires == 0 {
 		request.Expires = h.fixed.Expires
 	}
 	request.NotifyURL = h.fixed.NotifyURL
 	return request
-}
-
-// visitors are the placeholders whose values a visitor may choose freely.
-var visitors = regexp.MustCompile(`\{http\.[^{}]*\}`)
-
-// target returns where the checkout page sends the buyer, with the HTTP request's
-// placeholders. What a visitor put into it is left out, with a warning, where the URL
-// could not be used with it: any link to the shop may have a long query.
-func (h *Checkout) target(repl *caddy.Replacer, name, from string, request *checkout.Request) string {
-	link := repl.ReplaceAll(from, "")
-	if !visitors.MatchString(from) {
-		return link
-	}
-	check := func(link string) error {
-		if name == "return_url" {
-			full := *request
-			full.ReturnURL = link
-			if link = h.sessions.ReturnURL(full); link == full.ReturnURL && !request.NoStatusToken {
-				return fmt.Errorf("%s: with the status token it has more than %d characters", name, h.account.Info.Limits.LongestURL)
-			}
-		}
-		return checkout.CheckURL(name, link, h.account.Info)
-	}
-	err := check(link)
-	if err == nil {
-		return link
-	}
-	fixed := visitors.ReplaceAllStringFunc(from, func(placeholder string) string {
-		switch placeholder {
-		case "{http.request.scheme}", "{http.request.host}", "{http.request.hostport}":
-			return placeholder
-		}
-		return ""
-	})
-	if link = repl.ReplaceAll(fixed, ""); check(link) != nil {
-		link = ""
-	}
-	request.Warnings = append(request.Warnings, fmt.Sprintf("what the visitor put into it was left out of %v", err))
-	return link
 }
 
 // Interface guards

@@ -154,7 +154,6 @@ type Webhook struct {
 	webhooks    gateway.Webhooks // of the account, by the scheme
 	route       *relay.Route
 	allowed     []netip.Prefix
-	laxProxies  bool
 	warnProxies sync.Once
 	warnAck     sync.Once
 	server      *caddyhttp.Server
@@ -223,7 +222,6 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 				zap.String("route", h.route.Name))
 		}
 		h.server = server
-		h.laxProxies = server.TrustedProxiesStrict == 0
 	}
 	return nil
 }
@@ -386,7 +384,7 @@ func (h *Webhook) allows(r *http.Request) bool {
 	if len(h.allowed) == 0 {
 		return true
 	}
-	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted && h.laxProxies {
+	if isForgeable(r) {
 		h.warnProxies.Do(func() {
 			h.logger.Warn("allow_ips can be passed with a forged X-Forwarded-For: set trusted_proxies_strict",
 				zap.String("route", h.route.Name))

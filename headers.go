@@ -3,7 +3,9 @@ package ccpayment
 import (
 	"net/http"
 	"slices"
+	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
@@ -59,6 +61,41 @@ func guardRoute(route *caddyhttp.Route, alone bool) {
 func isGuard(matcher any) bool {
 	_, ok := matcher.(headerGuard)
 	return ok
+}
+
+// listsAround returns the lists of routes that lead to the handler which is being
+// provisioned. As guardServer, it rests on what Caddy does then: in each, the route that
+// leads on is the first whose handlers are not there yet.
+func listsAround(ctx caddy.Context) (lists []caddyhttp.RouteList) {
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		lists = append(lists, server.Routes)
+	}
+	for _, module := range ctx.Modules() {
+		if subroute, ok := module.(*caddyhttp.Subroute); ok {
+			lists = append(lists, subroute.Routes)
+		}
+	}
+	return lists
+}
+
+// hasName reports whether the handler that is being provisioned gets requests for a host
+// only that the configuration names.
+func hasName(ctx caddy.Context) bool {
+	return slices.ContainsFunc(listsAround(ctx), func(routes caddyhttp.RouteList) bool {
+		i := slices.IndexFunc(routes, func(r caddyhttp.Route) bool { return r.HandlersRaw != nil })
+		return i >= 0 && namesHost(routes[i].MatcherSets)
+	})
+}
+
+// namesHost reports whether every matcher set has a host that is not all wildcards.
+func namesHost(sets caddyhttp.MatcherSets) bool {
+	sets = slices.DeleteFunc(slices.Clone(sets), func(set caddyhttp.MatcherSet) bool { return slices.ContainsFunc(set, isGuard) })
+	return len(sets) > 0 && !slices.ContainsFunc(sets, func(set caddyhttp.MatcherSet) bool {
+		return !slices.ContainsFunc(set, func(matcher any) bool {
+			hosts, ok := matcher.(*caddyhttp.MatchHost)
+			return ok && !slices.ContainsFunc(*hosts, func(host string) bool { return strings.HasSuffix(host, "*") })
+		})
+	})
 }
 
 // MatchWithError removes the headers from the request, and the trailers once its body

@@ -87,7 +87,7 @@ func (a *Account) open(o gateway.OpenOptions) (*gateway.Account, error) {
 		o.Grace = time.Duration(*a.FileGrace)
 	}
 	if o.Timeout < 0 || o.Grace < 0 {
-		return nil, errors.New("api_timeout and file_grace must be positive")
+		return nil, errors.New("api_timeout must be longer than zero, and file_grace not shorter")
 	}
 	o.Observe = observeAPI(o.Account)
 	account := &gateway.Account{Name: o.Account, Budget: 4 * o.Timeout} // an order of unknown kind takes three calls, one after the other

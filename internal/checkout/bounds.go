@@ -24,14 +24,16 @@ func ParseBounds(field, smallest, largest string, fiat bool) (Bounds, error) {
 	return Bounds{fiat: fiat, min: least, max: most, smallest: smallest, largest: largest}, nil
 }
 
-// Check checks an amount that a buyer named.
+// Check checks an amount that a buyer named. The error does not quote it: it may stand in
+// a page of the shop, where what the buyer wrote must not be.
 func (b Bounds) Check(text string) error {
 	price, err := ParsePrice(text, b.fiat)
-	if err == nil && (price.LessThan(b.min) || price.GreaterThan(b.max)) {
-		err = fmt.Errorf("%s is out of these bounds", price)
+	if err == nil && !price.LessThan(b.min) && !price.GreaterThan(b.max) {
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("name an amount from %s to %s: %w", b.smallest, b.largest, err)
+	exact := ""
+	if b.fiat {
+		exact = fmt.Sprintf(" with at most %d decimals", fiatDecimals)
 	}
-	return nil
+	return fmt.Errorf("name an amount from %s to %s%s, such as %s", b.smallest, b.largest, exact, b.smallest)
 }

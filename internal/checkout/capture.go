@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strings"
 )
 
 // Capture is a response writer that passes an app's response on as it comes, and
@@ -15,6 +16,7 @@ type Capture struct {
 
 	decided  bool
 	captured bool
+	refused  bool        // it has the status, and was passed on at once
 	header   http.Header // of a captured response
 	body     bytes.Buffer
 	flushed  bool // the app did, while the response was captured
@@ -27,6 +29,10 @@ func NewCapture(w http.ResponseWriter, status int) *Capture {
 
 // Captured reports whether the response was captured, and not passed on.
 func (w *Capture) Captured() bool { return w.captured }
+
+// Refused reports whether the response has the status and was passed on at once, for its
+// headers.
+func (w *Capture) Refused() bool { return w.refused }
 
 // Response returns the captured response's headers.
 func (w *Capture) Response() http.Header { return w.header }
@@ -59,6 +65,7 @@ func (w *Capture) WriteHeader(status int) {
 		w.header = w.Header().Clone()
 		return
 	}
+	w.refused = status == w.status
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -109,4 +116,15 @@ func (w *Capture) PassOn() error {
 		return err
 	}
 	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// IsKept reports whether a header of an app's response stays in the response that is
+// made of it: the app's cookies, and what it says of who may read the response and what
+// the page may do.
+func IsKept(name string) bool {
+	switch name {
+	case "Set-Cookie", "Vary", "Content-Security-Policy", "Content-Security-Policy-Report-Only", "Server-Timing", "Timing-Allow-Origin":
+		return true
+	}
+	return strings.HasPrefix(name, "Access-Control-")
 }

@@ -34,6 +34,20 @@ func (e *Error) Error() string {
 }
 func (e *Error) Unwrap() error { return e.Cause }
 
+// ErrorView is an [Error] as programs get it, in JSON.
+type ErrorView struct {
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// ViewOfError returns the view of an error: what it says to people, without its cause.
+func ViewOfError(e *Error) (v ErrorView) {
+	v.Error.Code, v.Error.Message = e.Code, e.Text
+	return v
+}
+
 // retrySoon is the RetryAfter of errors that pass by themselves in a moment.
 const retrySoon = 5 * time.Second
 

@@ -14,7 +14,12 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 )
+
+// ErrNotAsking: by its headers, a response asks for no checkout; see [MayAsk].
+var ErrNotAsking = errors.New("it is not JSON, is too large, or is encoded in another way than gzip, br or zstd")
 
 // MayAsk reports whether a response with these headers may ask for a checkout.
 func MayAsk(header http.Header) bool {
@@ -31,7 +36,7 @@ func encodingOf(header http.Header) string {
 
 // NotJSONError is [ErrNoRequest] of a response that says it is JSON and is not.
 type NotJSONError struct {
-	// Begins are its first bytes, at most 40.
+	// Begins are its first bytes, at most 40, for the log: without e-mail addresses.
 	Begins string
 }
 
@@ -45,15 +50,15 @@ func (*NotJSONError) Unwrap() error { return ErrNoRequest }
 func FromResponse(header http.Header, raw []byte, paths map[string]string) (Request, error) {
 	body, err := decode(encodingOf(header), raw)
 	if err != nil {
-		return Request{}, &NotJSONError{Begins: string(raw[:min(len(raw), longestExcerpt)])}
+		return Request{}, &NotJSONError{Begins: excerpt(raw)}
 	}
 	if len(body) > LargestRequest {
-		return Request{}, ErrNoRequest
+		return Request{}, fmt.Errorf("%w: it is too large", ErrNoRequest)
 	}
 	request, err := ReadRequest(body, paths)
 	switch {
 	case errors.Is(err, ErrNotJSON):
-		return request, &NotJSONError{Begins: string(body[:min(len(body), longestExcerpt)])}
+		return request, &NotJSONError{Begins: excerpt(body)}
 	case err != nil && !errors.Is(err, ErrNoRequest):
 		err = BadTerms(fmt.Errorf("the app's answer: %w", err))
 	}
@@ -62,6 +67,13 @@ func FromResponse(header http.Header, raw []byte, paths map[string]string) (Requ
 
 // longestExcerpt is how many bytes of a response that is not JSON are logged.
 const longestExcerpt = 40
+
+// excerpt returns the beginning of a body. It looks for addresses in more of it, so that
+// none is cut before its @.
+func excerpt(body []byte) string {
+	text := redact.Emails(string(body[:min(len(body), 10*longestExcerpt)]))
+	return text[:min(len(text), longestExcerpt)]
+}
 
 // largestWindow is how much of a text a zstd encoder may look back at, as RFC 9659 has it
 // for HTTP. The decoder allocates what the first bytes announce. The formats of brotli and

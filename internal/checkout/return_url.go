@@ -3,6 +3,7 @@ package checkout
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -58,15 +59,65 @@ func isNamed(pair, name string) bool {
 	return key == name || strings.HasPrefix(key, name+"[")
 }
 
-// CheckTarget refuses a redirect target whose host a buyer could choose.
-func CheckTarget(name, link string) error {
+// ofSite are the placeholders whose values a visitor cannot choose where the site has a
+// name.
+var ofSite = []string{"{http.request.scheme}", "{http.request.host}", "{http.request.hostport}"}
+
+// visitors are the placeholders whose values a visitor may choose freely.
+var visitors = regexp.MustCompile(`\{http\.[^{}]*\}`)
+
+// Target returns where the checkout page sends the buyer, from a configured address with
+// the HTTP request's placeholders, which replace replaces. What a visitor put into it is
+// left out, with a warning, where the URL could not be used with it: any link to the
+// shop may have a long query.
+func (s *Sessions) Target(name, from string, replace func(string) string, r *Request) string {
+	link := replace(from)
+	if !visitors.MatchString(from) {
+		return link
+	}
+	check := func(link string) error {
+		if name == "return_url" {
+			full := *r
+			full.ReturnURL = link
+			if link = s.ReturnURL(full); link == full.ReturnURL && !r.NoStatusToken {
+				return fmt.Errorf("%s: with the status token it has more than %d characters", name, s.account.Info.Limits.LongestURL)
+			}
+		}
+		return CheckURL(name, link, s.account.Info)
+	}
+	err := check(link)
+	if err == nil {
+		return link
+	}
+	fixed := visitors.ReplaceAllStringFunc(from, func(placeholder string) string {
+		if slices.Contains(ofSite, placeholder) {
+			return placeholder
+		}
+		return ""
+	})
+	if link = replace(fixed); check(link) != nil {
+		link = ""
+	}
+	r.Warnings = append(r.Warnings, fmt.Sprintf("what the visitor put into it was left out of %v", err))
+	return link
+}
+
+// CheckTarget refuses a redirect target whose host a buyer could choose, as anybody can
+// who sends a Host to a site that has no name.
+func CheckTarget(name, link string, siteHasName bool) error {
 	if link == "" {
 		return nil
 	}
 	host, _, _ := strings.Cut(strings.NewReplacer("{http.request.scheme}", "https", "{scheme}", "https",
-		"{http.request.host}", "host", "{host}", "host", "{http.request.hostport}", "host", "{hostport}", "host").Replace(link), "?")
+		"{http.request.host}", "{host}", "{http.request.hostport}", "{host}", "{hostport}", "{host}").Replace(link), "?")
+	if siteHasName {
+		host = strings.ReplaceAll(host, "{host}", "host")
+	}
 	scheme, rest, ok := strings.Cut(host, "://")
 	authority, _, _ := strings.Cut(rest, "/")
+	if authority == "{host}" {
+		return fmt.Errorf("%s: %q leads to whatever host a visitor names, because this site has no name: write the host, as in https://shop.example/thanks", name, link)
+	}
 	if !ok || scheme != "http" && scheme != "https" || authority == "" || strings.ContainsAny(authority, "{}@\\") {
 		return fmt.Errorf("%s: %q must be an http or https address whose host is fixed or {host}", name, link)
 	}

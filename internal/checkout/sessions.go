@@ -127,7 +127,7 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 		return Session{}, err
 	}
 	for _, warning := range w.Warnings {
-		s.logger.Warn(warning, zap.String("order_id", redact.Emails(r.OrderID)))
+		s.logger.Warn("a part of the checkout request was left out", zap.String("warning", redact.Emails(warning)), zap.String("order_id", redact.Emails(r.OrderID)))
 	}
 	known := order
 	order, isNew, err := s.make(ctx, order, w, len(l.Others()))

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -96,6 +97,22 @@ func CheckOrderID(id string) error {
 		return gateway.WrongField("order_id", "%.60q has a control character, such as a line break", id)
 	}
 	return nil
+}
+
+// RequestUUID is the only placeholder of a request that a configured order id may have.
+const RequestUUID = "{http.request.uuid}"
+
+// NewOrderID returns an order's id as it is configured, with a new UUIDv7 for each
+// [RequestUUID]; of an empty one, the UUID.
+func NewOrderID(configured string) (string, error) {
+	if configured != "" && !strings.Contains(configured, RequestUUID) {
+		return configured, nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil || configured == "" {
+		return id.String(), err
+	}
+	return strings.ReplaceAll(configured, RequestUUID, id.String()), nil
 }
 
 // IsFiat reports whether a currency is known to be fiat without a look-up. Others may be
