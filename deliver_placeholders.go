@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	maphandler "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
@@ -24,6 +26,23 @@ func isForeignHandler(name string) bool {
 		module = module.Elem()
 	}
 	return !strings.HasPrefix(module.PkgPath(), "github.com/caddyserver/caddy/v2")
+}
+
+// mapped returns the placeholders that the map handlers in the routes set.
+func mapped(lists []caddyhttp.RouteList) (names []string) {
+	for _, route := range slices.Concat(lists...) {
+		for _, handler := range route.Handlers {
+			switch h := handler.(type) {
+			case *maphandler.Handler:
+				for _, name := range h.Destinations {
+					names = append(names, strings.Trim(name, "{}"))
+				}
+			case *caddyhttp.Subroute:
+				names = append(names, mapped([]caddyhttp.RouteList{h.Routes})...)
+			}
+		}
+	}
+	return names
 }
 
 // isSetHere reports whether a placeholder can have a value in a delivery, whatever

@@ -40,6 +40,7 @@ func TestCase16_UnsetUpstream(t *testing.T) {
 		"handle /hook {\nreverse_proxy {up}:80\n}":         "{up}",
 		"reverse_proxy {\ndynamic a {up} 80\n}":            "{up}",
 		"reverse_proxy {http.auth.user.app}:80":            "{http.auth.user.app}",
+		"reverse_proxy {up}:80 {\nheader_up X-T {up}\n}":   "{up}",
 		"reverse_proxy {http.ccpayment.order_amount_paid}": "", // set for some events only: no warning
 	} {
 		s := start(t, setup{site: deliverSite(deliver)})
@@ -60,6 +61,15 @@ func TestCase16_UnsetUpstream(t *testing.T) {
 	}
 }
 
+// TestMappedOutside: what a map before the route sets is known for a placeholder anywhere in
+// `deliver`, also where it is no upstream.
+func TestMappedOutside(t *testing.T) {
+	s := start(t, setup{site: deliverSite("reverse_proxy $APP {\nheader_up X-T \"{up} {ok}\"\n}")})
+	if _, line, _ := strings.Cut(s.logs(), unsetWarning); !strings.Contains(strings.SplitN(line, "\n", 2)[0], `"placeholders":["{up}"]`) {
+		t.Errorf("the log does not name {up} alone: %.300s", line)
+	}
+}
+
 // TestCase16_SetInside: what `deliver` itself sets, and what every request or event has, is
 // not warned about.
 func TestCase16_SetInside(t *testing.T) {
@@ -73,8 +83,15 @@ func TestCase16_SetInside(t *testing.T) {
 		"request_header X-Tenant shop\nreverse_proxy $APP {\nheader_up X-T {http.request.header.X-Tenant}\n}",
 		"@json expression `{http.request.method} == \"POST\" && {path}.matches(\"^/h[a-z]{2,9}$\")`\nreverse_proxy @json $APP",
 		"rewrite /in/{http.ccpayment.record_id}\nreverse_proxy $APP",
+		"tracing\nreverse_proxy $APP {\nheader_up X-Trace {http.vars.trace_id}-{http.vars.span_id}\n}",
+		"invoke app",
+		"@never path /never\nrespond @never \"{ok} p {color:red} {up.date}\"\nreverse_proxy $APP",
 	} {
-		s := start(t, setup{site: deliverSite(deliver)})
+		site := deliverSite(deliver)
+		if deliver == "invoke app" {
+			site = "&(app) {\nvars app $APP\n}\n" + strings.Replace(site, "invoke app", "invoke app\nreverse_proxy {vars.app}", 1)
+		}
+		s := start(t, setup{site: site})
 		s.deliver(delivery{}).wants(t, http.StatusOK)
 		awaitCalls(t, s, 1)
 		if logs := s.logs(); strings.Contains(logs, unsetWarning) {

@@ -220,7 +220,7 @@ func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if unset := found.Unset(isSetHere); len(unset) > 0 {
+	if unset := found.Unset(mapped(listsAround(ctx)), isSetHere); len(unset) > 0 {
 		h.logger.Warn("`deliver` has placeholders that nothing in it sets, so they are empty: handlers before the directive, such as map and vars, "+
 			"do not run for a delivery; move them into `deliver`",
 			zap.String("route", h.route.Name), zap.Strings("placeholders", unset))

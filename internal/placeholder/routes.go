@@ -91,6 +91,10 @@ func (p *Routes) handler(node map[string]any, isForeign func(string) bool) {
 		p.heads = p.heads || node["request"] != nil
 	case "authentication":
 		p.auth = true
+	case "tracing":
+		p.vars["trace_id"], p.vars["span_id"] = true, true
+	case "invoke": // a named route, which is not at hand
+		p.foreign = true
 	}
 	p.foreign = p.foreign || isForeign(name)
 }
@@ -103,11 +107,14 @@ var everywhere = []string{
 }
 
 // Unset returns the placeholders that nothing in the routes sets, in braces. isSet
-// reports of a name whether something else does.
-func (p *Routes) Unset(isSet func(name string) bool) []string {
+// reports of a name whether something else does. mapped are the names that a map outside
+// of the routes sets: of others without http. in front, only upstreams are surely
+// placeholders, and {ok} in a text may be just that.
+func (p *Routes) Unset(mapped []string, isSet func(name string) bool) []string {
 	var unset []string
 	for _, name := range p.all {
-		if !p.foreign && !isSet(name) && !p.sets(name) {
+		isOne := strings.HasPrefix(name, "http.") || slices.Contains(mapped, name) || slices.Contains(p.Upstreams, name)
+		if isOne && !p.foreign && !isSet(name) && !p.sets(name) {
 			unset = append(unset, "{"+name+"}")
 		}
 	}
