@@ -3,6 +3,8 @@ package ccpayment_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -77,5 +79,39 @@ func TestLogs(t *testing.T) {
 		if strings.Contains(logs, private) {
 			t.Errorf("the log shows %q", private)
 		}
+	}
+}
+
+// TestTokensInTheAccessLog: the filter in docs/operations.md keeps status tokens out of
+// the access log.
+func TestTokensInTheAccessLog(t *testing.T) {
+	docs, err := os.ReadFile("docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, snippet, _ := strings.Cut(string(docs), "**Status tokens in access logs.**")
+	_, snippet, _ = strings.Cut(snippet, "```caddyfile\n")
+	snippet, _, ok := strings.Cut(snippet, "```")
+	if !ok {
+		t.Fatal("the docs have no filter")
+	}
+	box, c, base := newSandbox(t, 1)
+	s := &shop{box: box, c: c}
+	s.server = start(t, setup{account: "base_url " + base, app: asks(cart), site: "http://:$PORT {\n bind 127.0.0.1\n" +
+		strings.Replace(snippet, "log {", "log {\n output file $DIR/access.log {\n roll_disabled\n }", 1) + " ccpayment_status /status\n ccpayment_checkout\n reverse_proxy $APP\n}"})
+	token := s.visit(http.MethodPost, "/buy", "", nil).answer.Token
+	for _, name := range []string{"t", "ccpayment_t"} {
+		from := http.Header{"Referer": {"https://shop.example/thanks?" + name + "=" + token}}
+		if v := s.visit(http.MethodGet, "/status?"+name+"="+token, "", from); v.status != http.StatusOK {
+			t.Errorf("%d %s", v.status, v.body)
+		}
+	}
+	read := func() string {
+		text, _ := os.ReadFile(filepath.Join(s.dir, "access.log"))
+		return string(text)
+	}
+	await(t, "three lines", func() bool { return strings.Count(read(), "\n") == 3 })
+	if log := read(); strings.Contains(log, token) || strings.Count(log, "REDACTED") < 4 {
+		t.Errorf("the log has the token, or lacks the rest:\n%s", log)
 	}
 }
