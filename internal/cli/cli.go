@@ -118,7 +118,7 @@ func (c Config) ccpayment(fl caddycmd.Flags) (*ccpayment.V2, error) {
 	}
 	v, ok := account.Gateway.(*ccpayment.V2)
 	if !ok {
-		return nil, fmt.Errorf("the account is at %s: this command is for CCPayment's", account.Info.Title)
+		return nil, fmt.Errorf("the account is at %s, and this command works with CCPayment's alone", account.Info.Title)
 	}
 	return v, nil
 }

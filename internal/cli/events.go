@@ -147,7 +147,7 @@ func showEventCommand() *cobra.Command {
 		Use:   "show <id> [--route <name>]",
 		Short: "Shows an event and everything that happened to it",
 		Long: `
-Shows an event: what happened to it, in order; what CCPayment's records said, as
+Shows an event: what happened to it, in order; what the gateway's records said, as
 the headers that the app gets; and its body, as it was received.`,
 	}
 	cmd.Flags().String("route", "", "Name of the route, where the event came on several")
@@ -199,7 +199,7 @@ func printEvent(e adminapi.EventDetails) {
 	steps.print()
 
 	if e.Confirmation != nil {
-		fmt.Printf("\nWhat CCPayment's records said at %s\n", localTime(e.Confirmation.At))
+		fmt.Printf("\nWhat the gateway's records said at %s\n", localTime(e.Confirmation.At))
 		headers := confirm.Headers(e.Confirmation)
 		slices.SortFunc(headers, func(a, b confirm.Header) int { return strings.Compare(a.Name, b.Name) })
 		for _, h := range headers {
@@ -209,7 +209,7 @@ func printEvent(e adminapi.EventDetails) {
 
 	fmt.Println("\nBody")
 	if e.BodyDamaged {
-		fmt.Println("  damaged in the ledger's file: ask CCPayment to send the event again")
+		fmt.Println("  damaged in the ledger's file: have the gateway send the event again")
 		return
 	}
 	if e.Body == nil {

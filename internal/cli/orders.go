@@ -84,7 +84,7 @@ func printOrder(o adminapi.OrderDetails) {
 	}
 	printAbout([][2]string{
 		{"Order", o.OrderID},
-		{"At CCPayment", gateway},
+		{"At the gateway", gateway},
 		{"Account", accountLabel(o.Account)},
 		{"State", o.State},
 		{"Paid", paid},

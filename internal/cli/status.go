@@ -60,9 +60,9 @@ func printStatus(s adminapi.Status) {
 		fmt.Printf("\nThe ledger has %s.\n", humanize.IBytes(uint64(s.LedgerBytes)))
 	}
 	if s.LastConfirmedAt != nil {
-		fmt.Printf("CCPayment last confirmed an event at %s.\n", localTime(*s.LastConfirmedAt))
+		fmt.Printf("An event was last confirmed at %s.\n", localTime(*s.LastConfirmedAt))
 	} else {
-		fmt.Println("CCPayment has confirmed no event since the configuration was loaded.")
+		fmt.Println("No event was confirmed since the configuration was loaded.")
 	}
 	printSecrets(s.Secrets)
 }

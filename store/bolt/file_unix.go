@@ -61,10 +61,7 @@ func syncFolders(path string) error {
 		if err != nil {
 			return err
 		}
-		if err := folder.Sync(); err != nil {
-			return err
-		}
-		if err := folder.Close(); err != nil {
+		if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
 			return err
 		}
 	}
