@@ -139,7 +139,7 @@ func (h *Checkout) checkFixed() error {
 	if h.fixed.Chain == "" && h.fixed.Coin != "" || h.fixed.Chain != "" && h.fixed.Coin == "" {
 		return errors.New("coin takes a symbol or coin:<id>, and a chain")
 	}
-	if err := h.checkOrderID(); err != nil {
+	if err := checkout.CheckConfiguredOrderID(h.account, h.fixed.OrderID); err != nil {
 		return err
 	}
 	if longest := h.account.Info.Limits.LongestExpiry; h.Expires < 0 || time.Duration(h.Expires) > longest {
@@ -158,32 +158,12 @@ func (h *Checkout) resolveTargets(repl *caddy.Replacer, siteHasName bool) error 
 		if err != nil {
 			return fmt.Errorf("%s: %v", target.name, err)
 		}
-		if err := checkout.CheckTarget(target.name, link, siteHasName); err != nil {
+		if err := checkout.CheckTarget(target.name, link, siteHasName, h.account.Info); err != nil {
 			return err
-		}
-		if !strings.Contains(link, "{") {
-			if err := checkout.CheckURL(target.name, link, h.account.Info); err != nil {
-				return err
-			}
 		}
 		*target.to = link
 	}
 	return nil
-}
-
-// checkOrderID checks the order's id, or the form of those that are made.
-func (h *Checkout) checkOrderID() error {
-	if h.fixed.OrderID == "" {
-		return nil
-	}
-	id, err := checkout.NewOrderID(h.fixed.OrderID)
-	if err == nil {
-		err = checkout.CheckOrderID(id)
-	}
-	if err == nil {
-		_, err = h.account.GatewayOrderID(id)
-	}
-	return err
 }
 
 // resolveResponse resolves the options of methods, limits and responses.

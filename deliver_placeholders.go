@@ -49,23 +49,13 @@ func mapped(lists []caddyhttp.RouteList) (names []string) {
 // stands in `deliver`.
 func isSetHere(name string) bool {
 	if header, ok := strings.CutPrefix(name, "http.request.header."); ok {
-		return isSent(http.CanonicalHeaderKey(header))
+		header = http.CanonicalHeaderKey(header)
+		return relay.IsSent(header) || slices.Contains([]string{forwardedFor, forwardedProto, forwardedHost}, header)
 	}
 	if variable, ok := strings.CutPrefix(name, "http.vars."); ok {
 		return strings.HasPrefix(variable, varPrefix) || variable == caddyhttp.ClientIPVarKey || variable == caddyhttp.TrustedProxyVarKey
 	}
 	return strings.HasPrefix(name, placeholderPrefix)
-}
-
-// isSent reports whether a delivery can have a header.
-func isSent(name string) bool {
-	switch name {
-	case "Content-Type", "User-Agent", "Idempotency-Key", "Authorization", "Appid", "Timestamp", "Sign",
-		"Webhook-Id", "Webhook-Timestamp", "Webhook-Signature", forwardedFor, forwardedProto, forwardedHost:
-		return true
-	default:
-		return relay.IsHeader(name)
-	}
 }
 
 // emptyUpstream returns the error of a delivery whose upstream has a placeholder that is

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
 // StatusFields are the query fields that may have an order's status token, the first
@@ -102,9 +104,9 @@ func (s *Sessions) Target(name, from string, replace func(string) string, r *Req
 	return link
 }
 
-// CheckTarget refuses a redirect target whose host a buyer could choose, as anybody can
-// who sends a Host to a site that has no name.
-func CheckTarget(name, link string, siteHasName bool) error {
+// CheckTarget checks a redirect target as far as it is known at load. It refuses one whose
+// host a buyer could choose, as anybody can who sends a Host to a site that has no name.
+func CheckTarget(name, link string, siteHasName bool, info gateway.Info) error {
 	if link == "" {
 		return nil
 	}
@@ -120,6 +122,9 @@ func CheckTarget(name, link string, siteHasName bool) error {
 	}
 	if !ok || scheme != "http" && scheme != "https" || authority == "" || strings.ContainsAny(authority, "{}@\\") {
 		return fmt.Errorf("%s: %q must be an http or https address whose host is fixed or {host}", name, link)
+	}
+	if !strings.Contains(link, "{") {
+		return CheckURL(name, link, info)
 	}
 	return nil
 }

@@ -115,6 +115,22 @@ func NewOrderID(configured string) (string, error) {
 	return strings.ReplaceAll(configured, RequestUUID, id.String()), nil
 }
 
+// CheckConfiguredOrderID checks an order's id as it is configured, for an account; empty:
+// a new one each time.
+func CheckConfiguredOrderID(account *gateway.Account, configured string) error {
+	if configured == "" {
+		return nil
+	}
+	id, err := NewOrderID(configured)
+	if err == nil {
+		err = CheckOrderID(id)
+	}
+	if err == nil {
+		_, err = account.GatewayOrderID(id)
+	}
+	return err
+}
+
 // IsFiat reports whether a currency is known to be fiat without a look-up. Others may be
 // fiat as well: only the gateway knows whether a symbol is a coin's.
 func IsFiat(currency string) bool {

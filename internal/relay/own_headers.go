@@ -18,6 +18,17 @@ func IsHeader(name string) bool {
 	return len(name) > n && strings.EqualFold(name[:n], headerPrefix) && !isAlphanumeric(name[n])
 }
 
+// IsSent reports whether a delivery can have a header that the receiver of a webhook, or
+// the route, gives it.
+func IsSent(name string) bool {
+	switch name {
+	case "Content-Type", "User-Agent", "Idempotency-Key", "Authorization", "Appid", "Timestamp", "Sign", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature":
+		return true
+	default:
+		return IsHeader(name)
+	}
+}
+
 func isAlphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
