@@ -55,8 +55,22 @@ type Checkout struct {
 // Latest returns the order at the gateway that is to be paid.
 func (c *Checkout) Latest() GatewayOrder { return c.Generations[len(c.Generations)-1] }
 
+// GatewayIDs returns the ids of the orders at the gateway that a checkout made for the
+// order.
+func (o Order) GatewayIDs() []string {
+	if o.Checkout == nil {
+		return nil
+	}
+	ids := make([]string, len(o.Checkout.Generations))
+	for i, g := range o.Checkout.Generations {
+		ids[i] = g.ID
+	}
+	return ids
+}
+
 // SaveCheckout stores how an order is to be paid, durably, and leaves the rest of
-// the order as it is.
+// the order as it is. The error wraps [ErrTaken] where one of its orders at the gateway
+// is another order's.
 func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) error {
 	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
 		checkout := *order.Checkout

@@ -17,6 +17,8 @@ var (
 	ErrNotFound = errors.New("no such event")
 	// ErrDamaged: one value, as that of an event, cannot be read. The others can.
 	ErrDamaged = errors.New("a value cannot be read")
+	// ErrTaken: an order at the gateway is another order's of the ledger.
+	ErrTaken = errors.New("the order at the gateway is another order's")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the ledger is closed")
 	// ErrUnknown: the connection was lost while a step was committed, so that nobody
@@ -110,7 +112,9 @@ type Store interface {
 
 	// UpdateOrder runs update on an order, or on a new one, and writes it durably.
 	// The order is found by the ids of its [GatewayOrder]s from then on; see
-	// [Reader.OrderOf].
+	// [Reader.OrderOf]. An order at the gateway stays the order's that it was first
+	// written with: an update that adds another order's writes nothing, and the error is
+	// ErrTaken. Else one payment would count for two orders.
 	UpdateOrder(ctx context.Context, id OrderID, update func(*Order)) error
 
 	// Prune deletes the bodies of at most limit finished events that were

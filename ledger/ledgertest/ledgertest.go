@@ -67,6 +67,7 @@ func Run(t *testing.T, features Features, make Opener) {
 		{"Confirmations", confirmations},
 		{"Orders", orders},
 		{"OrderPages", orderPages},
+		{"GenerationsStay", generationsStay},
 		{"AcceptAtOnce", acceptAtOnce},
 		{"DueEvents", dueEvents},
 		{"Find", findByID},

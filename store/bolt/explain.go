@@ -17,7 +17,7 @@ import (
 // store that works stay as they are.
 func (s *Store) explain(err error) error {
 	switch {
-	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrFenced), errors.Is(err, errNothing):
+	case err == nil, errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrFenced), errors.Is(err, ledger.ErrTaken), errors.Is(err, errNothing):
 		return err
 	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		return ledger.ErrClosed

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,32 +41,59 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 			return err
 		}
+		known := order.GatewayIDs()
 		update(&order)
 		value, err := encoding.EncodeOrder(key, &order)
 		if err != nil {
 			return err
 		}
-		if order.Checkout != nil {
-			for _, made := range order.Checkout.Generations {
-				gatewayKey := orderKey(ledger.OrderID{AppID: id.AppID, ID: made.ID})
-				if err := tx.Bucket(generationsBucket).Put(gatewayKey, encoding.Seal(gatewayKey, key)); err != nil {
-					return err
-				}
+		var added [][]byte
+		for _, made := range order.GatewayIDs() {
+			if slices.Contains(known, made) {
+				continue
+			}
+			gatewayKey := orderKey(ledger.OrderID{AppID: id.AppID, ID: made})
+			of, err := generationOf(tx, gatewayKey)
+			if err != nil {
+				return err
+			}
+			if of != nil && !bytes.Equal(of, key) {
+				return ledger.ErrTaken
+			}
+			added = append(added, gatewayKey)
+		}
+		for _, gatewayKey := range added {
+			if err := tx.Bucket(generationsBucket).Put(gatewayKey, encoding.Seal(gatewayKey, key)); err != nil {
+				return err
 			}
 		}
 		return tx.Bucket(ordersBucket).Put(key, value)
 	})
 }
 
+// generationOf returns the key of the order that an order at the gateway was made for;
+// nil: of none.
+func generationOf(tx *bbolt.Tx, gatewayKey []byte) ([]byte, error) {
+	sealed := tx.Bucket(generationsBucket).Get(gatewayKey)
+	if sealed == nil {
+		return nil, nil
+	}
+	of, ok := encoding.Unseal(gatewayKey, sealed)
+	if !ok {
+		return nil, fmt.Errorf("%w: which order an order at the gateway belongs to", errDamagedValue)
+	}
+	return of, nil
+}
+
 // OrderOf implements [ledger.Store].
 func (s *Store) OrderOf(_ context.Context, id ledger.OrderID) (order ledger.Order, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		key := orderKey(id)
-		if sealed := tx.Bucket(generationsBucket).Get(key); sealed != nil {
-			of, ok := encoding.Unseal(key, sealed)
-			if !ok {
-				return fmt.Errorf("%w: which order %s belongs to", errDamagedValue, id.ID)
-			}
+		of, err := generationOf(tx, key)
+		if err != nil {
+			return fmt.Errorf("order %s: %w", id.ID, err)
+		}
+		if of != nil {
 			key = of
 		}
 		order, err = readOrder(tx, key)
