@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
@@ -15,8 +16,7 @@ import (
 var plainIDs = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 
 // A stand-in is the id at the gateway, behind the prefix, of an order whose own id the
-// gateway does not take. A later generation of the order has a suffix; see
-// [ledger.GatewayOrder].
+// gateway does not take. A later generation of the order has a suffix.
 var standIns = regexp.MustCompile(`^x\.[a-z2-7]{26}(-[a-z2-7]{10})?$`)
 
 const (
@@ -25,19 +25,45 @@ const (
 	standInSize   = len(standInMark) + standInDigits
 )
 
+// A generation is a later order at the gateway for one order of the app's; see
+// [ledger.GatewayOrder]. Its id is the first one's with a random suffix.
+var generations = regexp.MustCompile(`^(.+)-[a-z2-7]{10}$`)
+
+const generationDigits = 10
+
+// NewGeneration returns an id for a further order at the gateway, by the id of the first
+// that was made for the same order of the app's.
+func NewGeneration(first string) string {
+	return first + "-" + strings.ToLower(rand.Text()[:generationDigits])
+}
+
+// FirstOf returns the id of the first order at the gateway of which one with this id may
+// be a later generation, and false where it can be none.
+func (a *Account) FirstOf(id string) (first string, ok bool) {
+	own, ok := strings.CutPrefix(id, a.OrderPrefix)
+	parts := generations.FindStringSubmatch(own)
+	if !ok || parts == nil {
+		return "", false
+	}
+	return a.OrderPrefix + parts[1], true
+}
+
 // GatewayOrderID returns the id at the gateway of an order, by the app's id of it: the
 // account's prefix and that id, where the gateway takes it, and else the prefix and a
 // stand-in. The stand-in is computed from the app's id alone, so that every process
-// finds the same, also without its ledger. An app's id that looks like a stand-in gets
-// one itself, and so never names another's order. The error is a [*FieldError] where
-// the prefix leaves no room.
+// finds the same, also without its ledger. An app's id that looks like a stand-in or a
+// generation gets one itself, and so never names another's order. The error is a
+// [*FieldError] where the prefix leaves no room; an id that only looks like a generation
+// is then sent as it is.
 func (a *Account) GatewayOrderID(own string) (string, error) {
 	limits := a.Info.Limits
-	if size := len(a.OrderPrefix) + len(own); plainIDs.MatchString(own) && !standIns.MatchString(own) &&
+	hasRoom := len(a.OrderPrefix)+standInSize <= limits.LongestOrderID
+	isOurs := standIns.MatchString(own) || hasRoom && generations.MatchString(own)
+	if size := len(a.OrderPrefix) + len(own); plainIDs.MatchString(own) && !isOurs &&
 		size >= limits.ShortestOrderID && size <= limits.LongestOrderID {
 		return a.OrderPrefix + own, nil
 	}
-	if len(a.OrderPrefix)+standInSize > limits.LongestOrderID {
+	if !hasRoom {
 		return "", WrongField("order_id", "%.60q is not %s, and order_prefix, of %d characters, leaves no room for an id that stands for it: shorten order_prefix to %d",
 			own, a.accepts(), len(a.OrderPrefix), max(limits.LongestOrderID-standInSize, 0))
 	}
@@ -87,8 +113,8 @@ func (a *Account) IsStandIn(id string) bool {
 }
 
 // OrderIDs returns the ids by which the ledger may have an order, by the app's id of
-// it: first as a checkout makes it, and then as one that was made elsewhere, which has
-// the app's id at the gateway whatever that is.
+// it: first as a checkout makes it, and then as one that was made elsewhere, or by an
+// earlier version's checkout, which has the app's id at the gateway whatever that is.
 func (a *Account) OrderIDs(own string) []ledger.OrderID {
 	var ids []ledger.OrderID
 	made, err := a.GatewayOrderID(own)

@@ -26,6 +26,12 @@ func TestCase08_GatewayOrderID(t *testing.T) {
 		{"shop-", "#1001", "shop-x.rvlqwhmpoqzpuqrm4cde3jp4xz"},
 		{"", "x.rvlqwhmpoqzpuqrm4cde3jp4xz", "x.tww33yxlllyzoo5p77slt5roqu"},
 		{"", "x.rvlqwhmpoqzpuqrm4cde3jp4xz-abcdefghij", "x.sw4rahjqlqlj3tevqqmoamvbpt"},
+		{"", "order-1-abcdefghij", "x.rby5iggmpymbmbuombomwokp2h"},
+		{"shop-", "order-1-abcdefghij", "shop-x.rby5iggmpymbmbuombomwokp2h"},
+		{"shop-", "abcdefghij", "shop-abcdefghij"},
+		{"", "order-1-abcdefghi", "order-1-abcdefghi"},
+		{"", "order-1-abcdefghi1", "order-1-abcdefghi1"},
+		{"", "order-1-Abcdefghij", "order-1-Abcdefghij"},
 	} {
 		a := account(test.prefix)
 		got, err := a.GatewayOrderID(test.own)
@@ -85,5 +91,40 @@ func TestApart(t *testing.T) {
 		if warning, err := a.Apart(b); warning != "" || err != nil {
 			t.Errorf("other merchants: %q, %v", warning, err)
 		}
+	}
+}
+
+// TestGenerations: an app's id is never that of a generation, and each generation is known
+// by its first.
+func TestGenerations(t *testing.T) {
+	a := account("shop-")
+	for _, own := range []string{"order-1", "order-1-abcdefghij", "#1001"} {
+		first, err := a.GatewayOrderID(own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if of, ok := a.FirstOf(first); ok {
+			t.Errorf("%q may be a generation of %q", first, of)
+		}
+		generation := NewGeneration(first)
+		if of, ok := a.FirstOf(generation); !ok || of != first {
+			t.Errorf("%q is a generation of %q, %t, want %q", generation, of, ok, first)
+		}
+		if _, ok := account("other-").FirstOf(generation); ok {
+			t.Error("without the prefix it is another shop's")
+		}
+		taken, err := a.GatewayOrderID(strings.TrimPrefix(generation, "shop-"))
+		if err != nil || taken == generation {
+			t.Errorf("an app's order is called %q, %v", taken, err)
+		}
+	}
+	// One that was made before generations had stand-ins is found under its own id.
+	if ids := a.OrderIDs("order-1-abcdefghij"); len(ids) != 2 || ids[1].ID != "shop-order-1-abcdefghij" {
+		t.Errorf("%+v", ids)
+	}
+	// Without room for a stand-in the app's id stays what it was.
+	long := account(strings.Repeat("p", 21))
+	if id, err := long.GatewayOrderID("order-1-abcdefghij"); err != nil || id != long.OrderPrefix+"order-1-abcdefghij" {
+		t.Errorf("%q, %v", id, err)
 	}
 }

@@ -4,12 +4,10 @@ package checkout
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -109,7 +107,7 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 
 	order, isOpen, err := s.read(ctx, r, w, l)
 	if err == nil && !isOpen && l.IsShared() {
-		unlock, locked := l.Lock(ctx, ledger.Record{AppID: s.account.Info.AccountID, Type: "#checkout", ID: w.gatewayID}, s.account.Budget)
+		unlock, locked := l.Lock(ctx, ledger.Record{AppID: order.AppID, Type: "#checkout", ID: order.ID}, s.account.Budget)
 		if locked != nil {
 			return Session{}, Unavailable(locked)
 		}
@@ -122,7 +120,7 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 	if isOpen {
 		return s.session(order, w, false), nil
 	}
-	order.OrderID, order.Account, order.OwnID = ledger.OrderID{AppID: s.account.Info.AccountID, ID: w.gatewayID}, s.account.Name, r.OrderID
+	order.Account, order.OwnID = s.account.Name, r.OrderID
 	if err := r.Limits.allow(ctx, r.Client, s.now(), l); err != nil {
 		return Session{}, err
 	}
@@ -141,34 +139,59 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 		order, isNew, err = s.make(ctx, order, w, len(l.Others())) // the order that was found has expired
 	}
 	if known.Checkout == nil && errors.Is(err, errPaid) { // so that its webhooks find the app's order again
-		if err := l.SaveCheckout(ctx, order, "found at "+s.account.Info.Title+", where it is paid"); err != nil {
-			return Session{}, Unavailable(err)
+		if err := s.save(ctx, order, "found at "+s.account.Info.Title+", where it is paid", l); err != nil {
+			return Session{}, err
 		}
 	}
 	if err != nil {
 		return Session{}, s.explain(err)
 	}
-	if err := l.SaveCheckout(ctx, order, "checkout of "+w.terms.Price+" "+w.terms.Symbol); err != nil {
-		return Session{}, Unavailable(err)
+	if err := s.save(ctx, order, "checkout of "+w.terms.Price+" "+w.terms.Symbol, l); err != nil {
+		return Session{}, err
 	}
 	return s.session(order, w, isNew), nil
 }
 
+func (s *Sessions) save(ctx context.Context, order ledger.Order, cause string, l *ledger.Ledger) error {
+	err := l.SaveCheckout(ctx, order, cause)
+	switch {
+	case errors.Is(err, ledger.ErrTaken):
+		return s.takenBy("another order")
+	case err != nil:
+		return Unavailable(err)
+	}
+	return nil
+}
+
+func (s *Sessions) takenBy(what string) error {
+	return conflict("taken", "the order's id is taken at "+s.account.Info.Title+" by "+what)
+}
+
 // read returns the order as the ledger has it, and whether its checkout session is the
-// one that is asked for.
+// one that is asked for. An order that the ledger does not know has its id.
 func (s *Sessions) read(ctx context.Context, r Request, w wanted, l *ledger.Ledger) (order ledger.Order, isOpen bool, err error) {
 	id := ledger.OrderID{AppID: s.account.Info.AccountID, ID: w.gatewayID}
 	order, err = l.Order(ctx, s.account.OrderIDs(r.OrderID)...)
 	switch isNew := errors.Is(err, ledger.ErrNotFound); {
 	case err != nil && !isNew:
 		return order, false, Unavailable(err)
-	case !isNew && order.OrderID != id:
-		return order, false, conflict("taken", "the order's id is taken at "+s.account.Info.Title+" by an order that was made elsewhere")
-	case order.Checkout != nil && order.OwnID != r.OrderID && s.account.IsStandIn(id.ID):
-		return order, false, conflict("taken", "the order's id is taken at "+s.account.Info.Title+" by another order")
-	}
-	if order.Checkout != nil && order.Account != s.account.Name {
+	case isNew:
+		order.OrderID = id
+	case order.Checkout == nil && order.OrderID != id:
+		return order, false, s.takenBy("an order that was made elsewhere")
+	case order.Checkout != nil && order.Account != s.account.Name:
 		return order, false, conflict("other_account", "the order belongs to another account")
+	case order.Checkout != nil && order.OwnID != r.OrderID: // its payments fulfil that one
+		return order, false, s.takenBy("another order")
+	}
+	if order.Checkout == nil { // its id may be that of another's later generation, as of another shop's
+		owner, err := l.OrderOf(ctx, order.OrderID)
+		switch {
+		case err != nil && !errors.Is(err, ledger.ErrNotFound):
+			return order, false, Unavailable(err)
+		case err == nil && owner.OrderID != order.OrderID:
+			return order, false, s.takenBy("another order")
+		}
 	}
 	if order.FulfilledBy != "" || settle.State(order.State).Fulfils() {
 		return order, false, errPaid
@@ -236,7 +259,7 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, other
 	}
 	part := w
 	part.terms.Amount, part.terms.Price = rest, rest.String()
-	g, err := s.create(ctx, order.ID+"-"+strings.ToLower(rand.Text()[:10]), part)
+	g, err := s.create(ctx, gateway.NewGeneration(order.ID), part)
 	if err != nil {
 		return order, false, err
 	}
@@ -273,15 +296,14 @@ func (s *Sessions) create(ctx context.Context, id string, w wanted) (ledger.Gate
 // lookUp reads an order that the gateway has and the ledger has lost. The order must
 // have the terms that are wanted. Where it is paid, it is returned with errPaid.
 func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.GatewayOrder, error) {
-	title := s.account.Info.Title
 	order, err := s.account.Gateway.Order(ctx, id, &w.terms.Terms)
 	switch {
 	case errors.Is(err, gateway.ErrNotFound):
-		return ledger.GatewayOrder{}, conflict("taken", "the order's id is taken at "+title+" by something else")
+		return ledger.GatewayOrder{}, s.takenBy("something else")
 	case err != nil:
 		return ledger.GatewayOrder{}, err
 	case !confirm.SameTerms(order.Terms, w.terms.Terms):
-		return ledger.GatewayOrder{}, conflict("taken", "the order's id is taken at "+title+" by an order with other terms")
+		return ledger.GatewayOrder{}, s.takenBy("an order with other terms")
 	}
 	g := ledger.GatewayOrder{
 		ID: id, Terms: w.terms.Terms, CreatedAt: s.now(), ExpiresAt: order.Due.ExpiresAt,

@@ -335,6 +335,41 @@ func TestRest(t *testing.T) {
 	}
 }
 
+// TestOthersOrder: no order is opened at the gateway that another order's payments are of.
+// One that was made under an id that gets a stand-in by now stays what it was.
+func TestOthersOrder(t *testing.T) {
+	s := newShop(t)
+	save := func(account, own string, generations ...string) {
+		t.Helper()
+		order := ledger.Order{
+			OrderID: ledger.OrderID{AppID: fuzzAppID, ID: generations[0]}, Account: account, OwnID: own,
+			Checkout: &ledger.Checkout{Terms: ledger.Terms{Price: "10", FiatID: "1"}},
+		}
+		for _, id := range generations {
+			order.Checkout.Generations = append(order.Checkout.Generations, ledger.GatewayOrder{ID: id, Terms: order.Checkout.Terms, CheckoutURL: "https://pay.example/" + id})
+		}
+		if err := s.ledger.SaveCheckout(t.Context(), order, "as if it were sold"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save("another", "shop", "shop", "shop-basketball") // of another shop's, which has no prefix
+	save("", "shop-7", "shop-7")                       // from before there was a prefix
+	for _, own := range []string{"basketball", "7"} {
+		e := s.refuse(t, Request{OrderID: own, Price: "10", Currency: "USD"})
+		if e.Status != http.StatusConflict || e.Code != "taken" || e.Text != "the order's id is taken at PayFake by another order" {
+			t.Errorf("%s: %+v", own, e)
+		}
+	}
+	save("", "my-basketball", "shop-my-basketball")
+	session, err := s.Open(t.Context(), Request{OrderID: "my-basketball", Price: "10", Currency: "USD"})
+	if err != nil || session.IsNew || session.ID != "shop-my-basketball" || session.OrderID != "my-basketball" {
+		t.Errorf("%+v, %v", session, err)
+	}
+	if len(s.gateway.made) > 0 {
+		t.Errorf("made at the gateway: %+v", s.gateway.made)
+	}
+}
+
 // TestCheckHost: a buyer is sent to a gateway's hosts, and nowhere else.
 func TestCheckHost(t *testing.T) {
 	hosts := []string{"pay.example", ".pay.example", "127.0.0.1"}
