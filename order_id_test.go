@@ -67,7 +67,13 @@ type namedOrder struct {
 }
 
 // orderNamed asks the admin endpoint for an order by the app's id.
-func (s *shop) orderNamed(id string) (o namedOrder) {
+func (s *shop) orderNamed(id string) namedOrder {
+	s.t.Helper()
+	return s.orderOf("", id)
+}
+
+// orderOf is orderNamed for an account that is named.
+func (s *shop) orderOf(account, id string) (o namedOrder) {
 	s.t.Helper()
 	admin := adminapi.Client{Do: func(method, uri string, body io.Reader) (*http.Response, error) {
 		r, err := http.NewRequest(method, "http://"+s.admin+uri, body)
@@ -76,7 +82,7 @@ func (s *shop) orderNamed(id string) (o namedOrder) {
 		}
 		return s.client.Do(r)
 	}}
-	answer, err := admin.Order(id, "")
+	answer, err := admin.Order(id, account)
 	if err == nil {
 		err = json.Unmarshal(answer, &o)
 	}

@@ -88,6 +88,26 @@ func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) er
 	return nil
 }
 
+// AddGeneration adds an order at the gateway to the order that a checkout made it for,
+// durably, where the ledger had lost it. The one that is to be paid stays the latest. The
+// error wraps [ErrTaken] where it is another order's.
+func (l *Ledger) AddGeneration(ctx context.Context, id OrderID, g GatewayOrder, cause string) error {
+	err := l.store.UpdateOrder(context.WithoutCancel(ctx), id, func(o *Order) {
+		if o.Checkout == nil || slices.Contains(o.GatewayIDs(), g.ID) {
+			return
+		}
+		checkout := *o.Checkout
+		checkout.Generations = slices.Insert(slices.Clone(checkout.Generations), len(checkout.Generations)-1, g)
+		o.Checkout = &checkout
+		o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
+	})
+	if err != nil {
+		return fmt.Errorf("adding an order at the gateway: %w", err)
+	}
+	l.changed(id)
+	return nil
+}
+
 // missing are the orders at the gateway that the others lack.
 func missing(all, others []GatewayOrder) []GatewayOrder {
 	return slices.DeleteFunc(slices.Clone(all), func(g GatewayOrder) bool {

@@ -97,7 +97,7 @@ func (l *Ledger) operate(ctx context.Context, key Key, step func(Event) (Transit
 
 // orderAfter is what an operator's step changes of the event's order; nil: nothing.
 func orderAfter(e Event, t Transition) *Order {
-	if e.GatewayOrderID == "" {
+	if e.GatewayOrderID == "" || e.OrderID == "" { // or it is not known which order it is
 		return nil
 	}
 	order := &Order{OrderID: e.InOrder(), Account: e.Account, OwnID: e.OrderID}

@@ -305,13 +305,8 @@ func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.Gate
 	case !confirm.SameTerms(order.Terms, w.terms.Terms):
 		return ledger.GatewayOrder{}, s.takenBy("an order with other terms")
 	}
-	g := ledger.GatewayOrder{
-		ID: id, Terms: w.terms.Terms, CreatedAt: s.now(), ExpiresAt: order.Due.ExpiresAt,
-		CheckoutURL: order.CheckoutURL, Address: order.Address, Memo: order.Memo,
-	}
-	if !g.Terms.IsInvoice() {
-		g.Amount = order.Due.Due.String()
-	}
+	g := confirm.Made(id, w.terms.Terms, order)
+	g.CreatedAt = s.now()
 	if confirm.Settle(order, settle.Policy{}, s.now()).State.Fulfils() {
 		return g, errPaid
 	}

@@ -2,6 +2,7 @@ package confirm
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -27,6 +28,30 @@ func readOrder(ctx context.Context, a *gateway.Account, id string, known *ledger
 		return order, mismatch("the order asks for %+v, and our checkout for %+v", order.Terms, made.Terms)
 	}
 	return order, nil
+}
+
+// FindOrder returns an order that the gateway has, as a checkout would have made it.
+func FindOrder(ctx context.Context, a *gateway.Account, id string) (found ledger.GatewayOrder, isThere bool, err error) {
+	order, err := a.Gateway.Order(ctx, id, nil)
+	switch {
+	case errors.Is(err, gateway.ErrNotFound):
+		return found, false, nil
+	case err != nil:
+		return found, false, explain(a.Info, "order", err)
+	}
+	return Made(id, order.Terms, order), true, nil
+}
+
+// Made returns an order that the gateway has, by the terms that it was made with.
+func Made(id string, terms ledger.Terms, order gateway.Order) ledger.GatewayOrder {
+	g := ledger.GatewayOrder{
+		ID: id, Terms: terms, ExpiresAt: order.Due.ExpiresAt,
+		CheckoutURL: order.CheckoutURL, Address: order.Address, Memo: order.Memo,
+	}
+	if !terms.IsInvoice() {
+		g.Amount = order.Due.Due.String()
+	}
+	return g
 }
 
 // madeBy returns the order at the gateway with this id as our checkout made it; nil:

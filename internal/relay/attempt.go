@@ -55,13 +55,20 @@ func (r *Route) try(ctx context.Context, n gateway.Notice, app App, attempt *led
 	}
 	o = outcomeOf(attempt, 0, nil)
 	failpoint.Reach("claimed")
-	err := sureOfOrder(ctx, r.Account, &attempt.Event, l)
+	asking, cancel := context.WithTimeout(ctx, r.Account.Budget)
+	defer cancel()
+	err := r.sureOfOrder(asking, &attempt.Event, l)
 	o.Event = attempt.Event
 	var held *confirm.HeldError
+	var unconfirmed *unconfirmedError
 	switch {
 	case errors.As(err, &held):
 		o.Kind, o.Err = Held, held
 		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: err})
+		return o
+	case errors.As(err, &unconfirmed):
+		o.Kind, o.Err = Unconfirmed, unconfirmed
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: err, Untried: true})
 		return o
 	case err != nil:
 		o.Kind, o.Err = Unavailable, err
@@ -71,7 +78,7 @@ func (r *Route) try(ctx context.Context, n gateway.Notice, app App, attempt *led
 	var sending ledger.Sending
 	if r.confirms(attempt.Event) {
 		var isFinished bool
-		if sending, isFinished = r.confirm(ctx, n, attempt, l, &o); isFinished {
+		if sending, isFinished = r.confirm(asking, n, attempt, l, &o); isFinished {
 			return o
 		}
 	}
@@ -113,8 +120,6 @@ func (o *Outcome) finish(ctx context.Context, attempt *ledger.Attempt, ending le
 // the app. Where the event must not be sent now, confirm finishes the attempt, and
 // the outcome says why.
 func (r *Route) confirm(ctx context.Context, n gateway.Notice, attempt *ledger.Attempt, l *ledger.Ledger, o *Outcome) (s ledger.Sending, isFinished bool) {
-	ctx, cancel := context.WithTimeout(ctx, r.Account.Budget)
-	defer cancel()
 	e, begun := attempt.Event, r.Now()
 	f, err := r.Confirm.Confirm(ctx, r.Account, n, e, l)
 	var held *confirm.HeldError
