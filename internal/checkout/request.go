@@ -77,9 +77,13 @@ func ReadRequest(body []byte, paths map[string]string) (Request, error) {
 		return Request{}, ErrNotJSON
 	}
 	object := gjson.ParseBytes(body)
-	r := Request{OrderID: strictjson.Text(object.Get(paths["order_id"]))}
+	id := object.Get(paths["order_id"])
+	r := Request{OrderID: strictjson.Text(id)}
 	if !object.IsObject() || r.OrderID == "" {
 		return Request{}, ErrNoRequest
+	}
+	if id.Type == gjson.String && r.OrderID != id.Str { // as it is written, it could be another's id
+		return Request{}, CheckOrderID(id.Str)
 	}
 	if name := strictjson.RepeatedKey(body); name != "" {
 		return Request{}, fmt.Errorf("the key %.60q stands in it twice", name)

@@ -2,12 +2,14 @@ package checkout
 
 import (
 	"encoding/json"
+	"errors"
 	"math/big"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson/strictjsontest"
 )
 
@@ -98,4 +100,21 @@ func FuzzPrice(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBrokenOrderIDs: an id that has something in it which is no character is refused, and
+// not taken as it is written in JSON: that is another id.
+func TestBrokenOrderIDs(t *testing.T) {
+	for _, id := range []string{`"\ud800"`, `"a\udfffb"`, `"\ufffd"`, `"\udc00\ud800"`, "\"a\xffb\"", "\"\ufffd\""} {
+		r, err := ReadRequest([]byte(`{"order_id":`+id+`,"price":"10"}`), OwnPaths())
+		var field *gateway.FieldError
+		if !errors.As(err, &field) || !strings.Contains(err.Error(), "is not whole in UTF-8") {
+			t.Errorf("%q is the order %q, %v", id, r.OrderID, err)
+		}
+	}
+	for id, want := range map[string]string{`"\"\\ud800\""`: `"\ud800"`, `"\ud83d\udcb6"`: "💶", `7`: "7", `"\u00c4"`: "Ä"} {
+		if r, err := ReadRequest([]byte(`{"order_id":`+id+`,"price":"10"}`), OwnPaths()); err != nil || r.OrderID != want {
+			t.Errorf("%s is the order %q, %v", id, r.OrderID, err)
+		}
+	}
 }
