@@ -51,7 +51,7 @@ func refused(err error) bool {
 // explain names the ledger in an error of the database. What a store that works
 // answers stays as it is.
 func (s *Store) explain(err error) error {
-	for _, plain := range []error{ledger.ErrNotFound, ledger.ErrFenced, ledger.ErrLeased, ledger.ErrClosed, ledger.ErrNoSession, ledger.ErrCursor} {
+	for _, plain := range []error{ledger.ErrNotFound, ledger.ErrFenced, ledger.ErrLeased, ledger.ErrClosed, ledger.ErrNoSession, ledger.ErrCursor, ledger.ErrTaken} {
 		if errors.Is(err, plain) {
 			return err
 		}

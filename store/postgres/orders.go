@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +16,7 @@ import (
 
 const (
 	readOrdersSQL = `select id, version, data from ledger.orders where id = any($1)`
+	takenSomeSQL  = `select exists (select 1 from ledger.generations where id = any($1) and order_id <> $2)`
 	orderOfSQL    = `select id, data from ledger.orders where id = coalesce((select order_id from ledger.generations where id = $1), $1)`
 	ordersSQL     = `select place, id, data from ledger.orders where place > $1 order by place limit $2`
 )
@@ -65,27 +68,40 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 		if o == nil {
 			o = new(order)
 		}
+		known := o.order.GatewayIDs()
 		update(&o.order)
 		w, err := encodeOrder(at, o)
 		if err != nil {
 			return s.explain(err)
 		}
 		w.place = placeOf(id)
-		if o.order.Checkout != nil {
-			known := make(map[digest]bool)
-			for _, made := range o.order.Checkout.Generations {
-				if of := orderID(ledger.OrderID{AppID: id.AppID, ID: made.ID}); !known[of] {
-					known[of] = true
-					w.generations = append(w.generations, of)
-				}
+		for _, made := range o.order.GatewayIDs() {
+			if !slices.Contains(known, made) {
+				known = append(known, made)
+				w.generations = append(w.generations, orderID(ledger.OrderID{AppID: id.AppID, ID: made}))
 			}
 		}
 		out, err := s.write(change{method: "UpdateOrder", orders: []orderWrite{w}})
 		if err != nil || out.written {
 			return err
 		}
+		if isTaken, err := s.isTaken(w); err != nil || isTaken {
+			return cmp.Or(err, ledger.ErrTaken)
+		}
 	}
 	return s.explain(errStuck)
+}
+
+// isTaken reports whether an order at the gateway that the write adds is another order's.
+func (s *Store) isTaken(w orderWrite) (bool, error) {
+	if len(w.generations) == 0 {
+		return false, nil
+	}
+	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (isTaken bool, err error) {
+		s.count("UpdateOrder")
+		err = conn.QueryRow(ctx, s.sql.takenSome, w.generations, w.id).Scan(&isTaken)
+		return isTaken, err
+	})
 }
 
 // pageSize is how many rows of a list are read at a time.

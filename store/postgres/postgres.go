@@ -285,10 +285,10 @@ func (s *Store) Size() (int64, error) {
 
 // statements are the store's, for its schema.
 type statements struct {
-	write, claim, leased, unlock, owns, readRecord, readEvent, readBody string
-	load, readOrders, orderOf, orders, find, list, due, counts, compact string
-	prune, holders, route                                               string
-	keep, others, endSession, tidy, take, taken, renew, spend, budget   string
+	write, claim, leased, unlock, owns, readRecord, readEvent, readBody            string
+	load, readOrders, takenSome, orderOf, orders, find, list, due, counts, compact string
+	prune, holders, route                                                          string
+	keep, others, endSession, tidy, take, taken, renew, spend, budget              string
 }
 
 // in puts the schema's name in the place of the word ledger.

@@ -96,7 +96,7 @@ generated as (
 	insert into ledger.generations as g (id, order_id)
 	select n.id, n.order_id from unnest($29::int[], $30::uuid[], $31::uuid[]) as n(step, id, order_id)
 		join good on good.step = n.step order by n.id
-	on conflict (id) do update set order_id = excluded.order_id where g.order_id <> excluded.order_id),
+	on conflict (id) do update set order_id = excluded.order_id where g.order_id = excluded.order_id returning id),
 bound as (
 	insert into ledger.flags (flag, holder)
 	select f.flag, f.holder from unnest($32::int[], $33::uuid[], $34::uuid[]) as f(step, flag, holder)
@@ -106,7 +106,8 @@ whole as materialized (
 	select g.step from good g left join (
 		select o.step, count(*) as orders from od o
 		where o.id in (select id from order_changed union all select id from order_made) group by o.step) k on k.step = g.step
-	where g.orders = coalesce(k.orders, 0))
+	where g.orders = coalesce(k.orders, 0) and not exists (
+		select 1 from unnest($29::int[], $30::uuid[]) as n(step, id) where n.step = g.step and n.id not in (select id from generated)))
 select st.step, st.epoch = 0 or st.step in (select step from own), st.step in (select step from whole),
 	1 / (case when exists (
 		select 1 from st x where x.strict and (x.epoch = 0 or x.step in (select step from own)) and x.step not in (select step from whole))
