@@ -23,15 +23,12 @@ type machine struct {
 func newMachine(t *testing.T, tools ...string) machine {
 	t.Helper()
 	m := machine{t, t.TempDir()}
-	for _, name := range []string{"bash", "env", "true", "dirname", "mktemp", "rm", "cat", "chmod", "grep", "wc", "tr", "sort", "uniq", "awk", "sed"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(path, filepath.Join(m.bin, name)); err != nil {
+	for _, name := range []string{"bash", "env", "true", "mktemp", "rm", "cat", "chmod"} {
+		if err := os.Symlink(needs.Command(t, name), filepath.Join(m.bin, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	m.program("ls", "exit 2") // of a PostgreSQL or pgbouncer that this machine may have
 	m.program("id", "echo ${FAKE_UID:-0}")
 	for _, tool := range tools {
 		m.program(tool, `[ "$1" != -m ] || echo pdo_sqlite`)
@@ -39,7 +36,7 @@ func newMachine(t *testing.T, tools ...string) machine {
 	return m
 }
 
-var allTools = []string{"chromium", "php", "node", "python3", "promtool", "strace"}
+var allTools = []string{"chromium", "php", "node", "python3", "promtool", "initdb", "pgbouncer", "strace", "gcc"}
 
 func (m machine) program(name, script string) {
 	m.t.Helper()
@@ -57,7 +54,7 @@ func (m machine) apt(unknown string) (calls func() string) {
 for package; do :; done
 [[ " `+unknown+` " != *" $package "* ]] || exit 100
 case $package in
-nodejs) name=node ;; prometheus) name=promtool ;; php-cli | php-sqlite3) name=php ;; update) exit 0 ;; *) name=$package ;;
+nodejs) name=node ;; prometheus) name=promtool ;; php-cli | php-sqlite3) name=php ;; postgresql) name=initdb ;; libc6-dev) name=gcc ;; update) exit 0 ;; *) name=$package ;;
 esac
 printf '#!/usr/bin/env bash\n[ "$1" != -m ] || echo pdo_sqlite\n' >`+m.bin+`/$name
 chmod +x `+m.bin+`/$name`)
@@ -104,10 +101,10 @@ func TestCase32_Tools(t *testing.T) {
 				m.program("sudo", test.sudo)
 			}
 			out, err := m.run("tools", "CI=true", test.env)
-			if err != nil || out != "installing for the tests: chromium php-cli php-sqlite3 nodejs prometheus\n" {
+			if err != nil || out != "installing for the tests: chromium php-cli php-sqlite3 nodejs prometheus postgresql pgbouncer gcc libc6-dev\n" {
 				t.Errorf("%q, %v", out, err)
 			}
-			if got := calls(); strings.Count(got, " install ") != 5 || strings.Contains(got, "python3") || strings.Count(got, "noninteractive") != 6 {
+			if got := calls(); strings.Count(got, " install ") != 9 || strings.Contains(got, "python3") || strings.Count(got, "noninteractive") != 10 {
 				t.Errorf("apt-get was called with\n%s", got)
 			}
 			if out, err := m.run("tools", test.env); out != "" || err != nil {
@@ -119,7 +116,7 @@ func TestCase32_Tools(t *testing.T) {
 		t.Parallel()
 		m := newMachine(t)
 		calls := m.apt("chromium")
-		if out, err := m.run("tools"); err != nil || !strings.Contains(out, "apt-get cannot install chromium\n") || strings.Count(calls(), " install ") != 7 {
+		if out, err := m.run("tools"); err != nil || !strings.Contains(out, "apt-get cannot install chromium\n") || strings.Count(calls(), " install ") != 11 {
 			t.Errorf("%q, %v", out, err)
 		}
 		if out, err := m.run("tools", "CI=true"); err == nil || !strings.HasSuffix(out, "missing, and CI has to have it: chromium\n") {
@@ -146,22 +143,40 @@ func TestCase32_Tools(t *testing.T) {
 	}
 }
 
+const compiling = "compiling and testing: on a machine that has compiled none of it yet it is many minutes before the next line\n"
+
 // TestCase32_LeftOut: the last line counts what was left out, and the result is that of
 // the tests.
 func TestCase32_LeftOut(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
-	m.program("go", `echo "go $*"; printf '%b' "$NOTES" >>"$TESTS_LEFT_OUT"; exit $STATUS`)
+	m.program("go", `[ "$1" = test ] || exit 0; echo "go $*"; printf '%b' "$NOTES" >>"$TESTS_LEFT_OUT"; exit $STATUS`)
 	for notes, want := range map[string]string{
 		"": "go test -race ./...\n",
 		`chromium\nphp with pdo_sqlite\nchromium\n`: "go test -race ./...\nLEFT OUT: 3 tests, for want of chromium (2), php with pdo_sqlite (1)\n",
 	} {
 		for _, status := range []string{"0", "1"} {
 			out, err := m.run("test", "NOTES="+notes, "STATUS="+status)
-			if out != want || (err == nil) != (status == "0") {
+			if out != compiling+want || (err == nil) != (status == "0") {
 				t.Errorf("%q, %v, want %q and status %s", out, err, want, status)
 			}
 		}
+	}
+}
+
+// TestGoAlone: where no C compiler works, the tests run without the race detector, which
+// is said; CI minds.
+func TestGoAlone(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, allTools...)
+	m.program("go", `[ "$1" = test ] || { echo "go: -race requires cgo" >&2; exit 2; }; echo "CGO_ENABLED=$CGO_ENABLED go $*"`)
+	out, err := m.run("test")
+	says, rest, _ := strings.Cut(out, "\n")
+	if err != nil || !strings.HasPrefix(says, "WITHOUT THE RACE DETECTOR: ") || rest != compiling+"CGO_ENABLED=0 go test ./...\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if out, err := m.run("test", "CI=true"); err == nil || !strings.Contains(out, "gcc") || strings.Contains(out, "go test") {
+		t.Errorf("with CI: %q, %v", out, err)
 	}
 }
 
@@ -174,7 +189,8 @@ func TestCase33_MakeTest(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	args := strings.Fields(string(out))
+	tests, _, _ := strings.Cut(string(out), "\n") // what follows them is the worlds of ./ledger, once more
+	args := strings.Fields(tests)
 	if i := slices.Index(args, "./test"); i < 0 || args[0] != ".ci/test" || !slices.Contains(args, "-race") ||
 		!slices.Equal(args[i:], []string{"./test", "./test/crash", ".", "./sandbox", "./..."}) {
 		t.Errorf("it runs %q", args)
