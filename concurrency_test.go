@@ -30,6 +30,10 @@ func (g *gate) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// patient has the attempt and its copies wait for longer than a test takes on a busy
+// machine.
+const patient = "wait 10m\ntimeout 10m"
+
 // beginCopies delivers an event, and then copies of it that wait for its attempt.
 func (s *server) beginCopies(app *gate, copies int) []<-chan reply {
 	answers := []<-chan reply{s.begin(delivery{})}
@@ -47,7 +51,7 @@ func TestCopiesInFlight(t *testing.T) {
 	for code, want := range map[int]int{http.StatusOK: http.StatusOK, http.StatusInternalServerError: http.StatusBadGateway} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			app := newGate()
-			s := start(t, setup{app: app.serve})
+			s := start(t, setup{app: app.serve, webhook: patient})
 			answers := s.beginCopies(app, copies)
 			app.answer <- code
 			for _, answer := range answers {
@@ -76,7 +80,7 @@ func TestWaitRunsOut(t *testing.T) {
 // keep their connection come again when all is over.
 func TestThousandCopies(t *testing.T) {
 	app := newGate()
-	s := start(t, setup{app: app.serve})
+	s := start(t, setup{app: app.serve, webhook: patient})
 	flood(s, app, 100, 10, http.StatusOK, http.StatusOK)
 	s.app.wants(t, 1)
 }
@@ -85,7 +89,7 @@ func TestThousandCopies(t *testing.T) {
 // one again.
 func TestThousandCopiesOfAFailure(t *testing.T) {
 	app := newGate()
-	s := start(t, setup{app: app.serve})
+	s := start(t, setup{app: app.serve, webhook: patient})
 	flood(s, app, 1000, 1, http.StatusInternalServerError, http.StatusBadGateway)
 	s.app.wants(t, 1)
 	s.app.answers(nil)

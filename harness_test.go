@@ -35,7 +35,7 @@ const (
 	appID  = "app-123"
 	secret = "secret-456"
 	// patience is longer than anything here takes; only a failing test uses it up.
-	patience = 20 * time.Second
+	patience = processtest.Patience
 )
 
 // setup is what a test's Caddyfile has beyond the usual. In every text $APP is
