@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,17 @@ func TestCallCommands(t *testing.T) {
 	wantIn(t, stdout, "CCPayment sends 1 again.")
 
 	s.golden("doctor", "doctor", "--webhook", s.hook)
+	configured := filepath.Join(t.TempDir(), "Caddyfile")
+	for path, code := range map[string]int{"": 0, "/elsewhere": 3} {
+		global := "{\n ccpayment {\n base_url {$CCPAYMENT_BASE_URL}\n webhook_url " + s.hook + path + "\n }\n}\n"
+		if err := os.WriteFile(configured, []byte(global), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stdout, _ = s.ask(code, "doctor", "--config", configured)
+		if strings.Contains(stdout, "Webhook    ok") != (code == 0) {
+			t.Errorf("with webhook_url %s%s it prints\n%s", s.hook, path, stdout)
+		}
+	}
 	stdout, _ = s.ask(3, "doctor", "--webhook", s.hook+"/elsewhere")
 	wantIn(t, stdout, "WRONG", "not the path of ccpayment_webhook", "a try_files in the site takes it") // case 24
 	if err := s.box.SetFaults(sandbox.Fault{Endpoint: "getFiatList", Code: 12002}); err != nil {

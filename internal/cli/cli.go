@@ -54,17 +54,21 @@ func Setup(cmd *cobra.Command, c Config) {
 func addGroup(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = runWith(func(fl caddycmd.Flags) error {
-		names := make([]string, 0, len(cmd.Commands()))
-		for _, sub := range cmd.Commands() {
-			names = append(names, sub.Name())
-		}
 		if fl.NArg() == 0 {
-			return subcommand.Fail(exitUsage, "name a subcommand: %s", strings.Join(names, ", "))
+			return subcommand.Fail(exitUsage, "name a subcommand: %s", namesBelow(cmd))
 		}
-		return subcommand.Fail(exitUsage, "unknown subcommand %q: there are %s", fl.Arg(0), strings.Join(names, ", "))
+		return subcommand.Fail(exitUsage, "unknown subcommand %q: there are %s", fl.Arg(0), namesBelow(cmd))
 	})
 	cmd.AddCommand(below...)
 	return cmd
+}
+
+func namesBelow(cmd *cobra.Command) string {
+	names := make([]string, 0, len(cmd.Commands()))
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	return strings.Join(names, ", ")
 }
 
 // runWith makes a command end Caddy with the code that its error holds.
@@ -104,6 +108,9 @@ func withExitCode(cmd *cobra.Command) *cobra.Command {
 // usageErrors makes a wrong flag exit like every other wrong usage.
 func usageErrors(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if cmd.HasSubCommands() {
+			err = fmt.Errorf("%w: flags stand behind a subcommand: %s", err, namesBelow(cmd))
+		}
 		fail := func(caddycmd.Flags) (int, error) { return exitUsage, err }
 		return caddycmd.WrapCommandFuncForCobra(fail)(cmd, nil)
 	})
@@ -116,6 +123,10 @@ func (c Config) ccpayment(fl caddycmd.Flags) (*ccpayment.V2, error) {
 	if err != nil {
 		return nil, err
 	}
+	return atCCPayment(account)
+}
+
+func atCCPayment(account *gateway.Account) (*ccpayment.V2, error) {
 	v, ok := account.Gateway.(*ccpayment.V2)
 	if !ok {
 		return nil, fmt.Errorf("the account is at %s, and this command works with CCPayment's alone", account.Info.Title)

@@ -34,15 +34,15 @@ func doctorCommand(c Config) *cobra.Command {
 		Short: "Looks whether all is well, and says what to do where it is not",
 		Long: `
 Looks at the credentials, by a call of CCPayment's API that changes nothing; at
-this machine's clock; at the ledger of the Caddy that runs; and with --webhook at
-the answer of the webhook's URL to CCPayment's activation ping. It prints a line
-for each: ok, or what to do.
+this machine's clock; at the ledger of the Caddy that runs; and at the answer to
+CCPayment's activation ping of the URL that --webhook names, or webhook_url in the
+configuration that --config names. It prints a line for each: ok, or what to do.
 
 Run it where Caddy runs: CCPayment's list of IP addresses is about that machine.
 It exits 0 only if all is well, else 3.`,
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.Flags().String("webhook", "", "URL of the webhook, as CCPayment calls it")
+	cmd.Flags().String("webhook", "", "URL of the webhook, as CCPayment calls it (default: webhook_url of --config)")
 	cmd.Flags().String("address", "", "Address of Caddy's admin endpoint (default: that of --config, or Caddy's own default)")
 	cmd.RunE = runWith(c.doctor)
 	return cmd
@@ -63,7 +63,14 @@ func (c Config) doctor(fl caddycmd.Flags) error {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 
-	account, err := c.ccpayment(fl)
+	opened, err := c.Account(fl)
+	var account *ccpayment.V2
+	if err == nil {
+		account, err = atCCPayment(opened)
+	}
+	if err == nil && webhook == "" {
+		webhook = opened.WebhookURL
+	}
 	var findings []finding
 	if err != nil {
 		findings = append(findings, finding{"Account", false, err.Error()})
@@ -76,7 +83,7 @@ func (c Config) doctor(fl caddycmd.Flags) error {
 	}
 	wrong := printFindings(findings)
 	if webhook == "" {
-		fmt.Printf("%-10s %-6s give --webhook <url> to look at its answer\n", "Webhook", "-")
+		fmt.Printf("%-10s %-6s give --webhook <url> to look at its answer, or --config with a file that has webhook_url\n", "Webhook", "-")
 	}
 	if wrong > 0 {
 		return subcommand.Fail(exitRefused, "%d of %d need care", wrong, len(findings))
