@@ -332,7 +332,7 @@ func (a *Attempt) write(ctx context.Context, transitions []Transition) error {
 func overtaken(key Key, at time.Time) Change {
 	return Change{
 		Event:       Event{Key: key},
-		Transitions: []Transition{{At: at, State: Superseded, Cause: "a later status of the record was handed over"}},
+		Transitions: []Transition{{At: at, State: Superseded, Cause: "a later status of the record came"}},
 	}
 }
 

@@ -212,6 +212,8 @@ func TestEventCommands(t *testing.T) {
 	s.answer.Store(http.StatusGone)
 	dead := s.pay("order-2", sandbox.Payment{}, "dead")
 	s.pay("order-3", sandbox.Payment{}, "dead")
+	stdout, _ := s.ask(0, "orders", "show", "order-2")
+	wantIn(t, stdout, "Carried by  "+dead+" (not accepted by the app yet)\n")
 	s.golden("dead", "events", "list", "--status", "success", "--state", "dead")
 	s.golden("status_dead", "status")
 	_, stderr = s.ask(3, "events", "discard", dead, "--reason", "broken")
@@ -236,7 +238,7 @@ func TestEventCommands(t *testing.T) {
 	}
 	s.golden("discarded_event", "events", "show", late)
 
-	stdout, _ := s.ask(0, "events", "list", "--limit", "3", "--json")
+	stdout, _ = s.ask(0, "events", "list", "--limit", "3", "--json")
 	var page struct {
 		Events []shownEvent
 		Next   string
@@ -363,6 +365,7 @@ func TestCommandsAlone(t *testing.T) {
 		{"status --account b", 2, "--account"},
 		{"events", 2, "name a subcommand: discard, list"},
 		{"events forge", 2, "unknown subcommand"},
+		{"events --address 127.0.0.1:" + away, 2, "flags stand behind a subcommand: discard, list"},
 		{"events list --limit 0", 2, "--limit"},
 		{"events show", 2, "name one event"},
 		{"events replay", 2, "--state dead"},

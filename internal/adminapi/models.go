@@ -108,6 +108,8 @@ type OrderStatus struct{ State, Due, Paid, Currency string }
 // OrderDetails is all that the ledger has of an order.
 type OrderDetails struct {
 	Order
+	// Accepted: the app has accepted the event that FulfilledBy names.
+	Accepted       bool                  `json:"accepted"`
 	GatewayOrderID string                `json:"gateway_order_id"`
 	Terms          *ledger.Terms         `json:"terms"`
 	Generations    []ledger.GatewayOrder `json:"generations"`

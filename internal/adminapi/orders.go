@@ -84,9 +84,15 @@ func (h *Handler) showOrder(r *http.Request, o *operator.Operator) (any, error) 
 			return nil, err
 		}
 		details.Timeline = append(details.Timeline, moments(e)...)
+		details.Accepted = details.Accepted || e.EventID() == order.FulfilledBy && wasDelivered(e)
 	}
 	slices.SortStableFunc(details.Timeline, func(a, b Moment) int { return a.At.Compare(b.At) })
 	return details, nil
+}
+
+// wasDelivered reports whether the app has accepted the event, whatever became of it since.
+func wasDelivered(e ledger.Event) bool {
+	return slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool { return t.State == ledger.Delivered })
 }
 
 // moments are an event's history, as a part of its order's.

@@ -75,7 +75,10 @@ func showOrderCommand() *cobra.Command {
 }
 
 func printOrder(o adminapi.OrderDetails) {
-	gateway, paid := "", ""
+	gateway, paid, fulfilled, carried := "", "", o.FulfilledBy, ""
+	if fulfilled != "" && !o.Accepted {
+		fulfilled, carried = "", o.FulfilledBy+" (not accepted by the app yet)"
+	}
 	if o.GatewayOrderID != o.OrderID {
 		gateway = o.GatewayOrderID
 	}
@@ -89,7 +92,8 @@ func printOrder(o adminapi.OrderDetails) {
 		{"State", o.State},
 		{"Paid", paid},
 		{"Late", yesOrNothing(o.Late)},
-		{"Fulfilled by", o.FulfilledBy},
+		{"Fulfilled by", fulfilled},
+		{"Carried by", carried},
 		{"Read at", localTimeOf(o.ReadAt)},
 	})
 	if len(o.Payments) > 0 {
