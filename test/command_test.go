@@ -156,7 +156,7 @@ func TestTrigger(t *testing.T) {
 		"as JavaScript writes it, 19": {[]string{"ApiDeposit", "--to", receiver.URL, "--order-id", "a&b<c>"}, 1, 0, `"orderId":"a&b<c>"`},
 		"redirected":                  {[]string{"ApiDeposit", "--to", receiver.URL + "/moved"}, 1, 3, "were not acknowledged"},
 		"unreachable":                 {[]string{"ApiDeposit", "--to", closed.URL}, 0, 4, "1 of 1 were not answered"},
-		"unknown type":                {[]string{"Deposit", "--to", receiver.URL}, 0, 2, "unknown type"},
+		"unknown type":                {[]string{"Deposit", "--to", receiver.URL}, 0, 2, "there are ActivateWebhookURL, ApiDeposit"},
 		"no type":                     {[]string{"--to", receiver.URL}, 0, 2, "name one type"},
 		"no url":                      {[]string{"ApiDeposit", "--to", "shop"}, 0, 2, "--to takes"},
 		"too many":                    {[]string{"ApiDeposit", "--to", receiver.URL, "--repeat", "1000000"}, 0, 2, "--repeat is from 1"},
@@ -170,5 +170,13 @@ func TestTrigger(t *testing.T) {
 				t.Errorf("exit code %d, %d calls, sent %s; want %d, %d, %s; it printed\n%s%s", code, calls.Load(), got, c.code, c.calls, c.want, stdout, stderr)
 			}
 		})
+	}
+
+	// An acknowledged event is not one that the app gets, which only one that is real does.
+	for args, isInvented := range map[string]bool{"ApiDeposit": true, "ApiDeposit --record-id 7": false, "ActivateWebhookURL": false} {
+		stdout, _, _ := ccpayment(t, "", append([]string{"trigger", "--to", receiver.URL}, strings.Fields(args)...)...)
+		if strings.Contains(stdout, "pay in the sandbox") != isInvented {
+			t.Errorf("%s prints\n%s", args, stdout)
+		}
 	}
 }

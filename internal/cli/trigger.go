@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -114,6 +115,10 @@ func (c Config) trigger(fl caddycmd.Flags) (int, error) {
 	} else {
 		fmt.Printf("sent   %s\n", body)
 		printAnswers(answers)
+		acknowledged := slices.ContainsFunc(answers, func(a triggerAnswer) bool { return a.acknowledged })
+		if acknowledged && fl.String("record-id") == "" && fl.Arg(0) != ccpayment.ActivationType {
+			fmt.Println("note   acknowledged is not handed over: " + invented)
+		}
 	}
 	return triggerResult(answers)
 }
@@ -131,7 +136,8 @@ func triggerBody(fl caddycmd.Flags) ([]byte, error) {
 	typ := fl.Arg(0)
 	fields, ok := triggerTypes[typ]
 	if !ok {
-		return nil, fmt.Errorf("unknown type %q: see caddy ccpayment trigger --help", typ)
+		types := slices.Sorted(maps.Keys(triggerTypes))
+		return nil, fmt.Errorf("unknown type %q: there are %s", typ, strings.Join(types, ", "))
 	}
 	type object struct {
 		RecordID    string `json:"recordId,omitempty"`
@@ -293,13 +299,16 @@ func printAnswers(answers []triggerAnswer) {
 	_ = table.Flush()
 }
 
+// invented is why an event that was made up does not reach the app, and what to do.
+const invented = "a route that confirms asks CCPayment about the record, which knows no such one: to have it handed over, pay in the sandbox, " +
+	"name a record that CCPayment knows with --record-id, or set confirm off while you try"
+
 // triggerResult is the exit code: the worst of the answers.
 func triggerResult(answers []triggerAnswer) (int, error) {
 	refused, unreachable, hint := 0, 0, ""
 	for _, a := range answers {
 		if a.Status == http.StatusServiceUnavailable {
-			hint = "; a route that confirms answers 503 where CCPayment knows no such record: pay in the sandbox, " +
-				"name a record that CCPayment knows with --record-id, or set confirm off while you try"
+			hint = ": " + invented
 		}
 		switch {
 		case a.Error != "":
