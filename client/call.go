@@ -202,7 +202,12 @@ func (c *Client) send(request *http.Request, endpoint string, connected *atomic.
 	if err != nil {
 		return nil, unclear, fmt.Errorf("ccpayment %s: reading the answer: %w", endpoint, err)
 	}
-	return readAnswer(endpoint, response.StatusCode, answer)
+	data, happened, err := readAnswer(endpoint, response.StatusCode, answer)
+	var failure *Error
+	if errors.As(err, &failure) && failure.Code == 0 && !hasPath(c.baseURL) {
+		failure.Msg += "; the base URL " + c.baseURL + " has no path: CCPayment's ends in /ccpayment/v2"
+	}
+	return data, happened, err
 }
 
 // newRequest signs exactly the bytes that it sends.

@@ -340,3 +340,21 @@ func TestCase29_CallWithoutParameters(t *testing.T) {
 		}
 	}
 }
+
+// TestBaseURLWithoutPath: what answers there instead of the API is mostly not asked at the
+// right path, and the error says so.
+func TestBaseURLWithoutPath(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	for path, says := range map[string]bool{"": true, "/": true, "/ccpayment/v2": false} {
+		c, err := client.New(client.Credentials{AppID: "a", AppSecret: "b"}, client.WithBaseURL(server.URL+path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Call(t.Context(), "getCoinList", nil)
+		if err == nil || strings.Contains(err.Error(), "has no path: CCPayment's ends in /ccpayment/v2") != says {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+}

@@ -119,6 +119,13 @@ func WithBaseURL(base string) Option {
 	}
 }
 
+// hasPath reports whether a base URL has a path. CCPayment's and the sandbox's have one;
+// a proxy's may do without.
+func hasPath(base string) bool {
+	u, err := url.Parse(base)
+	return err == nil && strings.Trim(u.Path, "/") != ""
+}
+
 func isLoopback(host string) bool {
 	if ip := net.ParseIP(host); ip != nil {
 		return ip.IsLoopback()

@@ -42,7 +42,14 @@ func (s *Sandbox) routeControl(mux *http.ServeMux) {
 	post("/sandbox/reset", s.controlReset)
 	post("/sandbox/webhook", s.controlWebhook)
 	mux.HandleFunc("/sandbox/", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusNotFound, object{"error": r.Method + " " + r.URL.Path + " is no control call: GET / lists them"})
+		for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} {
+			if _, pattern := mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern == method+" "+r.URL.Path {
+				w.Header().Set("Allow", method)
+				writeJSON(w, http.StatusMethodNotAllowed, object{"error": r.URL.Path + ": use " + method})
+				return
+			}
+		}
+		writeJSON(w, http.StatusNotFound, object{"error": r.URL.Path + " is no control call: GET / lists them"})
 	})
 	post("/sandbox/risk", s.controlRisk)
 	post("/sandbox/risky-address", s.controlRiskyAddress)

@@ -63,6 +63,14 @@ func TestControlSaysWhatIsWrong(t *testing.T) {
 	if code, _ := w.control("GET", "/sandbox/deliveries?order=inv-1", ""); code != http.StatusBadRequest {
 		t.Errorf("an unknown filter: %d", code)
 	}
+	for _, c := range [][3]string{{"GET", "/sandbox/pay", "use POST"}, {"POST", "/sandbox/deliveries", "use GET"}} {
+		if code, answer := w.control(c[0], c[1], ""); code != http.StatusMethodNotAllowed || !strings.Contains(answer.str("error"), c[2]) {
+			t.Errorf("%s %s: %d %q", c[0], c[1], code, answer.str("error"))
+		}
+	}
+	if code, answer := w.control("POST", "/sandbox/mint", ""); code != http.StatusNotFound || !strings.Contains(answer.str("error"), "no control call") {
+		t.Errorf("an unknown call: %d %q", code, answer.str("error"))
+	}
 }
 
 func TestControlActs(t *testing.T) {

@@ -3,6 +3,7 @@ package relay
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -43,7 +44,11 @@ func (r *Route) judge(e ledger.Event, w Response, err error) *failure {
 	switch {
 	case errors.As(err, &call):
 		unreached := call.Status >= http.StatusBadGateway && call.Status <= http.StatusGatewayTimeout
-		return &failure{cause: call.Err, timedOut: call.Status == http.StatusGatewayTimeout, unreached: unreached, again: r.again(call.Status, nil)}
+		cause := call.Err
+		if errors.Is(cause, io.EOF) {
+			cause = errors.New("the app closed the connection without an answer")
+		}
+		return &failure{cause: cause, timedOut: call.Status == http.StatusGatewayTimeout, unreached: unreached, again: r.again(call.Status, nil)}
 	case err != nil:
 		return &failure{cause: err}
 	case w.Status == 0:

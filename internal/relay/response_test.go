@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -39,5 +41,14 @@ func TestCase11_HowLong(t *testing.T) {
 		if got := (&Route{Now: time.Now}).again(status, nil); got != want {
 			t.Errorf("%d: %+v, want %+v", status, got, want)
 		}
+	}
+}
+
+// TestClosedWithoutAnAnswer: what Go calls EOF is said in words.
+func TestClosedWithoutAnAnswer(t *testing.T) {
+	closed := &CallError{Status: http.StatusBadGateway, Err: fmt.Errorf("the transport: %w", io.EOF)}
+	failed := (&Route{Now: time.Now}).judge(ledger.Event{}, Response{}, closed)
+	if failed == nil || failed.Error() != "the app closed the connection without an answer" || !failed.unreached {
+		t.Errorf("%+v", failed)
 	}
 }
