@@ -1,7 +1,6 @@
 package ccpayment
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -73,7 +71,7 @@ func (a storedApp) rebuild(ctx context.Context, e ledger.Event) (*http.Request, 
 	if e.Request.TLS {
 		r.TLS = &tls.ConnectionState{HandshakeComplete: true} // else Caddy takes it for early data
 	}
-	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), &appResponse{}, a.server)
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), new(relay.Recorder), a.server)
 	if ip := e.Request.Forwarded.ClientIP; ip != "" { // whatever the server trusts by now
 		caddyhttp.SetVar(r.Context(), caddyhttp.TrustedProxyVarKey, true)
 		caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, ip)
@@ -96,7 +94,7 @@ func callApp(handler caddyhttp.Handler, r *http.Request, m relay.Message) (respo
 		}
 	}()
 	setPlaceholders(r.Context(), m.Facts)
-	w := &appResponse{capture: m.Capture}
+	w := &relay.Recorder{Capture: m.Capture}
 	err = handler.ServeHTTP(w, r)
 	var failure caddyhttp.HandlerError
 	if errors.As(err, &failure) {
@@ -105,7 +103,7 @@ func callApp(handler caddyhttp.Handler, r *http.Request, m relay.Message) (respo
 		}
 		err = &relay.CallError{Status: failure.StatusCode, Err: err}
 	}
-	return relay.Response{Status: w.status, Header: w.header, Body: w.body.Bytes()}, err
+	return w.Response(), err
 }
 
 // prepare turns r into the request that the app gets: the message, what a trusted proxy
@@ -120,35 +118,10 @@ func prepare(r *http.Request, m relay.Message, f ledger.Forwarded) {
 	r.Trailer = nil
 	r.TransferEncoding = nil
 	r.ContentLength = int64(len(m.Event.Body))
-	r.Body = newRewindingBody(m.Event.Body)
+	r.Body = relay.RewindingBody(m.Event.Body)
 	// With GetBody and an Idempotency-Key, Go's transport retries by itself when the
 	// app has just closed the connection.
-	r.GetBody = func() (io.ReadCloser, error) { return newRewindingBody(m.Event.Body), nil }
-}
-
-// rewindingBody is a body that can be read again after it was closed, which
-// reverse_proxy does when it tries another upstream. An abandoned
-// transport may still be reading then, hence the lock.
-type rewindingBody struct {
-	mu     sync.Mutex
-	reader *bytes.Reader
-}
-
-func newRewindingBody(body []byte) *rewindingBody {
-	return &rewindingBody{reader: bytes.NewReader(body)}
-}
-
-func (b *rewindingBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.reader.Read(p)
-}
-
-func (b *rewindingBody) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, err := b.reader.Seek(0, io.SeekStart)
-	return err
+	r.GetBody = func() (io.ReadCloser, error) { return relay.RewindingBody(m.Event.Body), nil }
 }
 
 // The facts of an event are set as variables whose names begin with varPrefix, and
@@ -175,43 +148,8 @@ func setPlaceholders(ctx context.Context, facts []relay.Field) {
 	}
 }
 
-// appResponse is a response writer that captures the app's response, of which
-// nothing may reach the gateway. It has a header map of its own, because Caddy's
-// ResponseRecorder would share the real response's.
-type appResponse struct {
-	header  http.Header
-	status  int
-	capture int // how many bytes of the body to keep
-	body    bytes.Buffer
-}
-
-func (w *appResponse) Header() http.Header {
-	if w.header == nil {
-		w.header = make(http.Header)
-	}
-	return w.header
-}
-
-func (w *appResponse) WriteHeader(status int) {
-	// Informational responses (1xx) come before the final one.
-	if w.status == 0 && status >= 200 {
-		w.status = status
-	}
-}
-
-func (w *appResponse) Write(p []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	w.body.Write(p[:min(len(p), w.capture-w.body.Len())])
-	return len(p), nil
-}
-
-// Flush does nothing: there is nobody to flush to. It keeps handlers that
-// stream from failing.
-func (w *appResponse) Flush() {}
-
 // Interface guards
 var (
-	_ relay.App    = liveApp{}
-	_ relay.App    = storedApp{}
-	_ http.Flusher = (*appResponse)(nil)
+	_ relay.App = liveApp{}
+	_ relay.App = storedApp{}
 )

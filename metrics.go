@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -8,6 +9,9 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/reload"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // metrics are the collectors of this process. They are created once and registered
@@ -103,3 +107,58 @@ func typeLabel(n gateway.Notice, info gateway.Info) string {
 	}
 	return "other"
 }
+
+var (
+	eventsDesc = prometheus.NewDesc("caddy_ccpayment_events",
+		"Events in the ledger, by where they stand.", []string{"route", "state"}, nil)
+	oldestDesc = prometheus.NewDesc("caddy_ccpayment_oldest_pending_seconds",
+		"Age of the oldest event that is yet to be handed over, on routes with store-and-forward.", []string{"route"}, nil)
+	bytesDesc = prometheus.NewDesc("caddy_ccpayment_ledger_bytes", "Size of the ledger.", nil, nil)
+)
+
+// ledgerCollector counts the events in the open ledgers of this process, on each
+// scrape. It has no state, so that it is the same in every registry.
+type ledgerCollector struct{}
+
+// Describe implements prometheus.Collector.
+func (ledgerCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- eventsDesc
+	out <- oldestDesc
+	out <- bytesDesc
+}
+
+// Collect implements prometheus.Collector. During a reload that changes the store,
+// two ledgers may be open with routes of the same name: their events add up. A
+// ledger that cannot be read is left out, so that the other metrics are served.
+func (ledgerCollector) Collect(out chan<- prometheus.Metric) {
+	c := operator.NewCensus()
+	for _, l := range openLedgers() {
+		c.Add(context.Background(), l.Ledger, l.Routes())
+	}
+	for route, events := range c.Events {
+		for state := ledger.Received; state <= ledger.Discarded; state++ {
+			out <- prometheus.MustNewConstMetric(eventsDesc, prometheus.GaugeValue, float64(events[state]), route, state.String())
+		}
+	}
+	for route, age := range c.Oldest {
+		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, age.Seconds(), route)
+	}
+	if c.Sized {
+		out <- prometheus.MustNewConstMetric(bytesDesc, prometheus.GaugeValue, float64(c.Bytes))
+	}
+}
+
+// openLedgers returns the open ledgers of this process, which may be closed at any
+// moment.
+func openLedgers() []*reload.Shared {
+	var open []*reload.Shared
+	ledgers.Range(func(_, value any) bool {
+		if l, ok := value.(*reload.Shared); ok {
+			open = append(open, l)
+		}
+		return true
+	})
+	return open
+}
+
+var _ prometheus.Collector = ledgerCollector{}
