@@ -279,7 +279,7 @@ func parseRetry(d *caddyfile.Dispenser, w *Webhook) error {
 		return d.Err("retry is given twice")
 	}
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Err("retry takes a block: `retry { first 5s … }`, each option on a line of its own")
 	}
 	w.Retry = new(Retry)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {

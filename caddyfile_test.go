@@ -102,6 +102,8 @@ func TestMistakes(t *testing.T) {
 		{webhook, "deliver {\n}", "deliver is empty: put a reverse_proxy to the app in it"},
 		{webhook, "deliver here {\n reverse_proxy localhost:3000\n}", arguments},
 		{webhook, "retry {\n often\n}", `unknown option "often": use one of first, max, give_up`},
+		{webhook, "retry 5s", "retry takes a block"},
+		{webhook, "token {$CCPAYMENT_TEST_UNSET}", "token has no value"},
 		{webhook, "retry {\n first 0s\n}", "first must be longer than zero"},
 		{webhook, "retry {\n first 5s\n}\nretry {\n max 5s\n}", "retry is given twice"},
 	}

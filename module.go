@@ -25,6 +25,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/reload"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -183,6 +184,7 @@ func (a *App) Start() error {
 	a.before = nil
 	a.mu.Unlock()
 	running.Enter(a)
+	placeholder.Started.Store(true)
 	a.logger.Info("started", zap.Strings("routes", slices.Sorted(maps.Keys(a.routes))), zap.Int("handed_over_by_us", background))
 	return nil
 }

@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"internal/redact":     {},
 	"internal/strictjson": {},
 	"internal/subcommand": {},
-	// Reads options from a Caddyfile, for the root.
+	// Reads options from a Caddyfile, for guest modules and the root.
 	"internal/options": {},
 	// Resolves placeholders for guest modules and the root.
 	"internal/placeholder": {},
@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"ledger/*":          {"ledger"},
 	"store/*":           {"ledger", "internal/encoding"},
 
-	"gateway/ccpayment": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/placeholder", "client"},
+	"gateway/ccpayment": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/options", "internal/placeholder", "client"},
 	"internal/confirm":  {"gateway", "ledger", "settle"},
 	"internal/operator": {"gateway", "ledger", "internal/secrets"},
 

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/options"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 )
 
@@ -96,6 +97,11 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 		return nil, err
 	}
 	v.source = m.AppSecret
+	base := v.Client().BaseURL()
+	if u, err := url.Parse(base); o.Logger != nil && err == nil && u.Path == "" {
+		o.Logger.Warn("base_url has no path, and CCPayment's ends in /ccpayment/v2: is it left out?",
+			zap.String("base_url", base), zap.String("account", o.Account))
+	}
 	return v, nil
 }
 
@@ -251,15 +257,15 @@ var ErrNoOption = errors.New("no option of CCPayment's")
 func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) error {
 	switch d.Val() {
 	case "app_id":
-		return text(d, &o.AppID)
+		return options.Text(d, &o.AppID)
 	case "app_secret":
-		return text(d, &o.AppSecret)
+		return options.Text(d, &o.AppSecret)
 	case "webhook_key":
-		return text(d, &o.WebhookKey)
+		return options.Text(d, &o.WebhookKey)
 	case "private_key":
-		return text(d, &o.PrivateKey)
+		return options.Text(d, &o.PrivateKey)
 	case "base_url":
-		return text(d, &o.BaseURL)
+		return options.Text(d, &o.BaseURL)
 	case "previous_secret":
 		args := d.RemainingArgs()
 		if len(args) < 1 || len(args) > 2 {
@@ -274,21 +280,6 @@ func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) error {
 	default:
 		return ErrNoOption
 	}
-}
-
-// text reads an option that has one value and is given once.
-func text(d *caddyfile.Dispenser, into *string) error {
-	option := d.Val()
-	if *into != "" {
-		return d.Errf("%s is given twice", option)
-	}
-	if !d.AllArgs(into) {
-		return d.ArgErr()
-	}
-	if strings.TrimSpace(*into) == "" {
-		return d.Errf("%s is empty", option)
-	}
-	return nil
 }
 
 // Interface guards

@@ -28,12 +28,21 @@ func Once(d Dispenser, given bool) (string, error) {
 	}
 	var text string
 	if !d.AllArgs(&text) {
+		if len(d.RemainingArgs()) == 0 {
+			return "", noValue(d, option)
+		}
 		return "", d.ArgErr()
 	}
 	if strings.TrimSpace(text) == "" {
 		return "", d.Errf("%s is empty", option)
 	}
 	return text, nil
+}
+
+// noValue is the error for an option without arguments. Caddy has put the value of a
+// variable, {$NAME}, in its place by then: of one that is empty nothing is left.
+func noValue(d Dispenser, option string) error {
+	return d.Errf("wrong argument count: %s has no value; is it a variable that is empty or not set?", option)
 }
 
 // Text reads an option with a single argument.
@@ -49,7 +58,7 @@ func Texts(d Dispenser, to *[]string) error {
 		return d.Errf("%s is given twice", option)
 	}
 	if *to = d.RemainingArgs(); len(*to) == 0 {
-		return d.ArgErr()
+		return noValue(d, option)
 	}
 	return nil
 }

@@ -24,18 +24,18 @@ func Required(repl Replacer, name, text string) (string, error) {
 }
 
 // Optional replaces the placeholders in the option name's text, which may be empty. A
-// placeholder that is unknown or has an empty value is an error.
+// placeholder that is unknown or has an empty value is an error, and so is a shell's variable.
 func Optional(repl Replacer, name, text string) (string, error) {
 	value, err := repl.ReplaceOrErr(text, true, true)
 	if err != nil {
-		if strings.Contains(text, "{env.") {
-			err = fmt.Errorf("%v (a running Caddy keeps the environment that it was started with: restart it, or use a file, {file./path}, which is read again when it changes)", err)
-		}
-		return "", fmt.Errorf("%s: %w", name, err)
+		return "", fmt.Errorf("%s: %w", name, explain(text, err))
 	}
 	value = strings.TrimSpace(value)
 	if text != "" && value == "" {
 		return "", fmt.Errorf("%s is blank", name)
+	}
+	if shellVariable.MatchString(value) {
+		return "", fmt.Errorf("%s is a $ and a name, as a shell writes a variable, which Caddy takes for the value itself: write {env.NAME}", name)
 	}
 	return value, nil
 }
