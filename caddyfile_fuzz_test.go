@@ -14,8 +14,10 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/apiproxy"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 )
 
 // ownModules make what the JSON of a directive, or of the global option, is
@@ -115,6 +117,7 @@ func parseOptions(tokens []caddyfile.Token) json.RawMessage {
 // checkOptions checks a directive's options as loading it does, for the usual
 // account.
 func checkOptions(app *App, module any) error {
+	app.secrets = secrets.New(caddy.NewReplacer(), zap.NewNop())
 	switch h := module.(type) {
 	case *Webhook:
 		h.app = app

@@ -94,7 +94,7 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 		}
 	}
 	var err error
-	h.linkSecrets, err = secrets.Follow(h.app.secrets, h.account.Label()+": link_secret of ccpayment_checkout", h.readLinkSecrets, h.LinkSecrets...)
+	h.linkSecrets, err = secrets.Follow(h.app.secrets, "link_secret of ccpayment_checkout, "+h.account.Label(), h.readLinkSecrets, h.LinkSecrets...)
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (h *API) Provision(ctx caddy.Context) error {
 	if c.Sessions, err = app.sessionsOf(c.Account); err != nil {
 		return err
 	}
-	c.Token, err = secrets.Follow(app.secrets, c.Account.Label()+": token of ccpayment_api", tokenOf(h.Token), h.Token)
+	c.Token, err = secrets.Follow(app.secrets, "token of ccpayment_api, "+c.Account.Label(), tokenOf(h.Token), h.Token)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func TestSecretOnTwoListeners(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{`"account \"shop\""`, `"token of route `, `"account \"shop\": link_secret of ccpayment_checkout"`} {
+	for _, name := range []string{`"account \"shop\""`, `"token of route `, `"link_secret of ccpayment_checkout, account \"shop\""`} {
 		if strings.Count(got.body, `"name":`+name) != 1 {
 			t.Errorf("%s stands %d times in %s", name, strings.Count(got.body, name), got.body)
 		}
