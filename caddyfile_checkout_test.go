@@ -236,6 +236,7 @@ func TestCheckoutValidate(t *testing.T) {
 		{checkout, "price 1\nreturn_url https://shop.example/" + strings.Repeat("x", 150), "return_url: it has 171 characters; CCPayment takes at most 150"},
 		{checkout, "price 1\nrespond html", `unknown respond "html": use auto, redirect or json`},
 		{checkout, "price 1\nmethods GET HEAD", "HEAD never makes an order"},
+		{checkout, "price 1\nmethods POST options", "OPTIONS never makes an order"},
 		{checkout, "price 1\nlimit often", `limit "often" is neither off nor such as 10/1m`},
 		{checkout, "price 1\nlimit 0/1m", `limit "0/1m"`},
 		{checkout, "price 1\nlimit 5/0s", `limit "5/0s"`},

@@ -210,6 +210,10 @@ func TestNothingAheadOfTheBuyer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, f, _ := guardedShop(t, test.checkout, asks(cart))
 			s.visit(http.MethodHead, test.path, "", navigates)
+			preflight := s.visit(http.MethodOptions, test.path, "", http.Header{"Origin": {"https://evil.example"}, "Access-Control-Request-Method": {"POST"}})
+			if strings.Contains(preflight.body, "checkout_url") {
+				t.Errorf("OPTIONS: %d %s", preflight.status, preflight.body)
+			}
 			for _, header := range []http.Header{
 				{"Sec-Purpose": {"prefetch"}}, {"Sec-Purpose": {"prefetch;prerender"}}, {"Purpose": {"prefetch"}}, {"X-Moz": {"prefetch"}}, {"X-Purpose": {"preview"}},
 			} {

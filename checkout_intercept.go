@@ -17,7 +17,7 @@ import (
 // intercept calls the app, and opens the checkout session that the app's response
 // asks for. The delivery of an event to the app passes untouched.
 func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.Method == http.MethodHead || caddyhttp.GetVar(r.Context(), "ccpayment_event_id") != nil {
+	if checkout.NeverBuys(r.Method) || caddyhttp.GetVar(r.Context(), "ccpayment_event_id") != nil {
 		return next.ServeHTTP(w, r)
 	}
 	ours := w.Header().Clone()

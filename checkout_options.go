@@ -179,8 +179,8 @@ func (h *Checkout) resolveResponse() error {
 	}
 	for i, method := range h.Methods {
 		h.Methods[i] = strings.ToUpper(method)
-		if h.Methods[i] == http.MethodHead {
-			return errors.New("methods: HEAD never makes an order")
+		if checkout.NeverBuys(h.Methods[i]) {
+			return fmt.Errorf("methods: %s never makes an order", h.Methods[i])
 		}
 	}
 	setDefault(&h.Respond, "auto")

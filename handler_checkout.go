@@ -79,7 +79,7 @@ type Checkout struct {
 	Expires caddy.Duration `json:"expires,omitempty"`
 
 	// The methods that make an order. Default: POST; links: GET and POST;
-	// intercept: any.
+	// intercept: any but HEAD, OPTIONS and TRACE, which never make one.
 	Methods []string `json:"methods,omitempty"`
 
 	// The form of the response: `redirect`, `json`, or `auto`, which redirects

@@ -66,6 +66,12 @@ func (to FrontEnd) Redirect(w http.ResponseWriter, link string) error {
 	return nil
 }
 
+// NeverBuys reports whether a method makes no order, whatever the app responds: HEAD and
+// TRACE look, and OPTIONS is a browser's that asks whether a page may buy.
+func NeverBuys(method string) bool {
+	return method == http.MethodHead || method == http.MethodOptions || method == http.MethodTrace
+}
+
 // IsPrefetch reports whether the browser, or a library in the page, fetches the page
 // ahead of a visit.
 func IsPrefetch(r *http.Request) bool {
