@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,7 @@ var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via", "C
 // on this machine by the connection's own address. nil: the client may call.
 func (p *Proxy) checkCaller(r *http.Request) *errorResponse {
 	want := p.token()
-	if len(r.Header.Values("Origin")) > 0 {
+	if len(r.Header.Values("Origin")) > 0 || isPages(r.Header.Values("Sec-Fetch-Site")) {
 		return refuse(http.StatusForbidden, "a browser's request is not served: call from your app's server")
 	}
 	given := r.Header.Values("Authorization")
@@ -55,6 +56,12 @@ func (p *Proxy) checkCaller(r *http.Request) *errorResponse {
 	default:
 		return refuse(http.StatusUnauthorized, "send `Authorization: Bearer <token>`")
 	}
+}
+
+// isPages reports whether a page in a browser made a request, as it says itself: also one
+// without Origin, such as an image's. A person who types an address is no page: none.
+func isPages(sites []string) bool {
+	return slices.ContainsFunc(sites, func(site string) bool { return site != "none" })
 }
 
 // target returns the endpoint that a path names, and the order's id where it names an
