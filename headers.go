@@ -63,6 +63,11 @@ func isGuard(matcher any) bool {
 	return ok
 }
 
+// ownMatchers returns a route's matchers without the guard; none: it matches all.
+func ownMatchers(route caddyhttp.Route) caddyhttp.MatcherSets {
+	return slices.DeleteFunc(slices.Clone(route.MatcherSets), func(set caddyhttp.MatcherSet) bool { return len(set) == 1 && isGuard(set[0]) })
+}
+
 // listsAround returns the lists of routes that lead to the handler which is being
 // provisioned. As guardServer, it rests on what Caddy does then: in each, the route that
 // leads on is the first whose handlers are not there yet.

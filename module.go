@@ -177,6 +177,7 @@ func (a *App) Start() error {
 	}
 	a.warnUnconfigured(l)
 	a.warnTryFiles()
+	a.warnHookPaths()
 	watching, stop := context.WithCancel(context.Background())
 	a.unwatch = stop
 	a.secrets.Run(watching)

@@ -87,7 +87,7 @@ func (r replacement) hides(route caddyhttp.Route) bool {
 // reach returns which paths alone a route's matchers leave out, and false where they may
 // leave out more. Files that are there count as nothing: a webhook's path is none.
 func reach(route caddyhttp.Route) (except []string, isForAll bool) {
-	sets := slices.DeleteFunc(slices.Clone(route.MatcherSets), func(set caddyhttp.MatcherSet) bool { return slices.ContainsFunc(set, isGuard) && len(set) == 1 })
+	sets := ownMatchers(route)
 	if len(sets) == 0 {
 		return nil, true
 	}

@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 	"internal/subcommand": {},
 	// Reads options from a Caddyfile, for guest modules and the root.
 	"internal/options": {},
+	// Compares where webhooks are sent with where they are taken.
+	"internal/hookpath": {},
 	// Resolves placeholders for guest modules and the root.
 	"internal/placeholder": {},
 	// Reads secrets again when their files change.

@@ -1,0 +1,43 @@
+package hookpath
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestProblems: only what is certainly wrong is told.
+func TestProblems(t *testing.T) {
+	at := func(paths ...[]string) []Hook { return []Hook{{Route: "webhook", Paths: paths}} }
+	routes := map[string]string{"webhook": ""}
+	const shop = "https://shop.example"
+	for name, test := range map[string]struct {
+		url    string
+		routes map[string]string
+		hooks  []Hook
+		sells  bool
+		want   string
+	}{
+		"the same":             {shop + "/hook", routes, at([]string{"/hook"}), true, ""},
+		"in another case":      {shop + "/Hook", routes, at([]string{"/hook"}), true, ""},
+		"another":              {shop + "/webhook", routes, at([]string{"/hook"}), true, "down to the slash"},
+		"a slash more":         {shop + "/hook/", routes, at([]string{"/hook"}), true, "down to the slash"},
+		"no path":              {shop, routes, at([]string{"/hook"}), true, "down to the slash"},
+		"all below":            {shop + "/pay/hook", routes, at([]string{"/pay/*"}), true, ""},
+		"one of two":           {shop + "/b", routes, at([]string{"/a", "/b"}), true, ""},
+		"outside and inside":   {shop + "/pay/hook", routes, at([]string{"/pay/*"}, []string{"/hook"}), true, "down to the slash"},
+		"outside":              {shop + "/pay/hook", routes, at([]string{"/pay/*"}, nil), true, ""},
+		"a placeholder":        {shop + "/hook", routes, at([]string{"/{env.HOOK}"}), true, ""},
+		"any path":             {shop + "/hook", routes, at(nil), true, ""},
+		"the console's":        {"", routes, at([]string{"/hook"}), true, ""},
+		"no hook":              {"", nil, nil, true, "add one"},
+		"no hook, no checkout": {"", nil, nil, false, ""},
+		"no hook for the URL":  {shop + "/hook", nil, nil, false, "down to the slash"},
+		"a hook out of sight":  {shop + "/hook", routes, nil, true, ""},
+		"another account's":    {shop + "/hook", map[string]string{"webhook": "b"}, []Hook{{Account: "b", Route: "webhook"}}, true, "add one"},
+	} {
+		problems := Config{URLs: map[string]string{"": test.url}, Routes: test.routes, Hooks: test.hooks, Checkouts: map[string]bool{"": test.sells}}.Problems()
+		if (len(problems) > 0) != (test.want != "") || len(problems) > 0 && !strings.Contains(problems[0].Text, test.want) {
+			t.Errorf("%s: %+v, want %q", name, problems, test.want)
+		}
+	}
+}
