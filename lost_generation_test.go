@@ -192,14 +192,14 @@ func TestOldOrderAndNew(t *testing.T) {
 // shop's, because one prefix begins with the other, is held.
 func TestOtherShopsOrder(t *testing.T) {
 	for name, test := range map[string]struct{ ours, theirs, state string }{
-		"apart":       {"eu-", "us-", "ignored"},
-		"overlapping": {"eu-", "eu-b-", "held"},
+		"apart":       {"order_prefix eu-", "order_prefix us-", "ignored"},
+		"overlapping": {"", "order_prefix eu-", "held"}, // an account without a prefix takes all for its own
 	} {
 		t.Run(name, func(t *testing.T) {
 			box, c, base := newSandbox(t, 1)
 			s := &shop{box: box, c: c}
 			account := func(name, prefix string) string {
-				return "account " + name + " {\n app_id " + appID + "\n app_secret " + secret + "\n order_prefix " + prefix + "\n base_url " + base + "\n webhook_url http://127.0.0.1:$PORT/hook/ours\n}\n"
+				return "account " + name + " {\n app_id " + appID + "\n app_secret " + secret + "\n " + prefix + "\n base_url " + base + "\n webhook_url http://127.0.0.1:$PORT/hook/ours\n}\n"
 			}
 			s.server = start(t, setup{
 				global: adminOn, account: account("ours", test.ours) + account("theirs", test.theirs),

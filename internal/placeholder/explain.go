@@ -33,6 +33,13 @@ func explain(text string, err error) error {
 
 // readable returns why a file that holds a value cannot be used; nil: it can.
 func readable(name string) error {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for who writes to it
+		err = fmt.Errorf("%s is not a regular file", name)
+	}
+	if err != nil {
+		return err
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return err
