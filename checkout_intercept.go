@@ -59,7 +59,7 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 		err = badMethod("an order is made when the page is visited, not ahead of it")
 	}
 	if err != nil {
-		return h.fail(w, r, err, "")
+		return h.fail(w, r, err, request)
 	}
 	return h.checkOut(w, r, h.complete(r, request))
 }

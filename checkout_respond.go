@@ -38,7 +38,7 @@ func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request chec
 		err = badAmount(field) // only the gateway knows how many decimals the currency has
 	}
 	if err != nil {
-		return h.fail(w, r, err, h.sessions.ReturnURL(request))
+		return h.fail(w, r, err, request)
 	}
 	if session.IsNew {
 		h.logger.Info("made an order", zap.String("order_id", redact.Emails(session.OrderID)), zap.String("gateway_order_id", session.ID))
@@ -63,14 +63,14 @@ func writeJSON(w http.ResponseWriter, status int, value any) error {
 
 // fail responds with an error: to programs in JSON; for browsers it returns the error
 // to Caddy, which shows it by `handle_errors`. It redirects a buyer whose order is
-// paid to back, if that is not empty.
-func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back string) error {
+// paid to its return_url, if it has one.
+func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, request checkout.Request) error {
 	var e *checkout.Error
 	if !errors.As(err, &e) {
 		e = &checkout.Error{Status: http.StatusInternalServerError, Code: "internal", Text: "the checkout failed", Cause: err}
 	}
 	if e.Status >= http.StatusInternalServerError {
-		h.logger.Error("no checkout", zap.String("code", e.Code), zap.Int("status", e.Status), zap.Error(redacted(e)))
+		h.logger.Error("no checkout", zap.String("order_id", redact.Emails(request.OrderID)), zap.String("code", e.Code), zap.Int("status", e.Status), zap.Error(redacted(e)))
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	if e.RetryAfter > 0 {
@@ -79,8 +79,9 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, back 
 	if to := checkout.FrontEndOf(r, h.Respond); to != checkout.Program {
 		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 		repl.Set("http.ccpayment.error", e.Code)
+		repl.Set("http.ccpayment.cause", redacted(e).Error())
 		repl.Set("http.ccpayment.gateway_code", e.GatewayCode) // empty rather than unknown, so that no page shows the placeholder
-		if e.Code == "paid" && back != "" && checkout.CheckURL("return_url", back, h.account.Info) == nil {
+		if back := h.sessions.ReturnURL(request); e.Code == "paid" && back != "" && checkout.CheckURL("return_url", back, h.account.Info) == nil {
 			return to.Redirect(w, back)
 		}
 		return caddyhttp.Error(e.Status, errors.New(e.Text)) // without the cause: Caddy logs this error too, and our line has the cause

@@ -30,6 +30,7 @@ func init() {
 // ------------|---------------
 // `{http.ccpayment.error}` | What is wrong, in one word
 // `{http.ccpayment.gateway_code}` | The gateway's error code, if it refused the order
+// `{http.ccpayment.cause}` | What the log says of it, for development: it is not for buyers
 type Checkout struct {
 	// The name of the merchant account. Default: the account at the top level
 	// of the ccpayment app.
@@ -171,7 +172,7 @@ func (h *Checkout) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	}
 	if !slices.Contains(h.Methods, r.Method) || checkout.IsPrefetch(r) {
 		w.Header().Set("Allow", strings.Join(h.Methods, ", "))
-		return h.fail(w, r, badMethod("use "+strings.Join(h.Methods, " or ")), "")
+		return h.fail(w, r, badMethod("use "+strings.Join(h.Methods, " or ")), checkout.Request{})
 	}
 	var request checkout.Request
 	var err error
@@ -181,7 +182,7 @@ func (h *Checkout) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 		request, err = h.fromConfig(r)
 	}
 	if err != nil {
-		return h.fail(w, r, err, "")
+		return h.fail(w, r, err, request)
 	}
 	return h.checkOut(w, r, h.complete(r, request))
 }

@@ -36,7 +36,7 @@ type dev struct {
 func newDevCommand() *cobra.Command {
 	var d dev
 	cmd := &cobra.Command{
-		Use:   "dev --to <host:port> [--listen <address>] [--print-caddyfile]",
+		Use:   "dev --to <host:port> [--listen <address>] | dev --print-caddyfile [--to <host:port>]",
 		Short: "Runs Caddy and a sandbox in front of an app on this machine",
 		Long: `
 Runs Caddy with everything in it that takes payments, and the sandbox in
@@ -77,6 +77,9 @@ func (d *dev) check() error {
 		name string
 		text *string
 	}{{"to", &d.to}, {"listen", &d.listen}} {
+		if d.print && *flag.text == "" {
+			*flag.text = "localhost:3000"
+		}
 		host, port, err := net.SplitHostPort(strings.TrimPrefix(*flag.text, "http://"))
 		if err != nil || port == "" || strings.ContainsAny(host+port, " \t\r\n\"'`{}/\\,") {
 			return fmt.Errorf("--%s %q: must be a host and a port, such as localhost:3000", flag.name, *flag.text)
@@ -85,6 +88,10 @@ func (d *dev) check() error {
 	}
 	if local, err := loopback(d.listen); err != nil || !local {
 		return fmt.Errorf("--listen %s: others could reach it, and this is for one machine", d.listen)
+	}
+	_, port, _ := net.SplitHostPort(d.to)
+	if local, err := loopback(d.to); err == nil && local && port == d.port() && !d.print {
+		return fmt.Errorf("--to and --listen are both port %s of this machine: the app and Caddy need one each", port)
 	}
 	return nil
 }
@@ -161,7 +168,7 @@ func (d *dev) runCaddy(ctx context.Context, box *Sandbox, out io.Writer, told *s
 		told.follow(log)
 	}()
 	if d.waitForCaddy(ctx, read) {
-		d.introduce(out)
+		d.introduce(ctx, out, box)
 	}
 	<-read           // before Wait, which closes the pipe
 	_ = caddy.Wait() // its state says more
@@ -217,7 +224,7 @@ func (d *dev) waitForCaddy(ctx context.Context, gone <-chan struct{}) bool {
 func devToken() string { return cmp.Or(os.Getenv("SHOP_TOKEN"), "dev") }
 
 // introduce prints what one needs to begin.
-func (d *dev) introduce(out io.Writer) {
+func (d *dev) introduce(ctx context.Context, out io.Writer, box *Sandbox) {
 	token := `the text "dev"; set SHOP_TOKEN to choose another`
 	if os.Getenv("SHOP_TOKEN") != "" {
 		token = "that of SHOP_TOKEN"
@@ -230,10 +237,29 @@ func (d *dev) introduce(out io.Writer) {
   is it paid?   http://%[1]s/status?t=…, with the t that return_url gets
   the sandbox   http://%[4]s shows all orders, and plays the buyers
   the ledger    caddy ccpayment events list --address %[5]s
+  commands      call, trigger and doctor --address %[5]s, in a shell with
+                  export CCPAYMENT_BASE_URL=http://%[4]s%[6]s
+                  export CCPAYMENT_APP_ID=%[7]s
+                  %[8]s
 
 Ctrl-C ends it; all is forgotten then.
 
-`, d.listen, d.to, token, d.sandbox, d.admin)
+`, d.listen, d.to, token, d.sandbox, d.admin, strings.TrimSuffix(apiPrefix, "/"), box.AppID(), secretOf(box))
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", d.to)
+	if err != nil {
+		fmt.Fprintf(out, "Nobody answers at %s yet: start your app there.\n\n", d.to)
+		return
+	}
+	_ = conn.Close()
+}
+
+// secretOf says which app secret the sandbox has. One that was given is not shown.
+func secretOf(box *Sandbox) string {
+	if os.Getenv("CCPAYMENT_APP_SECRET") != "" {
+		return "and CCPAYMENT_APP_SECRET as it is here"
+	}
+	return "export CCPAYMENT_APP_SECRET=" + box.AppSecret()
 }
 
 // caddyfile is what dev runs.
@@ -265,6 +291,12 @@ func (d *dev) caddyfile() string {
 http://:%[9]s {
 	bind %[6]s
 	%[7]s
+	# What is wrong with a checkout, instead of an empty page. A shop has a page of its own.
+	handle_errors {
+		@checkout expression {http.ccpayment.cause} != null
+		respond @checkout "{err.status_code} {err.status_text}: {http.ccpayment.cause}"
+		respond "{err.status_code} {err.status_text}: {err.message}"
+	}
 }
 `, stepLoggers, d.sandbox, strings.TrimSuffix(apiPrefix, "/"), d.listen, filepath.Join(d.dir, "ledger.db"), d.bind(), d.site("\n\t"),
 		d.admin, d.port())

@@ -45,6 +45,7 @@ type logLine struct {
 		Reason  string `json:"reason"`
 		State   string `json:"order_state"`
 	} `json:"data"`
+	Path    string `json:"path"`
 	Reason  string `json:"reason"`
 	Cause   string `json:"cause"`
 	OrderID string `json:"order_id"`
@@ -89,7 +90,12 @@ func (l logLine) describe() string {
 		if !strings.HasPrefix(l.Trace, "reverseproxy.") {
 			return "" // the handler has said so itself
 		}
+		if l.Msg == "EOF" {
+			return "your app closed the connection without an answer"
+		}
 		return "your app cannot be reached: " + l.Msg
+	case l.Msg == "a response asks for no checkout, and was passed on":
+		return "your app's 402 to " + l.Path + " asks for no checkout, and was passed on: " + l.Cause
 	case l.Msg == "made an order":
 		return "made: the buyer is sent to the checkout"
 	case l.Msg == "holding an event":

@@ -27,6 +27,17 @@ func TestDevCommand(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusPaymentRequired)
 			io.WriteString(w, `{"order_id":"order-7","price":"49.90","currency":"USD","return_url":"http://shop.example/thanks"}`)
+		case r.URL.Path == "/camel":
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusPaymentRequired)
+			io.WriteString(w, `{"orderId":"order-8","price":"49.90"}`)
+		case r.URL.Path == "/page":
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusPaymentRequired)
+		case r.URL.Path == "/free":
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusPaymentRequired)
+			io.WriteString(w, `{"order_id":"order-9","price":"free"}`)
 		case r.URL.Path == "/hook" && r.Header.Get("Authorization") != "Bearer dev":
 			w.WriteHeader(http.StatusUnauthorized)
 		case r.URL.Path == "/hook" && r.Header.Get("Ccpayment-Fulfill") == "true" && r.Header.Get("Ccpayment-Order-Id") == "order-7":
@@ -65,9 +76,37 @@ func TestDevCommand(t *testing.T) {
 		processtest.Until(t, "dev prints "+step, func() bool { return line.MatchString(p.Output.String()) })
 	}
 
+	for path, says := range map[string]string{
+		"/camel": "asks for no checkout, and was passed on: it has no order id: it is called order_id, not orderId",
+		"/page":  "asks for no checkout, and was passed on: it is not JSON",
+	} {
+		ask(t, http.MethodPost, site+path, "", http.StatusPaymentRequired, nil)
+		processtest.Until(t, "dev says why "+path+" is passed on", func() bool { return strings.Contains(p.Output.String(), "402 to "+path+" "+says) })
+	}
+	browser, err := http.NewRequestWithContext(t.Context(), http.MethodGet, site+"/free", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser.Header.Set("Accept", "text/html")
+	response, err := processtest.Once.Do(browser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil || response.StatusCode < 400 || !strings.Contains(string(page), "price: \"free\" is not") {
+		t.Errorf("the browser gets %d %q, %v", response.StatusCode, page, err)
+	}
+	named := regexp.MustCompile(`(?m)^[0-9:]{8}  order-9 +no checkout`)
+	processtest.Until(t, "dev names the order", func() bool { return named.MatchString(p.Output.String()) })
+	wantIn(t, p.Output.String(), "export CCPAYMENT_BASE_URL="+control+"/ccpayment/v2", "export CCPAYMENT_APP_SECRET=")
+
 	app.Close()
 	ask(t, http.MethodPost, site+"/buy", "", http.StatusBadGateway, nil)
-	processtest.Until(t, "dev says that the app is away", func() bool { return strings.Contains(p.Output.String(), "your app cannot be reached") })
+	processtest.Until(t, "dev says that the app is away", func() bool {
+		text := p.Output.String() // a connection that was kept is closed, or none can be made
+		return strings.Contains(text, "your app cannot be reached") || strings.Contains(text, "your app closed the connection without an answer")
+	})
 	p.End(t, syscall.SIGINT)
 	if p.Err != nil {
 		t.Errorf("it ended with %v", p.Err)
@@ -115,7 +154,10 @@ func ask(t *testing.T, method, url, body string, status int, answer any) {
 // Caddy takes.
 func TestDevCaddyfile(t *testing.T) {
 	t.Parallel()
-	text, _, code := ccpayment(t, "", "dev", "--to", "localhost:3000", "--print-caddyfile")
+	text, _, code := ccpayment(t, "", "dev", "--print-caddyfile")
+	if given, _, _ := ccpayment(t, "", "dev", "--to", "localhost:3000", "--print-caddyfile"); given != text {
+		t.Errorf("without --to it prints\n%s", text)
+	}
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -124,6 +166,17 @@ func TestDevCaddyfile(t *testing.T) {
 	if code != 0 || valid != 0 {
 		t.Errorf("exit codes %d and %d\n%s\n%s", code, valid, text, errs)
 	}
+}
+
+// TestDevWithoutApp: it says that nobody answers, and begins all the same.
+func TestDevWithoutApp(t *testing.T) {
+	t.Parallel()
+	ports := processtest.Ports(t, 2)
+	p := startProcess(t, binary, withoutShopToken(), "ccpayment", "dev", "--to", "localhost:"+ports[0], "--listen", ":"+ports[1])
+	processtest.Until(t, "dev says so", func() bool {
+		return strings.Contains(p.Output.String(), "Nobody answers at localhost:"+ports[0]+" yet")
+	})
+	p.End(t, syscall.SIGINT)
 }
 
 func TestDevUsage(t *testing.T) {
@@ -135,6 +188,7 @@ func TestDevUsage(t *testing.T) {
 		says string
 	}{
 		"no app":         {nil, 2, "--to"},
+		"the same port":  {[]string{"--to", "localhost:8080"}, 2, "one each"},
 		"no port":        {[]string{"--to", "localhost"}, 2, "host and a port"},
 		"a Caddyfile":    {[]string{"--to", "localhost:3000 {\n}"}, 2, "host and a port"},
 		"for all to use": {[]string{"--to", "localhost:3000", "--listen", "0.0.0.0:8080"}, 2, "others could reach it"},

@@ -80,6 +80,9 @@ func ReadRequest(body []byte, paths map[string]string) (Request, error) {
 	id := object.Get(paths["order_id"])
 	r := Request{OrderID: strictjson.Text(id)}
 	if !object.IsObject() || r.OrderID == "" {
+		if paths["order_id"] == "order_id" && object.Get("orderId").Exists() {
+			return Request{}, fmt.Errorf("%w: it is called order_id, not orderId", ErrNoRequest)
+		}
 		return Request{}, ErrNoRequest
 	}
 	if id.Type == gjson.String && r.OrderID != id.Str { // as it is written, it could be another's id
