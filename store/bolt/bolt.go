@@ -45,6 +45,10 @@ var (
 // file of a layout that is not known is not touched.
 const format = "3"
 
+// movedFormat begins the format of a ledger that was moved; where to follows. Versions
+// that do not know it refuse the file as well, and show it.
+const movedFormat = "moved to "
+
 var formatKey = []byte("format")
 
 // Store is a ledger in a bbolt file.
@@ -55,6 +59,8 @@ type Store struct {
 	// Created: the ledger was made by opening it. A new, empty ledger recognises no
 	// copies of earlier events.
 	Created bool
+	// movedTo names where the ledger was moved; empty: it is here.
+	movedTo string
 
 	commits committer
 
@@ -83,6 +89,8 @@ type Options struct {
 	// reached, if set, is called after each step of making a new file: tests look, or
 	// end it there.
 	reached func(step string) error
+	// moved: a ledger that was moved is opened, too.
+	moved bool
 }
 
 // Open opens the ledger in the file, which it makes if there is none, with its
@@ -110,7 +118,7 @@ func Open(path string, opts Options) (*Store, error) {
 	d.doubtful.Store(true)
 	s := &Store{path: path, disk: d, now: opts.Now, Created: made, leases: make(map[ledger.Record]lease)}
 	s.commits = committer{disk: d, committed: opts.Committed, patience: defaultPatience}
-	if err := guard(s.prepare); err != nil {
+	if err := guard(func() error { return s.prepare(opts.moved) }); err != nil {
 		return nil, errors.Join(explain(path, err), d.db.Close())
 	}
 	return s, nil
@@ -118,7 +126,7 @@ func Open(path string, opts Options) (*Store, error) {
 
 // prepare checks that the file is whole and ours. It makes the buckets of one that
 // somebody made empty; to any other it writes nothing, so that it opens on a full disk.
-func (s *Store) prepare() error {
+func (s *Store) prepare(evenMoved bool) error {
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return err
@@ -138,7 +146,14 @@ func (s *Store) prepare() error {
 		if meta == nil {
 			return errForeign
 		}
-		if got := string(meta.Get(formatKey)); got != format {
+		got := string(meta.Get(formatKey))
+		to, isMoved := strings.CutPrefix(got, movedFormat)
+		switch {
+		case isMoved && evenMoved:
+			s.movedTo = to
+		case isMoved:
+			return fmt.Errorf("%w %s", errMoved, to)
+		case got != format:
 			return fmt.Errorf("%w: its format is %q", errForeign, got)
 		}
 		for _, name := range buckets {

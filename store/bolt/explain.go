@@ -31,6 +31,7 @@ var (
 	errDamaged      = errors.New("the file is damaged")
 	errDamagedValue = fmt.Errorf("%w: %w", errDamaged, ledger.ErrDamaged)
 	errForeign      = errors.New("the file is not a ledger of this version")
+	errMoved        = errors.New("it was moved to")
 	errCommitFailed = errors.New("a commit failed while it was read: try again")
 )
 
@@ -46,6 +47,8 @@ func explain(path string, err error) error {
 		errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch),
 		strings.Contains(err.Error(), "file size too small"): // bbolt has no error to compare with
 		advice = "it is damaged or no ledger: put a backup in its place, or move it away to begin a new one, which will not recognise copies of earlier events"
+	case errors.Is(err, errMoved):
+		advice = "have the store there in the place of this one, as in `store postgres`, or choose another path; this file lacks all that came since"
 	case errors.Is(err, errForeign):
 		advice = "choose another path, or run the version that made it"
 	case isAny(err, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG):

@@ -46,6 +46,9 @@ type Options struct {
 	patience time.Duration
 	// counted, if set, is called with the method for each round trip.
 	counted func(method string)
+	// imports: a ledger is to be moved into it, and nobody waits for a database that is
+	// away.
+	imports bool
 }
 
 const (
@@ -126,7 +129,7 @@ func Open(opts Options) (*Store, error) {
 	ctx, cancel := context.WithTimeout(s.closing, firstWait)
 	defer cancel()
 	err = s.begin(ctx)
-	if err != nil && !away(err) {
+	if err != nil && (!away(err) || opts.imports) {
 		s.close()
 		s.pool.Close()
 		return nil, fmt.Errorf("ledger %s: %w", s.name, err)

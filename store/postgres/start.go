@@ -36,6 +36,12 @@ func (s *Store) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.opts.imports {
+		return nil
+	}
+	if err := refuseMoving(ctx, conn, s.opts.Schema); err != nil {
+		return err
+	}
 	s.tell(isNew)
 	if !s.opts.NoListen && !s.isPooled.Load() {
 		s.startListening()
