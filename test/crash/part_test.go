@@ -7,6 +7,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
+	"github.com/seed-338f6760/caddy-ccpayment/test/shop"
 )
 
 // TestPartBeforeTheCrash: an event that was delivered as a part, and whose response a
@@ -14,39 +15,39 @@ import (
 // event, and ignores a second delivery.
 func TestPartBeforeTheCrash(t *testing.T) {
 	t.Parallel()
-	for _, m := range modes[:2] {
-		t.Run(m.name, func(t *testing.T) {
+	for _, m := range shop.Modes[:2] {
+		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now().Add(-time.Second)
 			s := newShop(t, m)
-			record := s.processing(t, "order-1", half)
-			s.crashAt(t, point{spec: "kill:answered:1", until: dies}, record)
+			record := processing(s, "order-1", shop.Half)
+			crashAt(t, s, point{spec: "kill:answered:1", until: dies}, record)
 
 			// The rest is paid meanwhile, and CCPayment sends its webhook later only.
-			if err := s.box.SetWebhookURL(""); err != nil {
+			if err := s.Box.SetWebhookURL(""); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.pay(sandbox.Payment{OrderID: "order-1", Amount: half.Amount, Instant: true}); err != nil {
+			if _, err := s.Pay(sandbox.Payment{OrderID: "order-1", Amount: shop.Half.Amount, Instant: true}); err != nil {
 				t.Fatal(err)
 			}
-			s.caddy.start()
-			again := s.outbox.unacknowledged()
+			s.Caddy.Start()
+			again := s.Outbox.Unacknowledged()
 			processtest.Until(t, "the part comes again", func() bool {
 				for _, body := range again { // in pass-through it is the sender's to repeat
-					if err := s.outbox.copy(s.hook, body); err != nil {
+					if err := s.Outbox.Copy(s.Hook, body); err != nil {
 						t.Fatal(err)
 					}
 				}
-				return len(s.successes(t)) == 2
+				return len(s.Attempts("Success")) == 2
 			})
-			if err := s.box.SetWebhookURL(s.hook); err != nil {
+			if err := s.Box.SetWebhookURL(s.Hook); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.api.ResendWebhooks(t.Context(), client.ResendRequest{From: began, All: true}); err != nil {
+			if _, err := s.API.ResendWebhooks(t.Context(), client.ResendRequest{From: began, All: true}); err != nil {
 				t.Fatal(err)
 			}
-			s.settle()
-			check(t, s.history())
+			s.Settle()
+			shop.Check(t, s.History())
 		})
 	}
 }

@@ -2,7 +2,6 @@ package crash
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 	"github.com/seed-338f6760/caddy-ccpayment/test/history"
+	"github.com/seed-338f6760/caddy-ccpayment/test/shop"
 )
 
 // point is a line of the crash table: where Caddy dies, and what is seen of it.
@@ -18,7 +18,7 @@ type point struct {
 	// spec is what the fail point does; empty: there is none.
 	spec string
 	// until is how Caddy comes to its end.
-	until func(*testing.T, *shop)
+	until func(*testing.T, *shop.Shop)
 	// stalls: the app takes the event and does not respond.
 	stalls bool
 	// unanswered: also in store-and-forward the sender has no 200 yet.
@@ -30,19 +30,19 @@ type point struct {
 
 // dies waits until Caddy has ended itself, and killedAfter kills it when the
 // sender has its 200.
-func dies(_ *testing.T, s *shop) { s.caddy.Wait(s.t) }
+func dies(_ *testing.T, s *shop.Shop) { s.Caddy.Died() }
 
-func killedAfter(t *testing.T, s *shop) {
-	processtest.Until(t, "the sender has its answer", func() bool { _, open := s.outbox.count(); return open == 0 })
-	s.caddy.kill()
+func killedAfter(t *testing.T, s *shop.Shop) {
+	processtest.Until(t, "the sender has its answer", func() bool { _, open := s.Outbox.Count(); return open == 0 })
+	s.Caddy.Kill()
 }
 
 // killedInside kills Caddy while the app has the event.
-func killedInside(t *testing.T, s *shop) {
-	processtest.Until(t, "the app has the event", func() bool { return len(s.successes(t)) > 0 })
-	s.caddy.kill()
-	s.app.kill()
-	s.app.start()
+func killedInside(t *testing.T, s *shop.Shop) {
+	processtest.Until(t, "the app has the event", func() bool { return len(s.Attempts("Success")) > 0 })
+	s.Caddy.Kill()
+	s.App.Kill()
+	s.App.Start()
 }
 
 var points = []point{
@@ -64,35 +64,35 @@ var points = []point{
 // the Success that pays an order.
 func TestCrashTable(t *testing.T) {
 	t.Parallel()
-	for _, m := range modes[:2] {
+	for _, m := range shop.Modes[:2] {
 		for _, p := range points {
 			want := p.storing
-			if m.passesThrough {
+			if m.PassesThrough {
 				want = p.passing
 			}
 			if want == "" {
 				continue
 			}
-			t.Run(m.name+"/"+p.name, func(t *testing.T) {
+			t.Run(m.Name+"/"+p.name, func(t *testing.T) {
 				t.Parallel()
 				s := newShop(t, m)
-				s.crashAt(t, p, s.processing(t, "order-1", whole))
-				mustWait := p.unanswered || m.passesThrough && (p.spec != "" || p.stalls)
-				if _, open := s.outbox.count(); open == 0 && mustWait {
+				crashAt(t, s, p, processing(s, "order-1", shop.Whole))
+				mustWait := p.unanswered || m.PassesThrough && (p.spec != "" || p.stalls)
+				if _, open := s.Outbox.Count(); open == 0 && mustWait {
 					t.Error("the sender has its 200 already")
 				}
-				before := s.successes(t)
-				s.caddy.start()
-				s.settle()
-				if got := describe(before) + "|" + describe(s.successes(t)[len(before):]); got != want {
+				before := s.Attempts("Success")
+				s.Caddy.Start()
+				s.Settle()
+				if got := describe(before) + "|" + describe(s.Attempts("Success")[len(before):]); got != want {
 					t.Errorf("the app got %s, want %s", got, want)
 				}
 				// A further payment must not fulfil the order once more.
-				if _, err := s.pay(sandbox.Payment{OrderID: "order-1", Amount: whole.Amount}); err != nil {
+				if _, err := s.Pay(sandbox.Payment{OrderID: "order-1", Amount: shop.Whole.Amount}); err != nil {
 					t.Fatal(err)
 				}
-				s.settle()
-				check(t, s.history())
+				s.Settle()
+				shop.Check(t, s.History())
 			})
 		}
 	}
@@ -100,48 +100,23 @@ func TestCrashTable(t *testing.T) {
 
 // processing makes an order, and a payment of which the app knows that it is on
 // its way. Then Caddy is stopped.
-func (s *shop) processing(t *testing.T, order string, p sandbox.Payment) (record string) {
-	t.Helper()
-	s.caddy.start()
-	if err := s.order(order, true); err != nil {
-		t.Fatal(err)
-	}
-	p.OrderID, p.Status = order, "processing"
-	record, err := s.pay(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := s.await(record, p)
-	processtest.Until(t, "the payment's Processing was sent", func() bool { return s.outbox.isSent(key) })
-	s.settle()
-	s.caddy.stop()
+func processing(s *shop.Shop, order string, p sandbox.Payment) (record string) {
+	s.Caddy.Start()
+	record = s.Processing(order, p)
+	s.Caddy.Stop()
 	return record
 }
 
 // crashAt lets the payment succeed in a Caddy that comes to its end.
-func (s *shop) crashAt(t *testing.T, p point, record string) {
+func crashAt(t *testing.T, s *shop.Shop, p point, record string) {
 	t.Helper()
 	if p.stalls {
-		s.app.kill()
-		s.app.start(stallVariable + "=1")
+		s.App.Kill()
+		s.App.Start(shop.StallVariable + "=1")
 	}
-	s.caddy.start(failpoint.Variable + "=" + p.spec)
-	if err := s.box.Finish(record, "success"); err != nil {
-		t.Fatal(err)
-	}
-	key := s.await(record, sandbox.Payment{})
-	processtest.Until(t, "the payment's Success was sent", func() bool { return s.outbox.isSent(key) })
+	s.Caddy.Start(failpoint.Variable + "=" + p.spec)
+	s.Succeed(record)
 	p.until(t, s)
-}
-
-// successes returns the attempts of a Success that the app got.
-func (s *shop) successes(t *testing.T) []history.Attempt {
-	t.Helper()
-	attempts, _, err := readApp(s.inbox)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.DeleteFunc(attempts, func(a history.Attempt) bool { return a.Status != "Success" })
 }
 
 // describe names attempts as the table does.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -33,10 +34,12 @@ func Check(h History) Report {
 	for _, e := range h.Events {
 		c.events[e.EventID()] = e
 	}
-	// What the app got late from a run of Caddy that had ended was sent before
-	// what the next run sent.
 	c.Attempts = slices.Clone(h.Attempts)
-	slices.SortStableFunc(c.Attempts, func(a, b Attempt) int { return cmp.Compare(a.Caddy, b.Caddy) })
+	if !h.Shared {
+		// What the app got late from a run of Caddy that had ended was sent before
+		// what the next run sent.
+		slices.SortStableFunc(c.Attempts, func(a, b Attempt) int { return cmp.Compare(a.Caddy, b.Caddy) })
+	}
 	for _, a := range c.Attempts {
 		c.attempts[a.EventID] = append(c.attempts[a.EventID], a)
 	}
@@ -137,7 +140,7 @@ func isHeld(e ledger.Event) bool { return e.State == ledger.Held && e.Risk != le
 func (c *check) repeats(id string, attempts []Attempt) {
 	e := c.events[id]
 	for i, a := range attempts {
-		if !c.PassesThrough && !inHistory(e, a) {
+		if !c.PassesThrough && !c.inHistory(e, a) {
 			c.broken(Counted, "the ledger does not have attempt %d of %s, with sequence %d", a.Number, c.name(id), a.Seq)
 		}
 		if i == 0 {
@@ -145,20 +148,31 @@ func (c *check) repeats(id string, attempts []Attempt) {
 		}
 		before := attempts[i-1]
 		c.report.Again++
-		if before.Caddy == a.Caddy && before.App == a.App {
+		switch {
+		case before.App != a.App:
+		case !c.Shared && before.Caddy == a.Caddy:
 			c.broken(Spared, "%s was handed over twice in run %d", c.name(id), a.Caddy)
+		case c.Shared && !c.cutOff(before, a):
+			c.broken(Spared, "%s was handed over by run %d at %s, and by run %d at %s, and nothing cut the first off",
+				c.name(id), before.Caddy, clock(before.At), a.Caddy, clock(a.At))
 		}
 		// A request that met a dead app may be sent again as the same attempt.
 		same := c.PassesThrough || before.Caddy == a.Caddy && before.App != a.App
 		if a.Number < before.Number || a.Number == before.Number && !same {
 			c.broken(Counted, "attempt %d of %s came after attempt %d", a.Number, c.name(id), before.Number)
 		}
-		if a.Seq < before.Seq || a.Seq > before.Seq && !c.PassesThrough {
+		// Another machine has given it its place without a look at the other events.
+		mayGrow := c.PassesThrough || c.Shared && before.Caddy != a.Caddy
+		if a.Seq < before.Seq || a.Seq > before.Seq && !mayGrow {
 			c.broken(Counted, "%s had sequence %d, and then %d", c.name(id), before.Seq, a.Seq)
 		}
 	}
 	last := attempts[len(attempts)-1]
-	if run := acknowledged(c.sent[id]); c.PassesThrough && run > 0 && last.Caddy > run {
+	switch run, at := acknowledged(c.sent[id]), acknowledgedAt(c.sent[id]); {
+	case !c.PassesThrough || run == 0:
+	case c.Shared && last.At.After(at):
+		c.broken(Spared, "%s was acknowledged at %s, and handed over by run %d at %s", c.name(id), clock(at), last.Caddy, clock(last.At))
+	case !c.Shared && last.Caddy > run:
 		c.broken(Spared, "%s was acknowledged by run %d, and handed over by run %d", c.name(id), run, last.Caddy)
 	}
 	if e.State == ledger.Delivered && !last.Yes {
@@ -170,8 +184,27 @@ func (c *check) repeats(id string, attempts []Attempt) {
 	}
 }
 
+// cutOff reports whether something may have kept the attempt's outcome from being
+// recorded before the other attempt came.
+func (c *check) cutOff(a, later Attempt) bool {
+	return slices.ContainsFunc(c.Cuts, func(cut Cut) bool {
+		return (cut.Caddy == a.Caddy || cut.Caddy == 0) && !cut.From.After(later.At) &&
+			(cut.To.IsZero() || !cut.To.Before(a.At)) &&
+			(a.Answered.IsZero() || cut.From.Before(a.Answered.Add(longestRecording)))
+	})
+}
+
+// longestRecording is how long after the app's answer a cut may still have kept it from
+// being recorded, on a machine that has much else to do.
+const longestRecording = 10 * time.Second
+
 // inHistory reports whether the ledger has recorded the attempt.
-func inHistory(e ledger.Event, a Attempt) bool {
+func (c *check) inHistory(e ledger.Event, a Attempt) bool {
+	if c.Shared { // an event may get another place at another machine
+		return e.Seq >= a.Seq && slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool {
+			return t.State == ledger.Delivering && t.Attempt == a.Number && t.Seq == a.Seq
+		})
+	}
 	return e.Seq == a.Seq && slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool {
 		return t.State == ledger.Delivering && t.Attempt == a.Number
 	})
@@ -195,6 +228,10 @@ func (c *check) order() {
 
 // pair looks at two attempts of a record, in their order.
 func (c *check) pair(before, later Attempt) {
+	if c.Shared && before.App == later.App && before.Answered.After(later.At) && !c.cutOff(before, later) {
+		c.broken(Alone, "%s of %s came from run %d at %s, and %s from run %d at %s, before the first was answered at %s",
+			before.Status, before.Record, before.Caddy, clock(before.At), later.Status, later.Caddy, clock(later.At), clock(before.Answered))
+	}
 	if before.EventID == later.EventID {
 		return
 	}
@@ -224,8 +261,12 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	hadItsPlace := slices.ContainsFunc(c.events[lower.EventID].Transitions, func(t ledger.Transition) bool {
 		return t.Seq == lower.Seq && t.Attempt < lower.Number
 	})
-	return c.PassesThrough && lower.Caddy > higher.Caddy && (lower.Seq > higher.Seq || hadItsPlace) &&
-		c.events[higher.EventID].Seq > max(higher.Seq, lower.Seq) && (run == 0 || run > higher.Caddy)
+	isCutOff, wasUnanswered := lower.Caddy > higher.Caddy, run == 0 || run > higher.Caddy
+	if c.Shared {
+		isCutOff, wasUnanswered = c.cutOff(higher, lower), run == 0 || acknowledgedAt(c.sent[higher.EventID]).After(lower.At)
+	}
+	return c.PassesThrough && isCutOff && (lower.Seq > higher.Seq || hadItsPlace) &&
+		c.events[higher.EventID].Seq > max(higher.Seq, lower.Seq) && wasUnanswered
 }
 
 // Rank orders CCPayment's statuses of a record, in lower case: an event of a
@@ -263,6 +304,18 @@ func acknowledged(sent []Sent) int {
 	}
 	return first
 }
+
+// acknowledgedAt returns when the event was first acknowledged; zero: never.
+func acknowledgedAt(sent []Sent) (first time.Time) {
+	for _, s := range sent {
+		if s.Acknowledged > 0 && (first.IsZero() || s.At.Before(first)) {
+			first = s.At
+		}
+	}
+	return first
+}
+
+func clock(t time.Time) string { return t.Format("15:04:05.000") }
 
 func sorted[T any](m map[string]T) []string {
 	keys := make([]string, 0, len(m))

@@ -1,14 +1,24 @@
 // Package history judges what happened to webhooks between a sender, Caddy's
-// ledger and an app, from the logs of the three. It runs nothing, and orders what
-// happened by the run of Caddy that did it, and not by a clock.
+// ledger and an app, from the logs of the three. It runs nothing. Of one machine it
+// orders what happened by the run of Caddy that did it, and not by a clock. The runs of
+// several machines overlap: there the app's order counts, and of a cut its time.
 package history
 
-import "github.com/seed-338f6760/caddy-ccpayment/ledger"
+import (
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
 
 // History is what the three have recorded, once all has settled.
 type History struct {
 	// PassesThrough: the route passes through, and does not store and forward.
 	PassesThrough bool
+	// Shared: several machines share the ledger. An attempt may be repeated only where
+	// one of the cuts explains it.
+	Shared bool
+	// Cuts are what cut runs of Caddy off.
+	Cuts []Cut
 	// Sent are the webhooks that senders sent.
 	Sent []Sent
 	// Events and Orders are those of the ledger.
@@ -30,13 +40,29 @@ type Sent struct {
 	Digest string
 	// Acknowledged is the run of Caddy that acknowledged it, from 1; 0: none did.
 	Acknowledged int
+	// At is when the sender had the acknowledgement.
+	At time.Time
+}
+
+// Cut is a time in which a run of Caddy could not record how its attempts ended, or
+// could not tell that they were no longer its own: it was killed, stopped beyond its
+// session, or cut from the ledger.
+type Cut struct {
+	Caddy int // the run; 0: all that ran then
+	From  time.Time
+	// To is when it was over; zero: the run has ended.
+	To time.Time
 }
 
 // Attempt is one request that the app got.
 type Attempt struct {
-	// Caddy and App count the runs of the two programs, from 1: a kill ends one.
+	// Caddy and App count the runs of the two programs, from 1: a kill ends one. Each
+	// run has a number of its own, whichever machine it is on.
 	Caddy int
 	App   int
+	// At is when the app got it, and Answered when it was about to respond; zero: it
+	// did not.
+	At, Answered time.Time
 
 	EventID string
 	Record  string
@@ -71,8 +97,11 @@ const (
 	Arrives Promise = "what is acknowledged is applied"
 	// Once: the app applies an event once.
 	Once Promise = "an event is applied once"
-	// Spared: an event is delivered again only if a crash cut the attempt before off.
+	// Spared: an event is delivered again only if a crash cut the attempt before off, or
+	// another cut did.
 	Spared Promise = "an event is handed over again only after a crash"
+	// Alone: among machines that share a ledger, one works on a record at a time.
+	Alone Promise = "a record has one attempt at a time"
 	// Counted: the ledger has the attempts and sequence numbers that the app got.
 	Counted Promise = "attempts and their sequence are as the ledger says"
 	// InOrder: of a record nothing follows a later status.

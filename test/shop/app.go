@@ -1,4 +1,4 @@
-package crash
+package shop
 
 import (
 	"crypto/sha256"
@@ -24,8 +24,8 @@ const (
 	inboxVariable   = "CRASH_INBOX"
 	addressVariable = "CRASH_ADDRESS"
 	runVariable     = "CRASH_RUN"
-	// stallVariable makes the app record what comes, and not respond.
-	stallVariable = "CRASH_STALL"
+	// StallVariable makes the app record what comes, and not respond.
+	StallVariable = "CRASH_STALL"
 )
 
 // runHeader is a header of requests and responses: the run of Caddy that they come from.
@@ -43,6 +43,8 @@ type line struct {
 	// Applied is the event's id.
 	Applied string `json:"applied,omitempty"`
 	Yes     bool   `json:"yes,omitempty"`
+	// At is when the app said yes.
+	At time.Time `json:"at,omitzero"`
 }
 
 // app is an app with an inbox: a file to which it only adds.
@@ -96,7 +98,7 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // response.
 func (a *app) take(header http.Header, body []byte) error {
 	attempt := history.Attempt{
-		App: a.run, EventID: header.Get("Idempotency-Key"), Record: header.Get("Ccpayment-Record-Id"),
+		At: time.Now(), App: a.run, EventID: header.Get("Idempotency-Key"), Record: header.Get("Ccpayment-Record-Id"),
 		Status: header.Get("Ccpayment-Status"), Order: header.Get("Ccpayment-Order-Id"), Digest: digest(body),
 		Reason: header.Get("Ccpayment-Attempt-Reason"), Fulfill: header.Get("Ccpayment-Fulfill") == "true",
 	}
@@ -111,7 +113,7 @@ func (a *app) take(header http.Header, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if os.Getenv(stallVariable) != "" {
+	if os.Getenv(StallVariable) != "" {
 		select {}
 	}
 	<-time.After(rand.N(slowest))
@@ -127,7 +129,7 @@ func (a *app) take(header http.Header, body []byte) error {
 	if err := a.file.Sync(); err != nil {
 		return err
 	}
-	_, err = a.add(line{N: n, Yes: true})
+	_, err = a.add(line{N: n, Yes: true, At: time.Now()})
 	return err
 }
 
@@ -173,8 +175,8 @@ func readLines(name string) ([]line, error) {
 	}
 }
 
-// readApp reads what the app has written down.
-func readApp(name string) (attempts []history.Attempt, applied []string, err error) {
+// ReadApp reads what the app has written down.
+func ReadApp(name string) (attempts []history.Attempt, applied []string, err error) {
 	lines, err := readLines(name)
 	places := make(map[int]int)
 	for _, l := range lines {
@@ -185,7 +187,7 @@ func readApp(name string) (attempts []history.Attempt, applied []string, err err
 		case l.Applied != "":
 			applied = append(applied, l.Applied)
 		case l.Yes:
-			attempts[places[l.N]].Yes = true
+			attempts[places[l.N]].Yes, attempts[places[l.N]].Answered = true, l.At
 		}
 	}
 	return attempts, applied, err

@@ -1,15 +1,18 @@
-package crash
+// Package shop is what the tests that break Caddy share: a shop between a CCPayment
+// that is the sandbox and an app with an inbox, with one Caddy or several, each a
+// process of its own. All three write down what they have seen, for package history.
+package shop
 
 import (
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"testing"
 
 	// What the binary is built from: without it a change there would leave a
-	// cached result of these tests standing.
+	// cached result of the tests standing.
 	_ "github.com/seed-338f6760/caddy-ccpayment"
+	_ "github.com/seed-338f6760/caddy-ccpayment/store/postgres"
 )
 
 // binary is the Caddy that is killed.
@@ -19,16 +22,20 @@ var binary string
 // ended at the fail points that the tests name.
 const tags = "nobadger,nomysql,nopgx,failpoint"
 
-func TestMain(m *testing.M) {
+// binaryVariable names a Caddy, built with these tags, that is used as it is.
+const binaryVariable = "FAILPOINT_CADDY"
+
+// Main builds Caddy and runs a package's tests. It is for TestMain, and does not
+// return where the process is the app.
+func Main(run func() int) int {
 	if file := os.Getenv(inboxVariable); file != "" {
 		fmt.Fprintln(os.Stderr, runApp(file))
 		os.Exit(1)
 	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "ccpayment-crash-")
+	if binary = os.Getenv(binaryVariable); binary != "" {
+		return run()
+	}
+	dir, err := os.MkdirTemp("", "ccpayment-shop-")
 	if err != nil {
 		return fail(err)
 	}
@@ -41,7 +48,7 @@ func run(m *testing.M) int {
 	if out, err := exec.Command("go", append(args, "../../cmd/caddy")...).CombinedOutput(); err != nil {
 		return fail(fmt.Errorf("building Caddy: %w\n%s", err, out))
 	}
-	return m.Run()
+	return run()
 }
 
 func fail(err error) int {

@@ -1,4 +1,4 @@
-package crash
+package shop
 
 import (
 	"bytes"
@@ -18,10 +18,12 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/test/history"
 )
 
-// outbox is the way of all deliveries: the sandbox's and our own copies of them.
+// Outbox is the way of all deliveries: the sandbox's and our own copies of them.
 // It writes each down.
-type outbox struct {
+type Outbox struct {
 	transport http.Transport
+	// balance, if set, says which Caddy gets the next delivery.
+	balance func() (host string)
 
 	mu   sync.Mutex
 	sent []history.Sent
@@ -37,18 +39,22 @@ type outbox struct {
 // mostRecent is how many bodies are remembered to be sent once more.
 const mostRecent = 100
 
-func newOutbox() *outbox {
-	return &outbox{known: make(map[string]bool), open: make(map[string][]byte)}
+func newOutbox() *Outbox {
+	return &Outbox{known: make(map[string]bool), open: make(map[string][]byte)}
 }
 
 // RoundTrip implements http.RoundTripper.
-func (o *outbox) RoundTrip(r *http.Request) (*http.Response, error) {
+func (o *Outbox) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
 	r = r.Clone(r.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if o.balance != nil {
+		r.URL.Host = o.balance()
+		r.Host = r.URL.Host
+	}
 	delivery, err := read(body)
 	if err != nil {
 		return nil, err
@@ -66,6 +72,7 @@ func (o *outbox) RoundTrip(r *http.Request) (*http.Response, error) {
 	response.Body = io.NopCloser(bytes.NewReader(text))
 	if response.StatusCode == http.StatusOK && string(text) == "Success" {
 		delivery.Acknowledged, err = strconv.Atoi(response.Header.Get(runHeader))
+		delivery.At = time.Now()
 		o.acknowledged(delivery)
 	}
 	return response, err
@@ -96,7 +103,7 @@ func read(body []byte) (history.Sent, error) {
 	}, nil
 }
 
-func (o *outbox) begun(s history.Sent, body []byte) {
+func (o *Outbox) begun(s history.Sent, body []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.sent = append(o.sent, s)
@@ -107,7 +114,7 @@ func (o *outbox) begun(s history.Sent, body []byte) {
 	o.recent = o.recent[max(0, len(o.recent)-mostRecent):]
 }
 
-func (o *outbox) acknowledged(s history.Sent) {
+func (o *Outbox) acknowledged(s history.Sent) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.sent = append(o.sent, s)
@@ -118,28 +125,29 @@ func (o *outbox) acknowledged(s history.Sent) {
 	}
 }
 
-// count returns how many events were acknowledged, and how many were sent and
+// Count returns how many events were acknowledged, and how many were sent and
 // not acknowledged yet.
-func (o *outbox) count() (yes, open int) {
+func (o *Outbox) Count() (yes, open int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.yes, len(o.open)
 }
 
-func (o *outbox) isSent(key ledger.Key) bool {
+// IsSent reports whether the event was sent.
+func (o *Outbox) IsSent(key ledger.Key) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.known[key.EventID()]
 }
 
-func (o *outbox) log() []history.Sent {
+func (o *Outbox) log() []history.Sent {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.sent
 }
 
-// unacknowledged returns the bodies of events that were not acknowledged.
-func (o *outbox) unacknowledged() (bodies [][]byte) {
+// Unacknowledged returns the bodies of events that were not acknowledged.
+func (o *Outbox) Unacknowledged() (bodies [][]byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, body := range o.open {
@@ -148,8 +156,8 @@ func (o *outbox) unacknowledged() (bodies [][]byte) {
 	return bodies
 }
 
-// any returns one of the bodies that were sent last.
-func (o *outbox) any() []byte {
+// Any returns one of the bodies that were sent last.
+func (o *Outbox) Any() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.recent) == 0 {
@@ -158,8 +166,8 @@ func (o *outbox) any() []byte {
 	return o.recent[rand.IntN(len(o.recent))]
 }
 
-// copy sends a body once, signed afresh.
-func (o *outbox) copy(url string, body []byte) error {
+// Copy sends a body once, signed afresh.
+func (o *Outbox) Copy(url string, body []byte) error {
 	request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err

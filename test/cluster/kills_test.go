@@ -1,0 +1,70 @@
+package cluster
+
+import (
+	"flag"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
+	"github.com/seed-338f6760/caddy-ccpayment/test/shop"
+)
+
+// More kills find more.
+var (
+	kills   = flag.Int("kills", 6, "how often a Caddy is killed under load, in each mode")
+	dbKills = flag.Int("dbkills", 1, "how often the database is killed meanwhile, in each mode")
+)
+
+// TestKillsUnderLoad kills Caddys at random moments, and now and then the database and
+// the app, while buyers pay and their webhooks and copies of them come to all Caddys.
+func TestKillsUnderLoad(t *testing.T) {
+	for _, m := range shop.Modes {
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			database := postgrestest.Start(t)
+			s := newShop(t, m, database)
+			s.Start()
+			end := s.Load()
+			began := time.Now()
+			downs := 0
+			for n := range *kills {
+				s.Flow(1 + rand.IntN(30))
+				<-time.After(rand.N(20 * time.Millisecond)) // anywhere
+				if n%10 == 4 {
+					s.App.Kill()
+					s.App.Start()
+				}
+				victims := []*shop.Caddy{s.Any()}
+				if rand.IntN(8) == 0 {
+					victims = s.Caddys // a power cut
+				}
+				for _, c := range victims {
+					c.Kill()
+				}
+				for _, c := range victims {
+					c.Start()
+				}
+				if downs*max(*kills, 1) < *dbKills*(n+1) {
+					downs++
+					s.Flow(1 + rand.IntN(30))
+					from := time.Now()
+					database.Kill()
+					if err := database.Run(); err != nil {
+						t.Fatal(err)
+					}
+					s.Cut(0, from, time.Now().Add(afterwards))
+				}
+			}
+			took := time.Since(began)
+			end()
+			s.Settle()
+			h := s.History()
+			report := shop.Check(t, h)
+			t.Logf("%d kills of a Caddy and %d of the database, %d ms each: %d orders of which %d paid, %d deliveries of %d events, "+
+				"%d attempts of which %d made again, %d in the untraced way",
+				*kills, downs, took.Milliseconds()/int64(max(*kills+downs, 1)), len(h.Orders), len(h.Paid), len(h.Sent), len(h.Events),
+				len(h.Attempts), report.Again, report.Untraced)
+		})
+	}
+}

@@ -1,0 +1,100 @@
+package shop
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
+	"github.com/seed-338f6760/caddy-ccpayment/test/history"
+)
+
+// Process is a program that can be killed and started again, with the same
+// arguments and a number of its own.
+type Process struct {
+	*processtest.Process
+	// Run is the number of the run, from 1.
+	Run int
+
+	t     *testing.T
+	runs  *runs
+	args  []string
+	env   []string
+	ready string // a URL that responds when the program has started
+}
+
+// Start runs the program and returns once it responds.
+func (p *Process) Start(env ...string) {
+	p.t.Helper()
+	p.Begin(env...)
+	p.Answers(p.t, p.ready)
+}
+
+// Begin runs the program and does not wait for it.
+func (p *Process) Begin(env ...string) {
+	p.t.Helper()
+	p.Run = p.runs.next()
+	env = append(append(os.Environ(), p.env...), append(env, fmt.Sprintf("%s=%d", runVariable, p.Run))...)
+	p.Process = processtest.Start(p.t, env, p.args[0], p.args[1:]...)
+}
+
+// Kill ends the program as a crash does.
+func (p *Process) Kill() {
+	p.t.Helper()
+	p.runs.cut(history.Cut{Caddy: p.Run, From: time.Now()})
+	p.End(p.t, syscall.SIGKILL)
+}
+
+// Stop ends the program as a service manager does.
+func (p *Process) Stop() {
+	p.t.Helper()
+	p.End(p.t, syscall.SIGTERM)
+}
+
+// Died waits until the program has ended itself, as from a crash.
+func (p *Process) Died() {
+	p.t.Helper()
+	p.Wait(p.t)
+	p.runs.cut(history.Cut{Caddy: p.Run, From: time.Now()})
+}
+
+// Pause stops the program for a while, so that it does nothing, and notes it as a cut
+// if it is one.
+func (p *Process) Pause(isCut bool) (resume func()) {
+	p.t.Helper()
+	from, run, process := time.Now(), p.Run, p.Cmd.Process
+	if err := process.Signal(syscall.SIGSTOP); err != nil {
+		p.t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		if isCut {
+			p.runs.cut(history.Cut{Caddy: run, From: from, To: time.Now()})
+		}
+		if err := process.Signal(syscall.SIGCONT); err != nil {
+			p.t.Error(err)
+		}
+	})
+}
+
+// runs numbers the runs of the processes that share it, and knows what cut them off.
+type runs struct {
+	mu   sync.Mutex
+	n    int
+	cuts []history.Cut
+}
+
+func (r *runs) next() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.n++
+	return r.n
+}
+
+func (r *runs) cut(c history.Cut) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cuts = append(r.cuts, c)
+}

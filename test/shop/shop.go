@@ -1,0 +1,461 @@
+package shop
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
+	"github.com/seed-338f6760/caddy-ccpayment/test/history"
+)
+
+const (
+	appID     = "test-app"
+	appSecret = "test-secret"
+	price     = 10 // of every order, in coins
+	loopback  = "127.0.0.1"
+)
+
+var credentials = client.Credentials{AppID: appID, AppSecret: appSecret}
+
+// The Caddyfile leaves to the environment what differs between two runs.
+const (
+	caddyfile = `{
+	admin {$ADMIN}
+	auto_https off
+	persist_config off
+	log {
+		level WARN
+	}
+	ccpayment {
+		app_id ` + appID + `
+		app_secret ` + appSecret + `
+		base_url {$API}/ccpayment/v2
+		STORE
+	}
+}
+http://127.0.0.1:{$PORT} {
+	header X-Run {$CRASH_RUN}
+	respond /ready 200
+	ccpayment_webhook /hook {
+		token test-token
+		CONFIRM
+		HANDOVER
+	}
+	SITE
+	PROXY
+}
+`
+	proxy = `reverse_proxy {$APP} {
+			header_up X-Run {$CRASH_RUN}
+		}`
+	deliver = `deliver {
+			` + proxy + `
+		}
+		retry {
+			first 100ms
+			max 500ms
+		}`
+)
+
+// Mode is a way of delivery.
+type Mode struct {
+	Name          string
+	PassesThrough bool
+	// Trusts: nothing is confirmed with CCPayment, and nothing fulfils.
+	Trusts bool
+}
+
+// Modes are all ways of delivery. In the first two Caddy asks CCPayment.
+var Modes = []Mode{
+	{Name: "pass-through", PassesThrough: true},
+	{Name: "store-and-forward"},
+	{Name: "pass-through, confirm off", PassesThrough: true, Trusts: true},
+	{Name: "store-and-forward, confirm off", Trusts: true},
+}
+
+// Ledger is where the Caddys of a shop keep their ledger.
+type Ledger struct {
+	// Store is the option of the Caddyfile.
+	Store string
+	// Env is the environment that it needs; of one Caddy, which is counted from 0.
+	Env func(caddy int) []string
+	// Open opens it once all Caddys have ended.
+	Open func() (ledger.Store, error)
+	// Shared: several Caddys may share it.
+	Shared bool
+}
+
+// Options are what a shop is made with.
+type Options struct {
+	Mode
+	Ledger
+	// Caddys is how many there are. Default: one.
+	Caddys int
+	// Site is added to the Caddyfile's site.
+	Site string
+	// Backlog is how many events may wait for an acknowledgement before buyers wait.
+	// Default: 40.
+	Backlog int
+}
+
+// Caddy is one of the shop's.
+type Caddy struct {
+	*Process
+	// Admin is the address of its admin endpoint, Address that of its site, and Hook
+	// the webhook's URL.
+	Admin, Address, Hook string
+}
+
+// Shop is one or several Caddys between an app with an inbox and a CCPayment whose
+// retries come two hundred times as fast.
+type Shop struct {
+	Mode
+	// Caddy is the first of the Caddys.
+	Caddy  *Caddy
+	Caddys []*Caddy
+	App    *Process
+	// Inbox is the app's file.
+	Inbox string
+	// Hook is where webhooks are sent. Where there are several Caddys, each goes to
+	// one at random.
+	Hook   string
+	Box    *sandbox.Sandbox
+	API    *client.Client
+	Outbox *Outbox
+
+	t       *testing.T
+	ledger  Ledger
+	runs    runs // of all Caddys
+	appRuns runs
+	backlog int
+
+	mu     sync.Mutex
+	paid   []string     // orders
+	awaits []ledger.Key // what must be sent before all has settled
+}
+
+// New makes a shop, of which the app runs.
+func New(t *testing.T, o Options) *Shop {
+	t.Helper()
+	o.Caddys = max(o.Caddys, 1)
+	if o.Backlog == 0 {
+		o.Backlog = 40
+	}
+	dir, ports := t.TempDir(), processtest.Ports(t, 1+2*o.Caddys)
+	s := &Shop{
+		t: t, Mode: o.Mode, ledger: o.Ledger, backlog: o.Backlog, Outbox: newOutbox(), Inbox: filepath.Join(dir, "inbox"),
+	}
+	confirm, background, rest := "confirm on", deliver, ""
+	if o.Trusts {
+		confirm = "confirm off"
+	}
+	if o.PassesThrough {
+		background, rest = "", proxy
+	}
+	config := strings.NewReplacer("STORE", o.Store, "CONFIRM", confirm, "HANDOVER", background, "SITE", o.Site, "PROXY", rest)
+	file := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(file, []byte(config.Replace(caddyfile)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	app := net.JoinHostPort(loopback, ports[0])
+	s.App = &Process{
+		t: t, runs: &s.appRuns, args: []string{os.Args[0]}, ready: "http://" + app,
+		env: []string{inboxVariable + "=" + s.Inbox, addressVariable + "=" + app},
+	}
+	for i := range o.Caddys {
+		admin, address := net.JoinHostPort(loopback, ports[1+2*i]), net.JoinHostPort(loopback, ports[2+2*i])
+		c := &Caddy{
+			Admin: admin, Address: address, Hook: "http://" + address + "/hook",
+			Process: &Process{
+				t: t, runs: &s.runs, ready: "http://" + address + "/ready",
+				args: []string{binary, "run", "--config", file, "--adapter", "caddyfile"},
+				env:  []string{"ADMIN=" + admin, "PORT=" + ports[2+2*i], "APP=" + app, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir},
+			},
+		}
+		if o.Env != nil {
+			c.env = append(c.env, o.Env(i)...)
+		}
+		s.Caddys = append(s.Caddys, c)
+	}
+	s.Caddy = s.Caddys[0]
+	s.Hook = s.Caddy.Hook
+	if o.Caddys > 1 {
+		s.Outbox.balance = func() string { return s.Any().Address }
+	}
+	s.startSandbox()
+	t.Cleanup(func() {
+		for _, p := range s.processes() {
+			if p.Process != nil {
+				p.Kill()
+				if t.Failed() {
+					t.Logf("%s, run %d, ended with:\n%s", p.args[0], p.Run, p.Output.Tail())
+				}
+			}
+		}
+	})
+	s.App.Start()
+	return s
+}
+
+func (s *Shop) processes() (all []*Process) {
+	for _, c := range s.Caddys {
+		all = append(all, c.Process)
+	}
+	return append(all, s.App)
+}
+
+// Any returns one of the Caddys at random.
+func (s *Shop) Any() *Caddy { return s.Caddys[rand.IntN(len(s.Caddys))] }
+
+// Start starts all Caddys.
+func (s *Shop) Start() {
+	s.t.Helper()
+	for _, c := range s.Caddys {
+		c.Begin()
+	}
+	for _, c := range s.Caddys {
+		c.Answers(s.t, c.ready)
+	}
+}
+
+// Cut notes that in this time a run of Caddy was cut off from its ledger; 0: all were.
+func (s *Shop) Cut(run int, from, to time.Time) {
+	s.runs.cut(history.Cut{Caddy: run, From: from, To: to})
+}
+
+// startSandbox plays CCPayment.
+func (s *Shop) startSandbox() {
+	s.t.Helper()
+	box, err := sandbox.New(sandbox.Options{
+		AppID: appID, AppSecret: appSecret, WebhookURL: s.Hook, Speed: 200,
+		HTTPClient: &http.Client{Transport: s.Outbox, Timeout: 10 * time.Second},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	server := httptest.NewServer(box)
+	connections := client.NewHTTPClient()
+	s.t.Cleanup(func() {
+		server.Close()
+		box.Close()
+		connections.CloseIdleConnections()
+		s.Outbox.transport.CloseIdleConnections()
+	})
+	s.Box = box
+	for _, c := range s.Caddys {
+		c.env = append(c.env, "API="+server.URL)
+	}
+	s.API, err = client.New(credentials, client.WithBaseURL(server.URL+"/ccpayment/v2"), client.WithHTTPClient(connections))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Order makes an order. It is to be paid in full if isPaid.
+func (s *Shop) Order(id string, isPaid bool) error {
+	_, err := s.API.CreateDepositOrder(context.Background(), client.DepositOrderRequest{
+		OrderID: id, CoinID: "1280", Chain: "TRX", Price: decimal.New(price, 0),
+	})
+	if isPaid && !s.Trusts {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.paid = append(s.paid, id)
+	}
+	return err
+}
+
+// Pay makes a payment arrive, whose webhooks follow.
+func (s *Shop) Pay(p sandbox.Payment) (recordID string, err error) {
+	paid, err := s.Box.Pay(context.Background(), p)
+	if err != nil {
+		return "", err
+	}
+	if p.Status != "processing" {
+		s.Await(paid.RecordID, p)
+	}
+	return paid.RecordID, nil
+}
+
+// Await has the payment's last status be waited for.
+func (s *Shop) Await(recordID string, p sandbox.Payment) ledger.Key {
+	key := ledger.Key{
+		Record: ledger.Record{AppID: appID, Type: "ApiDeposit", ID: recordID}, Status: "success", Risk: ledger.NotRisky,
+	}
+	if p.Status != "" {
+		key.Status = p.Status
+	}
+	if p.Risky {
+		key.Risk = ledger.Risky
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.awaits = append(s.awaits, key)
+	return key
+}
+
+// allSent reports whether the sandbox has sent the last status of every payment.
+func (s *Shop) allSent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.awaits) > 0 && s.Outbox.IsSent(s.awaits[0]) {
+		s.awaits = s.awaits[1:]
+	}
+	return len(s.awaits) == 0
+}
+
+// Processing makes an order, and a payment of which the app knows that it is on its
+// way. All Caddys run.
+func (s *Shop) Processing(order string, p sandbox.Payment) (record string) {
+	s.t.Helper()
+	if err := s.Order(order, true); err != nil {
+		s.t.Fatal(err)
+	}
+	p.OrderID, p.Status = order, "processing"
+	record, err := s.Pay(p)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	key := s.Await(record, p)
+	processtest.Until(s.t, "the payment's Processing was sent", func() bool { return s.Outbox.IsSent(key) })
+	s.Settle()
+	return record
+}
+
+// Succeed lets the payment succeed, and returns when its webhook was sent.
+func (s *Shop) Succeed(record string) {
+	s.t.Helper()
+	if err := s.Box.Finish(record, "success"); err != nil {
+		s.t.Fatal(err)
+	}
+	key := s.Await(record, sandbox.Payment{})
+	processtest.Until(s.t, "the payment's Success was sent", func() bool { return s.Outbox.IsSent(key) })
+}
+
+// Attempts returns the attempts at a status that the app got.
+func (s *Shop) Attempts(status string) []history.Attempt {
+	s.t.Helper()
+	attempts, _, err := ReadApp(s.Inbox)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return slices.DeleteFunc(attempts, func(a history.Attempt) bool { return a.Status != status })
+}
+
+// resending is the condition, and at each hundredth time has sent again what
+// CCPayment may have given up, as an operator asks for it.
+func (s *Shop) resending(condition func() bool) func() bool {
+	polls := 0
+	return func() bool {
+		if polls++; polls%100 == 0 {
+			var all sync.WaitGroup
+			for _, body := range s.Outbox.Unacknowledged() {
+				all.Go(func() { _ = s.Outbox.Copy(s.Hook, body) }) // the next round asks again
+			}
+			all.Wait()
+		}
+		return condition()
+	}
+}
+
+// Settle waits until everything was sent, acknowledged and delivered.
+func (s *Shop) Settle() {
+	s.t.Helper()
+	processtest.Until(s.t, "everything was sent and acknowledged", s.resending(func() bool {
+		_, open := s.Outbox.Count()
+		return open == 0 && s.allSent()
+	}))
+	processtest.Until(s.t, "nothing is pending", func() bool {
+		n, known := s.pending()
+		return known && n == 0
+	})
+}
+
+// pending asks Caddy how many events are on their way. Right after its start it
+// may not know yet.
+func (s *Shop) pending() (n uint64, known bool) {
+	s.t.Helper()
+	response, err := processtest.Once.Get("http://" + s.Caddy.Admin + "/ccpayment/status")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var status struct{ Routes []struct{ Pending uint64 } }
+	if err := json.NewDecoder(response.Body).Decode(&status); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, route := range status.Routes {
+		n += route.Pending
+	}
+	return n, response.StatusCode == http.StatusOK
+}
+
+// History stops the Caddys and collects what all three have written down.
+func (s *Shop) History() history.History {
+	s.t.Helper()
+	for _, c := range s.Caddys {
+		c.Stop()
+	}
+	h := history.History{
+		PassesThrough: s.PassesThrough, Shared: s.ledger.Shared, Cuts: s.runs.cuts, Sent: s.Outbox.log(), Paid: s.paid,
+	}
+	var err error
+	if h.Attempts, h.Applied, err = ReadApp(s.Inbox); err != nil {
+		s.t.Fatal(err)
+	}
+	store, err := s.ledger.Open()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	for cursor := ""; ; {
+		page, err := store.List(s.t.Context(), ledger.Query{Limit: 1000, Cursor: cursor})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		h.Events = append(h.Events, page.Events...)
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+	}
+	for cursor := ""; ; {
+		page, err := store.Orders(s.t.Context(), ledger.OrderQuery{Limit: 1000, AnyAccount: true, Cursor: cursor})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		h.Orders = append(h.Orders, page.Orders...)
+		if cursor = page.Next; cursor == "" {
+			return h
+		}
+	}
+}
+
+// Check judges a history.
+func Check(t *testing.T, h history.History) history.Report {
+	t.Helper()
+	report := history.Check(h)
+	for i, v := range report.Violations {
+		if i == 20 {
+			t.Errorf("and %d more", len(report.Violations)-i)
+			break
+		}
+		t.Errorf("not kept: %s: %s", v.Promise, v.Text)
+	}
+	return report
+}
