@@ -77,6 +77,11 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	}
 	if a.Seq == 0 || a.counted || isNumberedElsewhere {
 		a.Seq = max(event.Seq, firstSeq(event))
+		if l.session != nil && event.Seq == 0 {
+			// It may have waited for an attempt elsewhere at an event that came later, of
+			// which nothing could be recorded.
+			a.Seq = max(a.Seq, uint64(max(l.now().UnixMilli(), 1)))
+		}
 		for _, other := range claim.Events {
 			if other.Key != event.Key {
 				a.Seq = max(a.Seq, other.Seq+1)

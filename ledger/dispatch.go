@@ -320,7 +320,7 @@ func (d *dispatch) note(r result) {
 	case errors.Is(r.err, ErrDamaged):
 		d.setAside(r.key, r.key.EventID(), r.err)
 	case errors.Is(r.err, ErrInFlight), errors.Is(r.err, ErrFenced):
-		if d.ledger.session == nil { // else it is not taken while it is leased
+		if d.ledger.session == nil { // else it is taken again when its record is free
 			d.aside[r.key] = d.ledger.now().Add(leasedPause)
 		}
 	case r.err != nil:

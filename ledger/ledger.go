@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -267,11 +268,26 @@ func (l *Ledger) saveUnsaved(ctx context.Context, claim Claim) (saved bool, err 
 	if !ok {
 		return false, nil
 	}
+	if l.session != nil && isBehind(claim.Events, change) {
+		l.saved(claim.Record)
+		return false, nil
+	}
 	if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
 		return false, errors.Join(fmt.Errorf("recording an earlier outcome: %w", err), l.store.Unlock(ctx, claim))
 	}
 	l.saved(claim.Record)
 	return true, nil
+}
+
+// isBehind reports whether another process, which could not know that the app took the
+// event, has handed over another one of the record since. For the app, that one is the
+// later of the two, so that the event must be handed over again, as after a crash.
+func isBehind(events []Summary, yes Change) bool {
+	seq := yes.Transitions[len(yes.Transitions)-1].Seq
+	if known, ok := find(events, yes.Event.Key); ok && known.Seq == seq {
+		return false // they knew of the attempt
+	}
+	return slices.ContainsFunc(events, func(e Summary) bool { return e.Key != yes.Event.Key && e.Seq > seq })
 }
 
 // again loads the event of which a copy came. Its body and its request are the

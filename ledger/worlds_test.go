@@ -489,6 +489,17 @@ func (w *world) check() {
 			w.violated("ARRIVES: %s is delivered, and the app has not said yes", nameOf(key))
 		}
 	}
+	latest := make(map[ledger.Record]*appCall) // by which an app that goes by the sequence has it
+	for _, c := range w.calls {
+		if last := latest[c.key.Record]; c.yes && (last == nil || c.seq > last.seq) {
+			latest[c.key.Record] = c
+		}
+	}
+	for key := range w.acked {
+		if last := latest[key.Record]; last != nil && rank(key.Status) > rank(last.key.Status) {
+			w.violated("LAST: %s was acknowledged, and to the app %s with %d is the latest", nameOf(key), nameOf(last.key), last.seq)
+		}
+	}
 	fulfils := make(map[string]ledger.Key)
 	for i, c := range w.calls {
 		if c.fulfil {

@@ -1,0 +1,99 @@
+package ledger_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// join has a process share the database, until the test ends.
+func join(t *testing.T, store ledger.Store) *ledger.Ledger {
+	t.Helper()
+	l := ledger.New(store, time.Now)
+	ctx, end := context.WithCancel(bg)
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		l.Share(ctx, func() ledger.Session { return ledger.Session{Routes: []string{"webhook"}} }, func(error) {})
+	})
+	t.Cleanup(func() { end(); ended.Wait() })
+	synctest.Wait()
+	return l
+}
+
+// TestLeasedElsewhereForAMoment: an event that a process accepts while another works on
+// its record is delivered as soon as that has ended, and not when a lease runs out that
+// nobody uses.
+func TestLeasedElsewhereForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDatabase()
+		a, b := join(t, d.connect("a")), join(t, d.connect("b"))
+		app := &app{}
+		defer (&book{Ledger: a, t: t}).dispatchTo(app, "webhook")()
+		synctest.Wait()
+		elsewhere := event("Processing")
+		_, attempt, err := b.Begin(bg, elsewhere, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Accept(bg, event("Success"), ""); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if n := len(app.called()); n > 0 {
+			t.Fatalf("while another works on the record the app was called %d times", n)
+		}
+		ended := time.Now()
+		if err := succeed(bg, attempt); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Accept(bg, numbered(2, "Success"), ""); err != nil { // which has it look at what is due
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		for _, call := range app.called() {
+			if took := call.at.Sub(ended); took > 10*time.Second {
+				t.Errorf("%s was handed over after %s", call.key.Status, took)
+			}
+		}
+		if n := len(app.called()); n != 2 {
+			t.Errorf("the app was called %d times", n)
+		}
+	})
+}
+
+// TestSequenceAfterAWait: an event that waited for another process's attempt, of which
+// nothing could be recorded, has a higher place than that, whichever came first.
+func TestSequenceAfterAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDatabase()
+		way := &cuttable{connection: d.connect("a")}
+		a, b := join(t, way), join(t, d.connect("b"))
+		higher := event("Success")
+		higher.ReceivedAt = time.Now()
+		time.Sleep(10 * time.Millisecond)
+		lower := event("Processing")
+		lower.ReceivedAt = time.Now()
+		_, first, err := a.Begin(bg, lower, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var second *ledger.Attempt
+		var waiting sync.WaitGroup
+		waiting.Go(func() { _, second, _ = b.Begin(bg, higher, opts) })
+		time.Sleep(time.Second)
+		way.isCut = true
+		if err := succeed(bg, first); err == nil {
+			t.Fatal("the commit did not fail")
+		}
+		waiting.Wait()
+		if second == nil || second.Seq <= first.Seq {
+			t.Errorf("after a Processing with %d the Success is %+v", first.Seq, second)
+		}
+	})
+}
