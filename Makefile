@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo demo-cluster test frameworks crash worlds fuzz lint bench soak release image xcaddy
+.PHONY: build demo demo-cluster test frameworks crash cluster worlds fuzz lint bench soak release image xcaddy
 
 # Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
@@ -51,7 +51,7 @@ demo-cluster: build
 # time limit is far more than they take: the tests of ./test compile Caddy themselves,
 # twice, and that takes half an hour on a busy machine that has compiled nothing yet.
 test:
-	.ci/test -race -timeout 60m -tags $(TAGS) ./test ./test/crash . ./sandbox ./...
+	.ci/test -race -timeout 60m -tags $(TAGS) ./test ./test/cluster ./test/crash . ./sandbox ./...
 	$(MAKE) worlds WORLDS=170
 
 # Lets processes that share a ledger live through faults in virtual time, in as many
@@ -79,6 +79,13 @@ fuzz:
 KILLS := 1000
 crash:
 	go test -tags $(TAGS) -timeout 90m -v -run TestKillsUnderLoad ./test/crash -kills $(KILLS)
+
+# Has three Caddys share a ledger in PostgreSQL, and kills them and the database under
+# load, in each way of handing over, with confirming and without.
+DBKILLS := 100
+cluster:
+	.ci/tools
+	go test -tags $(TAGS) -timeout 8h -v -run TestKillsUnderLoad ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS)
 
 lint:
 	go tool -modfile=.ci/lint/go.mod golangci-lint run ./...

@@ -243,9 +243,10 @@ func (c *check) pair(before, later Attempt) {
 	case a > b && c.leftNoTrace(before, later):
 		c.report.Untraced++
 	case a > b:
-		c.broken(InOrder, "%s of %s was handed over by run %d with sequence %d, after %s by run %d with %d, which the ledger has with %d "+
-			"and which run %d acknowledged", later.Status, later.Record, later.Caddy, later.Seq,
-			before.Status, before.Caddy, before.Seq, c.events[before.EventID].Seq, acknowledged(c.sent[before.EventID]))
+		c.broken(InOrder, "%s of %s was handed over by run %d with sequence %d%s, after %s by run %d with %d%s, which the ledger has with %d "+
+			"and which run %d acknowledged%s", later.Status, later.Record, later.Caddy, later.Seq, when(later.At),
+			before.Status, before.Caddy, before.Seq, when(before.At), c.events[before.EventID].Seq,
+			acknowledged(c.sent[before.EventID]), when(acknowledgedAt(c.sent[before.EventID])))
 	case a < b && before.Seq > later.Seq:
 		c.broken(InOrder, "%s of %s has sequence %d, and %s after it has %d",
 			before.Status, before.Record, before.Seq, later.Status, later.Seq)
@@ -313,6 +314,14 @@ func acknowledgedAt(sent []Sent) (first time.Time) {
 		}
 	}
 	return first
+}
+
+// when says when it was, where that is known.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " at " + clock(t)
 }
 
 func clock(t time.Time) string { return t.Format("15:04:05.000") }

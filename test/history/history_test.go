@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -215,6 +216,165 @@ func TestExplained(t *testing.T) {
 			if report := Check(h); len(report.Violations) > 0 {
 				t.Errorf("%s (pass-through: %t): found is %+v", name, passesThrough, report.Violations)
 			}
+		}
+	}
+}
+
+// start is when the attempts of a shared history begin.
+var start = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+
+// shared is the history of the same payment at two machines that share the ledger: the
+// second run, which had the Success first, was killed while the app had it, and the
+// first, on another machine, went on with it. The third begins on the second machine.
+func shared(passesThrough bool) History {
+	h := sound(passesThrough)
+	h.Shared = true
+	h.Cuts = []Cut{{Caddy: 2, From: start.Add(11 * time.Second)}}
+	for i, run := range []int{1, 2, 1} {
+		h.Attempts[i].Caddy = run
+		h.Attempts[i].At = start.Add(time.Duration(i*10) * time.Second)
+		h.Attempts[i].Answered = h.Attempts[i].At.Add(5 * time.Second)
+	}
+	for i, at := range map[int]time.Duration{1: 6 * time.Second, 3: 26 * time.Second} {
+		h.Sent[i].Acknowledged, h.Sent[i].At = 1, start.Add(at)
+	}
+	return h
+}
+
+// found reports whether the promise is among those that a report calls broken.
+func found(report Report, promise Promise) bool {
+	return slices.ContainsFunc(report.Violations, func(v Violation) bool { return v.Promise == promise })
+}
+
+// TestShared: a history of several machines is sound where a cut explains each attempt
+// that was made again.
+func TestShared(t *testing.T) {
+	for name, change := range map[string]func(*History){
+		"killed":  func(*History) {},
+		"stopped": func(h *History) { h.Cuts[0].To = start.Add(30 * time.Second) },
+		"stopped before the app read it": func(h *History) {
+			h.Cuts[0] = Cut{Caddy: 2, From: start.Add(9 * time.Second), To: start.Add(30 * time.Second)}
+		},
+		"the database was away": func(h *History) {
+			h.Cuts[0] = Cut{From: start.Add(11 * time.Second), To: start.Add(15 * time.Second)}
+		},
+		"to an app that was killed": func(h *History) { h.Cuts, h.Attempts[2].App = nil, 2 },
+		"before the app had answered": func(h *History) {
+			h.Attempts[1].Answered = start.Add(22 * time.Second)
+		},
+		"with another place": func(h *History) {
+			h.Attempts[2].Seq, h.Events[1].Seq = 12, 12
+			for i := range h.Events[1].Transitions {
+				if step := &h.Events[1].Transitions[i]; step.Attempt == h.Attempts[2].Number {
+					step.Seq = 12
+				}
+			}
+		},
+	} {
+		for _, passesThrough := range []bool{true, false} {
+			h := shared(passesThrough)
+			change(&h)
+			if report := Check(h); len(report.Violations) > 0 || report.Again != 1 || report.Untraced != 0 {
+				t.Errorf("%s (pass-through: %t): found is %+v", name, passesThrough, report)
+			}
+		}
+	}
+}
+
+// TestPlantedShared: the checker finds what no cut explains.
+func TestPlantedShared(t *testing.T) {
+	success := key("1", "Success")
+	for name, planted := range map[string]struct {
+		promise Promise
+		plant   func(*History)
+		in      string
+	}{
+		"again without a cut":        {Spared, func(h *History) { h.Cuts = nil }, ""},
+		"again, and another was cut": {Spared, func(h *History) { h.Cuts[0].Caddy = 1 }, ""},
+		"again before the cut":       {Spared, func(h *History) { h.Cuts[0].From = start.Add(21 * time.Second) }, ""},
+		"again after a cut that was over": {Spared, func(h *History) {
+			h.Cuts[0] = Cut{Caddy: 2, From: start.Add(time.Second), To: start.Add(9 * time.Second)}
+		}, ""},
+		"again long after the answer": {Spared, func(h *History) {
+			h.Attempts[1].Answered = h.Attempts[1].At
+			h.Cuts[0].From = h.Attempts[2].At
+		}, ""},
+		"again in the same run": {Spared, func(h *History) { h.Attempts[1].Caddy = 1 }, ""},
+		"again after it was acknowledged": {Spared, func(h *History) {
+			h.Sent[3].At = start.Add(19 * time.Second)
+		}, "pass-through"},
+		"two of a record at a time": {Alone, func(h *History) { h.Attempts[0].Answered = start.Add(11 * time.Second) }, ""},
+		"two of an event at a time": {Alone, func(h *History) {
+			h.Cuts, h.Attempts[1].Answered = nil, start.Add(21*time.Second)
+		}, ""},
+		"another place in the same run": {Counted, func(h *History) {
+			h.Attempts[1].Caddy, h.Cuts[0].Caddy, h.Attempts[1].Seq = 1, 1, 10
+		}, "store-and-forward"},
+		"a place that falls":                    {Counted, func(h *History) { h.Attempts[1].Seq = 12 }, ""},
+		"a place that the ledger does not have": {Counted, func(h *History) { h.Attempts[1].Seq = 10 }, "store-and-forward"},
+		"the same number twice":                 {Counted, func(h *History) { h.Attempts[2].Number = 1 }, "store-and-forward"},
+		"an attempt after the last": {Counted, func(h *History) {
+			late := attempt(success, 3, 3, 11)
+			late.At = start.Add(time.Hour)
+			h.Attempts = append(h.Attempts, late)
+		}, ""},
+		"Processing after Success": {InOrder, func(h *History) {
+			h.Attempts = []Attempt{h.Attempts[1], h.Attempts[2], h.Attempts[0]}
+			h.Attempts[2].At = start.Add(time.Hour)
+		}, ""},
+		"lost from the ledger":        {Kept, func(h *History) { h.Events = h.Events[:1] }, ""},
+		"still on its way":            {Settles, func(h *History) { h.Events[1].State = ledger.Retrying }, ""},
+		"never applied":               {Arrives, func(h *History) { h.Applied = h.Applied[:1] }, ""},
+		"applied twice":               {Once, func(h *History) { h.Applied = append(h.Applied, success.EventID()) }, ""},
+		"two carriers":                {FulfilsOnce, func(h *History) { h.Attempts[0].Fulfill = true }, ""},
+		"Fulfill on one machine only": {FulfilsOnce, func(h *History) { h.Attempts[2].Fulfill = false }, ""},
+		"another body":                {Nothing, func(h *History) { h.Attempts[0].Digest = "else" }, ""},
+	} {
+		for mode, passesThrough := range map[string]bool{"pass-through": true, "store-and-forward": false} {
+			if planted.in != "" && planted.in != mode {
+				continue
+			}
+			h := shared(passesThrough)
+			planted.plant(&h)
+			if report := Check(h); !found(report, planted.promise) {
+				t.Errorf("%s, %s: found is %+v, and not %q", mode, name, report.Violations, planted.promise)
+			}
+		}
+	}
+}
+
+// TestUntracedShared: the known exception holds for several machines, too, and nothing
+// that is only like it.
+func TestUntracedShared(t *testing.T) {
+	untracedShared := func() History {
+		h := untraced()
+		h.Shared = true
+		h.Cuts = []Cut{{Caddy: 2, From: start.Add(time.Second)}}
+		for i, run := range []int{2, 1, 1} {
+			h.Attempts[i].Caddy, h.Attempts[i].At = run, start.Add(time.Duration(i*20)*time.Second)
+			h.Attempts[i].Answered = h.Attempts[i].At.Add(time.Millisecond)
+		}
+		for i, at := range map[int]time.Duration{1: 30 * time.Second, 3: 50 * time.Second} {
+			h.Sent[i].Acknowledged, h.Sent[i].At = 1, start.Add(at)
+		}
+		return h
+	}
+	if report := Check(untracedShared()); len(report.Violations) > 0 || report.Untraced != 1 {
+		t.Errorf("of the exception it says %+v", report)
+	}
+	for name, change := range map[string]func(*History){
+		"in store-and-forward": func(h *History) { h.PassesThrough = false },
+		"without a cut":        func(h *History) { h.Cuts = nil },
+		"acknowledged before":  func(h *History) { h.Sent[3].At = start.Add(19 * time.Second) },
+		"with a trace":         func(h *History) { h.Attempts[2].Seq, h.Events[1].Seq = 10, 10 },
+		"not again": func(h *History) {
+			h.Attempts, h.Events[1].Seq = h.Attempts[:2], 10
+		},
+	} {
+		h := untracedShared()
+		change(&h)
+		if report := Check(h); !found(report, InOrder) {
+			t.Errorf("%s: found is %+v", name, report.Violations)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -26,6 +27,8 @@ const (
 	runVariable     = "CRASH_RUN"
 	// StallVariable makes the app record what comes, and not respond.
 	StallVariable = "CRASH_STALL"
+	// TakesVariable is how long the app takes over each event. Default: up to 10 ms.
+	TakesVariable = "CRASH_TAKES"
 )
 
 // runHeader is a header of requests and responses: the run of Caddy that they come from.
@@ -49,7 +52,8 @@ type line struct {
 
 // app is an app with an inbox: a file to which it only adds.
 type app struct {
-	run int
+	run   int
+	takes time.Duration // 0: any time up to slowest
 
 	mu      sync.Mutex
 	file    *os.File
@@ -67,7 +71,11 @@ func runApp(name string) error {
 	if err != nil {
 		return err
 	}
-	a := &app{run: run, n: len(lines), applied: make(map[string]bool)}
+	takes, err := time.ParseDuration(cmp.Or(os.Getenv(TakesVariable), "0s"))
+	if err != nil {
+		return err
+	}
+	a := &app{run: run, takes: takes, n: len(lines), applied: make(map[string]bool)}
 	for _, l := range lines {
 		if l.Applied != "" {
 			a.applied[l.Applied] = true
@@ -116,7 +124,7 @@ func (a *app) take(header http.Header, body []byte) error {
 	if os.Getenv(StallVariable) != "" {
 		select {}
 	}
-	<-time.After(rand.N(slowest))
+	<-time.After(cmp.Or(a.takes, rand.N(slowest)))
 	a.mu.Lock()
 	isNew := !a.applied[attempt.EventID]
 	a.applied[attempt.EventID] = true

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,9 @@ type Outbox struct {
 	recent [][]byte
 	yes    int // how many events were acknowledged
 }
+
+// Log returns what was sent and acknowledged so far.
+func (o *Outbox) Log() []history.Sent { return slices.Clone(o.log()) }
 
 // mostRecent is how many bodies are remembered to be sent once more.
 const mostRecent = 100
@@ -168,9 +172,15 @@ func (o *Outbox) Any() []byte {
 
 // Copy sends a body once, signed afresh.
 func (o *Outbox) Copy(url string, body []byte) error {
+	_, _, err := o.Send(url, body)
+	return err
+}
+
+// Send does so, too, and returns the response.
+func (o *Outbox) Send(url string, body []byte) (status int, text string, err error) {
 	request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return 0, "", err
 	}
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
 	request.Header = http.Header{
@@ -181,7 +191,9 @@ func (o *Outbox) Copy(url string, body []byte) error {
 	}
 	response, err := (&http.Client{Transport: o, Timeout: processtest.Patience}).Do(request)
 	if err != nil {
-		return err
+		return 0, "", err
 	}
-	return response.Body.Close()
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(answer), err
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,7 +141,11 @@ type Shop struct {
 	API    *client.Client
 	Outbox *Outbox
 
+	// Calls counts the calls of CCPayment's API by their path.
+	Calls *Counter
+
 	t       *testing.T
+	open    atomic.Pointer[[]*Caddy] // those that get deliveries
 	ledger  Ledger
 	runs    runs // of all Caddys
 	appRuns runs
@@ -160,7 +165,7 @@ func New(t *testing.T, o Options) *Shop {
 	}
 	dir, ports := t.TempDir(), processtest.Ports(t, 1+2*o.Caddys)
 	s := &Shop{
-		t: t, Mode: o.Mode, ledger: o.Ledger, backlog: o.Backlog, Outbox: newOutbox(), Inbox: filepath.Join(dir, "inbox"),
+		t: t, Mode: o.Mode, ledger: o.Ledger, backlog: o.Backlog, Outbox: newOutbox(), Calls: new(Counter), Inbox: filepath.Join(dir, "inbox"),
 	}
 	confirm, background, rest := "confirm on", deliver, ""
 	if o.Trusts {
@@ -195,6 +200,7 @@ func New(t *testing.T, o Options) *Shop {
 		s.Caddys = append(s.Caddys, c)
 	}
 	s.Caddy = s.Caddys[0]
+	s.SendTo(s.Caddys...)
 	s.Hook = s.Caddy.Hook
 	if o.Caddys > 1 {
 		s.Outbox.balance = func() string { return s.Any().Address }
@@ -221,8 +227,41 @@ func (s *Shop) processes() (all []*Process) {
 	return append(all, s.App)
 }
 
-// Any returns one of the Caddys at random.
-func (s *Shop) Any() *Caddy { return s.Caddys[rand.IntN(len(s.Caddys))] }
+// Any returns one of the Caddys that get deliveries at random.
+func (s *Shop) Any() *Caddy {
+	all := *s.open.Load()
+	return all[rand.IntN(len(all))]
+}
+
+// SendTo has all deliveries be sent to these Caddys, from now on.
+func (s *Shop) SendTo(some ...*Caddy) { s.open.Store(&some) }
+
+// Counter counts by name.
+type Counter struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (c *Counter) add(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts == nil {
+		c.counts = make(map[string]int)
+	}
+	c.counts[name]++
+}
+
+// Of returns how often what ends so was counted.
+func (c *Counter) Of(suffix string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, times := range c.counts {
+		if strings.HasSuffix(name, suffix) {
+			n += times
+		}
+	}
+	return n
+}
 
 // Start starts all Caddys.
 func (s *Shop) Start() {
@@ -250,7 +289,10 @@ func (s *Shop) startSandbox() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	server := httptest.NewServer(box)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Calls.add(r.URL.Path)
+		box.ServeHTTP(w, r)
+	}))
 	connections := client.NewHTTPClient()
 	s.t.Cleanup(func() {
 		server.Close()
@@ -391,7 +433,7 @@ func (s *Shop) Settle() {
 // may not know yet.
 func (s *Shop) pending() (n uint64, known bool) {
 	s.t.Helper()
-	response, err := processtest.Once.Get("http://" + s.Caddy.Admin + "/ccpayment/status")
+	response, err := processtest.Once.Get("http://" + s.Any().Admin + "/ccpayment/status")
 	if err != nil {
 		s.t.Fatal(err)
 	}
