@@ -271,3 +271,14 @@ func redacted(err error) error {
 }
 
 var _ caddyevents.Handler = (*emitter)(nil)
+
+// startWatcher listens for Caddy's event that the configuration has started. Its
+// field is not exported, because Caddy logs listeners as JSON and an App has
+// secrets.
+type startWatcher struct{ app *App }
+
+// Handle implements caddyevents.Handler.
+func (w startWatcher) Handle(context.Context, caddy.Event) error {
+	w.app.ledger.Ready()
+	return nil
+}

@@ -333,17 +333,6 @@ func (a *App) claimRoute(name, config string) (first bool, err error) {
 	return !taken, nil
 }
 
-// startWatcher listens for Caddy's event that the configuration has started. Its
-// field is not exported, because Caddy logs listeners as JSON and an App has
-// secrets.
-type startWatcher struct{ app *App }
-
-// Handle implements caddyevents.Handler.
-func (w startWatcher) Handle(context.Context, caddy.Event) error {
-	w.app.ledger.Ready()
-	return nil
-}
-
 // addRoute registers the handler that works for a route: the first that claimed it.
 func (a *App) addRoute(h *Webhook) {
 	a.mu.Lock()
