@@ -189,7 +189,7 @@ func TestOldOrderAndNew(t *testing.T) {
 
 // TestOtherShopsOrder: of several shops on one CCPayment account each gets its own orders,
 // whichever route their webhooks come in on. What only the ledger knows to be another
-// shop's, because one prefix begins with the other, is held.
+// shop's, because this one has no prefix, is held.
 func TestOtherShopsOrder(t *testing.T) {
 	for name, test := range map[string]struct{ ours, theirs, state string }{
 		"apart":       {"order_prefix eu-", "order_prefix us-", "ignored"},
