@@ -294,8 +294,12 @@ func (s *Sessions) create(ctx context.Context, id string, w wanted) (ledger.Gate
 }
 
 // lookUp reads an order that the gateway has and the ledger has lost. The order must
-// have the terms that are wanted. Where it is paid, it is returned with errPaid.
+// have the terms that are wanted, and an id that no later generation of another order
+// can have. Where it is paid, it is returned with errPaid.
 func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.GatewayOrder, error) {
+	if _, mayBeLater := s.account.FirstOf(id); mayBeLater {
+		return ledger.GatewayOrder{}, s.takenBy("an order that may be another's")
+	}
 	order, err := s.account.Gateway.Order(ctx, id, &w.terms.Terms)
 	switch {
 	case errors.Is(err, gateway.ErrNotFound):

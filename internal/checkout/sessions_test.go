@@ -368,6 +368,15 @@ func TestOthersOrder(t *testing.T) {
 	if len(s.gateway.made) > 0 {
 		t.Errorf("made at the gateway: %+v", s.gateway.made)
 	}
+
+	// Without room for a stand-in, and without the ledger, nothing says whose it is.
+	s = newShop(t)
+	s.account.OrderPrefix = strings.Repeat("p", 21)
+	s.gateway.orders[s.account.OrderPrefix+"my-basketball"] = gateway.Order{Terms: ledger.Terms{Price: "10", FiatID: "1"}}
+	e := s.refuse(t, Request{OrderID: "my-basketball", Price: "10", Currency: "USD"})
+	if e.Code != "taken" || e.Text != "the order's id is taken at PayFake by an order that may be another's" {
+		t.Errorf("%+v", e)
+	}
 }
 
 // TestCheckHost: a buyer is sent to a gateway's hosts, and nowhere else.
