@@ -69,6 +69,6 @@ func (p Plan) wait(e Event) time.Duration {
 		bound *= 2
 	}
 	id := e.UUID()
-	source := rand.NewPCG(binary.BigEndian.Uint64(id[8:]), uint64(e.Failures)) //nolint:gosec // nobody gains by guessing a wait
-	return time.Duration(rand.New(source).Int64N(int64(max(min(bound, p.Max), 1)))) + 1
+	source := rand.NewPCG(binary.BigEndian.Uint64(id[8:]), uint64(e.Failures))
+	return time.Duration(rand.New(source).Int64N(int64(max(min(bound, p.Max), 1)))) + 1 //nolint:gosec // nobody gains by guessing a wait
 }

@@ -53,7 +53,7 @@ func click(c *shop.Caddy) (o opened, err error) {
 
 // TestPageElsewhere: a buyer's page that waits at one Caddy hears of a payment that
 // another has confirmed.
-func TestPageElsewhere(t *testing.T) {
+func TestPageElsewhere(t *testing.T) { //nolint:tparallel // one after the other: each has three Caddys
 	for _, m := range shop.Modes[:2] {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()

@@ -69,7 +69,7 @@ func events(t *testing.T, database *postgrestest.Server) map[ledger.Key]ledger.E
 
 // TestStopped stops a Caddy for 20 s while the app has events of its. The others go on
 // with them once its session has run out. When it wakes it writes nothing but a yes.
-func TestStopped(t *testing.T) {
+func TestStopped(t *testing.T) { //nolint:tparallel // one after the other: each has three Caddys
 	for _, m := range shop.Modes[:2] {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
@@ -143,7 +143,7 @@ func keyOf(all map[ledger.Key]ledger.Event, a history.Attempt) (found ledger.Key
 
 // TestAcceptedAndDead: what a Caddy has accepted, and dies, others hand over: at once
 // what it has not begun, and after its session what it has.
-func TestAcceptedAndDead(t *testing.T) {
+func TestAcceptedAndDead(t *testing.T) { //nolint:tparallel // one after the other: each has three Caddys
 	for spec, most := range map[string]time.Duration{
 		"hold:due:1,kill:accepted:1": poll + slack,
 		"kill:claimed:1":             ledger.SessionTTL + poll + slack,
@@ -228,7 +228,7 @@ func TestTerminatedInFlight(t *testing.T) {
 
 // TestTerminated ends the Caddys one after the other under load, as a roll-out does.
 // Nothing is handed over twice, and others go on at once with what one leaves.
-func TestTerminated(t *testing.T) {
+func TestTerminated(t *testing.T) { //nolint:tparallel // one after the other: each has three Caddys
 	for _, m := range shop.Modes[:2] {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()

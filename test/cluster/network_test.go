@@ -133,7 +133,7 @@ func (p *proxy) cutAll() {
 
 // TestNetwork cuts the connections between one Caddy and the database, and slows them
 // down, under load.
-func TestNetwork(t *testing.T) {
+func TestNetwork(t *testing.T) { //nolint:tparallel // one after the other: each has three Caddys
 	faults := map[string]func(p *proxy, flow func(int)){
 		"black hole": func(p *proxy, flow func(int)) {
 			p.silent.Store(true)
