@@ -17,7 +17,10 @@ var Started atomic.Bool
 // file that cannot be read that its placeholder is empty.
 func explain(text string, err error) error {
 	for _, file := range Files(text) {
-		if failure := readable(file); failure != nil && strings.Contains(err.Error(), "{file."+file+"}") {
+		if !strings.Contains(err.Error(), "{file."+file+"}") {
+			continue // the error is not about it, or is not Caddy's
+		}
+		if failure := readable(file); failure != nil {
 			return failure
 		}
 	}

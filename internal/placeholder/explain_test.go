@@ -25,9 +25,9 @@ func TestNoValue(t *testing.T) {
 	}
 	const running = "a running Caddy keeps the environment"
 	for text, want := range map[string]string{
-		"{file." + dir + "/none}": "app_secret: open " + dir + "/none: no such file",
+		"{file." + dir + "/none}": "app_secret: stat " + dir + "/none: no such file",
 		"{file." + empty + "}":    "app_secret: " + empty + " is empty",
-		"{file." + dir + "}":      "is a directory",
+		"{file." + dir + "}":      "is not a regular file",
 		"{env.NAME}":              "{env.NAME} is empty (set it in the environment that Caddy is started with)",
 		"{system.nothing}":        "evaluated placeholder {system.nothing} is empty",
 	} {
