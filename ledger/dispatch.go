@@ -132,6 +132,9 @@ func (d *dispatch) run(ctx context.Context) {
 			}
 		}
 	}()
+	if d.ledger.session != nil {
+		d.ledger.session.begin(ctx)
+	}
 	for ctx.Err() == nil {
 		if d.ledger.session != nil {
 			for _, taken := range d.takeDue(ctx) {

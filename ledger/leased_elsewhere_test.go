@@ -97,3 +97,28 @@ func TestSequenceAfterAWait(t *testing.T) {
 		}
 	})
 }
+
+// starting is a connection whose session takes its time to begin.
+type starting struct{ *connection }
+
+// Keep implements [ledger.Cluster].
+func (s starting) Keep(ctx context.Context, about ledger.Session, held []uint64) (ledger.News, error) {
+	time.Sleep(time.Second)
+	return s.connection.Keep(ctx, about, held)
+}
+
+// TestBeforeTheSession: what comes to a process that starts waits for its session, and
+// is not refused; and the store is not called broken.
+func TestBeforeTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := join(t, starting{newDatabase().connect("a")})
+		app := &app{}
+		defer (&book{Ledger: l, t: t}).run(ledger.Dispatcher{
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 4, Rank: rank, Work: app.work,
+			Failed: func(err error) { t.Errorf("the store is called broken: %v", err) },
+		})()
+		if verdict, _, err := l.Begin(bg, event("Success"), opts); verdict != ledger.Deliver || err != nil {
+			t.Errorf("a webhook while it starts: %v, %v", verdict, err)
+		}
+	})
+}

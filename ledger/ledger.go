@@ -109,7 +109,7 @@ func New(store Store, now func() time.Time) *Ledger {
 	}
 	if cluster, ok := store.(Cluster); ok {
 		shared := &held{Cluster: cluster, until: make(map[uint64]time.Time)}
-		l.store, l.session = shared, &session{cluster: shared, now: now}
+		l.store, l.session = shared, &session{cluster: shared, now: now, tried: make(chan struct{})}
 		l.clock.now = func() time.Time { return l.session.atStore(now()) }
 		cluster.OnWake(l.heard)
 	}
@@ -247,6 +247,7 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 func (l *Ledger) claim(ctx context.Context, record Record, lease time.Duration) (Claim, error) {
 	for {
 		if l.session != nil {
+			l.session.begin(ctx)
 			if _, err := l.session.living(); err != nil {
 				return Claim{}, err
 			}

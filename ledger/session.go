@@ -26,6 +26,10 @@ type session struct {
 	cluster *held
 	now     func() time.Time // this machine's clock
 
+	// tried is closed once it was tried for the first time to begin the session.
+	tried   chan struct{}
+	isTried sync.Once
+
 	mu sync.Mutex
 	id string
 	// life ends when the session ends, or has to be taken for ended; nil: none lives.
@@ -55,6 +59,10 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 	for ctx.Err() == nil {
 		begun, local := time.Now(), s.now()
 		news, err := s.cluster.keep(ctx, about())
+		if err == nil && s.renewed(news, begun, local) {
+			l.wakeAll()
+		}
+		s.isTried.Do(func() { close(s.tried) })
 		pause := renewEvery
 		switch {
 		case ctx.Err() != nil:
@@ -66,9 +74,6 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 			if broken {
 				broken = false
 				failed(nil)
-			}
-			if s.renewed(news, begun, local) {
-				l.wakeAll()
 			}
 		}
 		for end := time.Now().Add(pause); ctx.Err() == nil && time.Now().Before(end); {
@@ -125,6 +130,24 @@ func (s *session) endLocked() {
 		s.expiry.Stop()
 		s.kill()
 		s.life = nil
+	}
+}
+
+// longestBegin bounds how long a process that has just started waits for its session.
+const longestBegin = 5 * time.Second
+
+// begin waits until it was tried to begin the session, or until the context ends: what
+// comes to a process that starts is not refused because its session is not there yet.
+func (s *session) begin(ctx context.Context) {
+	select {
+	case <-s.tried:
+		return
+	default:
+	}
+	select {
+	case <-s.tried:
+	case <-time.After(longestBegin):
+	case <-ctx.Done():
 	}
 }
 
