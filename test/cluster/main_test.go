@@ -35,8 +35,25 @@ func newShop(t *testing.T, m shop.Mode, database *postgrestest.Server, more ...f
 	for _, change := range more {
 		change(&o)
 	}
-	return shop.New(t, o)
+	s := shop.New(t, o)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(waiting(t, database))
+		}
+	})
+	return s
 }
 
-// afterwards is how long connections may still fail because of what is over.
-const afterwards = 5 * time.Second
+// waiting describes what is due, with the lease that it waits for.
+func waiting(t *testing.T, database *postgrestest.Server) string {
+	t.Helper()
+	return database.Value(t, `select coalesce(string_agg(format(
+		'%s of record %s: due for %s s, epoch %s of session %s, which has %s s, for %s s', d.id, d.record, now.s - d.at/1000000000, l.epoch,
+		l.session, s.until/1000000000 - now.s, l.until/1000000000 - now.s), E'\n'), 'nothing is due')
+		from ccpayment.due d cross join (select extract(epoch from clock_timestamp())::bigint as s) now
+		left join ccpayment.leases l using (record) left join ccpayment.sessions s on s.id = l.session`)
+}
+
+// afterwards is how long statements may still fail because of what is over: as long as
+// a Caddy waits for one.
+const afterwards = 10 * time.Second

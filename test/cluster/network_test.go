@@ -132,8 +132,9 @@ func (p *proxy) cutAll() {
 }
 
 // TestNetwork cuts the connections between one Caddy and the database, and slows them
-// down, under load.
-func TestNetwork(t *testing.T) { //nolint:tparallel // one after the other: each has three Caddys
+// down, under load. The proxy is in this process, which therefore has not much else to
+// do: one at a time, and at a slower pace.
+func TestNetwork(t *testing.T) {
 	faults := map[string]func(p *proxy, flow func(int)){
 		"black hole": func(p *proxy, flow func(int)) {
 			p.silent.Store(true)
@@ -170,10 +171,10 @@ func TestNetwork(t *testing.T) { //nolint:tparallel // one after the other: each
 	for name, fault := range faults {
 		for _, m := range shop.Modes[:2] {
 			t.Run(name+"/"+m.Name, func(t *testing.T) {
-				t.Parallel()
 				database := postgrestest.Start(t)
 				p := startProxy(t, database)
 				s := newShop(t, m, database, func(o *shop.Options) {
+					o.Pace = 50 * time.Millisecond
 					o.Env = func(i int) []string {
 						url := database.URL()
 						if i == 0 {
@@ -187,7 +188,8 @@ func TestNetwork(t *testing.T) { //nolint:tparallel // one after the other: each
 				s.Flow(20)
 				from := time.Now()
 				fault(p, s.Flow)
-				s.Cut(s.Caddys[0].Run, from, time.Now().Add(afterwards))
+				to := time.Now().Add(afterwards)
+				s.Cut(s.Caddys[0].Run, from, to)
 				s.Flow(20)
 				end()
 				s.Settle()
@@ -199,7 +201,8 @@ func TestNetwork(t *testing.T) { //nolint:tparallel // one after the other: each
 						own++
 					}
 				}
-				t.Logf("%d events, %d attempts of which %d made again, %d at the Caddy behind the proxy", len(h.Events), len(h.Attempts), report.Again, own)
+				t.Logf("from %s to %s run %d was disturbed: %d events, %d attempts of which %d made again, %d at the Caddy behind the proxy",
+					from.Format(time.StampMilli), to.Format(time.StampMilli), s.Caddys[0].Run, len(h.Events), len(h.Attempts), report.Again, own)
 				if own == 0 {
 					t.Error("the Caddy behind the proxy handed nothing over")
 				}

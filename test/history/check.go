@@ -153,8 +153,8 @@ func (c *check) repeats(id string, attempts []Attempt) {
 		case !c.Shared && before.Caddy == a.Caddy:
 			c.broken(Spared, "%s was handed over twice in run %d", c.name(id), a.Caddy)
 		case c.Shared && !c.cutOff(before, a):
-			c.broken(Spared, "%s was handed over by run %d at %s, and by run %d at %s, and nothing cut the first off",
-				c.name(id), before.Caddy, clock(before.At), a.Caddy, clock(a.At))
+			c.broken(Spared, "%s was handed over by run %d at %s, answered at %s, and by run %d at %s, and nothing cut the first off",
+				c.name(id), before.Caddy, clock(before.At), clock(before.Answered), a.Caddy, clock(a.At))
 		}
 		// A request that met a dead app may be sent again as the same attempt.
 		same := c.PassesThrough || before.Caddy == a.Caddy && before.App != a.App

@@ -40,7 +40,7 @@ func (s *Shop) Load() (end func()) {
 		})
 	}
 	for buyer := range buyers {
-		repeat(10*time.Millisecond, func(n int) error {
+		repeat(s.pace, func(n int) error {
 			if _, open := s.Outbox.Count(); open > s.backlog {
 				return nil
 			}
@@ -48,7 +48,7 @@ func (s *Shop) Load() (end func()) {
 		})
 	}
 	for range copiers {
-		repeat(5*time.Millisecond, func(int) error {
+		repeat(s.pace/2, func(int) error {
 			if body := s.Outbox.Any(); body != nil {
 				_ = s.Outbox.Copy(s.Hook, body) // Caddy may be down
 			}

@@ -3,6 +3,8 @@ package shop
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -77,6 +79,21 @@ func (p *Process) Pause(isCut bool) (resume func()) {
 			p.t.Error(err)
 		}
 	})
+}
+
+// logsVariable names a folder for all that the processes of tests that fail have
+// written in their last run.
+const logsVariable = "SHOP_LOGS"
+
+func (p *Process) keepLog() {
+	dir := os.Getenv(logsVariable)
+	if dir == "" {
+		return
+	}
+	name := strings.NewReplacer("/", "-", " ", "-").Replace(fmt.Sprintf("%s-%s-%d", p.t.Name(), filepath.Base(p.args[0]), p.Run))
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(p.Output.String()), 0o600); err != nil {
+		p.t.Error(err)
+	}
 }
 
 // runs numbers the runs of the processes that share it, and knows what cut them off.

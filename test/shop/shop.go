@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -111,6 +112,9 @@ type Options struct {
 	Caddys int
 	// Site is added to the Caddyfile's site.
 	Site string
+	// Pace is how often each buyer pays, if he may; copies come twice as often.
+	// Default: 10 ms.
+	Pace time.Duration
 	// Backlog is how many events may wait for an acknowledgement before buyers wait.
 	// Default: 40.
 	Backlog int
@@ -150,6 +154,7 @@ type Shop struct {
 	runs    runs // of all Caddys
 	appRuns runs
 	backlog int
+	pace    time.Duration
 
 	mu     sync.Mutex
 	paid   []string     // orders
@@ -160,12 +165,10 @@ type Shop struct {
 func New(t *testing.T, o Options) *Shop {
 	t.Helper()
 	o.Caddys = max(o.Caddys, 1)
-	if o.Backlog == 0 {
-		o.Backlog = 40
-	}
+	o.Backlog, o.Pace = cmp.Or(o.Backlog, 40), cmp.Or(o.Pace, 10*time.Millisecond)
 	dir, ports := t.TempDir(), processtest.Ports(t, 1+2*o.Caddys)
 	s := &Shop{
-		t: t, Mode: o.Mode, ledger: o.Ledger, backlog: o.Backlog, Outbox: newOutbox(), Calls: new(Counter), Inbox: filepath.Join(dir, "inbox"),
+		t: t, Mode: o.Mode, ledger: o.Ledger, backlog: o.Backlog, pace: o.Pace, Outbox: newOutbox(), Calls: new(Counter), Inbox: filepath.Join(dir, "inbox"),
 	}
 	confirm, background, rest := "confirm on", deliver, ""
 	if o.Trusts {
@@ -211,6 +214,7 @@ func New(t *testing.T, o Options) *Shop {
 			if p.Process != nil {
 				p.Kill()
 				if t.Failed() {
+					p.keepLog()
 					t.Logf("%s, run %d, ended with:\n%s", p.args[0], p.Run, p.Output.Tail())
 				}
 			}
