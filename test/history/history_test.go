@@ -262,6 +262,12 @@ func TestShared(t *testing.T) {
 		"before the app had answered": func(h *History) {
 			h.Attempts[1].Answered = start.Add(22 * time.Second)
 		},
+		"and the first yes is recorded": func(h *History) {
+			if h.PassesThrough { // in store-and-forward each attempt is counted
+				h.Attempts[2].Seq = 12
+				h.Cuts = append(h.Cuts, Cut{Caddy: 1, From: start.Add(21 * time.Second), To: start.Add(30 * time.Second)})
+			}
+		},
 		"with another place": func(h *History) {
 			h.Attempts[2].Seq, h.Events[1].Seq = 12, 12
 			for i := range h.Events[1].Transitions {
@@ -313,6 +319,9 @@ func TestPlantedShared(t *testing.T) {
 		"a place that falls":                    {Counted, func(h *History) { h.Attempts[1].Seq = 12 }, ""},
 		"a place that the ledger does not have": {Counted, func(h *History) { h.Attempts[1].Seq = 10 }, "store-and-forward"},
 		"the same number twice":                 {Counted, func(h *History) { h.Attempts[2].Number = 1 }, "store-and-forward"},
+		"the first yes is recorded, and the last was not cut off": {Counted, func(h *History) {
+			h.Attempts[2].Seq = 12
+		}, ""},
 		"an attempt after the last": {Counted, func(h *History) {
 			late := attempt(success, 3, 3, 11)
 			late.At = start.Add(time.Hour)
