@@ -53,10 +53,7 @@ type Attempt struct {
 func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, plan *Plan, rank func(status string) int) *Attempt {
 	a := &Attempt{
 		Number: event.Attempts + 1, Reason: Initial, Seq: event.Seq, Event: event,
-		ledger: l, claim: claim, flight: f, plan: plan, rank: rank, begun: l.now(),
-	}
-	if l.session != nil {
-		a.life = l.session.mustLive()
+		ledger: l, claim: claim, life: claim.life, flight: f, plan: plan, rank: rank, begun: l.now(),
 	}
 	// Its first attempt is counted and was not made: else there would be an
 	// outcome, or a note of its loss, as long as the process that counted it lives.
@@ -118,7 +115,10 @@ type Sending struct {
 func (a *Attempt) Sent(ctx context.Context, s Sending) (carries bool, err error) {
 	a.asked(a.ledger.atStore(s.AskedAt))
 	a.sent = true
-	if carries, err = a.send(context.WithoutCancel(ctx), s); err != nil {
+	if carries, err = a.send(context.WithoutCancel(ctx), s); err == nil && !a.lives() {
+		err = ErrNoSession // while it was being bound
+	}
+	if err != nil {
 		_, _ = a.Finish(ctx, Ending{Failure: err}) // the error of sending says more
 		return false, err
 	}
@@ -140,7 +140,7 @@ func (a *Attempt) send(ctx context.Context, s Sending) (carries bool, err error)
 		flags = []Flag{*s.Flag}
 	}
 	a.begun = a.ledger.now()
-	if a.life != nil && a.life.Err() != nil {
+	if !a.lives() {
 		return false, ErrNoSession
 	}
 	var steps []Transition
@@ -165,6 +165,16 @@ func (a *Attempt) send(ctx context.Context, s Sending) (carries bool, err error)
 	return carries || len(bound) > 0 && bound[0], nil
 }
 
+// lives reports whether the lease is still this process's, by its own clock: one that was
+// stopped is quicker than its timers when it wakes.
+func (a *Attempt) lives() bool {
+	if a.life == nil {
+		return true
+	}
+	_, _ = a.ledger.session.living() // ends the session if its time is over
+	return a.life.Err() == nil
+}
+
 // asked adds to the event's history that the gateway was asked about it.
 func (a *Attempt) asked(at time.Time) {
 	if !at.IsZero() {
@@ -184,6 +194,9 @@ func (a *Attempt) Within(ctx context.Context) (context.Context, context.CancelFu
 	end := func() { cancel(nil) }
 	if a.life == nil {
 		return ctx, end
+	}
+	if !a.lives() {
+		cancel(ErrNoSession)
 	}
 	stop := context.AfterFunc(a.life, func() { cancel(ErrNoSession) })
 	return ctx, func() {

@@ -219,7 +219,8 @@ func (d *dispatch) fill(ctx context.Context) {
 func (d *dispatch) takeDue(ctx context.Context) (begin []Taken) {
 	now := d.ledger.now()
 	d.next = now.Add(d.ledger.session.pollEvery())
-	if _, err := d.ledger.session.living(); err != nil {
+	life, err := d.ledger.session.living()
+	if err != nil {
 		return nil // the beginning of the next session wakes us
 	}
 	room := 0
@@ -241,6 +242,7 @@ func (d *dispatch) takeDue(ctx context.Context) (begin []Taken) {
 		return nil
 	}
 	for _, taken := range all {
+		taken.Claim.life = life
 		_, isAside := d.aside[taken.Event.Key]
 		switch {
 		case isAside: // it keeps its lease, so that the others get their turn

@@ -246,13 +246,16 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 // written before.
 func (l *Ledger) claim(ctx context.Context, record Record, lease time.Duration) (Claim, error) {
 	for {
+		var life context.Context
 		if l.session != nil {
 			l.session.begin(ctx)
-			if _, err := l.session.living(); err != nil {
+			var err error
+			if life, err = l.session.living(); err != nil {
 				return Claim{}, err
 			}
 		}
 		claim, err := l.store.Claim(ctx, record, lease)
+		claim.life = life
 		if err != nil {
 			return claim, fmt.Errorf("claiming the record: %w", err)
 		}

@@ -164,17 +164,6 @@ func (s *session) living() (context.Context, error) {
 	return s.life, nil
 }
 
-// mustLive returns the session's life, or one that has ended.
-func (s *session) mustLive() context.Context {
-	life, err := s.living()
-	if err != nil {
-		ended, end := context.WithCancel(context.Background())
-		end()
-		return ended
-	}
-	return life
-}
-
 func (s *session) pollEvery() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

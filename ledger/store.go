@@ -133,6 +133,10 @@ type Claim struct {
 	Epoch uint64
 	// Events are the record's events, in no particular order.
 	Events []Summary
+
+	// life ends with the session that the lease belongs to; nil: the store is not
+	// shared. The ledger sets it.
+	life context.Context
 }
 
 // Summary is the part of an event that decisions need.
