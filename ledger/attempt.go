@@ -61,8 +61,10 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	if a.counted = untouched && event.CountedBy == l.process && !l.isLost(event.Key); a.counted {
 		a.Number = 1
 	}
-	// Another process gave it its sequence number without a look at the other events.
-	isNumberedElsewhere := untouched && event.CountedBy != "" && event.CountedBy != l.process
+	// Another process that shares the store gave it its sequence number without a look at
+	// the other events. Where none does it was this one before a crash, which may have
+	// sent it with that number.
+	isNumberedElsewhere := l.session != nil && untouched && event.CountedBy != "" && event.CountedBy != l.process
 	switch {
 	case event.NextReason != "":
 		a.Reason = event.NextReason
