@@ -118,10 +118,10 @@ func prepare(r *http.Request, m relay.Message, f ledger.Forwarded) {
 	r.Trailer = nil
 	r.TransferEncoding = nil
 	r.ContentLength = int64(len(m.Event.Body))
-	r.Body = relay.RewindingBody(m.Event.Body)
+	r.Body = m.Body()
 	// With GetBody and an Idempotency-Key, Go's transport retries by itself when the
 	// app has just closed the connection.
-	r.GetBody = func() (io.ReadCloser, error) { return relay.RewindingBody(m.Event.Body), nil }
+	r.GetBody = func() (io.ReadCloser, error) { return m.Body(), nil }
 }
 
 // The facts of an event are set as variables whose names begin with varPrefix, and

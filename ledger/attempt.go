@@ -117,7 +117,7 @@ type Sending struct {
 func (a *Attempt) Sent(ctx context.Context, s Sending) (carries bool, err error) {
 	a.asked(a.ledger.atStore(s.AskedAt))
 	a.sent = true
-	if carries, err = a.send(context.WithoutCancel(ctx), s); err == nil && !a.lives() {
+	if carries, err = a.send(context.WithoutCancel(ctx), s); err == nil && !a.Lives() {
 		err = ErrNoSession // while it was being bound
 	}
 	if err != nil {
@@ -142,7 +142,7 @@ func (a *Attempt) send(ctx context.Context, s Sending) (carries bool, err error)
 		flags = []Flag{*s.Flag}
 	}
 	a.begun = a.ledger.now()
-	if !a.lives() {
+	if !a.Lives() {
 		return false, ErrNoSession
 	}
 	var steps []Transition
@@ -167,9 +167,9 @@ func (a *Attempt) send(ctx context.Context, s Sending) (carries bool, err error)
 	return carries || len(bound) > 0 && bound[0], nil
 }
 
-// lives reports whether the lease is still this process's, by its own clock: one that was
+// Lives reports whether the lease is still this process's, by its own clock: one that was
 // stopped is quicker than its timers when it wakes.
-func (a *Attempt) lives() bool {
+func (a *Attempt) Lives() bool {
 	if a.life == nil {
 		return true
 	}
@@ -197,7 +197,7 @@ func (a *Attempt) Within(ctx context.Context) (context.Context, context.CancelFu
 	if a.life == nil {
 		return ctx, end
 	}
-	if !a.lives() {
+	if !a.Lives() {
 		cancel(ErrNoSession)
 	}
 	stop := context.AfterFunc(a.life, func() { cancel(ErrNoSession) })

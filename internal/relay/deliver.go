@@ -32,6 +32,8 @@ type Message struct {
 	Facts []Field
 	// Capture is how many bytes of the response's body are needed.
 	Capture int
+	// Lives, if set, reports whether the attempt is still this process's.
+	Lives func() bool
 }
 
 // Field is a name and a value, which is not empty.
@@ -44,7 +46,7 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 	defer cancel()
 	ctx, cancel = context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	m := Message{Event: attempt.Event}
+	m := Message{Event: attempt.Event, Lives: attempt.Lives}
 	if f := o.Finding; f != nil {
 		m.Event.Risk = f.Risk // by webhook and record; the event's id stays the webhook's
 	}

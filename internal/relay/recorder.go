@@ -5,22 +5,31 @@ import (
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // rewindingBody is a body that can be read again after it was closed, which
 // reverse_proxy does when it tries another upstream. An abandoned
 // transport may still be reading then, hence the lock.
 type rewindingBody struct {
+	// lives is asked before each read, which is right before what was read is sent.
+	lives func() bool
+
 	mu     sync.Mutex
 	reader *bytes.Reader
 }
 
-// RewindingBody returns the body of a request to the app.
-func RewindingBody(body []byte) io.ReadCloser {
-	return &rewindingBody{reader: bytes.NewReader(body)}
+// Body returns the body of a request to the app. It breaks off where the attempt is no
+// longer this process's, so that nothing is sent that had not begun to be.
+func (m *Message) Body() io.ReadCloser {
+	return &rewindingBody{lives: m.Lives, reader: bytes.NewReader(m.Event.Body)}
 }
 
 func (b *rewindingBody) Read(p []byte) (int, error) {
+	if b.lives != nil && !b.lives() {
+		return 0, ledger.ErrNoSession
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.reader.Read(p)
