@@ -91,7 +91,7 @@ order_changed as (
 order_made as (
 	insert into ledger.orders (id, place, version, data)
 	select id, place, 1, data from od where version = 0 order by id
-	on conflict (id) do nothing returning id),
+	on conflict do nothing returning id),
 generated as (
 	insert into ledger.generations as g (id, order_id)
 	select n.id, n.order_id from unnest($29::int[], $30::uuid[], $31::uuid[]) as n(step, id, order_id)
