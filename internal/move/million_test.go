@@ -13,13 +13,16 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// TestMany moves as many events as MOVE_EVENTS says, and prints how long it takes:
+// TestMany moves a ledger of several batches, or of as many events as MOVE_EVENTS says,
+// and prints how long it takes:
 //
 //	MOVE_EVENTS=1000000 go test -run TestMany -v -timeout 2h ./internal/move
 func TestMany(t *testing.T) {
-	n, _ := strconv.Atoi(os.Getenv("MOVE_EVENTS"))
-	if n == 0 {
-		t.Skip("MOVE_EVENTS says how many")
+	n := 3000
+	if text := os.Getenv("MOVE_EVENTS"); text != "" {
+		var err error
+		n, err = strconv.Atoi(text)
+		check(t, err)
 	}
 	server := postgrestest.Start(t, "max_wal_size=1GB", "shared_buffers=128MB")
 	w := &world{t: t, server: server, file: t.TempDir() + "/ledger.db", schema: "many"}
