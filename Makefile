@@ -85,7 +85,7 @@ crash:
 DBKILLS := 100
 cluster:
 	.ci/tools
-	go test -tags $(TAGS) -timeout 8h -v -run TestKillsUnderLoad ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS)
+	go test -tags $(TAGS),cluster -timeout 8h -v ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS)
 
 lint:
 	go tool -modfile=.ci/lint/go.mod golangci-lint run ./...

@@ -235,3 +235,17 @@ func TestLatency(t *testing.T) {
 	t.Logf("from the acknowledgement to the app, of %d events: p50 %s, p90 %s, p99 %s, at most %s", len(waits),
 		waits[len(waits)/2], waits[len(waits)*90/100], waits[len(waits)*99/100], waits[len(waits)-1])
 }
+
+// pays makes n orders and pays them.
+func pays(t *testing.T, s *shop.Shop, name string, n int) {
+	t.Helper()
+	for i := range n {
+		id := fmt.Sprintf("%s-%d", name, i)
+		if err := s.Order(id, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Pay(sandbox.Payment{OrderID: id, Amount: shop.Whole.Amount, Instant: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,7 +1,8 @@
+//go:build cluster
+
 package cluster
 
 import (
-	"fmt"
 	"slices"
 	"syscall"
 	"testing"
@@ -23,20 +24,6 @@ const (
 	// slack is for a machine that has much else to do.
 	slack = 15 * time.Second
 )
-
-// pays makes n orders and pays them.
-func pays(t *testing.T, s *shop.Shop, name string, n int) {
-	t.Helper()
-	for i := range n {
-		id := fmt.Sprintf("%s-%d", name, i)
-		if err := s.Order(id, true); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Pay(sandbox.Payment{OrderID: id, Amount: shop.Whole.Amount, Instant: true}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // inbox returns what the app got.
 func inbox(t *testing.T, s *shop.Shop) []history.Attempt {

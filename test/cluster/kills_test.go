@@ -1,3 +1,5 @@
+//go:build cluster
+
 package cluster
 
 import (
@@ -68,3 +70,7 @@ func TestKillsUnderLoad(t *testing.T) { //nolint:tparallel // one after the othe
 		})
 	}
 }
+
+// afterwards is how long statements may still fail because of what is over: as long as
+// a Caddy waits for one.
+const afterwards = 10 * time.Second

@@ -3,7 +3,6 @@ package cluster
 import (
 	"os"
 	"testing"
-	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -53,7 +52,3 @@ func waiting(t *testing.T, database *postgrestest.Server) string {
 		from ccpayment.due d cross join (select extract(epoch from clock_timestamp())::bigint as s) now
 		left join ccpayment.leases l using (record) left join ccpayment.sessions s on s.id = l.session`)
 }
-
-// afterwards is how long statements may still fail because of what is over: as long as
-// a Caddy waits for one.
-const afterwards = 10 * time.Second
