@@ -128,7 +128,8 @@ func scrape(t *testing.T) map[string]map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, page := do(t, request); strings.Contains(page, "caddy_ccpayment_api_requests_total{") {
+		// The two are counted one after the other.
+		if _, page := do(t, request); strings.Contains(page, "caddy_ccpayment_api_requests_total{") && strings.Contains(page, "caddy_ccpayment_api_duration_seconds_count{") {
 			return labelsOf(page)
 		}
 		select {
