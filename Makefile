@@ -87,8 +87,10 @@ cluster:
 	.ci/tools
 	go test -tags $(TAGS),cluster -timeout 8h -v ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS)
 
+# The cache is the checkout's own: a shared one reports what it found in another
+# checkout of the same code, also when that is gone.
 lint:
-	go tool -modfile=.ci/lint/go.mod golangci-lint run ./...
+	GOLANGCI_LINT_CACHE=$(CURDIR)/bin/lint go tool -modfile=.ci/lint/go.mod golangci-lint run ./...
 
 # Compares with plain reverse_proxy and with what people use instead, in one run,
 # and writes docs/benchmarks.md. The peers need node, npm, redis-server, webhook,
