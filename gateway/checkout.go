@@ -26,6 +26,23 @@ type Checkouts interface {
 	Create(ctx context.Context, o NewOrder) (Checkout, error)
 }
 
+// Finder is a gateway that names orders itself, so that it makes a second order where
+// Create is called twice.
+type Finder interface {
+	// Find returns the checkout of an order that Create was called with before, and of
+	// which the response may have been lost. The error wraps [ErrNotFound] where the
+	// gateway has no such order, or does not list it yet.
+	Find(ctx context.Context, o NewOrder) (Checkout, error)
+}
+
+// Canceler is a gateway at which an order can be ended before it expires.
+type Canceler interface {
+	// Cancel ends an order that our checkout made. It returns nil once the gateway
+	// says that nobody can pay the order any more. The error wraps [ErrPaying] where the
+	// order is paid or a payment of it is under way: it then goes on as it is.
+	Cancel(ctx context.Context, made ledger.GatewayOrder) error
+}
+
 // Price is an order's price and the coin to pay it in, as people write them.
 type Price struct {
 	// Amount is a decimal number, such as 49.90.
@@ -63,6 +80,9 @@ type NewOrder struct {
 
 // Checkout is how a buyer pays an order that was made.
 type Checkout struct {
+	// Ref is the gateway's own id of the order; empty: the gateway calls it as it was
+	// asked to.
+	Ref string
 	// URL is the checkout page.
 	URL string
 	// Address, Memo and Amount are how the order is paid without the page; may be

@@ -20,6 +20,8 @@ var (
 	ErrDuplicate = errors.New("the order id is taken at the gateway")
 	// ErrOutcomeUnknown: the gateway may have performed the call, or not.
 	ErrOutcomeUnknown = errors.New("the gateway's answer was lost")
+	// ErrPaying: an order is paid, or a payment of it is under way.
+	ErrPaying = errors.New("a payment of the order is under way")
 	// ErrBusy: the gateway takes no more calls now, and will in a moment.
 	ErrBusy = errors.New("the gateway is busy")
 )

@@ -15,8 +15,8 @@ import (
 )
 
 // Gateway is one merchant account at a payment gateway. It must be safe for concurrent
-// use. Optional abilities are the interfaces [Checkouts], [Resender], [Rotating],
-// [Schemer] and [Signer].
+// use. Optional abilities are the interfaces [Checkouts], [Finder], [Canceler], [Resender],
+// [Rotating], [Schemer] and [Signer].
 type Gateway interface {
 	// Info returns what never changes about the gateway and the account.
 	Info() Info

@@ -21,9 +21,10 @@ type Records interface {
 	// that is set beside Type where the risk of another payment is asked for.
 	Record(ctx context.Context, n Notice) (Record, error)
 
-	// Order reads an order by its id at the gateway. asked is the terms with which our
-	// checkout made the order, which say of what kind it is; nil: not known.
-	Order(ctx context.Context, id string, asked *ledger.Terms) (Order, error)
+	// Order reads an order by its id at the gateway. made is the order as our checkout
+	// made it, whose terms say of what kind it is, and whose Ref says how the gateway
+	// calls it; nil: not known.
+	Order(ctx context.Context, id string, made *ledger.GatewayOrder) (Order, error)
 }
 
 // Record is a payment, deposit or payout as the gateway's records have it. Texts
@@ -42,6 +43,11 @@ type Record struct {
 	// ArrivedAt is when the payment arrived; zero: not known.
 	ArrivedAt time.Time
 
+	// Order is the order that the record is, at a gateway whose webhooks are about
+	// orders and not about each of their payments. nil: the record is a payment, and
+	// its order is read by [Records.Order].
+	Order *Order
+
 	// Raw is the record as the gateway returned it, in JSON.
 	Raw json.RawMessage
 }
@@ -49,6 +55,9 @@ type Record struct {
 // Order is an order or invoice in the gateway's records. Every call of [Records.Order]
 // returns a value of its own, which the caller may change.
 type Order struct {
+	// Ref is the gateway's own id of the order; empty: it is called as it was asked to
+	// be.
+	Ref string
 	Due settle.Order
 	// Currency is the symbol of the unit of the amount due.
 	Currency string

@@ -30,6 +30,9 @@ func (t Terms) IsInvoice() bool { return t.PayCoinID == "" }
 type GatewayOrder struct {
 	// ID is the order's id at the gateway.
 	ID string `json:"id"`
+	// Ref is the gateway's own id of the order; empty: there is none beside ID, or the
+	// gateway has not returned it yet.
+	Ref string `json:"ref,omitempty"`
 	// Terms are what was asked for; the price is the rest, where some was paid.
 	Terms     Terms     `json:"terms"`
 	CreatedAt time.Time `json:"created_at"`

@@ -152,7 +152,7 @@ func (a *account) Record(ctx context.Context, n gateway.Notice) (gateway.Record,
 }
 
 // Order implements [gateway.Records] by /orders/<id>.
-func (a *account) Order(ctx context.Context, id string, _ *ledger.Terms) (o gateway.Order, err error) {
+func (a *account) Order(ctx context.Context, id string, _ *ledger.GatewayOrder) (o gateway.Order, err error) {
 	found, err := a.get(ctx, "orders", id)
 	if err != nil {
 		return o, err

@@ -16,17 +16,17 @@ import (
 // Order implements [gateway.Records] by getAppOrderInfo and getInvoiceOrderInfo. Where
 // it is not known which of the two has the order, it calls first the one that had the
 // last order, and then the other.
-func (v *V2) Order(ctx context.Context, id string, asked *ledger.Terms) (gateway.Order, error) {
+func (v *V2) Order(ctx context.Context, id string, made *ledger.GatewayOrder) (gateway.Order, error) {
 	first, second := v.depositOrder, v.invoice
 	isInvoice := v.reads.invoices.Load()
-	if asked != nil {
-		isInvoice = asked.IsInvoice()
+	if made != nil {
+		isInvoice = made.Terms.IsInvoice()
 	}
 	if isInvoice {
 		first, second = second, first
 	}
 	order, err := first(ctx, id)
-	if asked == nil && errors.Is(err, client.ErrNotFound) {
+	if made == nil && errors.Is(err, client.ErrNotFound) {
 		order, err = second(ctx, id)
 	}
 	return order, explain(err)

@@ -288,7 +288,7 @@ func (s *Sessions) create(ctx context.Context, id string, w wanted) (ledger.Gate
 		Expires: expires, Now: now,
 	})
 	return ledger.GatewayOrder{
-		ID: id, Terms: w.terms.Terms, CreatedAt: now, ExpiresAt: made.ExpiresAt,
+		ID: id, Ref: made.Ref, Terms: w.terms.Terms, CreatedAt: now, ExpiresAt: made.ExpiresAt,
 		CheckoutURL: made.URL, Address: made.Address, Memo: made.Memo, Amount: made.Amount,
 	}, err
 }
@@ -300,7 +300,7 @@ func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.Gate
 	if _, mayBeLater := s.account.FirstOf(id); mayBeLater {
 		return ledger.GatewayOrder{}, s.takenBy("an order that may be another's")
 	}
-	order, err := s.account.Gateway.Order(ctx, id, &w.terms.Terms)
+	order, err := s.account.Gateway.Order(ctx, id, &ledger.GatewayOrder{ID: id, Terms: w.terms.Terms})
 	switch {
 	case errors.Is(err, gateway.ErrNotFound):
 		return ledger.GatewayOrder{}, s.takenBy("something else")

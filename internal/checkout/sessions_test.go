@@ -68,7 +68,7 @@ func (g *fakeGateway) Create(_ context.Context, o gateway.NewOrder) (gateway.Che
 	return gateway.Checkout{URL: page, ExpiresAt: expires}, err
 }
 
-func (g *fakeGateway) Order(_ context.Context, id string, _ *ledger.Terms) (gateway.Order, error) {
+func (g *fakeGateway) Order(_ context.Context, id string, _ *ledger.GatewayOrder) (gateway.Order, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	order, ok := g.orders[id]

@@ -16,11 +16,7 @@ import (
 // must be those that the checkout asked for.
 func readOrder(ctx context.Context, a *gateway.Account, id string, known *ledger.Order) (gateway.Order, error) {
 	made := madeBy(known, id)
-	var asked *ledger.Terms
-	if made != nil {
-		asked = &made.Terms
-	}
-	order, err := a.Gateway.Order(ctx, id, asked)
+	order, err := a.Gateway.Order(ctx, id, made)
 	if err != nil {
 		return order, explain(a.Info, "order", err)
 	}
@@ -45,7 +41,7 @@ func FindOrder(ctx context.Context, a *gateway.Account, id string) (found ledger
 // Made returns an order that the gateway has, by the terms that it was made with.
 func Made(id string, terms ledger.Terms, order gateway.Order) ledger.GatewayOrder {
 	g := ledger.GatewayOrder{
-		ID: id, Terms: terms, ExpiresAt: order.Due.ExpiresAt,
+		ID: id, Ref: order.Ref, Terms: terms, ExpiresAt: order.Due.ExpiresAt,
 		CheckoutURL: order.CheckoutURL, Address: order.Address, Memo: order.Memo,
 	}
 	if !terms.IsInvoice() {

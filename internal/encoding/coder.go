@@ -19,10 +19,12 @@ import (
 // serves both ways, so that the two cannot drift apart.
 type coder struct {
 	reads bool
-	value []byte // as far as it is written; or all that is to be read
-	texts string // when reading, the same as value: the texts read are parts of it
-	at    int    // when reading, where the next field begins
-	err   error  // the first
+	// version is that of the value, where fields were added since the first.
+	version byte
+	value   []byte // as far as it is written; or all that is to be read
+	texts   string // when reading, the same as value: the texts read are parts of it
+	at      int    // when reading, where the next field begins
+	err     error  // the first
 }
 
 // SumSize is the length of the checksum that ends each value. Neither bbolt nor

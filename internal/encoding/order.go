@@ -2,17 +2,27 @@ package encoding
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// orderVersion begins the value of an order. Its fields follow, and a checksum.
-const orderVersion = 1
+// The version begins the value of an order. Its fields follow, and a checksum. An order
+// that needs no later version is written in the first, which earlier programs read.
+const (
+	orderVersion = 1
+	// withRefs is the version of orders that the gateway has its own id of.
+	withRefs = 2
+)
 
 // EncodeOrder returns the value of an order that is to stand under the key at.
 func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 	c := coder{value: make([]byte, 0, 512)}
-	c.value = append(c.value, orderVersion)
+	c.version = orderVersion
+	if o.Checkout != nil && slices.ContainsFunc(o.Checkout.Generations, func(g ledger.GatewayOrder) bool { return g.Ref != "" }) {
+		c.version = withRefs
+	}
+	c.value = append(c.value, c.version)
 	orderFields(&c, o)
 	if c.err != nil {
 		return nil, fmt.Errorf("encoding order %s: %w", o.ID, c.err)
@@ -24,10 +34,11 @@ func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 func DecodeOrder(at, value []byte) (ledger.Order, error) {
 	var o ledger.Order
 	whole, ok := Unseal(at, value)
-	if !ok || len(whole) == 0 || whole[0] != orderVersion {
+	if !ok || len(whole) == 0 || whole[0] < orderVersion || whole[0] > withRefs {
 		return o, ledger.ErrDamaged
 	}
 	c := newReader(whole[1:])
+	c.version = whole[0]
 	orderFields(c, &o)
 	return o, c.end()
 }
@@ -76,6 +87,9 @@ func gatewayOrderFields(c *coder, g *ledger.GatewayOrder) {
 	c.text(&g.Address)
 	c.text(&g.Memo)
 	c.text(&g.Amount)
+	if c.version >= withRefs {
+		c.text(&g.Ref)
+	}
 }
 
 func paymentFields(c *coder, p *ledger.OrderPayment) {

@@ -118,7 +118,7 @@ func orderOf(t *testing.T, s *store) {
 	want(id.ID, false)
 	var made []ledger.GatewayOrder
 	for i := range 3 {
-		made = append(made, ledger.GatewayOrder{ID: fmt.Sprint(id.ID, "-", i), CreatedAt: start})
+		made = append(made, ledger.GatewayOrder{ID: fmt.Sprint(id.ID, "-", i), Ref: fmt.Sprint("ref-", i), CreatedAt: start})
 		err := s.UpdateOrder(bg, id, func(o *ledger.Order) {
 			o.OrderID, o.Checkout = id, &ledger.Checkout{Symbol: "USD", Generations: slices.Clone(made)}
 		})
