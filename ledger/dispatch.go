@@ -132,9 +132,6 @@ func (d *dispatch) run(ctx context.Context) {
 			}
 		}
 	}()
-	if d.ledger.session != nil {
-		d.ledger.session.begin(ctx)
-	}
 	for ctx.Err() == nil {
 		if d.ledger.session != nil {
 			for _, taken := range d.takeDue(ctx) {
@@ -154,7 +151,7 @@ func (d *dispatch) run(ctx context.Context) {
 			}
 			begin(key, nil)
 		}
-		d.open.Store(d.refused < brokenAfter && !d.ledger.now().Before(d.notBefore))
+		d.open.Store(d.refused < brokenAfter && !d.ledger.now().Before(d.notBefore) && d.ledger.canClaim())
 		if event, ok := d.wait(ctx); ok {
 			begin(event.Key, &event)
 		}

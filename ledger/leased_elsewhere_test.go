@@ -117,8 +117,17 @@ func TestBeforeTheSession(t *testing.T) {
 			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 4, Rank: rank, Work: app.work,
 			Failed: func(err error) { t.Errorf("the store is called broken: %v", err) },
 		})()
+		synctest.Wait()
+		if verdict, err := l.Accept(bg, numbered(2, "Success"), ""); verdict != ledger.Accepted || err != nil {
+			t.Errorf("an event that is stored while it starts: %v, %v", verdict, err)
+		}
 		if verdict, _, err := l.Begin(bg, event("Success"), opts); verdict != ledger.Deliver || err != nil {
 			t.Errorf("a webhook while it starts: %v, %v", verdict, err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if calls := app.called(); len(calls) != 1 {
+			t.Errorf("what was stored while it started: the app was called %v", calls)
 		}
 	})
 }

@@ -109,7 +109,7 @@ func New(store Store, now func() time.Time) *Ledger {
 	}
 	if cluster, ok := store.(Cluster); ok {
 		shared := &held{Cluster: cluster, until: make(map[uint64]time.Time)}
-		l.store, l.session = shared, &session{cluster: shared, now: now, tried: make(chan struct{})}
+		l.store, l.session = shared, &session{cluster: shared, now: now}
 		l.clock.now = func() time.Time { return l.session.atStore(now()) }
 		cluster.OnWake(l.heard)
 	}
@@ -248,7 +248,6 @@ func (l *Ledger) claim(ctx context.Context, record Record, lease time.Duration) 
 	for {
 		var life context.Context
 		if l.session != nil {
-			l.session.begin(ctx)
 			var err error
 			if life, err = l.session.living(); err != nil {
 				return Claim{}, err

@@ -26,10 +26,6 @@ type session struct {
 	cluster *held
 	now     func() time.Time // this machine's clock
 
-	// tried is closed once it was tried for the first time to begin the session.
-	tried   chan struct{}
-	isTried sync.Once
-
 	mu sync.Mutex
 	id string
 	// life ends when the session ends, or has to be taken for ended; nil: none lives.
@@ -62,7 +58,6 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 		if err == nil && s.renewed(news, begun, local) {
 			l.wakeAll()
 		}
-		s.isTried.Do(func() { close(s.tried) })
 		pause := renewEvery
 		switch {
 		case ctx.Err() != nil:
@@ -133,24 +128,6 @@ func (s *session) endLocked() {
 	}
 }
 
-// longestBegin bounds how long a process that has just started waits for its session.
-const longestBegin = 5 * time.Second
-
-// begin waits until it was tried to begin the session, or until the context ends: what
-// comes to a process that starts is not refused because its session is not there yet.
-func (s *session) begin(ctx context.Context) {
-	select {
-	case <-s.tried:
-		return
-	default:
-	}
-	select {
-	case <-s.tried:
-	case <-time.After(longestBegin):
-	case <-ctx.Done():
-	}
-}
-
 // living returns a context that ends with the session.
 func (s *session) living() (context.Context, error) {
 	s.mu.Lock()
@@ -162,6 +139,16 @@ func (s *session) living() (context.Context, error) {
 		return nil, ErrNoSession
 	}
 	return s.life, nil
+}
+
+// canClaim reports whether this process can hold leases now: where the store is shared
+// that takes a session, which one that starts does not have yet.
+func (l *Ledger) canClaim() bool {
+	if l.session == nil {
+		return true
+	}
+	_, err := l.session.living()
+	return err == nil
 }
 
 func (s *session) pollEvery() time.Duration {
@@ -235,10 +222,10 @@ const (
 	longestTurn = 500 * time.Millisecond
 )
 
-// claimInTurn claims a record, and waits for another process that has it until the
-// context ends; then the error is ErrLeased, or ErrNoSession where this process had no
-// session. It returns the epoch of the last lease
-// that it has waited for; 0: none.
+// claimInTurn claims a record, and waits until the context ends for another process that
+// has it, or for this one's session, which a process that starts does not have yet; then
+// the error is ErrLeased, or ErrNoSession. It returns the epoch of the last lease that it
+// has waited for; 0: none.
 func (l *Ledger) claimInTurn(ctx context.Context, record Record, lease time.Duration) (claim Claim, waitedFor uint64, err error) {
 	for pause := firstTurn; ; pause = min(2*pause, longestTurn) {
 		claim, err = l.claim(context.WithoutCancel(ctx), record, lease)
