@@ -28,7 +28,8 @@ type OpenOptions struct {
 	Committed func(took time.Duration)
 }
 
-// What a [Store] may be able to do besides; see [Ledger.Size] and [Ledger.Backup].
+// What a [Store] may be able to do besides; see [Ledger.Size], [Ledger.Backup] and
+// [Ledger.Examine].
 type (
 	// Sizer is a store that knows its size in bytes.
 	Sizer interface{ Size() (int64, error) }
@@ -36,7 +37,18 @@ type (
 	// Snapshotter is a store that writes a consistent copy of itself while it is in
 	// use.
 	Snapshotter interface{ Backup(w io.Writer) error }
+
+	// Examiner is a store that knows how what it is kept in stands.
+	Examiner interface {
+		Examine(ctx context.Context) (Condition, error)
+	}
 )
+
+// Condition is how what a store is kept in stands, in sentences for people.
+type Condition struct {
+	// Facts are good to know, and Care is what somebody should change.
+	Facts, Care []string
+}
 
 // ErrUnsupported: the store lacks the ability that is asked for.
 var ErrUnsupported = errors.New("the store cannot do this")
@@ -57,6 +69,15 @@ func (l *Ledger) Backup(w io.Writer) error {
 		return s.Backup(w)
 	}
 	return ErrUnsupported
+}
+
+// Examine looks at what the store is kept in. The error is [ErrUnsupported] where the
+// store is no [Examiner].
+func (l *Ledger) Examine(ctx context.Context) (Condition, error) {
+	if s, ok := l.Reader.(Examiner); ok {
+		return s.Examine(ctx)
+	}
+	return Condition{}, ErrUnsupported
 }
 
 // Prune deletes old bodies; see [Store.Prune].

@@ -138,11 +138,20 @@ type Status struct {
 	Routes []RouteStatus `json:"routes"`
 	// LedgerBytes is the size of the ledger; 0 where the store cannot tell.
 	LedgerBytes int64 `json:"ledger_bytes"`
+	// Store is how what the ledger is kept in stands; absent where the store cannot tell.
+	Store *Condition `json:"store,omitempty"`
 	// LastConfirmedAt is when the gateway's API last confirmed an event; null if it
 	// has not since the configuration was loaded.
 	LastConfirmedAt *time.Time `json:"last_confirmed_at"`
 	// Secrets are those that are read from files; absent: there are none.
 	Secrets []Secret `json:"secrets,omitempty"`
+}
+
+// Condition is how what a ledger is kept in stands, in sentences: what is good to know,
+// and what somebody should change.
+type Condition struct {
+	Facts []string `json:"facts"`
+	Care  []string `json:"care,omitempty"`
 }
 
 // Secret is how a secret stands that is read from files. It says nothing of the

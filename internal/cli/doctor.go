@@ -77,7 +77,7 @@ func (c Config) doctor(fl caddycmd.Flags) error {
 	} else {
 		findings = append(findings, checkCredentials(ctx, account), checkClock(ctx, account.Client().BaseURL()))
 	}
-	findings = append(findings, checkLedger(fl))
+	findings = append(findings, checkLedger(fl)...)
 	if account != nil && webhook != "" {
 		findings = append(findings, checkWebhook(ctx, account, webhook))
 	}
@@ -150,20 +150,33 @@ func checkClock(ctx context.Context, base string) finding {
 }
 
 // checkLedger looks at the status of the Caddy that runs.
-func checkLedger(fl caddycmd.Flags) finding {
-	const part = "Ledger"
+func checkLedger(fl caddycmd.Flags) []finding {
+	s, err := readStatus(fl)
+	if err != nil {
+		return []finding{{"Ledger", false, err.Error()}}
+	}
+	findings := []finding{checkEvents(s)}
+	if s.Store != nil {
+		findings = append(findings, finding{"Database", len(s.Store.Care) == 0, strings.Join(append(s.Store.Care, s.Store.Facts...), "; ")})
+	}
+	return findings
+}
+
+func readStatus(fl caddycmd.Flags) (s adminapi.Status, err error) {
 	admin, err := findAdmin(fl)
 	if err != nil {
-		return finding{part, false, err.Error()}
+		return s, err
 	}
 	answer, err := admin.Status()
 	if err != nil {
-		return finding{part, false, err.Error()}
+		return s, err
 	}
-	s, err := answer.Read()
-	if err != nil {
-		return finding{part, false, err.Error()}
-	}
+	return answer.Read()
+}
+
+// checkEvents looks for what waits for somebody.
+func checkEvents(s adminapi.Status) finding {
+	const part = "Ledger"
 	var pending, held, dead, lost uint64
 	for _, r := range s.Routes {
 		pending, held, dead = pending+r.Pending, held+r.Held, dead+r.Dead

@@ -59,6 +59,11 @@ func printStatus(s adminapi.Status) {
 	if s.LedgerBytes > 0 {
 		fmt.Printf("\nThe ledger has %s.\n", humanize.IBytes(uint64(s.LedgerBytes)))
 	}
+	if s.Store != nil {
+		for _, care := range s.Store.Care {
+			fmt.Printf("Its database: %s.\n", printable(care))
+		}
+	}
 	if s.LastConfirmedAt != nil {
 		fmt.Printf("An event was last confirmed at %s.\n", localTime(*s.LastConfirmedAt))
 	} else {

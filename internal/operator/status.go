@@ -55,6 +55,8 @@ type Status struct {
 	Routes []RouteStatus
 	// LedgerBytes is the size of the ledger; 0 where the store cannot tell.
 	LedgerBytes int64
+	// Store is how what the ledger is kept in stands, where the store can tell.
+	Store ledger.Condition
 	// LastConfirmedAt is [Operator.LastConfirmedAt].
 	LastConfirmedAt *time.Time
 	// Secrets are those that are read from files.
@@ -77,6 +79,10 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 		}
 	}
 	status.LedgerBytes, err = o.Ledger.Size()
+	if err != nil && !errors.Is(err, ledger.ErrUnsupported) {
+		return Status{}, err
+	}
+	status.Store, err = o.Ledger.Examine(ctx)
 	if err != nil && !errors.Is(err, ledger.ErrUnsupported) {
 		return Status{}, err
 	}

@@ -31,6 +31,7 @@ type Server struct {
 	Port string
 
 	bin, dir string
+	host     string // besides 127.0.0.1; see StartRemote
 	settings []string
 	log      *os.File
 	process  *exec.Cmd

@@ -26,10 +26,13 @@ func (s *Store) begin(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.Background())
-	if err := s.checkServer(ctx, conn); err != nil {
+	is, err := checkServer(ctx, conn, s.opts.Replicas)
+	if err != nil {
 		return err
 	}
-	if err := checkClock(ctx, conn); err != nil {
+	s.isPooled.Store(is.isPooled)
+	s.replicated.Store(is.standbys > 0)
+	if _, err := checkClock(ctx, conn); err != nil {
 		return err
 	}
 	isNew, err := migrate(ctx, conn, s.opts.Schema)
@@ -52,46 +55,54 @@ func (s *Store) begin(ctx context.Context) error {
 // oldestServer is the oldest PostgreSQL that will do, as server_version_num has it.
 const oldestServer = 140000
 
-// checkServer refuses a server that does not keep what it says it has committed, and
-// finds out whether it waits for a standby and whether a pooler stands in front of it.
-func (s *Store) checkServer(ctx context.Context, conn *pgx.Conn) error {
-	var version, pid int
+// server is what is known of the database's server.
+type server struct {
+	version int // as server_version_num has it
+	// isPooled: a pooler stands in front of it.
+	isPooled bool
+	// standbys is for how many of them a commit waits.
+	standbys int
+}
+
+// checkServer finds out what the server is. It refuses one that does not keep what it
+// says it has committed, or that waits for fewer standbys than replicas.
+func checkServer(ctx context.Context, conn *pgx.Conn, replicas int) (is server, err error) {
+	var pid int
 	var isStandby bool
 	var fsync, fullPages, standbys string
-	err := conn.QueryRow(ctx, `select current_setting('server_version_num')::int, pg_backend_pid(), pg_is_in_recovery(),
+	err = conn.QueryRow(ctx, `select current_setting('server_version_num')::int, pg_backend_pid(), pg_is_in_recovery(),
 		current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_standby_names')`,
-		pgx.QueryExecModeSimpleProtocol).Scan(&version, &pid, &isStandby, &fsync, &fullPages, &standbys)
+		pgx.QueryExecModeSimpleProtocol).Scan(&is.version, &pid, &isStandby, &fsync, &fullPages, &standbys)
 	if err != nil {
-		return err
-	}
-	switch {
-	case version < oldestServer:
-		return refuse("its server is PostgreSQL %d: use %d or newer", version/10000, oldestServer/10000)
-	case isStandby:
-		return refuse("its server is a standby, which cannot be written: name the primary, or all hosts with target_session_attrs=read-write")
-	case fsync != "on":
-		return refuse("its server has fsync = off, so that what it has committed is lost in a power cut: set fsync = on")
-	case fullPages != "on":
-		return refuse("its server has full_page_writes = off, so that a power cut can damage what it has committed: set full_page_writes = on")
+		return is, err
 	}
 	// A pooler gives its clients a process id of its own. Whether it keeps them on one
 	// connection nobody says, so it is taken to change it after each transaction.
-	s.isPooled.Store(uint32(pid) != conn.PgConn().PID())
-	if err := s.checkCommits(ctx, conn); err != nil {
-		return err
+	is.isPooled = uint32(pid) != conn.PgConn().PID()
+	is.standbys = synchronousStandbys(standbys)
+	switch {
+	case is.version < oldestServer:
+		return is, refuse("its server is PostgreSQL %d: use %d or newer", is.version/10000, oldestServer/10000)
+	case isStandby:
+		return is, refuse("its server is a standby, which cannot be written: name the primary, or all hosts with target_session_attrs=read-write")
+	case fsync != "on":
+		return is, refuse("its server has fsync = off, so that what it has committed is lost in a power cut: set fsync = on")
+	case fullPages != "on":
+		return is, refuse("its server has full_page_writes = off, so that a power cut can damage what it has committed: set full_page_writes = on")
 	}
-	waitsFor := synchronousStandbys(standbys)
-	s.replicated.Store(waitsFor > 0)
-	if waitsFor < s.opts.Replicas {
-		return refuse("its server waits for %d synchronous standbys and replicas asks for %d: set synchronous_standby_names, as to 'ANY %d (…)'",
-			waitsFor, s.opts.Replicas, s.opts.Replicas)
+	if err := checkCommits(ctx, conn, is.isPooled); err != nil {
+		return is, err
 	}
-	return nil
+	if is.standbys < replicas {
+		return is, refuse("its server waits for %d synchronous standbys and replicas asks for %d: set synchronous_standby_names, as to 'ANY %d (…)'",
+			is.standbys, replicas, replicas)
+	}
+	return is, nil
 }
 
 // checkCommits sees to it that a commit is waited for.
-func (s *Store) checkCommits(ctx context.Context, conn *pgx.Conn) error {
-	if !s.isPooled.Load() {
+func checkCommits(ctx context.Context, conn *pgx.Conn, isPooled bool) error {
+	if !isPooled {
 		if _, err := conn.Exec(ctx, `set synchronous_commit = on`); err != nil {
 			return refuse("synchronous_commit cannot be set on: %w", err)
 		}
@@ -102,7 +113,7 @@ func (s *Store) checkCommits(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	if s.isPooled.Load() && isolation != "read committed" {
+	if isPooled && isolation != "read committed" {
 		return refuse("behind the pooler default_transaction_isolation is %s: have it read committed for the user, with alter role", isolation)
 	}
 	if commits != "on" && commits != "remote_apply" {
@@ -133,21 +144,21 @@ const (
 	clockAsks = 3
 )
 
-// checkClock refuses a database that answers too slowly for its clock to be known:
-// half the time of the quickest answer is what is in doubt.
-func checkClock(ctx context.Context, conn *pgx.Conn) error {
-	doubt := time.Hour
+// checkClock returns how long the quickest of a few answers took, half of which its
+// clock is in doubt by. It refuses a database that answers too slowly for that.
+func checkClock(ctx context.Context, conn *pgx.Conn) (took time.Duration, err error) {
+	took = time.Hour
 	for range clockAsks {
 		began := time.Now()
 		if _, err := conn.Exec(ctx, `select clock_timestamp()`); err != nil {
-			return err
+			return took, err
 		}
-		doubt = min(doubt, time.Since(began)/2)
+		took = min(took, time.Since(began))
 	}
-	if doubt > mostDoubt {
-		return refuse("it takes %s to answer, so that its clock is in doubt by more than %s: have the database nearer", 2*doubt, mostDoubt)
+	if took/2 > mostDoubt {
+		err = refuse("it takes %s to answer, so that its clock is in doubt by more than %s: have the database nearer", took, mostDoubt)
 	}
-	return nil
+	return took, err
 }
 
 // tell logs what is to be known of the server, once.
@@ -160,6 +171,9 @@ func (s *Store) tell(isNew bool) {
 	}
 	if !s.replicated.Load() {
 		log.Warn("no standby of the ledger's database is synchronous: where the database itself does not replicate its storage, a failover can lose what was acknowledged")
+	}
+	if hosts := exposed(s.pool.Config().ConnConfig); len(hosts) > 0 {
+		log.Warn("the connection to the ledger's database is "+notSafe+": "+makeSafe, zap.Strings("hosts", hosts))
 	}
 	if s.isPooled.Load() {
 		log.Info("a pooler stands in front of the ledger's database: statements are not prepared, and what other processes do is seen by polling")
