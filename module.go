@@ -164,7 +164,7 @@ func (a *App) Start() error {
 	routes := make([]reload.Route, 0, len(a.handlers))
 	background := 0
 	for _, h := range a.handlers {
-		route := reload.Route{Name: h.route.Name}
+		route := reload.Route{Name: h.route.Name, Confirms: !h.route.Trust}
 		if h.route.App != nil {
 			route.Run = h.route.Run
 			background++

@@ -44,9 +44,14 @@ const SessionTTL = 15 * time.Second
 // Session is what a process says of itself to the others.
 type Session struct {
 	// Routes are the routes that it serves.
-	Routes []string
-	// Options is a digest of the options that all processes are to have alike.
-	Options string
+	Routes []SessionRoute
+}
+
+// SessionRoute is a route that a process serves.
+type SessionRoute struct {
+	Name string
+	// Confirms: its events are confirmed, so that they may fulfil orders.
+	Confirms bool
 }
 
 // News is what a process learns when it renews its session.

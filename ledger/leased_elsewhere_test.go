@@ -17,7 +17,7 @@ func join(t *testing.T, store ledger.Store) *ledger.Ledger {
 	ctx, end := context.WithCancel(bg)
 	var ended sync.WaitGroup
 	ended.Go(func() {
-		l.Share(ctx, func() ledger.Session { return ledger.Session{Routes: []string{"webhook"}} }, func(error) {})
+		l.Share(ctx, func() ledger.Session { return ledger.Session{Routes: []ledger.SessionRoute{{Name: "webhook"}}} }, func(error) {})
 	})
 	t.Cleanup(func() { end(); ended.Wait() })
 	synctest.Wait()

@@ -297,7 +297,7 @@ func (p *process) start(isShared bool) {
 	p.ledger.SetProcess(fmt.Sprint(p.name, life))
 	var ctx context.Context
 	ctx, p.stop = context.WithCancel(context.Background())
-	go p.ledger.Share(ctx, func() ledger.Session { return ledger.Session{Routes: []string{"webhook"}} }, func(error) {})
+	go p.ledger.Share(ctx, func() ledger.Session { return ledger.Session{Routes: []ledger.SessionRoute{{Name: "webhook"}}} }, func(error) {})
 	p.log("%s starts", p.name)
 	if p.waits {
 		return

@@ -28,8 +28,9 @@ type Policy struct {
 // Confirmer confirms the events of one route. It is safe for concurrent use.
 type Confirmer struct {
 	Policy Policy
-	// Routes returns the configured routes, and of each whether it confirms its
-	// events: only then may it tell the app to fulfil an order.
+	// Routes returns the routes that are configured here, and of each whether it
+	// confirms its events: only then may it tell the app to fulfil an order. Those that
+	// others serve who share the ledger count, too.
 	Routes func() map[string]bool
 	Now    func() time.Time
 }

@@ -95,20 +95,13 @@ func (c *Confirmer) leftTo(ctx context.Context, f *Finding, e ledger.Event, l *l
 // whose event of the same status has still to be delivered for the first time; empty:
 // there is none. That holds for a payment whose webhook has not come, too.
 func (c *Confirmer) anotherToCome(ctx context.Context, e ledger.Event, payments []ledger.OrderPayment, l *ledger.Ledger) (recordID string, err error) {
-	order, err := l.Order(ctx, e.InOrder())
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+	routes, err := c.allRoutes(ctx, l)
+	if err != nil {
 		return "", err
 	}
-	routes := c.Routes()
 	for _, payment := range payments {
 		if payment.Verdict != string(settle.Counts) || payment.RecordID == e.ID {
 			continue
-		}
-		// Events on routes that are not configured any more count as well.
-		for _, known := range order.Events {
-			if _, isRoute := routes[known.Route]; !isRoute && known.RecordID == payment.RecordID {
-				routes[known.Route] = false
-			}
 		}
 		isToCome, err := isToCome(ctx, e.Key, payment.RecordID, routes, l)
 		if err != nil {
@@ -119,6 +112,27 @@ func (c *Confirmer) anotherToCome(ctx context.Context, e ledger.Event, payments 
 		}
 	}
 	return "", nil
+}
+
+// allRoutes returns the routes on which an event may have come or may come yet, and of
+// each whether it confirms its events: those that are configured, those that others
+// serve who share the ledger, and those that are not served any more. Where two differ
+// about a route, it does not.
+func (c *Confirmer) allRoutes(ctx context.Context, l *ledger.Ledger) (map[string]bool, error) {
+	routes := c.Routes()
+	for _, other := range l.Others() {
+		for _, r := range other.Routes {
+			here, isHere := routes[r.Name]
+			routes[r.Name] = r.Confirms && (here || !isHere)
+		}
+	}
+	counts, err := l.Counts(ctx)
+	for _, count := range counts {
+		if _, isServed := routes[count.Route]; !isServed {
+			routes[count.Route] = false
+		}
+	}
+	return routes, err
 }
 
 // isToCome reports whether a record's event has still to be delivered for the

@@ -95,8 +95,8 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 func RoutesWith(configured []Route, others []ledger.Session, counts []ledger.Count) []RouteStatus {
 	routes := make(map[string]RouteStatus)
 	for _, other := range others {
-		for _, name := range other.Routes {
-			routes[name] = RouteStatus{Route: name, Mode: Elsewhere}
+		for _, r := range other.Routes {
+			routes[r.Name] = RouteStatus{Route: r.Name, Mode: Elsewhere}
 		}
 	}
 	for _, r := range configured {

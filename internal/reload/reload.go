@@ -5,6 +5,7 @@ package reload
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -41,6 +42,8 @@ type Pool interface {
 // Route is a route of a configuration.
 type Route struct {
 	Name string
+	// Confirms: see [ledger.SessionRoute].
+	Confirms bool
 	// Run delivers its events in the background until the context ends; nil: they
 	// are delivered while the gateway waits.
 	Run func(context.Context, *ledger.Ledger)
@@ -248,7 +251,22 @@ func (s *Shared) Routes() []string {
 }
 
 // session is what this process says of itself to the others that share the ledger.
-func (s *Shared) session() ledger.Session { return ledger.Session{Routes: s.Routes()} }
+func (s *Shared) session() ledger.Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	confirms := make(map[string]bool)
+	for h := range s.holders { // one may be about to take a route over from another
+		for _, route := range h.routes {
+			before, isServed := confirms[route.Name]
+			confirms[route.Name] = route.Confirms && (before || !isServed)
+		}
+	}
+	var about ledger.Session
+	for _, name := range slices.Sorted(maps.Keys(confirms)) {
+		about.Routes = append(about.Routes, ledger.SessionRoute{Name: name, Confirms: confirms[name]})
+	}
+	return about
+}
 
 func (s *Shared) sessionFailed(err error) {
 	if err != nil {

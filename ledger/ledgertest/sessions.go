@@ -12,18 +12,19 @@ import (
 
 // sessions: each process hears of the others that live.
 func sessions(t *testing.T, s *store) {
-	odd := []string{"a", "b\x00\xff", ""}
-	news, err := s.cluster().Keep(bg, ledger.Session{Routes: odd, Options: "x\x00"}, nil)
+	odd := []ledger.SessionRoute{{Name: "a", Confirms: true}, {Name: "b\x00\xff"}, {Confirms: true}}
+	news, err := s.cluster().Keep(bg, ledger.Session{Routes: odd}, nil)
 	if err != nil || len(news.Others) != 0 || news.Session == "" || news.Poll <= 0 || !news.Now.Equal(s.clock.Now()) {
 		t.Errorf("alone: %+v, %v", news, err)
 	}
 	other := &store{Store: s.open(), clock: s.clock, isShared: true}
-	theirs, err := other.cluster().Keep(bg, ledger.Session{Routes: []string{"c"}}, nil)
-	if err != nil || len(theirs.Others) != 1 || !slices.Equal(theirs.Others[0].Routes, odd) || theirs.Others[0].Options != "x\x00" || theirs.Session == news.Session {
+	c := []ledger.SessionRoute{{Name: "c"}}
+	theirs, err := other.cluster().Keep(bg, ledger.Session{Routes: c}, nil)
+	if err != nil || len(theirs.Others) != 1 || !slices.Equal(theirs.Others[0].Routes, odd) || theirs.Session == news.Session {
 		t.Errorf("the second: %+v, %v", theirs, err)
 	}
 	again, err := s.cluster().Keep(bg, ledger.Session{}, nil)
-	if err != nil || again.Session != news.Session || len(again.Others) != 1 || !slices.Equal(again.Others[0].Routes, []string{"c"}) {
+	if err != nil || again.Session != news.Session || len(again.Others) != 1 || !slices.Equal(again.Others[0].Routes, c) {
 		t.Errorf("renewed: %+v, %v", again, err)
 	}
 	s.advance(t, ledger.SessionTTL)

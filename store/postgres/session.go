@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,14 +83,11 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 		epochs = append(epochs, int64(epoch)) //nolint:gosec // they come from a sequence
 	}
 	fresh := newToken()
-	routes := make([][]byte, 0, len(about.Routes))
-	for _, name := range about.Routes {
-		routes = append(routes, []byte(name))
-	}
+	routes, options := columnsOf(about)
 	news, err := call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (kept, error) {
 		s.count("Keep")
 		var batch pgx.Batch
-		batch.Queue(s.sql.keep, s.clock(), held, fresh, int64(ledger.SessionTTL), routes, []byte(about.Options))
+		batch.Queue(s.sql.keep, s.clock(), held, fresh, int64(ledger.SessionTTL), routes, options)
 		batch.Queue(s.sql.others, s.clock(), held, fresh)
 		if len(epochs) > 0 {
 			batch.Queue(s.sql.renew, s.clock(), held, epochs, int64(ledger.SessionTTL))
@@ -106,11 +105,7 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 		var names [][]byte
 		var options []byte
 		_, err = pgx.ForEachRow(found, []any{&names, &options}, func() error {
-			other := ledger.Session{Options: string(options)}
-			for _, name := range names {
-				other.Routes = append(other.Routes, string(name))
-			}
-			k.others = append(k.others, other)
+			k.others = append(k.others, sessionOf(names, options))
 			return nil
 		})
 		if err != nil {
@@ -136,6 +131,37 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 		}()
 	}
 	return ledger.News{Session: uuid.UUID(news.id).String(), Now: timeOf(news.now), Others: news.others, Poll: s.opts.Poll}, nil
+}
+
+// said is what a process says of itself besides the names of its routes. In the column
+// options it is JSON; of a process that says less, the rest is unknown.
+type said struct {
+	// Confirms are those of the routes that confirm, counted from 0.
+	Confirms []int `json:"confirms,omitempty"`
+}
+
+// columnsOf returns what the row of a session has.
+func columnsOf(about ledger.Session) (routes [][]byte, options []byte) {
+	routes = make([][]byte, 0, len(about.Routes))
+	var more said
+	for i, route := range about.Routes {
+		routes = append(routes, []byte(route.Name))
+		if route.Confirms {
+			more.Confirms = append(more.Confirms, i)
+		}
+	}
+	options, _ = json.Marshal(more) // which is always possible
+	return routes, options
+}
+
+// sessionOf reads what the row of a session has.
+func sessionOf(routes [][]byte, options []byte) (about ledger.Session) {
+	var more said
+	_ = json.Unmarshal(options, &more) // what another version wrote may be anything
+	for i, name := range routes {
+		about.Routes = append(about.Routes, ledger.SessionRoute{Name: string(name), Confirms: slices.Contains(more.Confirms, i)})
+	}
+	return about
 }
 
 // tidy deletes what nobody needs any more. What it cannot delete it will next time.
