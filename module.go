@@ -171,7 +171,7 @@ func (a *App) Start() error {
 		}
 		routes = append(routes, route)
 	}
-	l, err := a.ledger.Start(routes)
+	l, err := a.ledger.Start(routes, a.alike())
 	if err != nil {
 		return err
 	}

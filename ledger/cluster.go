@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -43,8 +44,25 @@ const SessionTTL = 15 * time.Second
 
 // Session is what a process says of itself to the others.
 type Session struct {
+	// Name tells people which process it is.
+	Name string
 	// Routes are the routes that it serves.
 	Routes []SessionRoute
+	// Options has digests of the options that all processes are to have alike, by what
+	// each option is. None is of a secret.
+	Options map[string]string
+}
+
+// Differences returns which of the options that two processes both have they do not have
+// alike, in the order of their names.
+func (s Session) Differences(other Session) (options []string) {
+	for name, digest := range s.Options {
+		if theirs, ok := other.Options[name]; ok && theirs != digest {
+			options = append(options, name)
+		}
+	}
+	slices.Sort(options)
+	return options
 }
 
 // SessionRoute is a route that a process serves.

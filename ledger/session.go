@@ -35,6 +35,7 @@ type session struct {
 	// machine's monotonic clock.
 	expiry   *time.Timer
 	deadline time.Time
+	about    Session // what this process last said of itself
 	others   []Session
 	poll     time.Duration
 	// storeTime and localTime are one moment by the store's clock and by ours.
@@ -54,8 +55,9 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 	var broken bool
 	for ctx.Err() == nil {
 		begun, local := time.Now(), s.now()
-		news, err := s.cluster.keep(ctx, about())
-		if err == nil && s.renewed(news, begun, local) {
+		self := about()
+		news, err := s.cluster.keep(ctx, self)
+		if err == nil && s.renewed(self, news, begun, local) {
 			l.wakeAll()
 		}
 		pause := renewEvery
@@ -81,9 +83,10 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 	}
 }
 
-// renewed notes what a renewal has told that began at the time begun, when this machine's
-// clock showed local. It reports whether a session has begun.
-func (s *session) renewed(news News, begun, local time.Time) (isNew bool) {
+// renewed notes what a renewal has told and was told of this process, which began at the
+// time begun, when this machine's clock showed local. It reports whether a session has
+// begun.
+func (s *session) renewed(about Session, news News, begun, local time.Time) (isNew bool) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +100,7 @@ func (s *session) renewed(news News, begun, local time.Time) (isNew bool) {
 	} else {
 		s.expiry.Reset(time.Until(s.deadline))
 	}
-	s.others, s.poll = news.Others, news.Poll
+	s.about, s.others, s.poll = about, news.Others, news.Poll
 	if doubt := now.Sub(begun) / 2; doubt <= mostDoubt || s.localTime.IsZero() {
 		s.storeTime, s.localTime = news.Now, local.Add(doubt)
 	}
@@ -181,6 +184,16 @@ func (l *Ledger) atStore(local time.Time) time.Time {
 
 // IsShared reports whether other processes may share the ledger.
 func (l *Ledger) IsShared() bool { return l.session != nil }
+
+// Self returns what this process has said of itself to the others that share the ledger.
+func (l *Ledger) Self() Session {
+	if l.session == nil {
+		return Session{}
+	}
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	return l.session.about
+}
 
 // Others returns the other processes that share the ledger now.
 func (l *Ledger) Others() []Session {

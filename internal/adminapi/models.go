@@ -140,11 +140,23 @@ type Status struct {
 	LedgerBytes int64 `json:"ledger_bytes"`
 	// Store is how what the ledger is kept in stands; absent where the store cannot tell.
 	Store *Condition `json:"store,omitempty"`
+	// Members are the Caddys that share the ledger, the one that answers first; absent
+	// where it cannot be shared.
+	Members []Member `json:"members,omitempty"`
 	// LastConfirmedAt is when the gateway's API last confirmed an event; null if it
 	// has not since the configuration was loaded.
 	LastConfirmedAt *time.Time `json:"last_confirmed_at"`
 	// Secrets are those that are read from files; absent: there are none.
 	Secrets []Secret `json:"secrets,omitempty"`
+}
+
+// Member is a Caddy that shares the ledger.
+type Member struct {
+	// Name is its machine's name and its process id.
+	Name   string   `json:"name"`
+	Routes []string `json:"routes"`
+	// Differs are the options that it has not alike with the one that answers.
+	Differs []string `json:"differs,omitempty"`
 }
 
 // Condition is how what a ledger is kept in stands, in sentences: what is good to know,

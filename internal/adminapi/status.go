@@ -25,6 +25,9 @@ func showStatus(r *http.Request, o *operator.Operator) (any, error) {
 	if c := status.Store; len(c.Facts)+len(c.Care) > 0 {
 		result.Store = &Condition{Facts: c.Facts, Care: c.Care}
 	}
+	for _, m := range status.Members {
+		result.Members = append(result.Members, Member(m))
+	}
 	for _, s := range status.Secrets {
 		secret := Secret{Name: s.Name, Files: s.Files, Generation: s.Generation, Error: s.Error}
 		if !s.ChangedAt.IsZero() {

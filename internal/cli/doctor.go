@@ -159,7 +159,25 @@ func checkLedger(fl caddycmd.Flags) []finding {
 	if s.Store != nil {
 		findings = append(findings, finding{"Database", len(s.Store.Care) == 0, strings.Join(append(s.Store.Care, s.Store.Facts...), "; ")})
 	}
+	if len(s.Members) > 0 {
+		findings = append(findings, checkMembers(s.Members))
+	}
 	return findings
+}
+
+// checkMembers looks for Caddys whose options differ.
+func checkMembers(members []adminapi.Member) finding {
+	text, ok := fmt.Sprintf("%d on this ledger", len(members)), true
+	for _, m := range members {
+		if len(m.Differs) > 0 {
+			text += fmt.Sprintf("; %s has not the same %s", m.Name, strings.Join(m.Differs, ", "))
+			ok = false
+		}
+	}
+	if !ok {
+		text += ": " + sameOptions
+	}
+	return finding{"Caddys", ok, text}
 }
 
 func readStatus(fl caddycmd.Flags) (s adminapi.Status, err error) {

@@ -64,12 +64,34 @@ func printStatus(s adminapi.Status) {
 			fmt.Printf("Its database: %s.\n", printable(care))
 		}
 	}
+	printMembers(s.Members)
 	if s.LastConfirmedAt != nil {
 		fmt.Printf("An event was last confirmed at %s.\n", localTime(*s.LastConfirmedAt))
 	} else {
 		fmt.Println("No event was confirmed since the configuration was loaded.")
 	}
 	printSecrets(s.Secrets)
+}
+
+// sameOptions is what to do where Caddys that share a ledger differ.
+const sameOptions = "load the same configuration into all"
+
+// printMembers prints which Caddys share the ledger, and which of them differ from the
+// one that answers.
+func printMembers(members []adminapi.Member) {
+	if len(members) == 0 {
+		return
+	}
+	var names []string
+	for _, m := range members {
+		names = append(names, m.Name)
+	}
+	fmt.Printf("It is shared by: %s.\n", printable(strings.Join(names, ", ")))
+	for _, m := range members {
+		if len(m.Differs) > 0 {
+			fmt.Printf("%s has not the same %s: %s.\n", printable(m.Name), printable(strings.Join(m.Differs, ", ")), sameOptions)
+		}
+	}
 }
 
 // printSecrets prints how the secrets stand that are read from files.

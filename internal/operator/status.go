@@ -57,10 +57,37 @@ type Status struct {
 	LedgerBytes int64
 	// Store is how what the ledger is kept in stands, where the store can tell.
 	Store ledger.Condition
+	// Members are the processes that share the ledger, this one first; none: it is not
+	// shared.
+	Members []Member
 	// LastConfirmedAt is [Operator.LastConfirmedAt].
 	LastConfirmedAt *time.Time
 	// Secrets are those that are read from files.
 	Secrets []secrets.Status
+}
+
+// Member is a process that shares the ledger.
+type Member struct {
+	Name   string
+	Routes []string
+	// Differs are the options that it has not alike with this process.
+	Differs []string
+}
+
+// members returns who shares the ledger.
+func (o *Operator) members() (members []Member) {
+	if !o.Ledger.IsShared() {
+		return nil
+	}
+	self := o.Ledger.Self()
+	for _, s := range append([]ledger.Session{self}, o.Ledger.Others()...) {
+		m := Member{Name: s.Name, Differs: self.Differences(s)}
+		for _, r := range s.Routes {
+			m.Routes = append(m.Routes, r.Name)
+		}
+		members = append(members, m)
+	}
+	return members
 }
 
 // Status reads how the routes and the ledger stand.
@@ -69,7 +96,7 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Routes: RoutesWith(o.Routes, o.Ledger.Others(), counts), LastConfirmedAt: o.LastConfirmedAt}
+	status := Status{Routes: RoutesWith(o.Routes, o.Ledger.Others(), counts), Members: o.members(), LastConfirmedAt: o.LastConfirmedAt}
 	if o.Secrets != nil {
 		status.Secrets = o.Secrets()
 	}

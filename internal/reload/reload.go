@@ -5,7 +5,6 @@ package reload
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -59,10 +58,11 @@ var ErrClosed = errors.New("this configuration has ended")
 type Handle struct {
 	Config
 
-	mu     sync.Mutex
-	held   *Shared // the configuration's own reference; nil: none
-	closed bool
-	routes []Route
+	mu      sync.Mutex
+	held    *Shared // the configuration's own reference; nil: none
+	closed  bool
+	routes  []Route
+	options map[string]string
 }
 
 // New returns a handle. It opens nothing yet.
@@ -98,8 +98,9 @@ func (h *Handle) release() {
 }
 
 // Start acquires the configuration's own reference, so that a ledger that cannot
-// be used fails the configuration and not the first payment, and queues its routes.
-func (h *Handle) Start(routes []Route) (*ledger.Ledger, error) {
+// be used fails the configuration and not the first payment, and queues its routes. The
+// options are those that all who share the ledger must have alike; see [ledger.Session].
+func (h *Handle) Start(routes []Route, options map[string]string) (*ledger.Ledger, error) {
 	shared, err := h.acquire()
 	// A request of a closed configuration may have tried to open the ledger at the
 	// same time: the pool shares its ErrClosed, which is not about us.
@@ -110,7 +111,7 @@ func (h *Handle) Start(routes []Route) (*ledger.Ledger, error) {
 		return nil, err
 	}
 	h.mu.Lock()
-	h.held, h.routes = shared, routes
+	h.held, h.routes, h.options = shared, routes, options
 	h.mu.Unlock()
 	shared.enter(h)
 	return shared.Ledger, nil
@@ -168,7 +169,7 @@ func (h *Handle) open() (*Shared, error) {
 			"but while it is wrong, webhooks seem to be signed at a wrong time and CCPayment refuses what we ask", zap.Duration("by", by))
 	})
 	s.tasks.Go(func() { s.maintain(ctx) })
-	s.tasks.Go(func() { s.Share(ctx, s.session, s.sessionFailed) })
+	s.tasks.Go(func() { s.Share(ctx, s.introduce, s.sessionFailed) })
 	return s, nil
 }
 
@@ -187,6 +188,9 @@ type Shared struct {
 	holders map[*Handle]bool
 	queue   []*Handle
 	working *work
+
+	// differences are those that were warned of.
+	differences []string
 }
 
 // enter queues a configuration that has started.
@@ -248,32 +252,6 @@ func (s *Shared) Routes() []string {
 		}
 	}
 	return names
-}
-
-// session is what this process says of itself to the others that share the ledger.
-func (s *Shared) session() ledger.Session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	confirms := make(map[string]bool)
-	for h := range s.holders { // one may be about to take a route over from another
-		for _, route := range h.routes {
-			before, isServed := confirms[route.Name]
-			confirms[route.Name] = route.Confirms && (before || !isServed)
-		}
-	}
-	var about ledger.Session
-	for _, name := range slices.Sorted(maps.Keys(confirms)) {
-		about.Routes = append(about.Routes, ledger.SessionRoute{Name: name, Confirms: confirms[name]})
-	}
-	return about
-}
-
-func (s *Shared) sessionFailed(err error) {
-	if err != nil {
-		s.logger.Error("this process's session at the ledger cannot be renewed: after ten seconds it hands nothing over until it can", zap.Error(err))
-		return
-	}
-	s.logger.Info("the session at the ledger is renewed again")
 }
 
 // work is the background delivery of one configuration's routes. After stop no attempt

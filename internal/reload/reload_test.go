@@ -82,7 +82,7 @@ func configurations(t *testing.T) (pool *counted, load func(retention time.Durat
 
 func begin(t *testing.T, h *Handle, routes ...Route) {
 	t.Helper()
-	if _, err := h.Start(routes); err != nil {
+	if _, err := h.Start(routes, nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -13,14 +14,15 @@ import (
 // sessions: each process hears of the others that live.
 func sessions(t *testing.T, s *store) {
 	odd := []ledger.SessionRoute{{Name: "a", Confirms: true}, {Name: "b\x00\xff"}, {Confirms: true}}
-	news, err := s.cluster().Keep(bg, ledger.Session{Routes: odd}, nil)
+	about := ledger.Session{Name: "machine/1", Routes: odd, Options: map[string]string{"retry of the route \"a\"": "1", "b\x00": ""}}
+	news, err := s.cluster().Keep(bg, about, nil)
 	if err != nil || len(news.Others) != 0 || news.Session == "" || news.Poll <= 0 || !news.Now.Equal(s.clock.Now()) {
 		t.Errorf("alone: %+v, %v", news, err)
 	}
 	other := &store{Store: s.open(), clock: s.clock, isShared: true}
 	c := []ledger.SessionRoute{{Name: "c"}}
 	theirs, err := other.cluster().Keep(bg, ledger.Session{Routes: c}, nil)
-	if err != nil || len(theirs.Others) != 1 || !slices.Equal(theirs.Others[0].Routes, odd) || theirs.Session == news.Session {
+	if err != nil || len(theirs.Others) != 1 || !reflect.DeepEqual(theirs.Others[0], about) || theirs.Session == news.Session {
 		t.Errorf("the second: %+v, %v", theirs, err)
 	}
 	again, err := s.cluster().Keep(bg, ledger.Session{}, nil)

@@ -136,14 +136,16 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 // said is what a process says of itself besides the names of its routes. In the column
 // options it is JSON; of a process that says less, the rest is unknown.
 type said struct {
+	Name string `json:"name,omitempty"`
 	// Confirms are those of the routes that confirm, counted from 0.
-	Confirms []int `json:"confirms,omitempty"`
+	Confirms []int             `json:"confirms,omitempty"`
+	Options  map[string]string `json:"options,omitempty"`
 }
 
 // columnsOf returns what the row of a session has.
 func columnsOf(about ledger.Session) (routes [][]byte, options []byte) {
 	routes = make([][]byte, 0, len(about.Routes))
-	var more said
+	more := said{Name: about.Name, Options: about.Options}
 	for i, route := range about.Routes {
 		routes = append(routes, []byte(route.Name))
 		if route.Confirms {
@@ -158,6 +160,7 @@ func columnsOf(about ledger.Session) (routes [][]byte, options []byte) {
 func sessionOf(routes [][]byte, options []byte) (about ledger.Session) {
 	var more said
 	_ = json.Unmarshal(options, &more) // what another version wrote may be anything
+	about.Name, about.Options = more.Name, more.Options
 	for i, name := range routes {
 		about.Routes = append(about.Routes, ledger.SessionRoute{Name: string(name), Confirms: slices.Contains(more.Confirms, i)})
 	}
