@@ -46,6 +46,8 @@ type Options struct {
 	patience time.Duration
 	// counted, if set, is called with the method for each round trip.
 	counted func(method string)
+	// migrations, if set, stand for the plugin's.
+	migrations []string
 	// imports: a ledger is to be moved into it, and nobody waits for a database that is
 	// away.
 	imports bool
@@ -105,6 +107,9 @@ func Open(opts Options) (*Store, error) {
 	}
 	if opts.Poll <= 0 {
 		opts.Poll = defaultPoll
+	}
+	if opts.migrations == nil {
+		opts.migrations = migrations
 	}
 	if opts.patience == 0 {
 		opts.patience = patience

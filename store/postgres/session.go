@@ -83,7 +83,7 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 		epochs = append(epochs, int64(epoch)) //nolint:gosec // they come from a sequence
 	}
 	fresh := newToken()
-	routes, options := columnsOf(about)
+	routes, options := columnsOf(about, s.known())
 	news, err := call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (kept, error) {
 		s.count("Keep")
 		var batch pgx.Batch
@@ -133,19 +133,21 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 	return ledger.News{Session: uuid.UUID(news.id).String(), Now: timeOf(news.now), Others: news.others, Poll: s.opts.Poll}, nil
 }
 
-// said is what a process says of itself besides the names of its routes. In the column
-// options it is JSON; of a process that says less, the rest is unknown.
+// said is what a process says of itself besides the names of its routes, as the column
+// options has it, in JSON.
 type said struct {
-	Name string `json:"name,omitempty"`
+	// Schema is the version of the schema that the process knows.
+	Schema int    `json:"schema"`
+	Name   string `json:"name,omitempty"`
 	// Confirms are those of the routes that confirm, counted from 0.
 	Confirms []int             `json:"confirms,omitempty"`
 	Options  map[string]string `json:"options,omitempty"`
 }
 
 // columnsOf returns what the row of a session has.
-func columnsOf(about ledger.Session) (routes [][]byte, options []byte) {
+func columnsOf(about ledger.Session, schema int) (routes [][]byte, options []byte) {
 	routes = make([][]byte, 0, len(about.Routes))
-	more := said{Name: about.Name, Options: about.Options}
+	more := said{Schema: schema, Name: about.Name, Options: about.Options}
 	for i, route := range about.Routes {
 		routes = append(routes, []byte(route.Name))
 		if route.Confirms {
@@ -156,10 +158,17 @@ func columnsOf(about ledger.Session) (routes [][]byte, options []byte) {
 	return routes, options
 }
 
+// readSaid reads the column options. What is not there is unknown, but for the schema of
+// the first version, which did not say.
+func readSaid(options []byte) said {
+	more := said{Schema: 1}
+	_ = json.Unmarshal(options, &more)
+	return more
+}
+
 // sessionOf reads what the row of a session has.
 func sessionOf(routes [][]byte, options []byte) (about ledger.Session) {
-	var more said
-	_ = json.Unmarshal(options, &more) // what another version wrote may be anything
+	more := readSaid(options)
 	about.Name, about.Options = more.Name, more.Options
 	for i, name := range routes {
 		about.Routes = append(about.Routes, ledger.SessionRoute{Name: string(name), Confirms: slices.Contains(more.Confirms, i)})

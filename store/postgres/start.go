@@ -35,7 +35,7 @@ func (s *Store) begin(ctx context.Context) error {
 	if _, err := checkClock(ctx, conn); err != nil {
 		return err
 	}
-	isNew, err := migrate(ctx, conn, s.opts.Schema)
+	isNew, err := s.migrate(ctx, conn)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -50,24 +49,6 @@ func TestRefusedServers(t *testing.T) {
 		shared.Exec(t, `create role guest login`)
 		defer shared.Exec(t, `drop role guest`)
 		refuse("give the user the right to create", Options{URL: strings.Replace(shared.URL(), "test@", "guest@", 1), Schema: shared.Schema(t)})
-	})
-	t.Run("NewerSchema", func(t *testing.T) {
-		schema := shared.Schema(t)
-		s, err := Open(Options{URL: shared.URL(), Schema: schema})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		set := func(version int) {
-			shared.Exec(t, fmt.Sprintf(`update %q.meta set version = %d`, schema, version))
-		}
-		set(schemaVersion + 1) // that of the next plugin, while they are updated one after the other
-		open(t, Options{URL: shared.URL(), Schema: schema})
-		set(schemaVersion + 2)
-		refuse("update it to the version that the other processes run", Options{URL: shared.URL(), Schema: schema})
-		set(schemaVersion)
 	})
 	t.Run("URL", func(t *testing.T) {
 		for _, url := range []string{"postgres://user:secret@host:port/db", "://secret", "host='secret"} {
