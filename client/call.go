@@ -3,20 +3,19 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient"
 )
 
 const (
@@ -130,28 +129,12 @@ func (c *Client) call(ctx context.Context, endpoint, orderID string, body []byte
 			return nil, outcomeUnknown(endpoint, orderID, err)
 		case happened == refused || happened == senseless || try >= c.tries:
 			return nil, err
-		case !sleep(ctx, wait.NextBackOff()):
+		case !apiclient.Sleep(ctx, wait.NextBackOff()):
 			if ctx.Err() != nil {
 				err = errors.Join(err, context.Cause(ctx))
 			}
 			return nil, err
 		}
-	}
-}
-
-// sleep reports whether the time passed; it does not begin where the context
-// would end first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 
@@ -192,7 +175,7 @@ func (c *Client) send(request *http.Request, endpoint string, connected *atomic.
 	response, err := c.http.Do(request)
 	if err != nil {
 		happened := unclear
-		if !connected.Load() && c.neverSent(err) {
+		if !connected.Load() && apiclient.NeverSent(c.http, err) {
 			happened = later
 		}
 		return nil, happened, fmt.Errorf("ccpayment %s: %w", endpoint, err)
@@ -233,22 +216,6 @@ func (c *Client) newRequest(ctx context.Context, endpoint string, body []byte) (
 	return request, nil
 }
 
-// neverSent reports whether the error proves that the request did not leave:
-// no connection could be made, or not with the right server. A transport of
-// somebody else's may have tried more than once, so it proves nothing.
-func (c *Client) neverSent(err error) bool {
-	transport := c.http.Transport
-	if transport == nil {
-		transport = http.DefaultTransport
-	}
-	if _, plain := transport.(*http.Transport); !plain {
-		return false
-	}
-	var dial *net.OpError
-	var certificate *tls.CertificateVerificationError
-	return errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &certificate)
-}
-
 // readAnswer takes the envelope {"code","msg","data"} apart. The content type
 // is not looked at: CCPayment labels its JSON as HTML now and then.
 func readAnswer(endpoint string, httpStatus int, body []byte) (json.RawMessage, outcome, error) {
@@ -275,7 +242,7 @@ func readAnswer(endpoint string, httpStatus int, body []byte) (json.RawMessage, 
 		failure.Msg = fmt.Sprintf("the answer is not CCPayment's: %.80q", body)
 		return nil, doubt, failure
 	}
-	failure.Msg = clean(envelope.Msg)
+	failure.Msg = apiclient.Line(envelope.Msg)
 	switch code := CodeError(failure.Code); {
 	case failure.Code == codeOK && httpStatus >= 200 && httpStatus < 300:
 		return envelope.Data, 0, nil
@@ -290,18 +257,4 @@ func readAnswer(endpoint string, httpStatus int, body []byte) (json.RawMessage, 
 	default:
 		return nil, refused, failure
 	}
-}
-
-// clean makes a line of log out of CCPayment's text.
-func clean(msg string) string {
-	msg = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, msg)
-	if len(msg) > 200 {
-		msg = strings.ToValidUTF8(msg[:200], "") + "..."
-	}
-	return msg
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -13,12 +12,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient"
 )
 
 // BaseURL is where CCPayment's API is, unless [WithBaseURL] says otherwise.
@@ -63,7 +63,7 @@ func New(credentials Credentials, options ...Option) (*Client, error) {
 			return nil, err
 		}
 	}
-	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.http = apiclient.WithoutRedirects(c.http)
 	if c.appID == "" {
 		return nil, errors.New("the app id is empty")
 	}
@@ -88,34 +88,15 @@ func (c *Client) BaseURL() string { return c.baseURL }
 // connections, and TLS 1.2 or newer. Several clients may share one by
 // [WithHTTPClient]; the caller closes its idle connections.
 func NewHTTPClient() *http.Client {
-	// Not http.DefaultTransport, which programs replace with ones that retry.
-	return &http.Client{Transport: &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   64,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-	}}
+	return apiclient.NewHTTPClient()
 }
 
 // WithBaseURL names another API than [BaseURL]: the sandbox, or a proxy. It is
 // https, or http on loopback.
 func WithBaseURL(base string) Option {
-	return func(c *Client) error {
-		if strings.Contains(base, "@") {
-			return errors.New("the base URL holds a user name or a password, which this API has none of")
-		}
-		u, err := url.Parse(base)
-		if err != nil || u.Host == "" || strings.ContainsAny(base, "?#") {
-			return fmt.Errorf("the base URL %q is not like %s", base, BaseURL)
-		}
-		if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
-			return fmt.Errorf("the base URL %q is neither https nor http on loopback", base)
-		}
-		c.baseURL = strings.TrimRight(base, "/")
-		return nil
+	return func(c *Client) (err error) {
+		c.baseURL, err = apiclient.BaseURL(base, BaseURL)
+		return err
 	}
 }
 
@@ -124,13 +105,6 @@ func WithBaseURL(base string) Option {
 func hasPath(base string) bool {
 	u, err := url.Parse(base)
 	return err == nil && strings.Trim(u.Path, "/") != ""
-}
-
-func isLoopback(host string) bool {
-	if ip := net.ParseIP(host); ip != nil {
-		return ip.IsLoopback()
-	}
-	return host == "localhost"
 }
 
 // WithPrivateKey signs calls with RSA instead of the app secret
@@ -179,8 +153,7 @@ func WithHTTPClient(h *http.Client) Option {
 		if h == nil {
 			return errors.New("the HTTP client is nil")
 		}
-		own := *h
-		c.http = &own
+		c.http = h
 		return nil
 	}
 }

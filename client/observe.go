@@ -1,11 +1,11 @@
 package client
 
 import (
-	"context"
 	"errors"
-	"net"
 	"strconv"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient"
 )
 
 // Call is one request that was sent, as [WithObserver] reports it. A call that is retried
@@ -36,18 +36,13 @@ func WithObserver(observe func(Call)) Option {
 // codeText is the code of a try that ended in the error. It has few values.
 func codeText(err error) string {
 	var answered *Error
-	var network net.Error
 	switch {
 	case err == nil:
 		return strconv.Itoa(codeOK)
 	case errors.As(err, &answered):
 		return answered.codeText()
-	case errors.Is(err, context.Canceled):
-		return "canceled"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return "timeout"
 	default:
-		return "network"
+		return apiclient.Failure(err)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient"
 )
 
 // params builds the JSON object of one request, parameter by parameter, and
@@ -205,8 +207,8 @@ func (p *params) optionalAmount(name string, value decimal.Decimal, decimals int
 	case value.IsZero():
 	case value.IsNegative():
 		p.fail(name, "is less than 0")
-	case value.Exponent() < -1000 || value.Exponent() > 1000 || len(strings.ReplaceAll(value.Abs().String(), ".", "")) > maxDigits:
-		p.fail(name, "has more than %d digits", maxDigits)
+	case value.Exponent() < -1000 || value.Exponent() > 1000 || len(strings.ReplaceAll(value.Abs().String(), ".", "")) > apiclient.MaxDigits:
+		p.fail(name, "has more than %d digits", apiclient.MaxDigits)
 	case !value.Equal(value.Truncate(decimals)):
 		p.fail(name, "has more than %d decimals: %s", decimals, value)
 	default:

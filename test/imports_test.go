@@ -18,10 +18,12 @@ const modulePath = "github.com/seed-338f6760/caddy-ccpayment"
 // and what stands beside it to start or try it have no entry: they may import
 // everything that the last rules of TestImports do not forbid.
 var mayImport = map[string][]string{
-	"client":              {},
+	"client":              {"internal/apiclient"},
+	"client/coinpayments": {"internal/apiclient"},
 	"settle":              {},
 	"ledger":              {"internal/failpoint"},
 	"internal/ack":        {},
+	"internal/apiclient":  {},
 	"internal/coalesce":   {},
 	"internal/failpoint":  {},
 	"internal/redact":     {},

@@ -1,4 +1,4 @@
-package client
+package apiclient
 
 import (
 	"fmt"
@@ -11,12 +11,12 @@ import (
 // The bounds of a number from outside, checked before it is parsed: a few bytes
 // like 1e20000000 would otherwise become megabytes of digits.
 const (
-	maxDigits   = 40
+	MaxDigits   = 40
 	maxExponent = 40
 )
 
 // ParseAmount reads a decimal number of at most 40 digits, with an exponent
-// within ±40. The empty text is 0: the API sends it for "none".
+// within ±40. The empty text is 0: APIs send it for "none".
 func ParseAmount(text string) (decimal.Decimal, error) {
 	if text == "" {
 		return decimal.Decimal{}, nil
@@ -30,8 +30,8 @@ func ParseAmount(text string) (decimal.Decimal, error) {
 		}
 		sign = sign || i > 0 && (r == '+' || r == '-')
 	}
-	if digits == 0 || digits > maxDigits || sign {
-		return decimal.Decimal{}, fmt.Errorf("%.60q is not a number of 1 to %d digits", text, maxDigits)
+	if digits == 0 || digits > MaxDigits || sign {
+		return decimal.Decimal{}, fmt.Errorf("%.60q is not a number of 1 to %d digits", text, MaxDigits)
 	}
 	if hasExponent {
 		n, err := strconv.Atoi(exponent)
