@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient/apiclienttest"
 )
 
 // A request is a POST whose signature is over exactly the bytes that are sent.
@@ -42,10 +43,10 @@ func TestRequest(t *testing.T) {
 	}
 	for i, request := range api.sent() {
 		endpoint := everyCall[i].endpoint
-		if request.method != http.MethodPost || request.path != "/ccpayment/v2/"+endpoint {
-			t.Errorf("%s: %s %s", endpoint, request.method, request.path)
+		if request.Method != http.MethodPost || request.URI != "/ccpayment/v2/"+endpoint {
+			t.Errorf("%s: %s %s", endpoint, request.Method, request.URI)
 		}
-		h := request.header
+		h := request.Header
 		if h.Get("Content-Type") != "application/json" || h.Get("Appid") != appID {
 			t.Errorf("%s: %v", endpoint, h)
 		}
@@ -55,12 +56,12 @@ func TestRequest(t *testing.T) {
 			t.Errorf("%s: Timestamp %q", endpoint, timestamp)
 		}
 		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write(append([]byte(appID+timestamp), request.body...))
+		mac.Write(append([]byte(appID+timestamp), request.Body...))
 		if want := hex.EncodeToString(mac.Sum(nil)); h.Get("Sign") != want {
-			t.Errorf("%s: Sign %s over %q, want %s", endpoint, h.Get("Sign"), request.body, want)
+			t.Errorf("%s: Sign %s over %q, want %s", endpoint, h.Get("Sign"), request.Body, want)
 		}
-		if everyCall[i].sends == "" && len(request.body) != 0 {
-			t.Errorf("%s: sent %q, not nothing", endpoint, request.body)
+		if everyCall[i].sends == "" && len(request.Body) != 0 {
+			t.Errorf("%s: sent %q, not nothing", endpoint, request.Body)
 		}
 	}
 }
@@ -100,10 +101,10 @@ func TestRSA(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, request := range api.sent() {
-			signature, err := base64.StdEncoding.DecodeString(request.header.Get("Sign"))
-			digest := sha256.Sum256(append([]byte(appID+request.header.Get("Timestamp")), request.body...))
+			signature, err := base64.StdEncoding.DecodeString(request.Header.Get("Sign"))
+			digest := sha256.Sum256(append([]byte(appID+request.Header.Get("Timestamp")), request.Body...))
 			if err != nil || rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], signature) != nil {
-				t.Errorf("%s: Sign %q does not verify", name, request.header.Get("Sign"))
+				t.Errorf("%s: Sign %q does not verify", name, request.Header.Get("Sign"))
 			}
 		}
 		if len(api.sent()) != 2 {
@@ -185,7 +186,7 @@ func TestBaseURLSlash(t *testing.T) {
 	if _, err := api.dial(t, client.WithBaseURL(api.URL+"/a//")).Balances(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if path := api.sent()[0].path; path != "/a/getAppCoinAssetList" {
+	if path := api.sent()[0].URI; path != "/a/getAppCoinAssetList" {
 		t.Error(path)
 	}
 }
@@ -276,7 +277,7 @@ func TestConcurrentCalls(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"code":10000,"data":{"recordId":%q}}`, "of "+request.OrderID)
 	}))
 	defer server.Close()
-	c := (&fakeAPI{Server: server}).dial(t)
+	c := (fakeAPI{&apiclienttest.API{Server: server}}).dial(t)
 	var group sync.WaitGroup
 	for i := range 64 {
 		group.Go(func() {
@@ -302,8 +303,8 @@ func TestCall(t *testing.T) {
 	if err != nil || string(data) != `{"anything":[1]}` {
 		t.Errorf("%s, %v", data, err)
 	}
-	if request := api.sent()[0]; string(request.body) != body {
-		t.Errorf("sent %s", request.body)
+	if request := api.sent()[0]; string(request.Body) != body {
+		t.Errorf("sent %s", request.Body)
 	}
 	_, err = c.Call(t.Context(), "applyAppWithdrawToNetwork", json.RawMessage(body))
 	var unknown *client.OutcomeUnknownError
@@ -335,7 +336,7 @@ func TestCase29_CallWithoutParameters(t *testing.T) {
 	for i, body := range []string{"", "[]", " [ ]\n", "null", "{}"} {
 		if _, err := api.dial(t).Call(t.Context(), "getCoinList", json.RawMessage(body)); err != nil {
 			t.Errorf("%q: %v", body, err)
-		} else if sent := string(api.sent()[i].body); sent != "" && sent != "{}" {
+		} else if sent := string(api.sent()[i].Body); sent != "" && sent != "{}" {
 			t.Errorf("%q was sent as %q", body, sent)
 		}
 	}

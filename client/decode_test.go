@@ -201,7 +201,7 @@ func TestAmountsRoundTrip(t *testing.T) {
 			var sent struct {
 				Amount json.RawMessage `json:"amount"`
 			}
-			if err := json.Unmarshal(api.sent()[0].body, &sent); err != nil || string(sent.Amount) != `"`+text+`"` {
+			if err := json.Unmarshal(api.sent()[0].Body, &sent); err != nil || string(sent.Amount) != `"`+text+`"` {
 				t.Errorf("%s became %s, %v", written, sent.Amount, err)
 			}
 		}

@@ -82,7 +82,7 @@ func TestCase29_FilterLimits(t *testing.T) {
 		t.Error(err)
 	}
 	sent := api.sent()
-	if len(sent) != 1 || string(sent[0].body) != `{"toUserId":"user-2"}` {
-		t.Errorf("sent %d, the first is %s", len(sent), sent[0].body)
+	if len(sent) != 1 || string(sent[0].Body) != `{"toUserId":"user-2"}` {
+		t.Errorf("sent %d, the first is %s", len(sent), sent[0].Body)
 	}
 }

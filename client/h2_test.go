@@ -2,90 +2,25 @@ package client_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient/apiclienttest"
 )
-
-// resettingAPI speaks HTTP/2, reads each request to its end, and answers it by
-// resetting the stream. Its clients are to trust the certificate.
-type resettingAPI struct {
-	url      string
-	trust    *x509.CertPool
-	requests atomic.Int32
-}
-
-func newResettingAPI(t *testing.T, code http2.ErrCode) *resettingAPI {
-	t.Helper()
-	sample := httptest.NewTLSServer(nil)
-	sample.Close()
-	api := &resettingAPI{trust: x509.NewCertPool()}
-	api.trust.AddCert(sample.Certificate())
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: sample.TLS.Certificates, NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	api.url = "https://" + listener.Addr().String()
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go api.serve(conn, code)
-		}
-	}()
-	return api
-}
-
-func (api *resettingAPI) serve(conn net.Conn, code http2.ErrCode) {
-	defer conn.Close()
-	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
-		return
-	}
-	framer := http2.NewFramer(conn, conn)
-	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	_ = framer.WriteSettings()
-	for {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			return
-		}
-		switch frame := frame.(type) {
-		case *http2.SettingsFrame:
-			if !frame.IsAck() {
-				_ = framer.WriteSettingsAck()
-			}
-		case *http2.DataFrame:
-			if frame.StreamEnded() {
-				api.requests.Add(1)
-				_ = framer.WriteRSTStream(frame.StreamID, code)
-			}
-		}
-	}
-}
 
 // TestHTTP2NeverSendsAgain: net/http repeats a request by itself when its
 // stream is reset, even one that the server has read. Not with a withdrawal.
 func TestHTTP2NeverSendsAgain(t *testing.T) {
 	for _, code := range []http2.ErrCode{http2.ErrCodeProtocol, http2.ErrCodeRefusedStream, http2.ErrCodeInternal} {
-		api := newResettingAPI(t, code)
-		transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: api.trust, MinVersion: tls.VersionTLS12}}
-		t.Cleanup(transport.CloseIdleConnections)
-		c, err := client.New(client.Credentials{AppID: appID, AppSecret: secret}, client.WithBaseURL(api.url),
-			client.WithHTTPClient(&http.Client{Transport: transport}), client.WithTimeout(5*time.Second))
+		api := apiclienttest.NewResettingAPI(t, code)
+		c, err := client.New(client.Credentials{AppID: appID, AppSecret: secret}, client.WithBaseURL(api.URL),
+			client.WithHTTPClient(api.Client(t)), client.WithTimeout(5*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +30,7 @@ func TestHTTP2NeverSendsAgain(t *testing.T) {
 		if !errors.Is(err, client.ErrOutcomeUnknown) {
 			t.Errorf("%v: %v", code, err)
 		}
-		if n := api.requests.Load(); n != 1 {
+		if n := api.Requests(); n != 1 {
 			t.Errorf("%v: the withdrawal was sent %d times", code, n)
 		}
 	}

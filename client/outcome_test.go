@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient/apiclienttest"
 )
 
 // lost are the ways in which the outcome of a call gets lost. The handler is
@@ -35,10 +36,7 @@ var lost = []struct {
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	})},
 	{name: "truncated JSON", answer: always(say(agreed[:60]))},
-	{name: "truncated body", answer: always(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "1000")
-		_, _ = io.WriteString(w, agreed[:60])
-	})},
+	{name: "truncated body", answer: always(apiclienttest.Truncate(agreed[:60]))},
 	{name: "over-long answer", answer: always(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, agreed+strings.Repeat(" ", 8<<20))
 	})},
@@ -170,7 +168,7 @@ func nobody(t *testing.T) (*atomic.Int32, *client.Client) {
 func TestForeignTransportProvesNothing(t *testing.T) {
 	t.Parallel()
 	tries := 0
-	transport := transportFunc(func(*http.Request) (*http.Response, error) {
+	transport := apiclienttest.Transport(func(*http.Request) (*http.Response, error) {
 		tries++
 		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	})

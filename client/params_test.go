@@ -29,11 +29,11 @@ func TestEveryParameter(t *testing.T) {
 			continue
 		}
 		requests := api.sent()[before:]
-		if len(requests) != 1 || requests[0].path != "/ccpayment/v2/"+each.endpoint {
+		if len(requests) != 1 || requests[0].URI != "/ccpayment/v2/"+each.endpoint {
 			t.Errorf("%s: sent %v", each.endpoint, requests)
 			continue
 		}
-		if body := requests[0].body; !reflect.DeepEqual(generic(t, body), generic(t, []byte(each.sends))) {
+		if body := requests[0].Body; !reflect.DeepEqual(generic(t, body), generic(t, []byte(each.sends))) {
 			t.Errorf("%s: sent %s, want %s", each.endpoint, body, each.sends)
 		}
 		endpoints = append(endpoints, each.endpoint)
@@ -83,7 +83,7 @@ func TestFewestParameters(t *testing.T) {
 			continue
 		}
 		requests := api.sent()
-		if body := requests[len(requests)-1].body; !reflect.DeepEqual(generic(t, body), generic(t, []byte(test.want))) {
+		if body := requests[len(requests)-1].Body; !reflect.DeepEqual(generic(t, body), generic(t, []byte(test.want))) {
 			t.Errorf("sent %s, want %s", body, test.want)
 		}
 	}

@@ -1,14 +1,11 @@
 package client_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +14,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient/apiclienttest"
 )
 
 // Every example answer of CCPayment's reference is read without loss, also
@@ -46,7 +44,7 @@ func TestReferenceExamples(t *testing.T) {
 		})
 		t.Run(name+"/numbers and texts exchanged", func(t *testing.T) {
 			t.Parallel()
-			checkExample(t, endpoint, exchangeKinds(example))
+			checkExample(t, endpoint, apiclienttest.ExchangeKinds(example))
 		})
 	}
 }
@@ -98,7 +96,7 @@ func checkExample(t *testing.T, endpoint string, example []byte) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if requests := api.sent(); len(requests) != 1 || requests[0].path != "/ccpayment/v2/"+endpoint {
+		if requests := api.sent(); len(requests) != 1 || requests[0].URI != "/ccpayment/v2/"+endpoint {
 			t.Errorf("requests: %v", requests)
 		}
 		var envelope struct {
@@ -139,141 +137,15 @@ func onlyMember(t *testing.T, object json.RawMessage, name string) json.RawMessa
 	return members[name]
 }
 
-var (
-	decimalType = reflect.TypeFor[decimal.Decimal]()
-	timeType    = reflect.TypeFor[time.Time]()
-	riskType    = reflect.TypeFor[client.Risk]()
-	rawType     = reflect.TypeFor[json.RawMessage]()
-)
-
-// compareJSON walks through a JSON value and what was read from it, and counts
-// the values that it compared.
-func compareJSON(path string, expected json.RawMessage, got reflect.Value) (leaves int, problems []string) {
-	add := func(path string, expected json.RawMessage, got reflect.Value) {
-		n, more := compareJSON(path, expected, got)
-		leaves += n
-		problems = append(problems, more...)
-	}
-	differs := func(why string) (int, []string) {
-		return 1, []string{fmt.Sprintf("%s: %s was read as %v: %s", path, expected, got, why)}
-	}
-	switch kind := got.Kind(); {
-	case got.Type() == decimalType:
-		text := textOf(expected)
-		amount := got.Interface().(decimal.Decimal)
-		_, decimals, _ := strings.Cut(text, ".")
-		if text == "" && amount.IsZero() {
-			return 1, nil
-		}
-		if want, err := decimal.NewFromString(text); err != nil || !want.Equal(amount) {
-			return differs("another amount")
-		}
-		if amount.StringFixed(int32(len(decimals))) != text || int(-amount.Exponent()) != len(decimals) {
-			return differs("shortened")
-		}
-	case got.Type() == timeType:
-		if strconv.FormatInt(got.Interface().(time.Time).Unix(), 10) != textOf(expected) {
-			return differs("another time")
-		}
-	case got.Type() == riskType:
-		want := map[string]client.Risk{"true": client.RiskFlagged, "false": client.RiskNone}[string(expected)]
-		if got.Interface() != want {
-			return differs("another risk")
-		}
-	case kind == reflect.String:
-		if got.String() != textOf(expected) {
-			return differs("another text")
-		}
-	case kind == reflect.Int:
-		if strconv.FormatInt(got.Int(), 10) != textOf(expected) {
-			return differs("another number")
-		}
-	case kind == reflect.Bool:
-		if strconv.FormatBool(got.Bool()) != string(expected) {
-			return differs("the opposite")
-		}
-	case kind == reflect.Slice:
-		var items []json.RawMessage
-		if err := json.Unmarshal(expected, &items); err != nil || len(items) != got.Len() {
-			return differs("another length")
-		}
-		for i, item := range items {
-			add(fmt.Sprintf("%s[%d]", path, i), item, got.Index(i))
-		}
-		return leaves, problems
-	case kind == reflect.Map:
-		var members map[string]json.RawMessage
-		if err := json.Unmarshal(expected, &members); err != nil || len(members) != got.Len() {
-			return differs("other keys")
-		}
-		for name, member := range members {
-			value := got.MapIndex(reflect.ValueOf(name))
-			if !value.IsValid() {
-				return differs(name + " is missing")
-			}
-			add(path+"."+name, member, value)
-		}
-		return leaves, problems
-	case kind == reflect.Struct:
-		var members map[string]json.RawMessage
-		if err := json.Unmarshal(expected, &members); err != nil {
-			return differs("not an object")
-		}
-		for _, field := range reflect.VisibleFields(got.Type()) {
-			value := got.FieldByIndex(field.Index)
-			name := field.Tag.Get("json")
-			member, given := members[name]
-			switch {
-			case field.Anonymous:
-			case field.Type == rawType:
-				if !bytes.Equal(value.Bytes(), expected) {
-					problems = append(problems, fmt.Sprintf("%s.Raw is %s", path, value.Bytes()))
-				}
-			case given:
-				add(path+"."+name, member, value)
-			case !value.IsZero():
-				problems = append(problems, fmt.Sprintf("%s.%s is %v, from nothing", path, name, value))
-			}
-			delete(members, name)
-		}
-		for name := range members {
-			problems = append(problems, fmt.Sprintf("%s.%s has no field", path, name))
-		}
-		return leaves, problems
-	default:
-		return differs("a kind that this test does not know")
-	}
-	return 1, nil
-}
-
-// textOf is the text that a JSON text or number stands for.
-func textOf(value json.RawMessage) string {
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		return text
-	}
-	return string(value)
-}
-
-var (
-	jsonToken   = regexp.MustCompile(`"(?:[^"\\]|\\.)*"(?:\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?`)
-	numericText = regexp.MustCompile(`^"(-?(?:0|[1-9]\d*)(?:\.\d+)?)"$`)
-)
-
-// exchangeKinds writes each number of a JSON document as a text, and each text
-// that could be a number as one. Keys stay.
-func exchangeKinds(document []byte) []byte {
-	return jsonToken.ReplaceAllFunc(document, func(token []byte) []byte {
-		switch numeric := numericText.FindSubmatch(token); {
-		case numeric != nil:
-			return numeric[1]
-		case token[0] == '"':
-			return token
-		default:
-			return []byte(`"` + string(token) + `"`)
-		}
-	})
-}
+// compareJSON walks through a JSON value and what was read from it.
+var compareJSON = apiclienttest.Comparison{
+	SameTime: func(text string, at time.Time) bool { return strconv.FormatInt(at.Unix(), 10) == text },
+	Types: map[reflect.Type]func(json.RawMessage, reflect.Value) bool{
+		reflect.TypeFor[client.Risk](): func(expected json.RawMessage, got reflect.Value) bool {
+			return got.Interface() == map[string]client.Risk{"true": client.RiskFlagged, "false": client.RiskNone}[string(expected)]
+		},
+	},
+}.Compare
 
 // The comparison itself finds what it is there to find.
 func TestCompareJSONFindsLosses(t *testing.T) {
@@ -286,7 +158,7 @@ func TestCompareJSONFindsLosses(t *testing.T) {
 		{`{"recordId":"01"}`, "data.recordId"},
 		{`{"amount":"0.50"}`, "shortened"},
 		{`{"amount":"0.51"}`, "another amount"},
-		{`{"isFlaggedAsRisky":true}`, "another risk"},
+		{`{"isFlaggedAsRisky":true}`, "another value"},
 		{`{"arrivedAt":1737012814}`, "another time"},
 		{`{"surprise":1}`, "data.surprise has no field"},
 		{`{}`, "data.amount is 0.5, from nothing"},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient/apiclienttest"
 )
 
 // Reads are repeated where another try may help, and only there.
@@ -30,10 +31,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		{"code 11004", say(`{"code":11004}`), true},
 		{"code 11018", say(`{"code":11018}`), true},
 		{"code 11004 with HTTP 429", sayWith(429, "application/json", `{"code":11004}`), true},
-		{"truncated body", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "1000")
-			_, _ = io.WriteString(w, agreed[:60])
-		}, true},
+		{"truncated body", apiclienttest.Truncate(agreed[:60]), true},
 		{"no answer in time", hang, true},
 		{"HTTP 200 with HTML", say(html), false},
 		{"HTTP 404 with HTML", sayWith(404, "text/html", html), false},
@@ -82,8 +80,8 @@ func TestWhichEndpointsAreRepeated(t *testing.T) {
 				t.Errorf("%s: %v after %d requests", each.endpoint, err, len(api.sent()))
 			}
 			for _, r := range api.sent() {
-				timestamp := r.header.Get("Timestamp")
-				if r.header.Get("Sign") != client.Sign(client.Credentials{AppID: appID, AppSecret: secret}, timestamp, r.body) {
+				timestamp := r.Header.Get("Timestamp")
+				if r.Header.Get("Sign") != client.Sign(client.Credentials{AppID: appID, AppSecret: secret}, timestamp, r.Body) {
 					t.Errorf("%s: a try is not signed", each.endpoint)
 				}
 			}
@@ -98,7 +96,7 @@ func overTransport(t *testing.T, answer string, test func(t *testing.T, c *clien
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
-		transport := transportFunc(func(r *http.Request) (*http.Response, error) {
+		transport := apiclienttest.Transport(func(r *http.Request) (*http.Response, error) {
 			tries++
 			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
 		})
@@ -211,7 +209,7 @@ func TestListPages(t *testing.T) {
 		t.Errorf("%v, %v", records, err)
 	}
 	for i, want := range []string{`{"coinId":1280}`, `{"coinId":1280,"nextId":"p2"}`, `{"coinId":1280,"nextId":"p3"}`} {
-		if body := string(api.sent()[i].body); body != want {
+		if body := string(api.sent()[i].Body); body != want {
 			t.Errorf("page %d: asked %s, want %s", i, body, want)
 		}
 	}
