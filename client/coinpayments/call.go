@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -47,7 +48,11 @@ func (c *Client) ask(ctx context.Context, p *params, answer any) error {
 	if err != nil || answer == nil {
 		return err
 	}
-	err = decode(data, answer)
+	if reader, ok := answer.(interface{ read([]byte) error }); ok {
+		err = reader.read(data)
+	} else {
+		err = decode(data, answer)
+	}
 	if checked, ok := answer.(interface{ check() error }); ok && err == nil {
 		err = checked.check()
 	}
@@ -59,6 +64,31 @@ func (c *Client) ask(ctx context.Context, p *params, answer any) error {
 		return err
 	}
 	return outcomeUnknown(r, err)
+}
+
+// orNothing is an answer that may be left out.
+type orNothing struct{ answer any }
+
+func (a *orNothing) read(data []byte) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil
+	}
+	return decode(data, a.answer)
+}
+
+// rawText is an answer that is text, or JSON of a text.
+type rawText string
+
+func (a *rawText) read(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		data = []byte(text)
+	}
+	*a = rawText(data)
+	if len(bytes.TrimSpace(data)) == 0 {
+		return errors.New("it is empty")
+	}
+	return nil
 }
 
 // outcome says what a failed try means for what happened at CoinPayments.
@@ -292,4 +322,25 @@ func (c *Client) Call(ctx context.Context, method, path, query string, body json
 		target += "?" + query
 	}
 	return c.call(ctx, &request{route: route, target: target, body: body, reference: referenceIn(body, path)})
+}
+
+// referenceIn finds what to look up after a call by its method and path: the id of a
+// spend request or of an invoice in the body, else the last id in the path.
+func referenceIn(body json.RawMessage, path string) string {
+	var known struct {
+		PONumber       string `json:"poNumber"`
+		InvoiceID      string `json:"invoiceId"`
+		SpendRequestID string `json:"spendRequestId"`
+	}
+	if len(body) > 0 && lenient.Decode(body, &known) == nil {
+		for _, reference := range []string{known.SpendRequestID, known.PONumber, known.InvoiceID} {
+			if reference != "" {
+				return reference
+			}
+		}
+	}
+	if id, found := strings.CutSuffix(path, "/cancel"); found {
+		return id[strings.LastIndexByte(id, '/')+1:]
+	}
+	return ""
 }

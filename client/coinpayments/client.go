@@ -59,9 +59,12 @@ func New(credentials Credentials, options ...Option) (*Client, error) {
 	if c.baseURL == "" {
 		return nil, errors.New("neither an instance (a, b or c) nor a base URL: the dashboard's address shows which instance the account is on")
 	}
-	var err error
-	c.key, err = NewHMAC(credentials)
-	return c, err
+	key, err := NewHMAC(credentials)
+	if err != nil {
+		return nil, err
+	}
+	c.key = key
+	return c, nil
 }
 
 // BaseURL returns where the API is that the client calls, without a slash at

@@ -3,7 +3,12 @@ package coinpayments
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
 	"strings"
+
+	"github.com/shopspring/decimal"
 )
 
 // Currency is a coin, a token or a fiat currency of CoinPayments'.
@@ -85,4 +90,125 @@ func (c *Client) Currencies(ctx context.Context, f CurrencyFilter) ([]Currency, 
 	p.ask("types", strings.Join(types, ","))
 	p.ask("capabilities", strings.Join(f.Capabilities, ","))
 	return collect[Currency](ctx, c, p)
+}
+
+// GetCurrency gives one currency (GET /api/v2/currencies/{id}; reference, Currencies, Get
+// currency by Id). It needs no signature.
+func (c *Client) GetCurrency(ctx context.Context, id string) (Currency, error) {
+	p := c.params(routeCurrency)
+	p.currency("id", id)
+	answer := currencyAnswer{asked: id}
+	err := c.ask(ctx, p, &answer)
+	return answer.Currency, err
+}
+
+type currencyAnswer struct {
+	asked string
+	Currency
+}
+
+func (a *currencyAnswer) check() error {
+	if !SameCurrency(a.ID, a.asked) {
+		return fmt.Errorf("it is about currency %.60q", a.ID)
+	}
+	return nil
+}
+
+// LatestBlock gives the number of a chain's latest block (GET
+// /api/v2/currencies/blockchain-nodes/{id}/latest-block-number; reference, Currencies, Get
+// latest block number).
+func (c *Client) LatestBlock(ctx context.Context, currencyID string) (int64, error) {
+	p := c.params(routeLatestBlock)
+	p.currency("id", currencyID)
+	var answer latestBlock
+	err := c.ask(ctx, p, &answer)
+	return answer.Number, err
+}
+
+type latestBlock struct {
+	CurrencyID string `json:"currencyId"`
+	Number     int64  `json:"latestBlockNumber"`
+}
+
+func (a *latestBlock) check() error {
+	if a.Number <= 0 {
+		return errors.New("it has no block number")
+	}
+	return nil
+}
+
+// RequiredConfirmations is how many confirmations a currency's payments need.
+type RequiredConfirmations struct {
+	CurrencyID     string `json:"currencyId"`
+	CurrencySymbol string `json:"currencySymbol"`
+	Count          int    `json:"confirmationsCount"`
+}
+
+// RequiredConfirmations gives them for each currency (GET
+// /api/v2/currencies/required-confirmations; reference, Currencies, Get required
+// confirmations).
+func (c *Client) RequiredConfirmations(ctx context.Context) ([]RequiredConfirmations, error) {
+	return collect[RequiredConfirmations](ctx, c, c.params(routeRequiredConfirmations))
+}
+
+// CurrencyPair is a conversion that is possible.
+type CurrencyPair struct {
+	From       string `json:"from"` // a currency's id
+	FromSymbol string `json:"fromSymbol"`
+	To         string `json:"to"` // a currency's id
+	ToSymbol   string `json:"toSymbol"`
+}
+
+// Conversions gives all conversions that are possible (GET
+// /api/v2/currencies/conversions; reference, Currencies, Get all possible conversions).
+func (c *Client) Conversions(ctx context.Context) ([]CurrencyPair, error) {
+	return collect[CurrencyPair](ctx, c, c.params(routeConversions))
+}
+
+// ConversionLimits is how much can be converted at once, in the currency that is
+// converted. The reference does not say in which units.
+type ConversionLimits struct {
+	Min decimal.Decimal `json:"min"`
+	Max decimal.Decimal `json:"max"`
+}
+
+// ConversionLimits gives how much of a currency can be converted to another (GET
+// /api/v2/currencies/limits/{from}/{to}; reference, Currencies, Get minimum and maximum
+// amounts).
+func (c *Client) ConversionLimits(ctx context.Context, from, to string) (ConversionLimits, error) {
+	p := c.params(routeConversionLimits)
+	p.currency("from", from)
+	p.currency("to", to)
+	var answer ConversionLimits
+	err := c.ask(ctx, p, &answer)
+	return answer, err
+}
+
+// MerchantCurrency is a currency that the merchant accepts.
+type MerchantCurrency struct {
+	Currency             Currency        `json:"currency"`
+	PayoutFrequency      string          `json:"payoutFrequency"` // normal, asSoonAsPossible, hourly, nightly or weekly
+	Order                int             `json:"order"`           // its rank; 0: none
+	DiscountPercent      decimal.Decimal `json:"discountPercent"`
+	MarkupPercent        decimal.Decimal `json:"markupPercent"`
+	PayoutConfigurations []PayoutConfig  `json:"payoutConfigurations"`
+	SwitcherStatus       string          `json:"switcherStatus"` // enabled or disabled
+	Raw                  json.RawMessage
+}
+
+// PayoutConfig is where money goes.
+type PayoutConfig struct {
+	CurrencyID string `json:"currencyId"`
+	Address    string `json:"address"`
+	WalletID   string `json:"walletId"`
+}
+
+// MerchantCurrencies lists the currencies that the merchant accepts, those with a rank
+// first (GET /api/v1/merchant/currencies; reference, Currencies, Get merchant's accepted
+// currencies).
+func (c *Client) MerchantCurrencies(ctx context.Context) iter.Seq2[MerchantCurrency, error] {
+	return pages[MerchantCurrency]{
+		client: c, route: routeMerchantCurrencies, write: func(*params) {},
+		id: func(m MerchantCurrency) string { return m.Currency.ID },
+	}.all(ctx)
 }

@@ -23,14 +23,15 @@ var strict, lenient apiclient.Decoder
 func init() {
 	words := []reflect.Type{
 		reflect.TypeFor[CurrencyType](), reflect.TypeFor[CurrencyStatus](), reflect.TypeFor[InvoiceStatus](), reflect.TypeFor[PaymentState](),
-		reflect.TypeFor[TransactionStatus](), reflect.TypeFor[TransactionType](),
+		reflect.TypeFor[TransactionStatus](), reflect.TypeFor[TransactionType](), reflect.TypeFor[WalletType](), reflect.TypeFor[EventType](),
 	}
 	for _, d := range []*apiclient.Decoder{&strict, &lenient} {
 		d.Time = parseTime
 		d.OneForList = true
 		d.Types = map[reflect.Type]func(json.RawMessage, reflect.Value) error{
 			reflect.TypeFor[bool]():       decodeBool,
-			reflect.TypeFor[Money]():      decodeMoney(d),
+			reflect.TypeFor[Money]():      decodeMoney[Money](d),
+			reflect.TypeFor[AmountDue]():  decodeMoney[AmountDue](d),
 			reflect.TypeFor[Logo]():       decodeLogo(d),
 			reflect.TypeFor[Shipping]():   decodeShipping(d),
 			reflect.TypeFor[CustomData](): decodeCustomData,

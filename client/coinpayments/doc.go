@@ -21,7 +21,8 @@
 // not known, the error is an [OutcomeUnknownError] and names what to look up.
 //
 // Where a route has several versions, the methods use v2, whose amounts are in whole
-// units, and v3 for wallets that are named by label. [Client.Call] makes all of them.
+// units. [Client.Call] makes the others: v1, in smallest units, and v3, which names a
+// wallet by its label.
 //
 // The package imports nothing of Caddy. Nothing of an account is kept outside its
 // [Client].

@@ -49,7 +49,7 @@ type CreatedInvoice struct {
 	Link         string         `json:"link"`         // to the invoice
 	CheckoutLink string         `json:"checkoutLink"` // to the page to pay on
 	Payment      CreatedPayment `json:"payment"`      // where one was asked for
-	HotWallet    HotWallet      `json:"hotWallet"`    // where a payment in a currency was asked for
+	HotWallet    PaymentDetails `json:"hotWallet"`    // where a payment in a currency was asked for
 	Raw          json.RawMessage
 }
 
@@ -59,39 +59,6 @@ func (i CreatedInvoice) URL() string {
 		return i.CheckoutLink
 	}
 	return i.Link
-}
-
-// CreatedPayment is a payment that was begun, with what it comes to in each currency.
-type CreatedPayment struct {
-	PaymentID         string               `json:"paymentId"`
-	Expires           time.Time            `json:"expires"`
-	PaymentCurrencies []PaymentInACurrency `json:"paymentCurrencies"`
-	RefundEmail       string               `json:"refundEmail"`
-	Raw               json.RawMessage
-}
-
-// PaymentInACurrency is what a payment comes to in a currency.
-type PaymentInACurrency struct {
-	Currency                 Currency `json:"currency"`
-	IsDisabled               bool     `json:"isDisabled"` // it cannot be paid in just now
-	Amount                   Money    `json:"amount"`
-	ApproximateNetworkAmount Money    `json:"approximateNetworkAmount"`
-	RemainingAmount          Money    `json:"remainingAmount"`
-}
-
-// HotWallet is where to pay in one currency, in whole units.
-type HotWallet struct {
-	Currency        Currency         `json:"currency"`
-	Amount          Money            `json:"amount"`
-	RemainingAmount Money            `json:"remainingAmount"`
-	Addresses       PaymentAddresses `json:"addresses"`
-	Expires         time.Time        `json:"expires"`
-}
-
-// PaymentAddresses is an address to pay to.
-type PaymentAddresses struct {
-	Address string `json:"address"`
-	BIP21   string `json:"biP21"` // a URI for wallets; empty where the chain has none
 }
 
 // Invoice is an invoice with its payments. Amounts are in whole units, of Currency

@@ -231,3 +231,27 @@ func collect[T any](ctx context.Context, c *Client, p *params) ([]T, error) {
 	}
 	return records, nil
 }
+
+// count makes a call whose answer is a number.
+func (c *Client) count(ctx context.Context, p *params) (int, error) {
+	var answer json.RawMessage
+	if err := c.ask(ctx, p, &answer); err != nil {
+		return 0, err
+	}
+	var inner struct {
+		Count *int `json:"count"`
+	}
+	var err error
+	if isObject(answer) {
+		err = decode(answer, &inner)
+	} else {
+		err = decode(answer, &inner.Count)
+	}
+	if err == nil && (inner.Count == nil || *inner.Count < 0) {
+		err = errors.New("it has no count")
+	}
+	if err != nil {
+		return 0, &AnswerError{Route: p.route.String(), Err: err}
+	}
+	return *inner.Count, nil
+}

@@ -2,7 +2,6 @@ package coinpayments
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -46,17 +45,25 @@ type Money struct {
 	ValueAsDecimal  decimal.Decimal `json:"valueAsDecimal"`
 }
 
+// AmountDue is what is to be paid in a currency, and why.
+type AmountDue struct {
+	Money
+	Rate      decimal.Decimal `json:"rate"` // from the invoice's currency
+	Breakdown []Charge        `json:"breakdown"`
+}
+
+// Charge is a part of an amount due.
+type Charge struct {
+	Name string `json:"name"`
+	Money
+}
+
 // decodeMoney also takes a plain amount, which is in whole units.
-func decodeMoney(d *apiclient.Decoder) func(json.RawMessage, reflect.Value) error {
+func decodeMoney[T Money | AmountDue](d *apiclient.Decoder) func(json.RawMessage, reflect.Value) error {
 	return func(data json.RawMessage, v reflect.Value) error {
 		if isObject(data) {
 			return d.Object(data, v)
 		}
-		var money Money
-		if err := d.Value(data, reflect.ValueOf(&money.ValueAsDecimal).Elem()); err != nil {
-			return fmt.Errorf("%.60s is no amount", data)
-		}
-		v.Set(reflect.ValueOf(money))
-		return nil
+		return d.Value(data, v.FieldByName("ValueAsDecimal"))
 	}
 }

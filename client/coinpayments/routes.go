@@ -37,20 +37,6 @@ func (r Route) path(values []string) string {
 	}
 }
 
-// names are the names in the pattern, in their order.
-func (r Route) names() []string {
-	var names []string
-	for rest := r.Pattern; ; {
-		_, after, found := strings.Cut(rest, "{")
-		if !found {
-			return names
-		}
-		var name string
-		name, rest, _ = strings.Cut(after, "}")
-		names = append(names, name)
-	}
-}
-
 func read(pattern string) Route { return Route{Method: "GET", Pattern: pattern, Repeatable: true} }
 
 func open(pattern string) Route {
@@ -66,20 +52,111 @@ func preview(pattern string) Route {
 
 func replace(pattern string) Route { return Route{Method: "PUT", Pattern: pattern, Repeatable: true} }
 
-// The routes of typed methods.
+// The routes of the typed methods.
 var (
-	routeCurrencies    = open("/api/v2/currencies")
-	routeCreateInvoice = create("/api/v2/merchant/invoices")
-	routeInvoices      = read("/api/v2/merchant/invoices")
-	routeInvoice       = read("/api/v2/merchant/invoices/{id}")
-	routeCancelInvoice = create("/api/v1/merchant/invoices/{id}/cancel")
-	routeTransaction   = read("/api/v2/merchant/wallets/{id}/transaction")
+	routeCurrencies            = open("/api/v2/currencies")
+	routeCurrency              = open("/api/v2/currencies/{id}")
+	routeLatestBlock           = open("/api/v2/currencies/blockchain-nodes/{id}/latest-block-number")
+	routeRequiredConfirmations = open("/api/v2/currencies/required-confirmations")
+	routeConversions           = open("/api/v2/currencies/conversions")
+	routeConversionLimits      = open("/api/v2/currencies/limits/{from}/{to}")
+	routeMerchantCurrencies    = read("/api/v1/merchant/currencies")
+	routeRates                 = open("/api/v2/rates")
+	routeBlockchainFee         = open("/api/v2/fees/blockchain/{id}")
+
+	routeCreateInvoice   = create("/api/v2/merchant/invoices")
+	routeInvoices        = read("/api/v2/merchant/invoices")
+	routeInvoice         = read("/api/v2/merchant/invoices/{id}")
+	routeCancelInvoice   = create("/api/v1/merchant/invoices/{id}/cancel")
+	routeInvoicePayouts  = read("/api/v2/merchant/invoices/{id}/payouts")
+	routeInvoiceHistory  = read("/api/v2/merchant/invoices/{id}/history")
+	routeBuyNowButton    = create("/api/v2/merchant/invoices/buy-now-button")
+	routeCreatePayment   = create("/api/v1/invoices/{id}/payments")
+	routePaymentCurrency = open("/api/v1/invoices/{id}/payment-currencies/{currency}")
+	routePaymentStatus   = open("/api/v1/invoices/{id}/payment-currencies/{currency}/status")
+
+	routeCreateWallet  = create("/api/v2/merchant/wallets")
+	routeWallets       = read("/api/v2/merchant/wallets")
+	routeWalletCount   = read("/api/v2/merchant/wallets/count")
+	routeWallet        = read("/api/v2/merchant/wallets/{id}")
+	routeWalletBalance = read("/api/v2/merchant/wallets/{id}/balance/{date}")
+	routeCreateAddress = create("/api/v2/merchant/wallets/{id}/addresses")
+	routeAddresses     = read("/api/v2/merchant/wallets/{id}/addresses")
+	routeAddressCount  = read("/api/v2/merchant/wallets/{id}/addresses/count")
+	routeAddress       = read("/api/v2/merchant/wallets/{id}/addresses/{addressId}")
+
+	routeTransactions              = read("/api/v2/merchant/wallets/{id}/transactions")
+	routeTransactionCount          = read("/api/v2/merchant/wallets/{id}/transactions/count")
+	routeTransaction               = read("/api/v2/merchant/wallets/{id}/transaction")
+	routeSpendRequest              = create("/api/v2/merchant/wallets/{id}/spend/request")
+	routeSpendConfirmation         = create("/api/v2/merchant/wallets/{id}/spend/confirmation")
+	routeConsolidation             = read("/api/v2/merchant/wallets/{id}/consolidation")
+	routeConsolidate               = create("/api/v2/merchant/wallets/{id}/consolidation/{to}")
+	routeConsolidationPreview      = preview("/api/v2/merchant/wallets/consolidation-preview")
+	routeConsolidateWallets        = create("/api/v2/merchant/wallets/consolidation/{to}")
+	routeConsolidationTransactions = read("/api/v2/merchant/wallets/{id}/consolidation-transactions/{spendId}")
+
+	routeWalletWebhook  = replace("/api/v2/merchant/wallets/{id}/webhook")
+	routeAddressWebhook = replace("/api/v2/merchant/wallets/{id}/addresses/{addressId}/webhook")
+	routeWebhooks       = read("/api/v1/merchant/clients/{clientId}/webhooks")
+	routeCreateWebhook  = create("/api/v1/merchant/clients/{clientId}/webhooks")
+	routeUpdateWebhook  = replace("/api/v1/merchant/clients/{clientId}/webhooks/{webhookId}")
+	routeDeleteWebhook  = Route{Method: "DELETE", Pattern: "/api/v1/merchant/clients/{clientId}/webhooks/{webhookId}", Repeatable: true}
+
+	routeAccess    = read("/api/v1/merchant/clients/access-control")
+	routeSetAccess = preview("/api/v1/merchant/clients/access-control")
 )
 
-// routes are all that [Client.Call] makes.
-var routes = []Route{
-	routeCurrencies, routeCreateInvoice, routeInvoices, routeInvoice, routeCancelInvoice, routeTransaction,
+// typed are the routes that have a method, in the reference's order.
+var typed = []Route{
+	routeCurrencies, routeCurrency, routeLatestBlock, routeRequiredConfirmations, routeConversions, routeConversionLimits,
+	routeMerchantCurrencies, routeRates, routeBlockchainFee,
+	routeCreateWallet, routeWallets, routeWalletCount, routeWallet, routeWalletBalance,
+	routeCreateAddress, routeAddresses, routeAddressCount, routeAddress,
+	routeTransactions, routeTransactionCount, routeTransaction, routeSpendRequest, routeSpendConfirmation,
+	routeConsolidation, routeConsolidate, routeConsolidationPreview, routeConsolidateWallets, routeConsolidationTransactions,
+	routeCreateInvoice, routeInvoices, routeInvoice, routeCancelInvoice, routeInvoicePayouts, routeInvoiceHistory, routeBuyNowButton,
+	routeCreatePayment, routePaymentCurrency, routePaymentStatus,
+	routeWebhooks, routeCreateWebhook, routeUpdateWebhook, routeDeleteWebhook, routeWalletWebhook, routeAddressWebhook,
+	routeAccess, routeSetAccess,
 }
+
+// byLabel are the v3 routes of wallets, which name a wallet by its label and currency.
+var byLabel = []Route{
+	read("/api/v3/merchant/wallets"),
+	replace("/api/v3/merchant/wallets"), // gives the same wallet and address again
+	read("/api/v3/merchant/wallets/count"),
+	preview("/api/v3/merchant/wallets/consolidation-preview"),
+	create("/api/v3/merchant/wallets/consolidation/{to}"),
+	read("/api/v3/merchant/wallets/{label}/{currency}/addresses"),
+	read("/api/v3/merchant/wallets/{label}/{currency}/addresses/count"),
+	read("/api/v3/merchant/wallets/{label}/{currency}/addresses/{addressLabel}"),
+	replace("/api/v3/merchant/wallets/{label}/{currency}/addresses/{addressLabel}/webhook"),
+	replace("/api/v3/merchant/wallets/{label}/{currency}/webhook"),
+	read("/api/v3/merchant/wallets/{label}/{currency}/transactions"),
+	read("/api/v3/merchant/wallets/{label}/{currency}/transactions/count"),
+	read("/api/v3/merchant/wallets/{label}/{currency}/transaction"),
+	create("/api/v3/merchant/wallets/{label}/{currency}/spend/request"),
+	create("/api/v3/merchant/wallets/{label}/{currency}/spend/confirmation"),
+	read("/api/v3/merchant/wallets/{label}/{currency}/consolidation"),
+	create("/api/v3/merchant/wallets/{label}/{currency}/consolidation/{to}"),
+	read("/api/v3/merchant/wallets/{label}/{currency}/consolidation-transactions/{spendId}"),
+}
+
+// routes are all that [Client.Call] makes: the typed ones, the v1 of those that are v2,
+// and those by label.
+var routes = func() []Route {
+	all := slices.Clone(typed)
+	for _, r := range typed {
+		rest, isV2 := strings.CutPrefix(r.Pattern, "/api/v2/")
+		if !isV2 || strings.HasSuffix(r.Pattern, "/count") { // the counts are new in v2
+			continue
+		}
+		r.Pattern = "/api/v1/" + rest
+		all = append(all, r)
+	}
+	return append(all, byLabel...)
+}()
 
 // Routes returns the routes that [Client.Call] makes.
 func Routes() []Route { return slices.Clone(routes) }

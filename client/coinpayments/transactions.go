@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"strings"
 	"time"
 
@@ -162,4 +163,24 @@ func (a *transactionAnswer) check() error {
 		return errors.New("it has no id")
 	}
 	return checkID(a.SpendRequestID, a.asked.spendRequestID)
+}
+
+// ListTransactions lists the transactions of a wallet (GET
+// /api/v2/merchant/wallets/{id}/transactions; reference, Wallets, Get Wallet
+// Transactions). Webhooks about deposits are not sent for long: this finds what they
+// missed.
+func (c *Client) ListTransactions(ctx context.Context, walletID string) iter.Seq2[Transaction, error] {
+	return pages[Transaction]{
+		client: c, route: routeTransactions, limit: mostItems, skip: true,
+		id:    func(t Transaction) string { return t.ID },
+		write: func(p *params) { p.id("walletId", walletID) },
+	}.all(ctx)
+}
+
+// CountTransactions counts the transactions of a wallet (GET
+// /api/v2/merchant/wallets/{id}/transactions/count).
+func (c *Client) CountTransactions(ctx context.Context, walletID string) (int, error) {
+	p := c.params(routeTransactionCount)
+	p.id("walletId", walletID)
+	return c.count(ctx, p)
 }
