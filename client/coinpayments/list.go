@@ -33,7 +33,7 @@ type pages[T any] struct {
 func (l pages[T]) all(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		seen, cursors, after, taken := map[string]bool{}, map[string]bool{}, "", 0
+		seen, cursors, after, taken, stale := map[string]bool{}, map[string]bool{}, "", 0, 0
 		for {
 			p := l.client.params(l.route)
 			l.write(p)
@@ -67,9 +67,12 @@ func (l pages[T]) all(ctx context.Context) iter.Seq2[T, error] {
 				}
 			}
 			taken += len(page.records)
+			if stale++; fresh {
+				stale = 0
+			}
 			var more bool
 			if err == nil {
-				more, err = l.more(page, cursors[page.after], fresh)
+				more, err = l.more(page, cursors[page.after], stale)
 			}
 			if err != nil {
 				yield(none, &AnswerError{Route: l.route.String(), Err: err})
@@ -98,15 +101,17 @@ func (l pages[T]) turn(p *params, after string, taken int) {
 	}
 }
 
-// more reports whether another page follows.
-func (l pages[T]) more(page page, again, fresh bool) (bool, error) {
+// more reports whether another page follows. Stale is how many pages in a row brought
+// nothing new; one may, where records came meanwhile and moved others to it.
+func (l pages[T]) more(page page, again bool, stale int) (bool, error) {
+	circle := stale > 1 && l.id != nil
 	switch {
-	case len(page.records) == 0:
+	case len(page.records) == 0 && (l.skip || page.after == ""):
 		return false, nil
-	case l.skip && fresh:
-		return true, nil
-	case l.skip || page.after != "" && (again || !fresh && l.id != nil):
+	case circle || page.after != "" && again:
 		return false, errors.New("the pages lead in a circle")
+	case l.skip:
+		return true, nil
 	case page.after == "" && !page.paged && l.limit > 0 && len(page.records) >= l.limit:
 		return false, errors.New("a full page does not say whether another follows: ask for less at once, by time or by words")
 	default:
