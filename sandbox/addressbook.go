@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // maxAddresses bounds the permanent addresses, and apart from them those of
@@ -50,12 +52,12 @@ func (b *addressBook) assign(c *chain) *address {
 	a := &address{family: c.family, chains: []string{c.symbol}}
 	if c.memo {
 		if b.common[c.family] == "" {
-			b.common[c.family] = newAddress(c.family)
+			b.common[c.family] = engine.NewAddress(c.family)
 		}
 		b.memos++
 		a.text, a.memo = b.common[c.family], strconv.Itoa(100_000+b.memos)
 	} else {
-		a.text = newAddress(c.family)
+		a.text = engine.NewAddress(c.family)
 	}
 	key := sameCase(a.text)
 	b.byText[key] = append(b.byText[key], a)

@@ -9,11 +9,12 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 const (
 	apiPrefix = "/ccpayment/v2/"
-	maxBody   = 1 << 20
 )
 
 // call is one API call whose headers were found right. The handler holds the
@@ -32,7 +33,7 @@ type call struct {
 type handler func(*call) (any, error)
 
 // object is a JSON object of an answer.
-type object = map[string]any
+type object = engine.Object
 
 // endpoints are all that the API has, by name.
 var endpoints = merge(
@@ -67,30 +68,30 @@ func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, apiPrefix)
 	handle, known := endpoints[name]
 	if !known {
-		writeJSON(w, http.StatusNotFound, answer{Code: codeNotFound, Msg: "no endpoint is called " + name})
+		engine.WriteJSON(w, http.StatusNotFound, answer{Code: codeNotFound, Msg: "no endpoint is called " + name})
 		return
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		writeJSON(w, http.StatusMethodNotAllowed, answer{Code: codeInvalid, Msg: "call " + name + " with POST"})
+		engine.WriteJSON(w, http.StatusMethodNotAllowed, answer{Code: codeInvalid, Msg: "call " + name + " with POST"})
 		return
 	}
 
-	fault := s.takeFault(name)
+	fault := s.engine.Strike(name)
 	if fault != nil {
-		s.log.Info("call", slog.String("endpoint", name), slog.String("fault", fault.effect()))
-		if fault.before(w, r) {
+		s.engine.Log.Info("call", slog.String("endpoint", name), slog.String("fault", fault.Effect()))
+		if fault.Before(w, r, func() { answerFault(w, fault) }) {
 			return
 		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, engine.MaxBody))
 	var reply []byte
 	if err != nil {
 		err = refuse(codeInvalid, "body: cannot be read, or is over 1 MiB")
 	} else {
 		reply, err = s.act(name, handle, r, body)
 	}
-	if fault != nil && fault.Drop == dropAfter {
+	if fault != nil && fault.LosesAnswer() {
 		panic(http.ErrAbortHandler)
 	}
 	s.linger(r, began)
@@ -100,7 +101,7 @@ func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
 		code, msg = explain(err)
 		reply, _ = json.Marshal(answer{Code: code, Msg: msg})
 	}
-	s.log.Info("call", slog.String("endpoint", name), slog.Int("code", code), slog.String("msg", msg))
+	s.engine.Log.Info("call", slog.String("endpoint", name), slog.Int("code", code), slog.String("msg", msg))
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	_, _ = w.Write(reply) //nolint:gosec // JSON, labelled so; a caller who left is no concern
 }
@@ -120,12 +121,12 @@ func (s *Sandbox) act(name string, handle handler, r *http.Request, body []byte)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	data, err := handle(&call{params: p, s: s, st: s.st, endpoint: name, now: s.now(), base: s.baseURL(r)})
+	data, err := handle(&call{params: p, s: s, st: s.st, endpoint: name, now: s.engine.Now(), base: s.engine.BaseURL(r)})
 	if err != nil {
 		return nil, err
 	}
 	if names := p.ignored(); len(names) > 0 {
-		s.log.Warn("ignored", slog.String("endpoint", name), slog.String("parameters", strings.Join(names, ", ")))
+		s.engine.Log.Warn("ignored", slog.String("endpoint", name), slog.String("parameters", strings.Join(names, ", ")))
 	}
 	return json.Marshal(answer{Code: codeSuccess, Msg: codes[codeSuccess], Data: data})
 }
@@ -141,35 +142,6 @@ func explain(err error) (int, string) {
 // linger makes a call last as long as the options want.
 func (s *Sandbox) linger(r *http.Request, began time.Time) {
 	if rest := s.opts.Latency - time.Since(began); rest > 0 {
-		pause(r, rest)
+		engine.Pause(r, rest)
 	}
-}
-
-// pause waits, but no longer than the caller does.
-func pause(r *http.Request, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.Context().Done():
-	}
-}
-
-// baseURL is where hosted pages are found from outside.
-func (s *Sandbox) baseURL(r *http.Request) string {
-	if s.public != nil {
-		return s.public.String()
-	}
-	if r.TLS != nil {
-		return "https://" + r.Host
-	}
-	return "http://" + r.Host
-}
-
-func writeJSON(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(value) // a caller who left is no concern
 }

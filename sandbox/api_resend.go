@@ -35,7 +35,7 @@ func resend(c *call) (any, error) {
 	during, count := span{from, to}, 0
 	for _, n := range slices.Clone(c.st.notices) {
 		if (len(records) == 0 || slices.Contains(records, n.recordID)) && during.holds(n.createdAt) &&
-			(kind == "AllType" || n.kind == kind) && (result == "AllResult" || n.attempt > 0 && !n.acked) {
+			(kind == "AllType" || n.kind == kind) && (result == "AllResult" || n.sent.Unacknowledged()) {
 			count++
 			c.s.notify(&notice{
 				kind: n.kind, status: n.status, recordID: n.recordID, orderID: n.orderID,

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 var toolEndpoints = map[string]handler{
@@ -46,7 +48,7 @@ func addressValidity(c *call) (any, error) {
 	if err := c.broken(); err != nil {
 		return nil, err
 	}
-	return object{"addrIsValid": validAddress(on, text)}, nil
+	return object{"addrIsValid": engine.ValidAddress(on.family, text)}, nil
 }
 
 func withdrawFee(c *call) (any, error) {

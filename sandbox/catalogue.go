@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // The statuses of a coin, as getCoinList gives them.
@@ -62,9 +64,7 @@ type fiat struct {
 	usdRate decimal.Decimal
 }
 
-const familyEVM = "EVM"
-
-func (c *chain) evm() bool { return c.family == familyEVM }
+func (c *chain) evm() bool { return c.family == engine.FamilyEVM }
 
 // halted reports whether deposits and withdrawals of the chain are suspended.
 func (c *chain) halted() bool { return c.status == "Maintenance" }

@@ -1,20 +1,24 @@
 package sandbox
 
-import "github.com/shopspring/decimal"
+import (
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
+)
 
 func number(text string) decimal.Decimal { return decimal.RequireFromString(text) }
 
 var chains = []chain{
 	{
-		symbol: "ETH", name: "Ethereum", family: familyEVM, explorer: "https://etherscan.io/",
+		symbol: "ETH", name: "Ethereum", family: engine.FamilyEVM, explorer: "https://etherscan.io/",
 		confirmations: 12, status: "Normal", protocol: "ERC20", native: 1161, feeUSD: number("1.8"),
 	},
 	{
-		symbol: "BSC", name: "Binance Smart Chain", family: familyEVM, explorer: "https://bscscan.com/",
+		symbol: "BSC", name: "Binance Smart Chain", family: engine.FamilyEVM, explorer: "https://bscscan.com/",
 		confirmations: 15, status: "Normal", protocol: "BEP20", native: 1839, feeUSD: number("0.2"),
 	},
 	{
-		symbol: "POLYGON", name: "Polygon", family: familyEVM, explorer: "https://polygonscan.com/",
+		symbol: "POLYGON", name: "Polygon", family: engine.FamilyEVM, explorer: "https://polygonscan.com/",
 		confirmations: 50, status: "Normal", protocol: "ERC20", native: 1329, feeUSD: number("0.02"),
 	},
 	{
@@ -39,7 +43,7 @@ var chains = []chain{
 	},
 	// The chain of the test coin, on which nothing is worth anything.
 	{
-		symbol: "ETH_SEPOLIA", name: "Ethereum Sepolia", family: familyEVM, explorer: "https://sepolia.etherscan.io/",
+		symbol: "ETH_SEPOLIA", name: "Ethereum Sepolia", family: engine.FamilyEVM, explorer: "https://sepolia.etherscan.io/",
 		confirmations: 12, status: "Normal", protocol: "ERC20", native: 1891, feeUSD: number("0"),
 	},
 }

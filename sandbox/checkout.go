@@ -94,7 +94,7 @@ func (s *Sandbox) ChooseCoin(token string, coinID int64, onChain string) (Checko
 		return Checkout{}, ErrNoCheckout
 	case !o.invoice:
 		return Checkout{}, errors.New("the coin of a deposit order is fixed")
-	case s.now().After(o.expiresAt):
+	case s.engine.Now().After(o.expiresAt):
 		return Checkout{}, errors.New("the invoice has expired")
 	case c == nil || c.on(onChain) == nil:
 		return Checkout{}, fmt.Errorf("there is no such coin on %s", onChain)
@@ -107,7 +107,7 @@ func (s *Sandbox) ChooseCoin(token string, coinID int64, onChain string) (Checko
 		return Checkout{}, errNoPrice(c, o)
 	}
 	s.st.choose(o, c, n)
-	s.st.rateOf(o, c, s.now())
+	s.st.rateOf(o, c, s.engine.Now())
 	return s.view(o), nil
 }
 
@@ -199,12 +199,12 @@ func (s *Sandbox) fullAmount(token string) decimal.Decimal {
 	if !o.invoice {
 		return o.amount
 	}
-	return s.st.toPay(o, o.price, o.coin, o.network, s.now())
+	return s.st.toPay(o, o.price, o.coin, o.network, s.engine.Now())
 }
 
 // view copies an order for its page. The lock is held.
 func (s *Sandbox) view(o *order) Checkout {
-	now := s.now()
+	now := s.engine.Now()
 	v := Checkout{
 		Token: o.token, OrderID: o.id, Invoice: o.invoice, Product: o.product,
 		Price: o.price, Symbol: o.symbol(), Now: now, CreatedAt: o.createdAt, ExpiresAt: o.expiresAt,

@@ -45,7 +45,7 @@ environment, or are made at random and printed.
 
 --speed divides the waiting times of retries and confirmations.
 
-Exit codes: 0 done, 2 wrong usage, 4 the address cannot be had.`,
+Exit codes: 0 engine.Done, 2 wrong usage, 4 the address cannot be had.`,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -99,7 +99,7 @@ func (set settings) run(ctx context.Context, out io.Writer) error {
 func (s *Sandbox) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler: s, ReadHeaderTimeout: 10 * time.Second,
-		BaseContext: func(net.Listener) context.Context { return s.ctx },
+		BaseContext: func(net.Listener) context.Context { return s.engine.Context() },
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -167,7 +167,7 @@ To pay an order:
 	if s.opts.WebhookURL == "" {
 		fmt.Fprintln(out, "Webhooks go only where a notifyUrl says, for --webhook is not given.")
 	}
-	if !local || s.public != nil {
+	if !local || s.opts.PublicURL != "" {
 		fmt.Fprintf(out, "Warning: whoever reaches %s controls this sandbox, and can have webhooks signed.\n",
 			cmp.Or(s.opts.PublicURL, base))
 	}

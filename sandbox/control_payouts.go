@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // routePayouts adds the control calls for money that leaves.
@@ -19,24 +21,24 @@ func (s *Sandbox) controlWithdrawal(r *http.Request) (any, error) {
 		RecordID string `json:"record_id"`
 		Status   string `json:"status"`
 	}
-	if err := read(r, &in); err != nil {
+	if err := engine.Read(r, &in); err != nil {
 		return nil, err
 	}
-	return done, s.SettleWithdrawal(in.RecordID, in.Status)
+	return engine.Done, s.SettleWithdrawal(in.RecordID, in.Status)
 }
 
 func (s *Sandbox) controlApproval(r *http.Request) (any, error) {
 	var in struct {
 		Needed *bool `json:"needed"`
 	}
-	if err := read(r, &in); err != nil {
+	if err := engine.Read(r, &in); err != nil {
 		return nil, err
 	}
 	if in.Needed == nil {
 		return nil, errors.New("needed: pass true or false")
 	}
 	s.SetApproval(*in.Needed)
-	return done, nil
+	return engine.Done, nil
 }
 
 func (s *Sandbox) controlAutoWithdrawal(r *http.Request) (any, error) {
@@ -45,16 +47,16 @@ func (s *Sandbox) controlAutoWithdrawal(r *http.Request) (any, error) {
 		Chain   string          `json:"chain"`
 		Address string          `json:"address"`
 		Memo    string          `json:"memo"`
-		Amount  numeral         `json:"amount"`
+		Amount  engine.Numeral  `json:"amount"`
 	}
-	if err := read(r, &in); err != nil {
+	if err := engine.Read(r, &in); err != nil {
 		return nil, err
 	}
 	name, err := readCoin(in.Coin)
 	if err != nil {
 		return nil, err
 	}
-	amount, err := readAmount("amount", string(in.Amount))
+	amount, err := engine.ReadAmount("amount", string(in.Amount))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +70,7 @@ func (s *Sandbox) controlRiskRefund(r *http.Request) (any, error) {
 	var in struct {
 		RecordID string `json:"record_id"`
 	}
-	if err := read(r, &in); err != nil {
+	if err := engine.Read(r, &in); err != nil {
 		return nil, err
 	}
 	id, err := s.RefundRisky(in.RecordID)

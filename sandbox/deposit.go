@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // The statuses of a transaction.
@@ -68,10 +70,10 @@ type deposit struct {
 // risky. (The pages do not say what
 // happens then; this is the reading that loses no money.)
 func (s *Sandbox) receive(d *deposit, goal string, confirm time.Duration) {
-	st, now := s.st, s.now()
-	d.recordID, d.txID, d.seenAt = st.recordID(now), newTxID(), now
+	st, now := s.st, s.engine.Now()
+	d.recordID, d.txID, d.seenAt = st.recordID(now), engine.NewTxID(), now
 	if d.network.chain.family != "BTC" {
-		d.from = newAddress(d.network.chain.family)
+		d.from = engine.NewAddress(d.network.chain.family)
 	}
 	d.status, d.usd, d.final = statusProcessing, st.price(d.coin), make(chan struct{})
 	d.fee = d.amount.Mul(feeRate).RoundCeil(int32(d.network.precision))
@@ -105,7 +107,7 @@ func (s *Sandbox) receive(d *deposit, goal string, confirm time.Duration) {
 		s.closeAfter(d, watched)
 		return
 	}
-	s.at(now.Add(confirm), func(context.Context, time.Time) {
+	s.engine.At(now.Add(confirm), func(context.Context, time.Time) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.st == st {
@@ -190,7 +192,7 @@ func (s *Sandbox) closeAfter(d *deposit, watched bool) {
 		close(d.final)
 		return
 	}
-	last.done = d.final
+	last.sent.Done = d.final
 }
 
 // Finish ends a deposit that was paid with the status "processing". The status

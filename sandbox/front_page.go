@@ -33,7 +33,7 @@ func (s *Sandbox) serveFront(w http.ResponseWriter, r *http.Request) {
 		s.serveOverview(w, r)
 		return
 	}
-	if err := s.allows(r); err != nil {
+	if err := s.engine.Allows(r); err != nil {
 		s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: sentence(err)}))
 		return
 	}
@@ -41,14 +41,14 @@ func (s *Sandbox) serveFront(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sandbox) frontPage(r *http.Request) hosted.Overview {
-	base := s.baseURL(r) + strings.TrimSuffix(apiPrefix, "/")
-	orders := s.latestOrders()
+	base := s.engine.BaseURL(r) + strings.TrimSuffix(apiPrefix, "/")
+	orders, deliveries := s.latestOrders(), latestDeliveries(s.Deliveries())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	page := hosted.Overview{
 		AppID: s.opts.AppID, APIURL: base, WebhookURL: s.opts.WebhookURL,
-		Caddyfile: strings.Replace(caddyfile, "%", base, 1), Now: s.now(),
-		Orders: orders, Deliveries: s.st.latestDeliveries(),
+		Caddyfile: strings.Replace(caddyfile, "%", base, 1), Now: s.engine.Now(),
+		Orders: orders, Deliveries: deliveries,
 	}
 	return page
 }
@@ -76,12 +76,12 @@ func (s *Sandbox) latestOrders() []hosted.Order {
 	return list
 }
 
-// latestDeliveries lists the latest try of each webhook, the newest first. The
-// lock is held.
-func (st *state) latestDeliveries() []hosted.Delivery {
+// latestDeliveries lists the latest try of each webhook, the newest first, of a log that
+// begins with the newest.
+func latestDeliveries(log []Delivery) []hosted.Delivery {
 	type webhook struct{ kind, record, status string }
 	list, seen := []hosted.Delivery{}, map[webhook]bool{}
-	for _, d := range slices.Backward(st.log) {
+	for _, d := range log {
 		if len(list) == frontRows {
 			break
 		}

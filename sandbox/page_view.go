@@ -103,7 +103,7 @@ func (v *Checkout) slack() decimal.Decimal {
 func (s *Sandbox) pagePayment(v *Checkout, p CheckoutPayment) hosted.Payment {
 	on := chainNamed(p.Chain)
 	// Confirmations come evenly; the last one is that which makes a success.
-	share := int64(v.Now.Sub(p.At)) * int64(on.confirmations) / int64(max(1, s.sooner(confirmation)))
+	share := int64(v.Now.Sub(p.At)) * int64(on.confirmations) / int64(max(1, s.engine.Sooner(confirmation)))
 	return hosted.Payment{
 		Amount: p.Amount.String(), Coin: p.Coin, Network: on.name, Status: hosted.PaymentStatus(p.Status),
 		Risky: p.Risky, Late: p.Late, WrongCoin: !p.Counts, TxID: p.TxID, RecordID: p.RecordID, At: p.At,

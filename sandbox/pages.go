@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/hosted"
 )
 
@@ -107,7 +108,7 @@ func (s *Sandbox) allowsForm(r *http.Request) error {
 		r = r.Clone(r.Context())
 		r.Header.Del("Origin")
 	}
-	return s.allows(r)
+	return s.engine.Allows(r)
 }
 
 // refused puts what was wrong with a form into its page.
@@ -161,7 +162,7 @@ func (s *Sandbox) payForm(r *http.Request, v *Checkout) (refused, error) {
 	if way != hosted.PayCustom {
 		return show, errors.New("there is no such way to pay")
 	}
-	amount, err := readAmount("amount", typed)
+	amount, err := engine.ReadAmount("amount", typed)
 	if err != nil {
 		return show, err
 	}
@@ -173,6 +174,6 @@ func (s *Sandbox) payForm(r *http.Request, v *Checkout) (refused, error) {
 // written logs a page that could not be written; the client may have left.
 func (s *Sandbox) written(err error) {
 	if err != nil {
-		s.log.Warn("page", slog.String("error", err.Error()))
+		s.engine.Log.Warn("page", slog.String("error", err.Error()))
 	}
 }

@@ -3,11 +3,9 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/mail"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,13 +13,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // Amounts are bounded before they are parsed: a number of a million digits
 // must cost nothing.
-const maxAmountDigits = 40
-
-var plainNumber = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+const maxAmountDigits = engine.MaxAmountDigits
 
 // params reads the parameters of one call. Its methods keep the first rule
 // that is broken, so that a handler reads them all and then asks broken once.
@@ -248,7 +246,7 @@ func (p *params) amount(name string, decimals int) decimal.Decimal {
 		p.reject(codeInvalid, "%s: must be a string such as \"10.5\"", name)
 		return decimal.Zero
 	}
-	value, err := parseAmount(text)
+	value, err := engine.ParseAmount(text)
 	switch {
 	case err != nil:
 		p.reject(codeInvalid, "%s: %v", name, err)
@@ -258,17 +256,6 @@ func (p *params) amount(name string, decimals int) decimal.Decimal {
 		p.reject(codeInvalid, "%s: at most %d decimals, got %d", name, decimals, -value.Exponent())
 	}
 	return value
-}
-
-// parseAmount reads a plain decimal number of at most 40 digits.
-func parseAmount(text string) (decimal.Decimal, error) {
-	if len(text) > maxAmountDigits+1 {
-		return decimal.Zero, fmt.Errorf("at most %d digits", maxAmountDigits)
-	}
-	if !plainNumber.MatchString(text) {
-		return decimal.Zero, fmt.Errorf("must be a plain decimal number such as \"10.5\"")
-	}
-	return decimal.NewFromString(text)
 }
 
 // optionalTime reads a Unix time in whole seconds, ten digits, as a number or a

@@ -59,10 +59,10 @@ func (s *Sandbox) Pay(ctx context.Context, p Payment) (Paid, error) {
 		case <-d.final:
 		case <-timer.C:
 		case <-ctx.Done():
-		case <-s.ctx.Done():
+		case <-s.engine.Context().Done():
 		}
 	}
-	sent := s.deliveries(func(one *Delivery) bool { return one.RecordID == d.recordID })
+	sent := s.engine.Deliveries(func(one *Delivery) bool { return one.RecordID == d.recordID })
 	return Paid{RecordID: d.recordID, Deliveries: sent}, nil
 }
 
@@ -100,15 +100,15 @@ func (s *Sandbox) start(p Payment) (*deposit, error) {
 		if o == nil {
 			return nil, errors.New("late: only orders expire, and this address is no order's")
 		}
-		d.arrivedAt = s.now()
+		d.arrivedAt = s.engine.Now()
 		if !d.arrivedAt.After(o.expiresAt) {
 			d.arrivedAt = o.expiresAt.Add(time.Second)
 		}
 	}
-	if err := s.st.setAmount(d, o, s.now()); err != nil {
+	if err := s.st.setAmount(d, o, s.engine.Now()); err != nil {
 		return nil, err
 	}
-	confirm := s.sooner(confirmation)
+	confirm := s.engine.Sooner(confirmation)
 	if p.Instant {
 		confirm = 0
 	}

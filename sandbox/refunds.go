@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // AutoWithdrawal is a payout that CCPayment makes by itself once a balance is
@@ -41,7 +43,7 @@ func (s *Sandbox) AutoWithdraw(a AutoWithdrawal) (string, error) {
 		return "", fmt.Errorf("amount: must be above 0 and have at most %d decimals", w.network.precision)
 	}
 	if w.address == "" {
-		w.address = newAddress(w.network.chain.family)
+		w.address = engine.NewAddress(w.network.chain.family)
 	}
 	if w.memo == "" && w.network.chain.memo {
 		w.memo = "1"
@@ -51,7 +53,7 @@ func (s *Sandbox) AutoWithdraw(a AutoWithdrawal) (string, error) {
 	if err := s.st.payFor(w, false); err != nil {
 		return "", err
 	}
-	s.st.enter(s.now(), w)
+	s.st.enter(s.engine.Now(), w)
 	s.progress(w, statusProcessing)
 	return w.recordID, nil
 }
@@ -82,7 +84,7 @@ func (s *Sandbox) RefundRisky(depositID string) (string, error) {
 		address: d.from, amount: d.amount, refunds: d,
 	}
 	if w.address == "" {
-		w.address = newAddress(d.network.chain.family)
+		w.address = engine.NewAddress(d.network.chain.family)
 	}
 	w.fee = s.st.networkFee(d.coin, d.network)
 	w.taken = w.fee.Add(d.fee)
@@ -90,7 +92,7 @@ func (s *Sandbox) RefundRisky(depositID string) (string, error) {
 		return "", err
 	}
 	d.status = statusFailed
-	s.st.enter(s.now(), w)
+	s.st.enter(s.engine.Now(), w)
 	s.progress(w, statusProcessing)
 	return w.recordID, nil
 }

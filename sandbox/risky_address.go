@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // kindRiskyAddress is the type of the webhook about an address. CCPayment's reference
@@ -37,7 +39,7 @@ func (s *Sandbox) FlagAddress(address, memo, form string) error {
 		return errors.New("address: it is on no chain")
 	}
 	a.risky = true
-	now := s.now()
+	now := s.engine.Now()
 	msg := object{"chainId": a.chains[0], "address": a.text, "riskAt": now.Unix()}
 	n := &notice{
 		kind: kindRiskyAddress, flat: form == formFlat, url: a.notifyURL, createdAt: now,
@@ -56,8 +58,8 @@ func (s *Sandbox) controlRiskyAddress(r *http.Request) (any, error) {
 		Memo    string `json:"memo"`
 		Form    string `json:"form"`
 	}
-	if err := read(r, &in); err != nil {
+	if err := engine.Read(r, &in); err != nil {
 		return nil, err
 	}
-	return done, s.FlagAddress(in.Address, in.Memo, in.Form)
+	return engine.Done, s.FlagAddress(in.Address, in.Memo, in.Form)
 }

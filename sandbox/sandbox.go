@@ -9,19 +9,20 @@
 package sandbox
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // Options are the settings of a sandbox. All of them may be left out.
@@ -41,26 +42,18 @@ type Options struct {
 	HTTPClient *http.Client // for deliveries; nil: 10 s timeout, no redirects followed
 }
 
+// gatewayName is this gateway's in the log.
+const gatewayName = "ccpayment"
+
 // Sandbox is one merchant's CCPayment. It is safe for concurrent use.
 type Sandbox struct {
 	opts   Options
-	log    *slog.Logger
-	client *http.Client
-	public *url.URL // nil: the Host that a call names
+	engine *engine.Engine
 	limit  *rate.Limiter
 	routes http.Handler
 
-	ctx        context.Context
-	cancel     context.CancelFunc
-	wake       chan struct{}
-	background sync.WaitGroup // all goroutines
-	inFlight   sync.WaitGroup // tasks that have begun
-	advance    sync.Mutex     // one Advance at a time; taken before mu
-
-	mu        sync.Mutex // guards what follows
-	ahead     time.Duration
-	advancing bool
-	st        *state
+	mu *sync.Mutex // the engine's; guards what follows
+	st *state
 }
 
 // New starts a sandbox. Close ends it. The error is a mistake in the options.
@@ -71,64 +64,26 @@ func New(opts Options) (*Sandbox, error) {
 	if opts.AppSecret == "" {
 		opts.AppSecret = strings.ToLower(rand.Text())
 	}
-	opts.Speed = max(opts.Speed, 1)
-	if opts.Speed > 1_000_000 {
-		return nil, errors.New("speed: at most 1000000")
-	}
-	if opts.WebhookURL != "" && !isHTTP(opts.WebhookURL) {
+	if opts.WebhookURL != "" && !engine.IsHTTP(opts.WebhookURL) {
 		return nil, fmt.Errorf("webhook URL %q: must be an absolute http or https address", opts.WebhookURL)
 	}
-
-	s := &Sandbox{opts: opts, log: opts.Logger, client: opts.HTTPClient, wake: make(chan struct{}, 1)}
-	if opts.PublicURL != "" {
-		if !isHTTP(opts.PublicURL) {
-			return nil, fmt.Errorf("public URL %q: must be an absolute http or https address", opts.PublicURL)
-		}
-		s.public, _ = url.Parse(strings.TrimRight(opts.PublicURL, "/"))
-		if s.public.Path != "" || s.public.RawQuery != "" {
-			return nil, fmt.Errorf("public URL %q: must end after the host, for the pages are at its root", opts.PublicURL)
-		}
+	runs, err := engine.New(engine.Options{
+		PublicURL: opts.PublicURL, Speed: opts.Speed, Logger: opts.Logger, HTTPClient: opts.HTTPClient,
+	})
+	if err != nil {
+		return nil, err
 	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if s.client == nil {
-		s.client = ownClient()
-	}
+	s := &Sandbox{opts: opts, engine: runs, mu: &runs.Mu, st: newState()}
 	if opts.RateLimit > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(opts.RateLimit), int(opts.RateLimit))
 	}
-	s.st = newState()
+	runs.Endpoints(true, slices.Collect(maps.Keys(endpoints))...)
 	s.routes = s.router()
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.background.Go(s.work)
 	return s, nil
 }
 
-// ownClient makes the client of a sandbox that was given none. A receiver that
-// redirects has not answered 200, so redirects are not followed.
-func ownClient() *http.Client {
-	return &http.Client{
-		Timeout:       10 * time.Second,
-		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// isHTTP reports whether a text is an absolute http or https address.
-func isHTTP(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-}
-
 // Close ends deliveries, those on their way included, and waits for them.
-func (s *Sandbox) Close() {
-	s.cancel()
-	s.background.Wait()
-	if s.opts.HTTPClient == nil {
-		s.client.CloseIdleConnections()
-	}
-}
+func (s *Sandbox) Close() { s.engine.Close() }
 
 // AppID returns the merchant's id, which is also the user id of its account.
 func (s *Sandbox) AppID() string { return s.opts.AppID }
@@ -140,20 +95,19 @@ func (s *Sandbox) AppSecret() string { return s.opts.AppSecret }
 func (s *Sandbox) Now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.now()
+	return s.engine.Now()
 }
 
 // Reset forgets everything but the options: orders, records, balances, faults,
 // prices, what was scheduled and how far the clock was moved. It waits for an
 // Advance to end, so a receiver must not call it while it handles a webhook.
-func (s *Sandbox) Reset() {
-	s.advance.Lock()
-	defer s.advance.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.st = newState()
-	s.ahead = 0
-}
+func (s *Sandbox) Reset() { s.engine.Reset(func() { s.st = newState() }) }
+
+// Advance moves the sandbox's clock forward and does, in order, what falls due
+// on the way: confirmations, deliveries and their retries. It returns when all
+// of it is done, so a receiver must not call it while it handles a webhook.
+// Timestamp headers keep wall time, so signatures do not grow stale.
+func (s *Sandbox) Advance(d time.Duration) { s.engine.Advance(d) }
 
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.ServeHTTP(w, r) }
 

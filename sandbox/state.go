@@ -14,9 +14,6 @@ import (
 // state is everything that the sandbox remembers and that Reset forgets.
 // Sandbox.mu guards it.
 type state struct {
-	agenda agenda
-	seq    uint64 // orders tasks that fall due together
-
 	lastID   *big.Int // the last eighteen digits of the latest record id
 	prices   map[int64]decimal.Decimal
 	balances map[string]map[int64]decimal.Decimal // by user id, then coin id
@@ -27,12 +24,9 @@ type state struct {
 	deposits  []*deposit          // oldest first
 	byRecord  map[string]*deposit // by record id
 
-	notices   []*notice          // the latest of each transaction, oldest first
-	latest    map[string]*notice // by record id
-	log       []Delivery         // oldest first
-	delivered uint64             // numbers the log's entries
+	notices []*notice          // the latest of each transaction, oldest first
+	latest  map[string]*notice // by record id
 
-	faults  []*Fault
 	payouts payouts
 }
 

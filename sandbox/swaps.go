@@ -1,6 +1,10 @@
 package sandbox
 
-import "github.com/shopspring/decimal"
+import (
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
+)
 
 const (
 	tether       = 1280 // the coin that the smallest fee is named in
@@ -139,7 +143,7 @@ func (p *params) notNegative(name string) decimal.Decimal {
 	if text == "" {
 		return decimal.Zero
 	}
-	value, err := parseAmount(text)
+	value, err := engine.ParseAmount(text)
 	if err != nil {
 		p.reject(codeInvalid, "%s: %v", name, err)
 	}

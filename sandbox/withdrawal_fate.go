@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // progress gives a withdrawal its next status and does what comes with it:
@@ -14,12 +16,12 @@ import (
 // rejected goes back to the balance, and a webhook is sent for each. The lock
 // is held.
 func (s *Sandbox) progress(w *withdrawal, status string) {
-	st, now := s.st, s.now()
+	st, now := s.st, s.engine.Now()
 	w.status = status
 	switch status {
 	case statusProcessing:
-		w.from = newAddress(w.network.chain.family)
-		s.at(now.Add(s.sooner(confirmation)), func(context.Context, time.Time) {
+		w.from = engine.NewAddress(w.network.chain.family)
+		s.engine.At(now.Add(s.engine.Sooner(confirmation)), func(context.Context, time.Time) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if s.st == st && w.status == statusProcessing {
@@ -27,7 +29,7 @@ func (s *Sandbox) progress(w *withdrawal, status string) {
 			}
 		})
 	case statusSuccess:
-		w.from, w.txID = cmp.Or(w.from, newAddress(w.network.chain.family)), newTxID()
+		w.from, w.txID = cmp.Or(w.from, engine.NewAddress(w.network.chain.family)), engine.NewTxID()
 	case statusFailed, statusRejected:
 		st.credit(w.user, w.coin, w.taken)
 		if w.refunds != nil {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
 // The kinds of withdrawal. The first two are also the types of their webhooks;
@@ -205,7 +207,7 @@ var endings = []struct {
 // c0dec0de a contract's (14015), in deaddead black-listed (14017) and in
 // bad0bad0 risky (14026).
 func (st *state) reaches(on *chain, text, memo string) error {
-	if !validAddress(on, text) {
+	if !engine.ValidAddress(on.family, text) {
 		return refuse(codeAddressFormat, "address: is not one of %s", on.symbol)
 	}
 	key := sameCase(text)

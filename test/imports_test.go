@@ -58,7 +58,9 @@ var mayImport = map[string][]string{
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "client", "internal/strictjson", "internal/redact"},
 	"internal/cli":      {"internal/adminapi", "internal/confirm", "internal/checkout", "gateway", "gateway/ccpayment", "ledger", "client", "internal/ack", "internal/move", "internal/subcommand"},
 
-	"sandbox":        {"sandbox/hosted", "internal/ack", "internal/subcommand"},
+	"sandbox": {"sandbox/engine", "sandbox/hosted", "internal/ack", "internal/subcommand"},
+	// What the sandboxes of all gateways run on.
+	"sandbox/engine": {"internal/ack"},
 	"sandbox/hosted": {},
 }
 

@@ -1,4 +1,4 @@
-package sandbox
+package engine
 
 import (
 	"bytes"
@@ -19,6 +19,12 @@ const (
 	bech32Letters = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 )
 
+// FamilyEVM are the chains of Ethereum's kind, which share their addresses.
+const FamilyEVM = "EVM"
+
+// legacy are the versions of base 58 addresses on chains of Bitcoin's kind.
+var legacy = map[string]byte{"LTC": 0x30, "LTCT": 0x6f, "DOGE": 0x1e}
+
 var evmAddress = regexp.MustCompile(`^0x[0-9a-fA-F]{40}$`)
 
 func randomBytes(n int) []byte {
@@ -27,14 +33,17 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-// newTxID makes a transaction hash.
-func newTxID() string { return hex.EncodeToString(randomBytes(32)) }
+// NewTxID makes a transaction hash.
+func NewTxID() string { return hex.EncodeToString(randomBytes(32)) }
 
-// newAddress makes an address that nobody owns and that wallets would accept
-// as one of the chain's family.
-func newAddress(family string) string {
+// NewAddress makes an address that nobody owns and that wallets would accept
+// as one of the family's.
+func NewAddress(family string) string {
+	if version, ok := legacy[family]; ok {
+		return base58Check(base58Bitcoin, append([]byte{version}, randomBytes(20)...))
+	}
 	switch family {
-	case familyEVM:
+	case FamilyEVM:
 		return "0x" + hex.EncodeToString(randomBytes(20))
 	case "TRX":
 		return base58Check(base58Bitcoin, append([]byte{0x41}, randomBytes(20)...))
@@ -49,11 +58,15 @@ func newAddress(family string) string {
 	}
 }
 
-// validAddress reports whether an address is one of the chain's, check sum
+// ValidAddress reports whether an address is one of the family's, check sum
 // included.
-func validAddress(c *chain, address string) bool {
-	switch c.family {
-	case familyEVM:
+func ValidAddress(family, address string) bool {
+	if version, ok := legacy[family]; ok {
+		payload := base58Payload(base58Bitcoin, address)
+		return len(payload) == 21 && payload[0] == version
+	}
+	switch family {
+	case FamilyEVM:
 		return evmAddress.MatchString(address)
 	case "TRX":
 		payload := base58Payload(base58Bitcoin, address)
