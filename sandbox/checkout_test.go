@@ -15,7 +15,7 @@ func token(url string) string { return url[strings.LastIndex(url, "/")+1:] }
 func TestCheckoutOfAnInvoice(t *testing.T) {
 	w := start(t, func(o *sandbox.Options) { o.Speed = 1000 })
 	page := token(w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"20","priceFiatId":"1033","product":"Tea",
-		"returnUrl":"https://shop.example/r","closeUrl":"https://shop.example/c"}`).str("invoiceUrl"))
+		"returnUrl":"https://shop.example/r","closeUrl":"https://shop.example/c"}`).Str("invoiceUrl"))
 	view, err := w.Checkout(page)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestCheckoutScenarios(t *testing.T) {
 	} {
 		w := start(t, func(o *sandbox.Options) { o.Speed = 1000 })
 		page := token(w.ok("createAppOrderDepositAddress",
-			`{"orderId":"dep-1","coinId":1280,"chain":"TRX","price":"10","generateCheckoutURL":true}`).str("checkoutUrl"))
+			`{"orderId":"dep-1","coinId":1280,"chain":"TRX","price":"10","generateCheckoutURL":true}`).Str("checkoutUrl"))
 		if _, err := w.PayScenario(t.Context(), page, scenario); err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestCheckoutScenarios(t *testing.T) {
 		}
 	}
 	w := start(t)
-	page := token(w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"2","priceFiatId":"1033"}`).str("invoiceUrl"))
+	page := token(w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"2","priceFiatId":"1033"}`).Str("invoiceUrl"))
 	for _, scenario := range []string{"steal", sandbox.ScenarioUnder, sandbox.ScenarioWrongCoin} {
 		if _, err := w.PayScenario(t.Context(), page, scenario); err == nil {
 			t.Errorf("%s without a coin was done", scenario)

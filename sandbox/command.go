@@ -45,7 +45,7 @@ environment, or are made at random and printed.
 
 --speed divides the waiting times of retries and confirmations.
 
-Exit codes: 0 engine.Done, 2 wrong usage, 4 the address cannot be had.`,
+Exit codes: 0 done, 2 wrong usage, 4 the address cannot be had.`,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

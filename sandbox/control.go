@@ -61,7 +61,7 @@ func (s *Sandbox) controlPay(r *http.Request) (any, error) {
 		Status  string          `json:"status"`
 		Risky   bool            `json:"risky"`
 		Late    bool            `json:"late"`
-		Wait    json.RawMessage `json:"wait"`
+		Wait    engine.Wait     `json:"wait"`
 	}
 	if err := engine.Read(r, &in); err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (s *Sandbox) controlPay(r *http.Request) (any, error) {
 	if p.Coin, err = readCoin(in.Coin); err != nil {
 		return nil, err
 	}
-	if p.Wait, err = engine.ReadWait(in.Wait); err != nil {
+	if p.Wait, err = in.Wait.Duration(); err != nil {
 		return nil, err
 	}
 	return s.Pay(r.Context(), p)

@@ -13,7 +13,7 @@ import (
 func TestControlSaysWhatIsWrong(t *testing.T) {
 	w := start(t)
 	w.invoice("inv-1")
-	eth := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"user-1","chain":"ETH"}`).str("address")
+	eth := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"user-1","chain":"ETH"}`).Str("address")
 	for _, c := range [][3]string{
 		{"/sandbox/pay", `{}`, "order_id or address"},
 		{"/sandbox/pay", `{"order_id":"inv-1","address":"x"}`, "order_id or address"},
@@ -53,8 +53,8 @@ func TestControlSaysWhatIsWrong(t *testing.T) {
 		{"/sandbox/credit", `{"coin":"GOLD","amount":"1"}`, "GOLD"},
 	} {
 		code, answer := w.control("POST", c[0], c[1])
-		if code != http.StatusBadRequest || !strings.Contains(answer.str("error"), c[2]) {
-			t.Errorf("%s %s: %d %q, want %q in it", c[0], c[1], code, answer.str("error"), c[2])
+		if code != http.StatusBadRequest || !strings.Contains(answer.Str("error"), c[2]) {
+			t.Errorf("%s %s: %d %q, want %q in it", c[0], c[1], code, answer.Str("error"), c[2])
 		}
 	}
 	if len(w.Deliveries()) != 0 {
@@ -64,12 +64,12 @@ func TestControlSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("an unknown filter: %d", code)
 	}
 	for _, c := range [][3]string{{"GET", "/sandbox/pay", "use POST"}, {"POST", "/sandbox/deliveries", "use GET"}} {
-		if code, answer := w.control(c[0], c[1], ""); code != http.StatusMethodNotAllowed || !strings.Contains(answer.str("error"), c[2]) {
-			t.Errorf("%s %s: %d %q", c[0], c[1], code, answer.str("error"))
+		if code, answer := w.control(c[0], c[1], ""); code != http.StatusMethodNotAllowed || !strings.Contains(answer.Str("error"), c[2]) {
+			t.Errorf("%s %s: %d %q", c[0], c[1], code, answer.Str("error"))
 		}
 	}
-	if code, answer := w.control("POST", "/sandbox/mint", ""); code != http.StatusNotFound || !strings.Contains(answer.str("error"), "no control call") {
-		t.Errorf("an unknown call: %d %q", code, answer.str("error"))
+	if code, answer := w.control("POST", "/sandbox/mint", ""); code != http.StatusNotFound || !strings.Contains(answer.Str("error"), "no control call") {
+		t.Errorf("an unknown call: %d %q", code, answer.Str("error"))
 	}
 }
 
@@ -79,20 +79,20 @@ func TestControlActs(t *testing.T) {
 	w.invoice("inv-2")
 	w.control("POST", "/sandbox/price", `{"coin":1482,"usd":"0.5"}`)
 	_, paid := w.control("POST", "/sandbox/pay", `{"order_id":"inv-1","coin":1482,"wait":true}`)
-	w.ok("getInvoiceOrderInfo", `{"orderId":"inv-1"}`).expect(t, map[string]string{
+	w.ok("getInvoiceOrderInfo", `{"orderId":"inv-1"}`).Expect(t, map[string]string{
 		"paidList.0.paidAmount": `"20"`, "paidList.0.coinSymbol": `"TRX"`, "paidList.0.paidValue": `"10"`,
 	})
-	paid.expect(t, map[string]string{
+	paid.Expect(t, map[string]string{
 		"deliveries.0.status": `"Success"`, "deliveries.0.ok": "true", "deliveries.1.status": `"Processing"`,
 		"deliveries.1.offset_seconds": "0", "deliveries.1.order_id": `"inv-1"`,
 	})
 	w.control("POST", "/sandbox/pay", `{"order_id":"inv-2","wait":"10s","status":"failed"}`)
 	for filter, want := range map[string]int{
-		"": 4, "?order_id=inv-2": 2, "?record_id=" + paid.str("record_id"): 2, "?type=ApiDeposit": 4,
+		"": 4, "?order_id=inv-2": 2, "?record_id=" + paid.Str("record_id"): 2, "?type=ApiDeposit": 4,
 		"?type=UserDeposit": 0, "?order_id=inv-2&type=ApiDeposit": 2,
 	} {
-		if _, list := w.control("GET", "/sandbox/deliveries"+filter, ""); list.len("deliveries") != want {
-			t.Errorf("deliveries%s: %d, want %d", filter, list.len("deliveries"), want)
+		if _, list := w.control("GET", "/sandbox/deliveries"+filter, ""); list.Len("deliveries") != want {
+			t.Errorf("deliveries%s: %d, want %d", filter, list.Len("deliveries"), want)
 		}
 	}
 	w.control("POST", "/sandbox/credit", `{"coin":"TRX","amount":"5.5"}`)
@@ -148,10 +148,10 @@ func TestControlIsNotForOtherPages(t *testing.T) {
 func TestOverviewAndPublicURL(t *testing.T) {
 	w := start(t, func(o *sandbox.Options) { o.PublicURL = "https://pay.shop.example/" })
 	code, overview := w.control("GET", "/", "")
-	if code != 200 || overview.str("name") != "CCPayment sandbox" {
+	if code != 200 || overview.Str("name") != "CCPayment sandbox" {
 		t.Errorf("%d", code)
 	}
-	url := w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"1","priceFiatId":1033}`).str("invoiceUrl")
+	url := w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"1","priceFiatId":1033}`).Str("invoiceUrl")
 	if !strings.HasPrefix(url, "https://pay.shop.example/i/") {
 		t.Error(url)
 	}
@@ -174,7 +174,7 @@ func TestControlIsLenientWhereItIsClear(t *testing.T) {
 	w.control("POST", "/sandbox/webhook", `{"url":""}`)
 	w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"5","priceFiatId":"1033"}`)
 	w.control("POST", "/sandbox/pay", `{"order_id":"inv-1","amount":1.5,"status":"Success"}`)
-	w.ok("getAppCoinAsset", `{"coinId":1482}`).expect(t, map[string]string{"asset.available": `"5"`})
+	w.ok("getAppCoinAsset", `{"coinId":1482}`).Expect(t, map[string]string{"asset.available": `"5"`})
 	if log := w.Deliveries(); len(log) > 0 && log[0].URL != "" {
 		t.Errorf("without a URL it was sent to %q", log[0].URL)
 	}

@@ -13,8 +13,8 @@ func (w *world) recordsOf(endpoint, query string) string {
 	w.t.Helper()
 	var ids []string
 	list := w.ok(endpoint, query)
-	for i := range list.len("records") {
-		ids = append(ids, list.str(fmt.Sprintf("records.%d.recordId", i)))
+	for i := range list.Len("records") {
+		ids = append(ids, list.Str(fmt.Sprintf("records.%d.recordId", i)))
 	}
 	return strings.Join(ids, " ")
 }
@@ -26,13 +26,13 @@ func TestCase29_NewerFilters(t *testing.T) {
 	var address, record [3]string
 	for i := range 3 {
 		if i < 2 {
-			address[i] = w.ok("getOrCreateAppDepositAddress", fmt.Sprintf(`{"referenceId":"buyer-%d","chain":"BSC"}`, i)).str("address")
+			address[i] = w.ok("getOrCreateAppDepositAddress", fmt.Sprintf(`{"referenceId":"buyer-%d","chain":"BSC"}`, i)).Str("address")
 		} else {
-			address[i] = w.ok("createAppOrderDepositAddress", `{"orderId":"order-2","coinId":1280,"chain":"TRX","price":"5"}`).str("address")
+			address[i] = w.ok("createAppOrderDepositAddress", `{"orderId":"order-2","coinId":1280,"chain":"TRX","price":"5"}`).Str("address")
 		}
 		record[i] = w.pay(sandbox.Payment{Address: address[i], Amount: dec("5")})
 	}
-	user := w.ok("getOrCreateUserDepositAddress", `{"userId":"user-1","chain":"BSC"}`).str("address")
+	user := w.ok("getOrCreateUserDepositAddress", `{"userId":"user-1","chain":"BSC"}`).Str("address")
 	ofUser := w.pay(sandbox.Payment{Address: user, Amount: dec("5")})
 	for query, want := range map[string]string{
 		`{"recordIds":["` + record[0] + `","` + record[2] + `"]}`:   record[2] + " " + record[0],
@@ -53,7 +53,7 @@ func TestCase29_NewerFilters(t *testing.T) {
 	}
 	w.refused("getAppDepositRecordList", `{"limit":101}`, 11010, "at most 100")
 	first := w.ok("getAppDepositRecordList", `{"limit":1}`)
-	if got := w.recordsOf("getAppDepositRecordList", `{"limit":1,"nextId":"`+first.str("nextId")+`"}`); got != record[1] {
+	if got := w.recordsOf("getAppDepositRecordList", `{"limit":1,"nextId":"`+first.Str("nextId")+`"}`); got != record[1] {
 		t.Errorf("the second page of one record has %q", got)
 	}
 	if got := w.recordsOf("getUserDepositRecordList", `{"userId":"user-1","toAddress":"`+address[0]+`"}`); got != "" {
@@ -72,7 +72,7 @@ func TestCase29_NewerPayoutFilters(t *testing.T) {
 	for list, call := range map[string]string{"getAppWithdrawRecordList": "applyAppWithdrawToNetwork", "getUserWithdrawRecordList": "applyUserWithdrawToNetwork"} {
 		more := map[string]string{"getAppWithdrawRecordList": "", "getUserWithdrawRecordList": `"userId":"user-1",`}[list]
 		id := map[string]string{"getAppWithdrawRecordList": "one", "getUserWithdrawRecordList": "user-one"}[list]
-		one := w.ok(call, changed(toTron, "orderId", `"`+id+`"`, "userId", `"user-1"`)).str("recordId")
+		one := w.ok(call, changed(toTron, "orderId", `"`+id+`"`, "userId", `"user-1"`)).Str("recordId")
 		w.ok(call, changed(toTron, "orderId", `"not-`+id+`"`, "userId", `"user-1"`, "chain", `"BSC"`, "address", `"`+evmAddress+`"`, "networkFeeInquiryID", `"7"`))
 		for _, filter := range []string{`"orderIds":["` + id + `"]`, `"toAddress":"` + tronAddress + `"`} {
 			if got := w.recordsOf(list, `{`+more+filter+`}`); got != one {
@@ -81,11 +81,11 @@ func TestCase29_NewerPayoutFilters(t *testing.T) {
 		}
 	}
 	record := w.ok("getAppWithdrawRecordList", `{"orderIds":["one"]}`)
-	record.expect(t, map[string]string{"records.0.appId": `"` + appID + `"`, "records.0.coinUSDPrice": `"1.0001"`, "records.0.reason": `""`})
-	if err := w.SettleWithdrawal(record.str("records.0.recordId"), "failed"); err != nil {
+	record.Expect(t, map[string]string{"records.0.appId": `"` + appID + `"`, "records.0.coinUSDPrice": `"1.0001"`, "records.0.reason": `""`})
+	if err := w.SettleWithdrawal(record.Str("records.0.recordId"), "failed"); err != nil {
 		t.Fatal(err)
 	}
-	if reason := w.ok("getAppWithdrawRecord", `{"orderId":"one"}`).str("record.reason"); reason == "" {
+	if reason := w.ok("getAppWithdrawRecord", `{"orderId":"one"}`).Str("record.reason"); reason == "" {
 		t.Error("a withdrawal that failed says no reason")
 	}
 	first, err := w.AutoWithdraw(sandbox.AutoWithdrawal{Coin: "1280", Chain: "BSC", Address: evmAddress, Amount: dec("10")})
@@ -98,7 +98,7 @@ func TestCase29_NewerPayoutFilters(t *testing.T) {
 	if got := w.recordsOf("getAutoWithdrawRecordList", `{"toAddress":"`+evmAddress+`"}`); got != first {
 		t.Errorf("automatic withdrawals to one address: %q", got)
 	}
-	paid := w.pay(sandbox.Payment{Address: w.ok("getOrCreateAppDepositAddress", `{"referenceId":"buyer-1","chain":"TRX"}`).str("address"), Amount: dec("20"), Risky: true})
+	paid := w.pay(sandbox.Payment{Address: w.ok("getOrCreateAppDepositAddress", `{"referenceId":"buyer-1","chain":"TRX"}`).Str("address"), Amount: dec("20"), Risky: true})
 	refund, err := w.RefundRisky(paid)
 	if err != nil {
 		t.Fatal(err)
@@ -115,14 +115,14 @@ func TestCase29_NoneIsNone(t *testing.T) {
 	w.ok("createInvoiceUrl", `{"orderId":"inv-0","price":"1","priceFiatId":1033,"priceCoinId":0,"expiredAt":0}`)
 	w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"1","priceFiatId":"0","priceCoinId":"1280","expiredAt":"0","product":"`+strings.Repeat("x", 128)+`"}`)
 	w.ok("createAppOrderDepositAddress", `{"orderId":"dep-0","coinId":1280,"chain":"TRX","price":"1","fiatId":0,"expiredAt":0,"buyerEmail":"buyer@shop.example"}`)
-	if info := w.ok("getAppOrderInfo", `{"orderId":"dep-0"}`); info.text("fiatId") != "null" || info.str("buyerEmail") != "buyer@shop.example" {
-		t.Errorf("%v", info.value)
+	if info := w.ok("getAppOrderInfo", `{"orderId":"dep-0"}`); info.Text("fiatId") != "null" || info.Str("buyerEmail") != "buyer@shop.example" {
+		t.Errorf("%v", info.Value)
 	}
 	w.ok("getAppDepositRecordList", `{"coinId":0,"startAt":0,"endAt":"0"}`)
 	w.refused("getCoin", `{"coinId":0}`, 11000, "coinId: required")
 	w.refused("createInvoiceUrl", `{"orderId":"inv-2","price":"1","priceFiatId":0,"priceCoinId":0}`, 11000, "either")
 	for _, body := range []string{"[]", " [ ] ", "null", "{}", ""} {
-		if n := w.ok("getFiatList", body).len("fiats"); n == 0 {
+		if n := w.ok("getFiatList", body).Len("fiats"); n == 0 {
 			t.Errorf("%q: no currencies", body)
 		}
 	}
@@ -133,15 +133,15 @@ func TestCase29_NoneIsNone(t *testing.T) {
 // else; no call divides by its price.
 func TestCase29_TestCoin(t *testing.T) {
 	w := start(t)
-	w.ok("getCoin", `{"coinId":1891}`).expect(t, map[string]string{
+	w.ok("getCoin", `{"coinId":1891}`).Expect(t, map[string]string{
 		"coin.price": `"0"`, "coin.networks.ETH_SEPOLIA.protocol": `"ERC20"`, "coin.networks.ETH_SEPOLIA.canDeposit": "true",
 	})
-	w.ok("getCoinUSDTPrice", `{"coinIds":[1891]}`).expect(t, map[string]string{"prices.1891": `"0"`})
-	w.ok("getChainList", `{"chains":["ETH_SEPOLIA"]}`).expect(t, map[string]string{"chains.0.isEVM": "true"})
+	w.ok("getCoinUSDTPrice", `{"coinIds":[1891]}`).Expect(t, map[string]string{"prices.1891": `"0"`})
+	w.ok("getChainList", `{"chains":["ETH_SEPOLIA"]}`).Expect(t, map[string]string{"chains.0.isEVM": "true"})
 	w.refused("createAppOrderDepositAddress", `{"orderId":"dep-1","coinId":1891,"chain":"ETH_SEPOLIA","price":"1","fiatId":1033}`, 13002, "no price")
 	w.ok("createAppOrderDepositAddress", `{"orderId":"dep-2","coinId":1891,"chain":"ETH_SEPOLIA","price":"0.5","generateCheckoutURL":true}`)
 	w.pay(sandbox.Payment{OrderID: "dep-2"})
-	w.ok("getAppOrderInfo", `{"orderId":"dep-2"}`).expect(t, map[string]string{"paidList.0.amount": `"0.5"`, "paidList.0.status": `"Success"`})
+	w.ok("getAppOrderInfo", `{"orderId":"dep-2"}`).Expect(t, map[string]string{"paidList.0.amount": `"0.5"`, "paidList.0.status": `"Success"`})
 	if _, err := w.Pay(t.Context(), sandbox.Payment{OrderID: "dep-2", Coin: "USDT", Chain: "BSC"}); err == nil {
 		t.Error("what is due in a test coin was turned into another")
 	}
@@ -149,7 +149,7 @@ func TestCase29_TestCoin(t *testing.T) {
 
 	w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"0.5","priceCoinId":1891}`)
 	w.pay(sandbox.Payment{OrderID: "inv-1"})
-	w.ok("getInvoiceOrderInfo", `{"orderId":"inv-1"}`).expect(t, map[string]string{"paidList.0.coinId": "1891", "totalPaidValue": `"0.5"`})
+	w.ok("getInvoiceOrderInfo", `{"orderId":"inv-1"}`).Expect(t, map[string]string{"paidList.0.coinId": "1891", "totalPaidValue": `"0.5"`})
 	for id, coin := range map[string]string{"inv-1": "USDT", "inv-2": "TETH"} {
 		if id == "inv-2" {
 			w.ok("createInvoiceUrl", `{"orderId":"inv-2","price":"5","priceFiatId":1033}`)
@@ -159,7 +159,7 @@ func TestCase29_TestCoin(t *testing.T) {
 		}
 	}
 	w.gives(appID, 1891, "2")
-	w.ok("getWithdrawFee", `{"coinId":1891,"chain":"ETH_SEPOLIA"}`).expect(t, map[string]string{"fee.amount": `"0"`})
+	w.ok("getWithdrawFee", `{"coinId":1891,"chain":"ETH_SEPOLIA"}`).Expect(t, map[string]string{"fee.amount": `"0"`})
 	w.ok("applyAppWithdrawToNetwork", `{"orderId":"out-1","coinId":1891,"chain":"ETH_SEPOLIA","address":"`+evmAddress+`","amount":"0.5"}`)
 	w.ok("applyAppWithdrawToCwallet", `{"orderId":"out-2","coinId":1891,"cwalletUser":"35255142","amount":"0.5"}`)
 	w.refused("swap", `{"orderId":"swap-1","coinIdIn":1891,"amountIn":"1","coinIdOut":1280}`, 16006, "TETH")
@@ -168,9 +168,9 @@ func TestCase29_TestCoin(t *testing.T) {
 // Case 29: addressUnbinding says why not.
 func TestCase29_UnbindingRefusals(t *testing.T) {
 	w := start(t)
-	order := w.ok("createAppOrderDepositAddress", `{"orderId":"dep-1","coinId":1280,"chain":"TRX","price":"1"}`).str("address")
-	memo := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"buyer-1","chain":"XRP"}`).str("address")
-	fresh := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"buyer-1","chain":"TRX"}`).str("address")
+	order := w.ok("createAppOrderDepositAddress", `{"orderId":"dep-1","coinId":1280,"chain":"TRX","price":"1"}`).Str("address")
+	memo := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"buyer-1","chain":"XRP"}`).Str("address")
+	fresh := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"buyer-1","chain":"TRX"}`).Str("address")
 	for _, test := range []struct {
 		chain, address string
 		code           int

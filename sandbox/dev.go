@@ -49,7 +49,7 @@ token is SHOP_TOKEN from the environment, or else "dev".
 
 --print-caddyfile prints the Caddyfile for going live, and ends.
 
-Exit codes: 0 engine.Done, 2 wrong usage, 4 an address cannot be had.`,
+Exit codes: 0 done, 2 wrong usage, 4 an address cannot be had.`,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

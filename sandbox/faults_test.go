@@ -13,7 +13,7 @@ import (
 func (w *world) fault(body string) {
 	w.t.Helper()
 	if code, answer := w.control("POST", "/sandbox/faults", body); code != http.StatusOK {
-		w.t.Fatalf("%s: %s", body, answer.text("error"))
+		w.t.Fatalf("%s: %s", body, answer.Text("error"))
 	}
 }
 
@@ -44,7 +44,7 @@ func TestFaultsStrikeAsOftenAsTold(t *testing.T) {
 		}
 	}
 	_, list := w.control("GET", "/sandbox/faults", "")
-	if got := list.text("0.endpoint") + list.text("0.times") + list.text("1"); got != `"*"-1null` {
+	if got := list.Text("0.endpoint") + list.Text("0.times") + list.Text("1"); got != `"*"-1null` {
 		t.Errorf("list: %s", got)
 	}
 	w.control("DELETE", "/sandbox/faults", "")
@@ -156,8 +156,8 @@ func TestFaultsThatMakeNoSense(t *testing.T) {
 		`{"endpoint":"getCoinList","code":11000,"often":2}`,
 	} {
 		if code, answer := w.control("POST", "/sandbox/faults", body); code != http.StatusBadRequest ||
-			answer.str("error") == "" {
-			t.Errorf("%s: %d %s", body, code, answer.text("error"))
+			answer.Str("error") == "" {
+			t.Errorf("%s: %d %s", body, code, answer.Text("error"))
 		}
 	}
 }

@@ -7,17 +7,17 @@ import "testing"
 func TestInvoicePaidThroughTheDoor(t *testing.T) {
 	w := start(t)
 	url := w.ok("createInvoiceUrl", `{"orderId":"order-1","price":"10","priceFiatId":"1033","product":"Tea"}`)
-	if got := url.str("invoiceUrl"); len(got) < len(w.url)+20 || got[:len(w.url)+3] != w.url+"/i/" {
+	if got := url.Str("invoiceUrl"); len(got) < len(w.url)+20 || got[:len(w.url)+3] != w.url+"/i/" {
 		t.Fatalf("invoiceUrl %q", got)
 	}
 	status, paid := w.control("POST", "/sandbox/pay", `{"order_id":"order-1","wait":"10s"}`)
 	if status != 200 {
-		t.Fatalf("%d %s", status, paid.text("error"))
+		t.Fatalf("%d %s", status, paid.Text("error"))
 	}
 	if got := w.receiver.statuses(); got != "Processing Success" {
 		t.Fatalf("webhooks: %s", got)
 	}
-	record := paid.str("record_id")
+	record := paid.Str("record_id")
 	for _, h := range w.receiver.got() {
 		if h.Type != "ApiDeposit" || h.Msg["recordId"] != record || h.Msg["orderId"] != "order-1" {
 			t.Errorf("webhook %s", h.body)
@@ -30,7 +30,7 @@ func TestInvoicePaidThroughTheDoor(t *testing.T) {
 			t.Errorf("Sign %s, want %s", h.header.Get("Sign"), sign)
 		}
 	}
-	w.ok("getInvoiceOrderInfo", `{"orderId":"order-1"}`).expect(t, map[string]string{
+	w.ok("getInvoiceOrderInfo", `{"orderId":"order-1"}`).Expect(t, map[string]string{
 		"price": `"10"`, "priceFiatId": `1033`, "priceSymbol": `"USD"`, "product": `"Tea"`,
 		"paidList.0.recordId": `"` + record + `"`, "paidList.0.status": `"Success"`,
 		"paidList.0.coinId": `1280`, "paidList.0.chain": `"TRX"`, "paidList.0.isFlaggedAsRisky": `false`,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/hosted"
 )
 
@@ -34,7 +35,7 @@ func (s *Sandbox) serveFront(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.engine.Allows(r); err != nil {
-		s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: sentence(err)}))
+		s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: engine.Sentence(err)}))
 		return
 	}
 	s.written(hosted.WriteOverview(w, s.frontPage(r)))

@@ -1,7 +1,6 @@
 package sandbox_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/jsontest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -156,17 +156,17 @@ func (w *world) call(endpoint, body string) reply {
 }
 
 // ok makes a call that must succeed and returns its data.
-func (w *world) ok(endpoint, body string) tree {
+func (w *world) ok(endpoint, body string) jsontest.Tree {
 	w.t.Helper()
 	r := w.call(endpoint, body)
 	if r.Code != 10000 {
 		w.t.Fatalf("%s %s: %d %s", endpoint, body, r.Code, r.Msg)
 	}
-	return read(w.t, r.Data)
+	return jsontest.Read(w.t, r.Data)
 }
 
 // control calls one of the sandbox's own doors.
-func (w *world) control(method, path, body string) (int, tree) {
+func (w *world) control(method, path, body string) (int, jsontest.Tree) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
 	if err != nil {
@@ -178,7 +178,7 @@ func (w *world) control(method, path, body string) (int, tree) {
 	}
 	defer resp.Body.Close()
 	raw, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, read(w.t, raw)
+	return resp.StatusCode, jsontest.Read(w.t, raw)
 }
 
 // pay makes a payment without confirmation time and waits for its webhooks.
@@ -190,64 +190,4 @@ func (w *world) pay(p sandbox.Payment) string {
 		w.t.Fatal(err)
 	}
 	return paid.RecordID
-}
-
-// tree is a JSON value that is looked into by path.
-type tree struct{ value any }
-
-func read(t *testing.T, raw []byte) tree {
-	t.Helper()
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		t.Fatalf("%s: %v", raw, err)
-	}
-	return tree{v}
-}
-
-// at follows names and indexes, divided by dots.
-func (n tree) at(path string) tree {
-	for step := range strings.SplitSeq(path, ".") {
-		switch v := n.value.(type) {
-		case map[string]any:
-			n = tree{v[step]}
-		case []any:
-			i, err := strconv.Atoi(step)
-			if err != nil || i >= len(v) {
-				return tree{}
-			}
-			n = tree{v[i]}
-		default:
-			return tree{}
-		}
-	}
-	return n
-}
-
-// text is the value at a path as JSON, so that "1" and 1 differ.
-func (n tree) text(path string) string {
-	raw, _ := json.Marshal(n.at(path).value)
-	return string(raw)
-}
-
-// str is the string at a path.
-func (n tree) str(path string) string {
-	text, _ := n.at(path).value.(string)
-	return text
-}
-
-func (n tree) len(path string) int {
-	list, _ := n.at(path).value.([]any)
-	return len(list)
-}
-
-// expect compares values at paths with JSON.
-func (n tree) expect(t *testing.T, want map[string]string) {
-	t.Helper()
-	for path, value := range want {
-		if got := n.text(path); got != value {
-			t.Errorf("%s: got %s, want %s", path, got, value)
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/jsontest"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
@@ -17,15 +18,15 @@ func TestDepositOrderInCoins(t *testing.T) {
 	w := start(t)
 	made := w.ok("createAppOrderDepositAddress",
 		`{"orderId":"dep-1","coinId":1280,"chain":"TRX","price":"10.5","generateCheckoutURL":true}`)
-	made.expect(t, map[string]string{"amount": `"10.5"`, "memo": `""`, "confirmsNeeded": `19`})
-	if got := made.str("checkoutUrl"); !strings.HasPrefix(got, w.url+"/c/") {
+	made.Expect(t, map[string]string{"amount": `"10.5"`, "memo": `""`, "confirmsNeeded": `19`})
+	if got := made.Str("checkoutUrl"); !strings.HasPrefix(got, w.url+"/c/") {
 		t.Errorf("checkoutUrl %q", got)
 	}
 	one := w.pay(sandbox.Payment{OrderID: "dep-1", Amount: dec("4")})
 	two := w.pay(sandbox.Payment{OrderID: "dep-1"})
-	w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`).expect(t, map[string]string{
+	w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`).Expect(t, map[string]string{
 		"amountToPay": `"10.5"`, "coinId": `1280`, "coinSymbol": `"USDT"`, "chain": `"TRX"`, "toMemo": `""`,
-		"toAddress": made.text("address"), "checkoutUrl": made.text("checkoutUrl"), "fiatId": `null`, "rate": `"1"`,
+		"toAddress": made.Text("address"), "checkoutUrl": made.Text("checkoutUrl"), "fiatId": `null`, "rate": `"1"`,
 		"paidList.0.recordId": `"` + one + `"`, "paidList.0.amount": `"4"`, "paidList.0.serviceFee": `"0.02"`,
 		"paidList.0.status": `"Success"`, "paidList.0.isFlaggedAsRisky": `false`, "paidList.0.rate": `"1"`,
 		"paidList.1.recordId": `"` + two + `"`, "paidList.1.amount": `"6.5"`,
@@ -34,15 +35,15 @@ func TestDepositOrderInCoins(t *testing.T) {
 	if got := w.balance(1280); got != "10.4475" {
 		t.Errorf("balance %s", got)
 	}
-	w.ok("getAppCoinAsset", `{"coinId":1280}`).expect(t, map[string]string{
+	w.ok("getAppCoinAsset", `{"coinId":1280}`).Expect(t, map[string]string{
 		"asset.available": `"10.4475"`, "asset.coinSymbol": `"USDT"`, "asset.coinId": `1280`,
 	})
-	w.ok("getAppCoinAssetList", ``).expect(t, map[string]string{"assets.0.available": `"10.4475"`})
+	w.ok("getAppCoinAssetList", ``).Expect(t, map[string]string{"assets.0.available": `"10.4475"`})
 	if _, err := w.Pay(t.Context(), sandbox.Payment{OrderID: "dep-1"}); err == nil {
 		t.Error("an order that is paid has something due")
 	}
 	w.pay(sandbox.Payment{OrderID: "dep-1", Amount: dec("3")})
-	if n := w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`).len("paidList"); n != 3 {
+	if n := w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`).Len("paidList"); n != 3 {
 		t.Errorf("an overpayment: %d payments", n)
 	}
 }
@@ -52,24 +53,24 @@ func TestFiatIsConvertedAndTheRateLocked(t *testing.T) {
 	// 25 EUR at 1.0832 USD, in POL at 0.4213 USD: 64.27723712…, rounded up.
 	w.ok("createAppOrderDepositAddress",
 		`{"orderId":"dep-1","coinId":1329,"chain":"POLYGON","price":"25.00","fiatId":1034}`).
-		expect(t, map[string]string{"amount": `"64.27723713"`})
+		Expect(t, map[string]string{"amount": `"64.27723713"`})
 	if err := w.SetPrice(1329, dec("0.2")); err != nil {
 		t.Fatal(err)
 	}
 	w.pay(sandbox.Payment{OrderID: "dep-1", Amount: dec("1")})
 	info := w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`)
-	info.expect(t, map[string]string{
+	info.Expect(t, map[string]string{
 		"amountToPay": `"64.27723713"`, "coinSymbol": `"MATIC"`, "fiatId": `1034`, "fiatSymbol": `"EUR"`,
-		"paidList.0.rate": info.text("rate"),
+		"paidList.0.rate": info.Text("rate"),
 	})
 	w.pay(sandbox.Payment{OrderID: "dep-1", Amount: dec("1"), Late: true})
 	info = w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`)
-	if rate := info.str("paidList.1.rate"); !strings.HasPrefix(rate, "0.1846") {
+	if rate := info.Str("paidList.1.rate"); !strings.HasPrefix(rate, "0.1846") {
 		t.Errorf("a late payment counts at %s, want today's 0.2/1.0832", rate)
 	}
 	var expiry, arrived int64
-	fmt.Sscan(info.text("expiredAt"), &expiry)
-	fmt.Sscan(info.text("paidList.1.arrivedAt"), &arrived)
+	fmt.Sscan(info.Text("expiredAt"), &expiry)
+	fmt.Sscan(info.Text("paidList.1.arrivedAt"), &arrived)
 	if arrived <= expiry {
 		t.Errorf("a late payment arrived at %d, not after %d", arrived, expiry)
 	}
@@ -79,23 +80,23 @@ func TestInvoiceInManyPayments(t *testing.T) {
 	w := start(t)
 	w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"3","priceCoinId":"1280"}`)
 	w.pay(sandbox.Payment{OrderID: "inv-1", Amount: dec("1")})
-	info := func() tree { return w.ok("getInvoiceOrderInfo", `{"orderId":"inv-1"}`) }
-	info().expect(t, map[string]string{"totalPaidValue": `"1"`, "priceCoinId": `1280`, "priceSymbol": `"USDT"`})
+	info := func() jsontest.Tree { return w.ok("getInvoiceOrderInfo", `{"orderId":"inv-1"}`) }
+	info().Expect(t, map[string]string{"totalPaidValue": `"1"`, "priceCoinId": `1280`, "priceSymbol": `"USDT"`})
 	w.pay(sandbox.Payment{OrderID: "inv-1", Coin: "ETH", Amount: dec("0.0001")})
 	i := info()
-	i.expect(t, map[string]string{"paidList.1.coinSymbol": `"ETH"`, "paidList.1.chain": `"ETH"`})
-	sum := dec(i.str("paidList.0.paidValue")).Add(dec(i.str("paidList.1.paidValue")))
-	total := dec(i.str("totalPaidValue"))
+	i.Expect(t, map[string]string{"paidList.1.coinSymbol": `"ETH"`, "paidList.1.chain": `"ETH"`})
+	sum := dec(i.Str("paidList.0.paidValue")).Add(dec(i.Str("paidList.1.paidValue")))
+	total := dec(i.Str("totalPaidValue"))
 	if off := total.Sub(sum).Abs(); off.IsZero() || off.GreaterThan(dec("0.00000000000001")) {
 		t.Errorf("total %s of %s: the noise of the live API is missing", total, sum)
 	}
-	value := dec(i.str("paidList.1.paidAmount")).Mul(dec(i.str("paidList.1.rate")))
-	if !value.Sub(dec(i.str("paidList.1.paidValue"))).Abs().LessThan(dec("0.000000000000001")) {
-		t.Errorf("paidValue %s, want %s", i.str("paidList.1.paidValue"), value)
+	value := dec(i.Str("paidList.1.paidAmount")).Mul(dec(i.Str("paidList.1.rate")))
+	if !value.Sub(dec(i.Str("paidList.1.paidValue"))).Abs().LessThan(dec("0.000000000000001")) {
+		t.Errorf("paidValue %s, want %s", i.Str("paidList.1.paidValue"), value)
 	}
 	// What is left is due by default, and then it is paid.
 	w.pay(sandbox.Payment{OrderID: "inv-1"})
-	if total := dec(info().str("totalPaidValue")); total.LessThan(dec("2.99999999999999")) {
+	if total := dec(info().Str("totalPaidValue")); total.LessThan(dec("2.99999999999999")) {
 		t.Errorf("total %s", total)
 	}
 }
@@ -104,10 +105,10 @@ func TestWrongCoinIsRecordedButNotListed(t *testing.T) {
 	w := start(t)
 	w.ok("createAppOrderDepositAddress", `{"orderId":"dep-1","coinId":1280,"chain":"TRX","price":"10"}`)
 	record := w.pay(sandbox.Payment{OrderID: "dep-1", Coin: "TRX", Amount: dec("40")})
-	if n := w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`).len("paidList"); n != 0 {
+	if n := w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`).Len("paidList"); n != 0 {
 		t.Errorf("paidList has %d payments", n)
 	}
-	w.ok("getAppDepositRecord", `{"recordId":"`+record+`"}`).expect(t, map[string]string{
+	w.ok("getAppDepositRecord", `{"recordId":"`+record+`"}`).Expect(t, map[string]string{
 		"record.orderId": `"dep-1"`, "record.coinId": `1482`, "record.amount": `"40"`, "record.status": `"Success"`,
 		"record.coinUSDPrice": `"0.23717"`, "record.contract": `"TRX"`, "record.serviceFee": `"0.2"`,
 	})
@@ -124,7 +125,7 @@ func TestRiskyIsNotCreditedUntilCleared(t *testing.T) {
 	w.ok("createAppOrderDepositAddress", `{"orderId":"dep-1","coinId":1280,"chain":"TRX","price":"10"}`)
 	record := w.pay(sandbox.Payment{OrderID: "dep-1", Risky: true})
 	flagged := func() string {
-		return w.ok("getAppDepositRecord", `{"recordId":"`+record+`"}`).text("record.isFlaggedAsRisky")
+		return w.ok("getAppDepositRecord", `{"recordId":"`+record+`"}`).Text("record.isFlaggedAsRisky")
 	}
 	if h := w.receiver.got(); h[1].Msg["isFlaggedAsRisky"] != true || flagged() != "true" || w.balance(1280) != "0" {
 		t.Errorf("%s, balance %s", h[1].body, w.balance(1280))
@@ -155,13 +156,13 @@ func TestFailedAndPendingPayments(t *testing.T) {
 	}
 	record := w.pay(sandbox.Payment{OrderID: "dep-1", Status: "processing"})
 	info := w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`)
-	info.expect(t, map[string]string{"paidList.1.status": `"Processing"`, "paidList.1.amount": `"10"`})
+	info.Expect(t, map[string]string{"paidList.1.status": `"Processing"`, "paidList.1.amount": `"10"`})
 	w.Advance(time.Hour)
 	if w.balance(1280) != "0" {
 		t.Error("a payment under way was credited")
 	}
-	body := fmt.Sprintf(`{"chain":"TRX","toAddress":%s,"txId":%s}`, info.text("toAddress"), info.text("paidList.1.txid"))
-	if got := w.ok("rescanLostTransaction", body).str("description"); !strings.Contains(got, "rescanned") {
+	body := fmt.Sprintf(`{"chain":"TRX","toAddress":%s,"txId":%s}`, info.Text("toAddress"), info.Text("paidList.1.txid"))
+	if got := w.ok("rescanLostTransaction", body).Str("description"); !strings.Contains(got, "rescanned") {
 		t.Error(got)
 	}
 	processtest.Until(t, "the webhook after a rescan", func() bool {
@@ -178,14 +179,14 @@ func TestFailedAndPendingPayments(t *testing.T) {
 
 func TestPermanentAddresses(t *testing.T) {
 	w := start(t)
-	address := func(reference, chain string) tree {
+	address := func(reference, chain string) jsontest.Tree {
 		return w.ok("getOrCreateAppDepositAddress", `{"referenceId":"`+reference+`","chain":"`+chain+`"}`)
 	}
-	eth := address("user-1", "ETH").str("address")
-	if eth != address("user-1", "ETH").str("address") || eth != address("user-1", "BSC").str("address") {
+	eth := address("user-1", "ETH").Str("address")
+	if eth != address("user-1", "ETH").Str("address") || eth != address("user-1", "BSC").Str("address") {
 		t.Error("a reference has several EVM addresses")
 	}
-	if eth == address("user-2", "ETH").str("address") {
+	if eth == address("user-2", "ETH").Str("address") {
 		t.Error("two references share an address")
 	}
 	for chain, form := range map[string]string{
@@ -193,17 +194,17 @@ func TestPermanentAddresses(t *testing.T) {
 		"XRP": `^r[1-9A-HJ-NP-Za-km-z]{24,34}$`, "TON": `^E[A-Za-z0-9_-]{47}$`,
 	} {
 		got := address("user-3", chain)
-		if !regexp.MustCompile(form).MatchString(got.str("address")) {
-			t.Errorf("%s: %s", chain, got.str("address"))
+		if !regexp.MustCompile(form).MatchString(got.Str("address")) {
+			t.Errorf("%s: %s", chain, got.Str("address"))
 		}
 		memo := chain == "XRP" || chain == "TON"
-		if (got.str("memo") != "") != memo {
-			t.Errorf("%s: memo %q", chain, got.str("memo"))
+		if (got.Str("memo") != "") != memo {
+			t.Errorf("%s: memo %q", chain, got.Str("memo"))
 		}
 		valid := func(text string) string {
-			return w.ok("checkWithdrawalAddressValidity", `{"chain":"`+chain+`","address":"`+text+`"}`).text("addrIsValid")
+			return w.ok("checkWithdrawalAddressValidity", `{"chain":"`+chain+`","address":"`+text+`"}`).Text("addrIsValid")
 		}
-		text := got.str("address")
+		text := got.Str("address")
 		if valid(text) != "true" || valid(text[:len(text)-1]) != "false" || valid("x"+text[1:]) != "false" {
 			t.Errorf("%s: validity of %s", chain, text)
 		}
@@ -213,18 +214,18 @@ func TestPermanentAddresses(t *testing.T) {
 	if h := hooks[1]; h.Type != "DirectDeposit" || h.Msg["referenceId"] != "user-1" || h.Msg["recordId"] != record {
 		t.Errorf("%s", h.body)
 	}
-	w.ok("getAppDepositRecordList", `{"referenceId":"user-1"}`).expect(t, map[string]string{
+	w.ok("getAppDepositRecordList", `{"referenceId":"user-1"}`).Expect(t, map[string]string{
 		"records.0.recordId": `"` + record + `"`, "records.0.chain": `"BSC"`, "records.0.orderId": `""`, "nextId": `""`,
 	})
 
 	// Unbinding one EVM chain unbinds them all; what comes later is the
 	// merchant's own.
 	unbound := w.ok("addressUnbinding", `{"chain":"BSC","address":"`+eth+`"}`)
-	unbound.expect(t, map[string]string{
+	unbound.Expect(t, map[string]string{
 		"unbound.0.chain": `"BSC"`, "unbound.1.chain": `"ETH"`, "unbound.1.address": `"` + eth + `"`,
 		"referenceID": `"user-1"`, "userID": `""`,
 	})
-	if eth == address("user-1", "ETH").str("address") {
+	if eth == address("user-1", "ETH").Str("address") {
 		t.Error("the address is bound still")
 	}
 	w.pay(sandbox.Payment{Address: eth, Amount: dec("2"), Coin: "LINK", Chain: "ETH"})
@@ -238,14 +239,14 @@ func TestMemosTellAddressesApart(t *testing.T) {
 	w := start(t)
 	one := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"user-1","chain":"XRP"}`)
 	two := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"user-2","chain":"XRP"}`)
-	if one.str("address") != two.str("address") || one.str("memo") == two.str("memo") {
+	if one.Str("address") != two.Str("address") || one.Str("memo") == two.Str("memo") {
 		t.Errorf("%v %v", one, two)
 	}
-	w.pay(sandbox.Payment{Address: two.str("address"), Memo: two.str("memo"), Amount: dec("7")})
+	w.pay(sandbox.Payment{Address: two.Str("address"), Memo: two.Str("memo"), Amount: dec("7")})
 	if h := w.receiver.got()[0]; h.Msg["referenceId"] != "user-2" {
 		t.Errorf("%s", h.body)
 	}
-	if _, err := w.Pay(t.Context(), sandbox.Payment{Address: two.str("address"), Amount: dec("7")}); err == nil {
+	if _, err := w.Pay(t.Context(), sandbox.Payment{Address: two.Str("address"), Amount: dec("7")}); err == nil {
 		t.Error("a payment without its memo found an owner")
 	}
 }
@@ -254,24 +255,24 @@ func TestAfterExpiry(t *testing.T) {
 	w := start(t)
 	order := func(id string) string {
 		return w.ok("createAppOrderDepositAddress", `{"orderId":"`+id+`","coinId":1280,"chain":"TRX","price":"10","expiredAt":`+
-			at(w, time.Hour)+`}`).str("address")
+			at(w, time.Hour)+`}`).Str("address")
 	}
 	order("dep-1")
 	address := order("dep-2")
 	w.Advance(time.Hour + 6*24*time.Hour)
 	w.pay(sandbox.Payment{OrderID: "dep-1"})
-	if n := w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`).len("paidList"); n != 1 {
+	if n := w.ok("getAppOrderInfo", `{"orderId":"dep-1"}`).Len("paidList"); n != 1 {
 		t.Errorf("six days late: %d payments", n)
 	}
 	w.Advance(2 * 24 * time.Hour)
 	hooks := len(w.receiver.got())
 	record := w.pay(sandbox.Payment{Address: address, Amount: dec("10")})
-	w.ok("getAppDepositRecord", `{"recordId":"`+record+`"}`).expect(t, map[string]string{"record.orderId": `""`})
+	w.ok("getAppDepositRecord", `{"recordId":"`+record+`"}`).Expect(t, map[string]string{"record.orderId": `""`})
 	processtest.Until(t, "the credit", func() bool { return w.balance(1280) == "19.9" })
 	if n := len(w.receiver.got()); n != hooks {
 		t.Errorf("an address that is no longer watched sent %d webhooks", n-hooks)
 	}
-	if n := w.ok("getAppOrderInfo", `{"orderId":"dep-2"}`).len("paidList"); n != 0 {
+	if n := w.ok("getAppOrderInfo", `{"orderId":"dep-2"}`).Len("paidList"); n != 0 {
 		t.Error("eight days late, and the payment is on the order")
 	}
 }
@@ -294,33 +295,33 @@ func TestCatalogue(t *testing.T) {
 	w := start(t)
 	coins := w.ok("getCoinList", ``)
 	statuses := map[string]bool{}
-	for i := range coins.len("coins") {
-		coin := coins.at(fmt.Sprintf("coins.%d", i))
-		statuses[coin.str("status")] = true
-		if coin.text("coinId") == "1329" && coin.str("symbol") != "POL" {
+	for i := range coins.Len("coins") {
+		coin := coins.At(fmt.Sprintf("coins.%d", i))
+		statuses[coin.Str("status")] = true
+		if coin.Text("coinId") == "1329" && coin.Str("symbol") != "POL" {
 			t.Error("coin 1329 is not called POL in the list")
 		}
 	}
 	if len(statuses) != 4 {
 		t.Errorf("statuses of coins: %v", statuses)
 	}
-	w.ok("getCoin", `{"coinId":1280}`).expect(t, map[string]string{
+	w.ok("getCoin", `{"coinId":1280}`).Expect(t, map[string]string{
 		"coin.symbol": `"USDT"`, "coin.networks.TRX.precision": `6`, "coin.networks.TRX.canDeposit": `true`,
 		"coin.networks.TRX.minimumDepositAmount": `"0"`, "coin.networks.TRX.isSupportMemo": `false`,
 	})
-	w.ok("getCoinUSDTPrice", `{"coinIds":[1280,1329]}`).expect(t, map[string]string{
+	w.ok("getCoinUSDTPrice", `{"coinIds":[1280,1329]}`).Expect(t, map[string]string{
 		"prices.1280": `"1.0001"`, "prices.1329": `"0.4213"`,
 	})
-	w.ok("getFiatList", ``).expect(t, map[string]string{
+	w.ok("getFiatList", ``).Expect(t, map[string]string{
 		"fiats.0.fiatId": `1033`, "fiats.0.symbol": `"USD"`, "fiats.0.usdRate": `"1"`,
 	})
-	w.ok("getChainList", `{"chains":["XLM"]}`).expect(t, map[string]string{
+	w.ok("getChainList", `{"chains":["XLM"]}`).Expect(t, map[string]string{
 		"chains.0.status": `"Maintenance"`, "chains.0.supportMemo": `true`, "chains.0.isEVM": `false`, "chains.1": `null`,
 	})
-	w.ok("getWithdrawFee", `{"coinId":1280,"chain":"TRX"}`).expect(t, map[string]string{
+	w.ok("getWithdrawFee", `{"coinId":1280,"chain":"TRX"}`).Expect(t, map[string]string{
 		"fee.coinId": `1280`, "fee.coinSymbol": `"USDT"`, "fee.amount": `"0.999901"`,
 	})
-	if w.ok("getSwapCoinList", ``).len("coins") == 0 {
+	if w.ok("getSwapCoinList", ``).Len("coins") == 0 {
 		t.Error("no coin can be swapped")
 	}
 }

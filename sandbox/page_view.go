@@ -150,6 +150,7 @@ func (s *Sandbox) pageControls(v *Checkout) *hosted.Controls {
 	controls := &hosted.Controls{
 		Action: pagePath(v) + "/pay",
 		Exact:  due.String() + " " + v.Due.Symbol, Less: amount("0.5"), More: amount("1.5"),
+		Risky: "flagged address",
 	}
 	// What is due in another coin is known only while something is due.
 	if name, _, err := s.otherCoin(v.Token); err == nil && v.Due.Amount.IsPositive() {

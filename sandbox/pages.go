@@ -71,8 +71,8 @@ func (s *Sandbox) servePage(kind string) http.HandlerFunc {
 // the page and what is wrong, as refused shows it.
 func (s *Sandbox) serveForm(kind string, act func(*http.Request, *Checkout) (refused, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := s.allowsForm(r); err != nil {
-			s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: sentence(err)}))
+		if err := s.engine.AllowsForm(r); err != nil {
+			s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: engine.Sentence(err)}))
 			return
 		}
 		v, ok := s.page(w, r, kind)
@@ -86,29 +86,12 @@ func (s *Sandbox) serveForm(kind string, act func(*http.Request, *Checkout) (ref
 		}
 		if show, err := act(r, &v); err != nil {
 			page := s.checkoutPage(&v)
-			show(&page, sentence(err))
+			show(&page, engine.Sentence(err))
 			s.written(hosted.WriteCheckout(w, http.StatusUnprocessableEntity, page))
 			return
 		}
 		http.Redirect(w, r, pagePath(&v), http.StatusSeeOther) //nolint:gosec // to a token that was found
 	}
-}
-
-// sentence writes an error for people.
-func sentence(err error) string {
-	text := err.Error()
-	return strings.ToUpper(text[:1]) + text[1:] + "."
-}
-
-// allowsForm refuses forms of other sites, as allows does. The pages
-// have a no-referrer policy, so browsers send "Origin: null" with their forms; a
-// client that does not send Sec-Fetch-Site either has to know the page's token.
-func (s *Sandbox) allowsForm(r *http.Request) error {
-	if r.Header.Get("Origin") == "null" {
-		r = r.Clone(r.Context())
-		r.Header.Del("Origin")
-	}
-	return s.engine.Allows(r)
 }
 
 // refused puts what was wrong with a form into its page.

@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/browser"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/jsontest"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
@@ -30,7 +31,7 @@ func visit(t *testing.T, tab context.Context, endpoint, body string) *buyer {
 		`"returnUrl":"https://shop.example/thanks","closeUrl":"https://shop.example/basket",`+body+`}`)
 	// The page stops asking the sandbox before that is closed.
 	t.Cleanup(func() { browser.Do(t, tab, chromedp.Navigate("about:blank")) })
-	b.open(data.str("invoiceUrl") + data.str("checkoutUrl"))
+	b.open(data.Str("invoiceUrl") + data.Str("checkoutUrl"))
 	return b
 }
 
@@ -99,7 +100,7 @@ func (b *buyer) told(status string) {
 	})
 }
 
-func (b *buyer) info() tree { return b.ok("getInvoiceOrderInfo", `{"orderId":"`+b.order+`"}`) }
+func (b *buyer) info() jsontest.Tree { return b.ok("getInvoiceOrderInfo", `{"orderId":"`+b.order+`"}`) }
 
 // shown reads an amount with its unit, such as that on a button.
 func (b *buyer) shown(selector string) (amount, unit string) {
@@ -145,7 +146,7 @@ func payExactly(t *testing.T, tab context.Context) {
 	browser.Screenshot(t, tab, "pay-processing")
 	b.awaits("Paid")
 	b.told("Success")
-	b.info().expect(t, map[string]string{
+	b.info().Expect(t, map[string]string{
 		"paidList.0.status": `"Success"`, "paidList.0.paidAmount": `"24.897511"`, "paidList.0.coinSymbol": `"USDT"`,
 		"paidList.0.isFlaggedAsRisky": `false`, "paidList.0.recordId": `"` + b.reads(".payments p:last-child code") + `"`,
 	})
@@ -183,7 +184,7 @@ func payInParts(t *testing.T, tab context.Context) {
 	b.press("#pay-exact")
 	b.awaits("Paid")
 	b.told("Success")
-	b.info().expect(t, map[string]string{"paidList.0.paidAmount": `"` + less + `"`, "paidList.1.paidAmount": `"` + rest + `"`})
+	b.info().Expect(t, map[string]string{"paidList.0.paidAmount": `"` + less + `"`, "paidList.1.paidAmount": `"` + rest + `"`})
 	browser.Screenshot(t, tab, "pay-rest")
 }
 
@@ -196,7 +197,7 @@ func payTooMuch(t *testing.T, tab context.Context) {
 	if got := b.reads(".excess"); !strings.HasPrefix(got, "12.45 USD") {
 		t.Errorf("says %q", got)
 	}
-	b.info().expect(t, map[string]string{"paidList.0.paidAmount": `"` + more + `"`})
+	b.info().Expect(t, map[string]string{"paidList.0.paidAmount": `"` + more + `"`})
 	browser.Screenshot(t, tab, "pay-much")
 }
 
@@ -217,8 +218,8 @@ func payLateByClock(t *testing.T, tab context.Context) {
 		t.Errorf("payments: %s", got)
 	}
 	info := b.info()
-	if info.at("paidList.0.arrivedAt").value == nil || info.text("paidList.0.arrivedAt") <= info.text("expiredAt") {
-		t.Errorf("arrived at %s, expired at %s", info.text("paidList.0.arrivedAt"), info.text("expiredAt"))
+	if info.At("paidList.0.arrivedAt").Value == nil || info.Text("paidList.0.arrivedAt") <= info.Text("expiredAt") {
+		t.Errorf("arrived at %s, expired at %s", info.Text("paidList.0.arrivedAt"), info.Text("expiredAt"))
 	}
 	// A week later nobody watches the address, and nothing can be paid.
 	b.Advance(8 * 24 * time.Hour)
@@ -246,7 +247,7 @@ func payRisky(t *testing.T, tab context.Context) {
 	b.press("#pay-risky")
 	b.awaits("In review")
 	b.told("Success")
-	b.info().expect(t, map[string]string{"paidList.0.isFlaggedAsRisky": `true`, "paidList.0.status": `"Success"`})
+	b.info().Expect(t, map[string]string{"paidList.0.isFlaggedAsRisky": `true`, "paidList.0.status": `"Success"`})
 	if got := b.balance(1280); got != "0" {
 		t.Errorf("the merchant was credited with %s", got)
 	}
@@ -266,7 +267,7 @@ func payFailing(t *testing.T, tab context.Context) {
 	b.press("#pay-fail")
 	b.awaits("Payment failed")
 	b.told("Failed")
-	b.info().expect(t, map[string]string{"paidList.0.status": `"Failed"`, "totalPaidValue": `"0"`})
+	b.info().Expect(t, map[string]string{"paidList.0.status": `"Failed"`, "totalPaidValue": `"0"`})
 	browser.Screenshot(t, tab, "pay-failed")
 	b.press("#pay-exact")
 	b.awaits("Paid")
@@ -281,9 +282,9 @@ func payWrongCoin(t *testing.T, tab context.Context) {
 	if got := b.reads(".payments"); !strings.Contains(got, "TRX") || !strings.Contains(got, "not the coin asked for") {
 		t.Errorf("payments: %s", got)
 	}
-	b.ok("getAppOrderInfo", `{"orderId":"`+b.order+`"}`).expect(t, map[string]string{"paidList": `[]`})
+	b.ok("getAppOrderInfo", `{"orderId":"`+b.order+`"}`).Expect(t, map[string]string{"paidList": `[]`})
 	record := b.ok("getAppDepositRecord", `{"recordId":"`+b.reads(".payments p:last-child code")+`"}`)
-	record.expect(t, map[string]string{"record.coinSymbol": `"TRX"`, "record.status": `"Success"`})
+	record.Expect(t, map[string]string{"record.coinSymbol": `"TRX"`, "record.status": `"Success"`})
 	browser.Screenshot(t, tab, "pay-wrong-coin")
 	b.press("#pay-exact")
 	b.awaits("Paid")
@@ -304,7 +305,7 @@ func payCustom(t *testing.T, tab context.Context) {
 		chromedp.SetValue(chromedp.ID("custom-with"), "1161/ETH"))
 	b.press("#pay-custom")
 	b.awaits("Overpaid")
-	b.info().expect(t, map[string]string{"paidList.0.paidAmount": `"0.01"`, "paidList.0.coinSymbol": `"ETH"`})
+	b.info().Expect(t, map[string]string{"paidList.0.paidAmount": `"0.01"`, "paidList.0.coinSymbol": `"ETH"`})
 }
 
 func TestPayingWithoutScripts(t *testing.T) {

@@ -50,7 +50,7 @@ func visiting(t *testing.T, product string) (*visitor, string) {
 	t.Helper()
 	v := &visitor{world: start(t), header: http.Header{}}
 	data := v.ok("createInvoiceUrl", `{"orderId":"order-1","price":"24.90","priceFiatId":"1033","product":"`+product+`"}`)
-	return v, strings.TrimPrefix(data.str("invoiceUrl"), v.url)
+	return v, strings.TrimPrefix(data.Str("invoiceUrl"), v.url)
 }
 
 func TestPagesThatAreNotThere(t *testing.T) {
@@ -223,14 +223,14 @@ func TestEveryCoinPaysExactly(t *testing.T) {
 	v, _ := visiting(t, "Tea")
 	v.header.Set("Accept", "text/html")
 	for i, price := range []string{`"price":"0.01","priceFiatId":"1033"`, `"price":"24.90","priceFiatId":"1036"`, `"price":"123456.7","priceCoinId":1864`, `"price":"0.00012345","priceCoinId":1027`} {
-		first := v.ok("createInvoiceUrl", `{"orderId":"probe-`+string(rune('a'+i))+`",`+price+`}`).str("invoiceUrl")
+		first := v.ok("createInvoiceUrl", `{"orderId":"probe-`+string(rune('a'+i))+`",`+price+`}`).Str("invoiceUrl")
 		view, err := v.Checkout(token(first))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for j, choice := range view.Choices {
 			id := "order-" + string(rune('a'+i)) + "-" + string(rune('a'+j))
-			page := v.ok("createInvoiceUrl", `{"orderId":"`+id+`",`+price+`}`).str("invoiceUrl")
+			page := v.ok("createInvoiceUrl", `{"orderId":"`+id+`",`+price+`}`).Str("invoiceUrl")
 			if _, err := v.ChooseCoin(token(page), choice.CoinID, choice.Chain); err != nil {
 				t.Fatal(err)
 			}

@@ -21,15 +21,15 @@ func TestPagesHoldTwentyAndMissNothing(t *testing.T) {
 	var first string
 	for {
 		page := w.ok("getAppDepositRecordList", `{`+query+`,"nextId":"`+next+`"}`)
-		sizes = append(sizes, page.len("records"))
-		for i := range page.len("records") {
-			id := page.str(fmt.Sprintf("records.%d.recordId", i))
+		sizes = append(sizes, page.Len("records"))
+		for i := range page.Len("records") {
+			id := page.Str(fmt.Sprintf("records.%d.recordId", i))
 			if !made[id] {
 				t.Fatalf("%q comes twice, or is not of the query", id)
 			}
 			delete(made, id)
 		}
-		if next = page.str("nextId"); next == "" {
+		if next = page.Str("nextId"); next == "" {
 			break
 		}
 		if first == "" {
@@ -58,7 +58,7 @@ func TestFilters(t *testing.T) {
 		`{"orderId":"inv-1"}`: 2, `{"orderId":"inv-7"}`: 0, `{"referenceId":"user-1"}`: 0,
 		`{"startAt":` + at(w, -5e9) + `}`: 2, `{"startAt":` + at(w, 3600e9) + `}`: 0, `{"endAt":` + at(w, -60e9) + `}`: 0,
 	} {
-		if got := w.ok("getAppDepositRecordList", query).len("records"); got != want {
+		if got := w.ok("getAppDepositRecordList", query).Len("records"); got != want {
 			t.Errorf("%s: %d records, want %d", query, got, want)
 		}
 	}

@@ -52,16 +52,7 @@ func (s *Sandbox) Pay(ctx context.Context, p Payment) (Paid, error) {
 	if err != nil {
 		return Paid{}, err
 	}
-	if p.Wait > 0 {
-		timer := time.NewTimer(p.Wait)
-		defer timer.Stop()
-		select {
-		case <-d.final:
-		case <-timer.C:
-		case <-ctx.Done():
-		case <-s.engine.Context().Done():
-		}
-	}
+	s.engine.Await(ctx, d.final, p.Wait)
 	sent := s.engine.Deliveries(func(one *Delivery) bool { return one.RecordID == d.recordID })
 	return Paid{RecordID: d.recordID, Deliveries: sent}, nil
 }

@@ -22,14 +22,14 @@ func (w *world) collect(endpoint, query string, between func()) []string {
 			body = strings.TrimSuffix(query, "}") + `,"nextId":"` + next + `"}`
 		}
 		data := w.ok(endpoint, body)
-		n := data.len("records")
+		n := data.Len("records")
 		if n > 20 {
 			w.t.Fatalf("%s: %d records on a page", endpoint, n)
 		}
 		for i := range n {
-			ids = append(ids, data.str(fmt.Sprintf("records.%d.recordId", i)))
+			ids = append(ids, data.Str(fmt.Sprintf("records.%d.recordId", i)))
 		}
-		if next = data.str("nextId"); next == "" {
+		if next = data.Str("nextId"); next == "" {
 			return ids
 		}
 		between()
@@ -72,7 +72,7 @@ func TestPayoutListsWhileRecordsAreAdded(t *testing.T) {
 			made := 0
 			one := func() string {
 				made++
-				return w.ok(test.make, fmt.Sprintf(test.body, fmt.Sprintf("order-%d", made))).str("recordId")
+				return w.ok(test.make, fmt.Sprintf(test.body, fmt.Sprintf("order-%d", made))).Str("recordId")
 			}
 			var want []string
 			for range 45 {
@@ -82,7 +82,7 @@ func TestPayoutListsWhileRecordsAreAdded(t *testing.T) {
 			if got := w.collect(test.list, test.query, func() { one() }); !slices.Equal(got, want) {
 				t.Errorf("got %d records %v, want %d", len(got), got, len(want))
 			}
-			next := w.ok(test.list, test.query).str("nextId")
+			next := w.ok(test.list, test.query).Str("nextId")
 			other := strings.TrimSuffix(test.query, "}") + `,"startAt":1700000000,"nextId":"` + next + `"}`
 			if r := w.call(test.list, other); r.Code == 10000 {
 				t.Error("a nextId serves another query")
@@ -110,7 +110,7 @@ func TestPayoutListFilters(t *testing.T) {
 	w.ok("applyUserWithdrawToNetwork", changed(toTron, append(onBSC, "userId", `"user-1"`, "orderId", `"user-bsc"`)...))
 	w.ok("swap", `{"orderId":"s-1","coinIdIn":1280,"amountIn":"10","coinIdOut":1482}`)
 	w.ok("swap", `{"orderId":"s-2","coinIdIn":1280,"amountIn":"10","coinIdOut":1329}`)
-	second := w.ok("getSwapRecord", `{"orderId":"s-2"}`).text("record.recordId")
+	second := w.ok("getSwapRecord", `{"orderId":"s-2"}`).Text("record.recordId")
 	w.ok("userSwap", `{"orderId":"s-3","userId":"user-1","coinIdIn":1280,"amountIn":"10","coinIdOut":1482}`)
 	w.ok("userSwap", `{"orderId":"s-4","userId":"user-2","coinIdIn":1280,"amountIn":"10","coinIdOut":1482}`)
 
@@ -141,8 +141,8 @@ func TestPayoutListFilters(t *testing.T) {
 	} {
 		data := w.ok(test[0], test[1])
 		var got []string
-		for i := range data.len("records") {
-			got = append(got, data.str(fmt.Sprintf("records.%d.orderId", i)))
+		for i := range data.Len("records") {
+			got = append(got, data.Str(fmt.Sprintf("records.%d.orderId", i)))
 		}
 		if strings.Join(got, " ") != test[2] {
 			t.Errorf("%s %s: %v, want %s", test[0], test[1], got, test[2])

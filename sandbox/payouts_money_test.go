@@ -11,6 +11,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/jsontest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -188,7 +189,7 @@ func (g *gambler) play() bool {
 	}
 	g.carried[id] = made
 	if made.withdrawal != "" {
-		g.open = append(g.open, read(g.w.t, r.Data).str("recordId"))
+		g.open = append(g.open, jsontest.Read(g.w.t, r.Data).Str("recordId"))
 	}
 	return true
 }
@@ -197,19 +198,19 @@ func (g *gambler) play() bool {
 func (g *gambler) balance(t *testing.T) {
 	t.Helper()
 	gone := map[int64]decimal.Decimal{}
-	leaves := func(r tree, coin, amount string) {
-		id, _ := r.at(coin).value.(json.Number).Int64()
-		gone[id] = gone[id].Add(dec(r.str(amount)))
+	leaves := func(r jsontest.Tree, coin, amount string) {
+		id, _ := r.At(coin).Value.(json.Number).Int64()
+		gone[id] = gone[id].Add(dec(r.Str(amount)))
 	}
-	comes := func(r tree, coin, amount string) {
-		id, _ := r.at(coin).value.(json.Number).Int64()
-		gone[id] = gone[id].Sub(dec(r.str(amount)))
+	comes := func(r jsontest.Tree, coin, amount string) {
+		id, _ := r.At(coin).Value.(json.Number).Int64()
+		gone[id] = gone[id].Sub(dec(r.Str(amount)))
 	}
 	for id, of := range g.carried {
 		switch {
 		case of.withdrawal != "":
-			r := tree{g.w.ok(of.withdrawal, `{"orderId":"`+id+`"}`).at("record").value}
-			if status := r.str("status"); status == "Failed" || status == "Rejected" {
+			r := jsontest.Tree{Value: g.w.ok(of.withdrawal, `{"orderId":"`+id+`"}`).At("record").Value}
+			if status := r.Str("status"); status == "Failed" || status == "Rejected" {
 				continue
 			}
 			leaves(r, "coinId", "amount")
@@ -217,10 +218,10 @@ func (g *gambler) balance(t *testing.T) {
 				leaves(r, "coinId", "fee.amount")
 			}
 		case of.swap != "":
-			r := tree{g.w.ok(of.swap, `{"orderId":"`+id+`"}`).at("record").value}
+			r := jsontest.Tree{Value: g.w.ok(of.swap, `{"orderId":"`+id+`"}`).At("record").Value}
 			leaves(r, "coinIdIn", "amountIn")
 			comes(r, "coinIdOut", "netAmountOut")
-			if r.str("extraFee") != "" {
+			if r.Str("extraFee") != "" {
 				comes(r, "coinIdOut", "extraFee")
 			}
 		}
@@ -244,7 +245,7 @@ func TestAWithdrawalIsGivenBackOnce(t *testing.T) {
 	w := start(t, func(o *sandbox.Options) { o.WebhookURL = "" })
 	w.gives(appID, usdt, "100")
 	w.SetApproval(true)
-	id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).str("recordId")
+	id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).Str("recordId")
 	var settled atomic.Int32
 	var callers sync.WaitGroup
 	for i := range 20 {

@@ -51,7 +51,7 @@ func TestCase30_WordIn64KiB(t *testing.T) {
 func TestCase19_Reserialised(t *testing.T) {
 	w := start(t)
 	reference := `a&b <c> 'd' é \u2028 \\u2028`
-	address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"`+reference+`","chain":"TRX"}`).str("address")
+	address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"`+reference+`","chain":"TRX"}`).Str("address")
 	w.pay(sandbox.Payment{Address: address, Amount: dec("1")})
 	got := w.receiver.got()[0]
 	for _, want := range []string{"a&b <c> 'd' é \u2028 ", `\\u2028`} {
@@ -70,7 +70,7 @@ func TestCase19_Reserialised(t *testing.T) {
 // to the address afterwards sends none.
 func TestCase20_RiskyAddress(t *testing.T) {
 	w := start(t)
-	address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"user-1","chain":"TRX"}`).str("address")
+	address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"user-1","chain":"TRX"}`).Str("address")
 	for i, form := range []string{"flat", "envelope", ""} {
 		code, _ := w.control("POST", "/sandbox/risky-address", fmt.Sprintf(`{"address":%q,"form":%q}`, address, form))
 		processtest.Until(t, "the webhook", func() bool { return len(w.receiver.got()) == i+1 })

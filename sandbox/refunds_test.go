@@ -14,25 +14,25 @@ func TestAutoWithdrawal(t *testing.T) {
 	status, answer := w.control("POST", "/sandbox/auto-withdrawal",
 		`{"coin":"USDT","chain":"TRX","address":"`+tronAddress+`","amount":"40"}`)
 	if status != 200 {
-		t.Fatalf("%d %v", status, answer.value)
+		t.Fatalf("%d %v", status, answer.Value)
 	}
-	id := answer.str("record_id")
+	id := answer.Str("record_id")
 	w.holds(appID, usdt, "60")
 	second, err := w.AutoWithdraw(sandbox.AutoWithdrawal{Coin: "1280", Chain: "BSC", Amount: dec("10")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.Advance(3 * time.Second)
-	w.ok("getAutoWithdrawRecordList", `{"recordIds":["`+id+`"]}`).expect(t, map[string]string{
+	w.ok("getAutoWithdrawRecordList", `{"recordIds":["`+id+`"]}`).Expect(t, map[string]string{
 		"records.0.recordId": `"` + id + `"`, "records.0.withdrawType": "null", "records.0.fromAddress": "null", "records.0.status": `"Success"`,
 		"records.0.amount": `"40"`, "records.0.toAddress": `"` + tronAddress + `"`, "records.0.chain": `"TRX"`,
 		"records.0.fee.amount": `"0.999901"`, "records.0.orderId": `"` + id + `"`, "records.0.serviceFee": `"0"`, "records.1": "null",
 	})
-	w.ok("getAutoWithdrawRecordList", `{"chain":"BSC"}`).expect(t, map[string]string{
+	w.ok("getAutoWithdrawRecordList", `{"chain":"BSC"}`).Expect(t, map[string]string{
 		"records.0.recordId": `"` + second + `"`, "records.1": "null",
 	})
-	w.ok("getAutoWithdrawRecordList", ``).expect(t, map[string]string{"records.1.recordId": `"` + id + `"`})
-	w.ok("getAppWithdrawRecordList", ``).expect(t, map[string]string{"records": "[]"})
+	w.ok("getAutoWithdrawRecordList", ``).Expect(t, map[string]string{"records.1.recordId": `"` + id + `"`})
+	w.ok("getAppWithdrawRecordList", ``).Expect(t, map[string]string{"records": "[]"})
 	w.refused("getAppWithdrawRecord", `{"recordId":"`+id+`"}`, 11003, "")
 	if got := w.Deliveries(); len(got) != 0 {
 		t.Errorf("an auto-withdrawal has webhooks: %+v", got)
@@ -57,25 +57,25 @@ func TestAutoWithdrawal(t *testing.T) {
 
 func TestRiskRefund(t *testing.T) {
 	w := start(t)
-	address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"ref-1","chain":"TRX"}`).str("address")
+	address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"ref-1","chain":"TRX"}`).Str("address")
 	clean := w.pay(sandbox.Payment{Address: address, Amount: dec("10")})
 	risky := w.pay(sandbox.Payment{Address: address, Amount: dec("20"), Risky: true})
 	w.holds(appID, usdt, "9.95")
-	from := w.ok("getAppDepositRecord", `{"recordId":"`+risky+`"}`).text("record.fromAddress")
+	from := w.ok("getAppDepositRecord", `{"recordId":"`+risky+`"}`).Text("record.fromAddress")
 	status, answer := w.control("POST", "/sandbox/risk-refund", `{"record_id":"`+risky+`"}`)
 	if status != 200 {
-		t.Fatalf("%d %v", status, answer.value)
+		t.Fatalf("%d %v", status, answer.Value)
 	}
-	refund := answer.str("record_id")
+	refund := answer.Str("record_id")
 	w.holds(appID, usdt, "8.850099") // less 0.999901 for the network and 0.1 of service fee
 	w.Advance(3 * time.Second)
-	w.ok("getRiskyRefundRecordList", `{"toAddress":`+from+`,"coinId":1280,"chain":"TRX"}`).expect(t, map[string]string{
+	w.ok("getRiskyRefundRecordList", `{"toAddress":`+from+`,"coinId":1280,"chain":"TRX"}`).Expect(t, map[string]string{
 		"records.0.recordId": `"` + refund + `"`, "records.0.amount": `"20"`, "records.0.toAddress": from,
 		"records.0.status": `"Success"`, "records.0.fee.amount": `"0.999901"`, "records.0.serviceFee": "null",
 		"records.0.fromDeposit": `[{"recordId":"` + risky + `"}]`, "records.0.orderId": `"` + refund + `"`,
 		"records.1": "null",
 	})
-	w.ok("getRiskyRefundRecordList", `{"toAddress":"`+tronAddress+`"}`).expect(t, map[string]string{"records": "[]"})
+	w.ok("getRiskyRefundRecordList", `{"toAddress":"`+tronAddress+`"}`).Expect(t, map[string]string{"records": "[]"})
 	// What was sent back is nobody's money any more.
 	if err := w.SetRisky(risky, false); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestRiskRefundThatFails(t *testing.T) {
 	for name, clearedFirst := range map[string]bool{"cleared before": true, "cleared after": false} {
 		t.Run(name, func(t *testing.T) {
 			w := start(t)
-			address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"ref-1","chain":"TRX"}`).str("address")
+			address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"ref-1","chain":"TRX"}`).Str("address")
 			risky := w.pay(sandbox.Payment{Address: address, Amount: dec("20"), Risky: true})
 			if _, err := w.RefundRisky(risky); err == nil || !strings.Contains(err.Error(), "14000") {
 				t.Errorf("a merchant without money pays the fees: %v", err)
@@ -133,16 +133,16 @@ func TestPayoutDoors(t *testing.T) {
 	w.gives(appID, usdt, "100")
 	good := func(path, body string) {
 		t.Helper()
-		if status, answer := w.control("POST", path, body); status != 200 || answer.text("ok") != "true" {
-			t.Fatalf("%s %s: %d %v", path, body, status, answer.value)
+		if status, answer := w.control("POST", path, body); status != 200 || answer.Text("ok") != "true" {
+			t.Fatalf("%s %s: %d %v", path, body, status, answer.Value)
 		}
 	}
 	good("/sandbox/approval", `{"needed":true}`)
-	id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).str("recordId")
+	id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).Str("recordId")
 	good("/sandbox/withdrawal", `{"record_id":"`+id+`","status":"rejected"}`)
 	w.holds(appID, usdt, "100")
 	good("/sandbox/approval", `{"needed":false}`)
-	id = w.ok("applyAppWithdrawToNetwork", changed(toTron, "orderId", `"out-2"`)).str("recordId")
+	id = w.ok("applyAppWithdrawToNetwork", changed(toTron, "orderId", `"out-2"`)).Str("recordId")
 	good("/sandbox/withdrawal", `{"record_id":"`+id+`","status":"success"}`)
 	w.holds(appID, usdt, "90")
 	for _, test := range [][3]string{
@@ -159,8 +159,8 @@ func TestPayoutDoors(t *testing.T) {
 		{"/sandbox/risk-refund", `{"record_id":"1"}`, "no deposit"},
 		{"/sandbox/risk-refund", `{"record":"1"}`, "record"},
 	} {
-		if status, answer := w.control("POST", test[0], test[1]); status != 400 || !strings.Contains(answer.str("error"), test[2]) {
-			t.Errorf("%s %s: %d %v, want %q", test[0], test[1], status, answer.value, test[2])
+		if status, answer := w.control("POST", test[0], test[1]); status != 400 || !strings.Contains(answer.Str("error"), test[2]) {
+			t.Errorf("%s %s: %d %v, want %q", test[0], test[1], status, answer.Value, test[2])
 		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
@@ -38,6 +39,8 @@ type Options struct {
 	RateLimit uint           // API calls a second before 11004; 0: no limit
 	Latency   time.Duration  // how long every API call takes at least
 
+	CoinPayments coinpayments.Options // the merchant's other gateway
+
 	Logger     *slog.Logger // one line per API call and delivery; nil: none
 	HTTPClient *http.Client // for deliveries; nil: 10 s timeout, no redirects followed
 }
@@ -50,6 +53,7 @@ type Sandbox struct {
 	opts   Options
 	engine *engine.Engine
 	limit  *rate.Limiter
+	coins  *coinpayments.Sandbox
 	routes http.Handler
 
 	mu *sync.Mutex // the engine's; guards what follows
@@ -78,12 +82,20 @@ func New(opts Options) (*Sandbox, error) {
 		s.limit = rate.NewLimiter(rate.Limit(opts.RateLimit), int(opts.RateLimit))
 	}
 	runs.Endpoints(true, slices.Collect(maps.Keys(endpoints))...)
+	if s.coins, err = coinpayments.New(runs, opts.CoinPayments); err != nil {
+		runs.Close()
+		return nil, err
+	}
 	s.routes = s.router()
 	return s, nil
 }
 
 // Close ends deliveries, those on their way included, and waits for them.
 func (s *Sandbox) Close() { s.engine.Close() }
+
+// CoinPayments is the sandbox's other gateway, on the same server and clock. Its base URL
+// is the server's with [coinpayments.BasePath] behind it.
+func (s *Sandbox) CoinPayments() *coinpayments.Sandbox { return s.coins }
 
 // AppID returns the merchant's id, which is also the user id of its account.
 func (s *Sandbox) AppID() string { return s.opts.AppID }
@@ -101,7 +113,7 @@ func (s *Sandbox) Now() time.Time {
 // Reset forgets everything but the options: orders, records, balances, faults,
 // prices, what was scheduled and how far the clock was moved. It waits for an
 // Advance to end, so a receiver must not call it while it handles a webhook.
-func (s *Sandbox) Reset() { s.engine.Reset(func() { s.st = newState() }) }
+func (s *Sandbox) Reset() { s.engine.Reset(func() { s.st = newState() }, s.coins.Forget) }
 
 // Advance moves the sandbox's clock forward and does, in order, what falls due
 // on the way: confirmations, deliveries and their retries. It returns when all
@@ -117,5 +129,6 @@ func (s *Sandbox) router() http.Handler {
 	mux.HandleFunc(apiPrefix, s.serveAPI)
 	s.routePages(mux)
 	s.routeControl(mux)
+	s.coins.Route(mux)
 	return mux
 }

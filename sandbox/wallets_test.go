@@ -10,26 +10,26 @@ import (
 func TestUserDepositReachesTheWallet(t *testing.T) {
 	w := start(t)
 	body := `{"userId":"user-1","chain":"TRX"}`
-	address := w.ok("getOrCreateUserDepositAddress", body).str("address")
-	if again := w.ok("getOrCreateUserDepositAddress", body).str("address"); again != address || address == "" {
+	address := w.ok("getOrCreateUserDepositAddress", body).Str("address")
+	if again := w.ok("getOrCreateUserDepositAddress", body).Str("address"); again != address || address == "" {
 		t.Errorf("asked again: %s, first %s", again, address)
 	}
-	w.ok("getUserCoinAssetList", `{"userId":"user-1"}`).expect(t, map[string]string{
+	w.ok("getUserCoinAssetList", `{"userId":"user-1"}`).Expect(t, map[string]string{
 		"userId": `"user-1"`, "assets": "[]",
 	})
 	record := w.pay(sandbox.Payment{Address: address, Amount: dec("100")})
-	w.ok("getUserDepositRecord", `{"recordId":"`+record+`"}`).expect(t, map[string]string{
+	w.ok("getUserDepositRecord", `{"recordId":"`+record+`"}`).Expect(t, map[string]string{
 		"record.userId": `"user-1"`, "record.amount": `"100"`, "record.status": `"Success"`, "record.toAddress": `"` + address + `"`,
 	})
 	w.refused("getAppDepositRecord", `{"recordId":"`+record+`"}`, 11003, "")
-	w.ok("getUserDepositRecordList", `{"userId":"user-1","coinId":1280,"chain":"TRX"}`).expect(t, map[string]string{
+	w.ok("getUserDepositRecordList", `{"userId":"user-1","coinId":1280,"chain":"TRX"}`).Expect(t, map[string]string{
 		"records.0.recordId": `"` + record + `"`, "records.1": "null", "nextId": `""`,
 	})
-	w.ok("getUserDepositRecordList", `{"userId":"user-1","chain":"ETH"}`).expect(t, map[string]string{"records": "[]"})
-	w.ok("getUserCoinAsset", `{"userId":"user-1","coinId":1280}`).expect(t, map[string]string{
+	w.ok("getUserDepositRecordList", `{"userId":"user-1","chain":"ETH"}`).Expect(t, map[string]string{"records": "[]"})
+	w.ok("getUserCoinAsset", `{"userId":"user-1","coinId":1280}`).Expect(t, map[string]string{
 		"userId": `"user-1"`, "asset.coinId": "1280", "asset.coinSymbol": `"USDT"`, "asset.available": `"99.5"`,
 	})
-	w.ok("getUserCoinAssetList", `{"userId":"user-1"}`).expect(t, map[string]string{
+	w.ok("getUserCoinAssetList", `{"userId":"user-1"}`).Expect(t, map[string]string{
 		"assets.0.available": `"99.5"`, "assets.1": "null",
 	})
 	hook := w.receiver.got()[1]
@@ -51,7 +51,7 @@ func TestWalletRules(t *testing.T) {
 		w.refused("getUserCoinAssetList", body, code, "user")
 	}
 	w.gives(appID, usdt, "1")
-	w.ok("getUserCoinAssetList", `{"userId":"`+appID+`"}`).expect(t, map[string]string{"assets.0.available": `"1"`})
+	w.ok("getUserCoinAssetList", `{"userId":"`+appID+`"}`).Expect(t, map[string]string{"assets.0.available": `"1"`})
 	w.refused("getUserCoinAsset", `{"userId":"user-1","coinId":1280}`, 11015, "user-1")
 	w.refused("getUserCoinAsset", `{"userId":"user-1"}`, 11000, "coinId")
 	w.refused("getUserCoinAsset", `{"userId":"user-1","coinId":3}`, 13000, "3")
@@ -67,13 +67,13 @@ func TestTransfers(t *testing.T) {
 	w.gives("user-1", pol, "10")
 	w.ok("getOrCreateUserDepositAddress", `{"userId":"user-2","chain":"ETH"}`)
 	id := w.ok("userTransfer", `{"fromUserId":"user-1","toUserId":"user-2","coinId":1329,"amount":"4","orderId":"tip-1","remark":"tip"}`).
-		str("recordId")
+		Str("recordId")
 	w.ok("userTransfer", `{"fromUserId":"user-2","toUserId":"`+appID+`","coinId":1329,"amount":"1.5","orderId":"sweep-1"}`)
 	w.ok("userTransfer", `{"fromUserId":"`+appID+`","toUserId":"user-1","coinId":1329,"amount":"0.5","orderId":"bonus-1"}`)
 	w.holds("user-1", pol, "6.5")
 	w.holds("user-2", pol, "2.5")
 	w.holds(appID, pol, "1")
-	w.ok("getUserTransferRecord", `{"orderId":"tip-1"}`).expect(t, map[string]string{
+	w.ok("getUserTransferRecord", `{"orderId":"tip-1"}`).Expect(t, map[string]string{
 		"record.recordId": `"` + id + `"`, "record.coinId": "1329", "record.coinSymbol": `"MATIC"`,
 		"record.orderId": `"tip-1"`, "record.fromUserId": `"user-1"`, "record.toUserId": `"user-2"`,
 		"record.amount": `"4"`, "record.status": `"Success"`, "record.remark": `"tip"`,
@@ -86,7 +86,7 @@ func TestTransfers(t *testing.T) {
 		`{"fromUserId":"user-1","toUserId":"` + appID + `"}`:        "null",
 		`{"fromUserId":"user-1","toUserId":"user-2","coinId":1280}`: "null",
 	} {
-		w.ok("getUserTransferRecordList", query).expect(t, map[string]string{"records.0.orderId": want, "records.1": "null"})
+		w.ok("getUserTransferRecordList", query).Expect(t, map[string]string{"records.0.orderId": want, "records.1": "null"})
 	}
 	if got := w.Deliveries(); len(got) != 0 {
 		t.Errorf("a transfer has webhooks: %+v", got)
@@ -132,7 +132,7 @@ func TestTransferRules(t *testing.T) {
 	w.gives(appID, usdt, "50")
 	w.ok("swap", `{"orderId":"tip-1","coinIdIn":1280,"amountIn":"10","coinIdOut":1482}`)
 	w.ok("applyAppWithdrawToNetwork", changed(toTron, "orderId", `"tip-1"`))
-	if n := w.ok("getUserTransferRecordList", `{}`).len("records"); n == 0 {
+	if n := w.ok("getUserTransferRecordList", `{}`).Len("records"); n == 0 {
 		t.Error("without a user there are no transfers")
 	}
 	w.refused("getUserTransferRecordList", `{"fromUserId":"user-8"}`, 11015, "user-8")

@@ -106,7 +106,7 @@ func TestConfirmationTakesTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	processtest.Until(t, "Processing", func() bool { return w.receiver.statuses() == "Processing" })
-	w.ok("getInvoiceOrderInfo", `{"orderId":"inv-1"}`).expect(t, map[string]string{
+	w.ok("getInvoiceOrderInfo", `{"orderId":"inv-1"}`).Expect(t, map[string]string{
 		"paidList.0.status": `"Processing"`, "totalPaidValue": `"0"`,
 	})
 	w.Advance(4 * time.Second)
@@ -140,7 +140,7 @@ func TestNotifyURLWins(t *testing.T) {
 	notify := `"notifyUrl":"` + own.server.URL + `/shop/7"`
 	w.ok("createInvoiceUrl", `{"orderId":"inv-1","price":"1","priceFiatId":1033,`+notify+`}`)
 	w.pay(sandbox.Payment{OrderID: "inv-1"})
-	address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"user-1","chain":"TRX",`+notify+`}`).str("address")
+	address := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"user-1","chain":"TRX",`+notify+`}`).Str("address")
 	w.pay(sandbox.Payment{Address: address, Amount: dec("1")})
 	if own.statuses() != "Processing Success Processing Success" || own.got()[0].path != "/shop/7" {
 		t.Errorf("got %s", own.statuses())
@@ -164,7 +164,7 @@ func TestWithoutAnyURL(t *testing.T) {
 	if err := w.SetWebhookURL("shop.example"); err == nil {
 		t.Error("a webhook URL without a scheme was taken")
 	}
-	w.ok("webhook/resend", `{"startTimestamp":`+at(w, -time.Minute)+`}`).expect(t, map[string]string{"resendCount": "1"})
+	w.ok("webhook/resend", `{"startTimestamp":`+at(w, -time.Minute)+`}`).Expect(t, map[string]string{"resendCount": "1"})
 	processtest.Until(t, "the resent webhook", func() bool { return w.receiver.statuses() == "Success" })
 }
 
@@ -186,7 +186,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 func TestActivation(t *testing.T) {
 	w := start(t)
 	code, d := w.control("POST", "/sandbox/activate", ``)
-	d.expect(t, map[string]string{"ok": "true", "type": `"ActivateWebhookURL"`, "http_status": "200", "attempt": "1"})
+	d.Expect(t, map[string]string{"ok": "true", "type": `"ActivateWebhookURL"`, "http_status": "200", "attempt": "1"})
 	h := w.receiver.got()[0]
 	if code != 200 || string(h.body) != `{"type":"ActivateWebhookURL","msg":{}}` ||
 		h.header.Get("Sign") != sign(appID, secret, h.header.Get("Timestamp"), string(h.body)) {
@@ -206,7 +206,7 @@ func TestResend(t *testing.T) {
 
 	count := func(body string, want int) {
 		t.Helper()
-		w.ok("webhook/resend", body).expect(t, map[string]string{"resendCount": fmt.Sprint(want)})
+		w.ok("webhook/resend", body).Expect(t, map[string]string{"resendCount": fmt.Sprint(want)})
 	}
 	window := `{"startTimestamp":` + at(w, -50*time.Minute)
 	count(window+`,"transactionType":"UserDeposit"}`, 0)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/jsontest"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
@@ -71,22 +72,22 @@ var toTron = map[string]string{
 func TestMerchantWithdrawal(t *testing.T) {
 	w := start(t)
 	w.gives(appID, usdt, "100")
-	id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).str("recordId")
+	id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).Str("recordId")
 	w.holds(appID, usdt, "90")
 	record := w.ok("getAppWithdrawRecord", `{"orderId":"out-1"}`)
-	record.expect(t, map[string]string{
+	record.Expect(t, map[string]string{
 		"record.recordId": `"` + id + `"`, "record.status": `"Processing"`, "record.txId": `""`,
 	})
 	w.Advance(3 * time.Second)
 	record = w.ok("getAppWithdrawRecord", `{"recordId":"`+id+`"}`)
-	record.expect(t, map[string]string{
+	record.Expect(t, map[string]string{
 		"record.orderId": `"out-1"`, "record.withdrawType": `"Network"`, "record.coinId": "1280",
 		"record.coinSymbol": `"USDT"`, "record.chain": `"TRX"`, "record.toAddress": `"` + tronAddress + `"`,
 		"record.toMemo": `""`, "record.status": `"Success"`, "record.amount": `"10"`,
 		"record.fee.coinId": "1280", "record.fee.coinSymbol": `"USDT"`, "record.fee.amount": `"0.999901"`,
 	})
-	if len(record.str("record.txId")) != 64 || record.str("record.fromAddress") == "" {
-		t.Errorf("record %v", record.value)
+	if len(record.Str("record.txId")) != 64 || record.Str("record.fromAddress") == "" {
+		t.Errorf("record %v", record.Value)
 	}
 	w.holds(appID, usdt, "90")
 	hooks := w.receiver.got()
@@ -96,7 +97,7 @@ func TestMerchantWithdrawal(t *testing.T) {
 	for _, h := range hooks {
 		want := `{"coinId":1280,"coinSymbol":"USDT","orderId":"out-1","recordId":"` + id + `","status":"` +
 			fmt.Sprint(h.Msg["status"]) + `"}`
-		if got := read(t, h.body).text("msg"); h.Type != "ApiWithdrawal" || got != want {
+		if got := jsontest.Read(t, h.body).Text("msg"); h.Type != "ApiWithdrawal" || got != want {
 			t.Errorf("%s %s, want %s", h.Type, got, want)
 		}
 	}
@@ -120,10 +121,10 @@ func TestUserWithdrawal(t *testing.T) {
 	w.gives("user-1", pol, "50")
 	body := `{"userId":"user-1","coinId":1329,"chain":"POLYGON","address":"` + evmAddress +
 		`","orderId":"out-1","amount":"20","notifyUrl":"` + w.receiver.server.URL + `/shop"}`
-	id := w.ok("applyUserWithdrawToNetwork", body).str("recordId")
+	id := w.ok("applyUserWithdrawToNetwork", body).Str("recordId")
 	w.holds("user-1", pol, "30")
 	w.Advance(3 * time.Second)
-	w.ok("getUserWithdrawRecord", `{"recordId":"`+id+`","orderId":"out-1"}`).expect(t, map[string]string{
+	w.ok("getUserWithdrawRecord", `{"recordId":"`+id+`","orderId":"out-1"}`).Expect(t, map[string]string{
 		"record.userId": `"user-1"`, "record.coinSymbol": `"MATIC"`, "record.status": `"Success"`,
 		"record.toAddress": `"` + evmAddress + `"`, "record.fee.amount": `"0.04747212"`,
 	})
@@ -153,11 +154,11 @@ func TestCwalletWithdrawals(t *testing.T) {
 	w.holds(appID, usdt, "3")
 	w.holds("user-1", usdt, "4.999")
 	record := w.ok("getAppWithdrawRecord", `{"orderId":"cw-1"}`)
-	record.expect(t, map[string]string{
+	record.Expect(t, map[string]string{
 		"record.withdrawType": `"Cwallet"`, "record.cwalletUser": `"35255142"`, "record.status": `"Success"`,
 		"record.amount": `"2"`, "record.fee": "null", "record.chain": "null", "record.txId": "null",
 	})
-	w.ok("getUserWithdrawRecord", `{"orderId":"cw-2"}`).expect(t, map[string]string{
+	w.ok("getUserWithdrawRecord", `{"orderId":"cw-2"}`).Expect(t, map[string]string{
 		"record.cwalletUser": `"jane@shop.example"`, "record.userId": `"user-1"`,
 	})
 	w.Advance(time.Hour)
@@ -184,7 +185,7 @@ func TestWithdrawalRules(t *testing.T) {
 	for coin, amount := range map[int64]string{usdt: "1000000", trx: "100", eth: "1", xrp: "100"} {
 		w.gives(appID, coin, amount)
 	}
-	own := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"ref-1","chain":"ETH"}`).str("address")
+	own := w.ok("getOrCreateAppDepositAddress", `{"referenceId":"ref-1","chain":"ETH"}`).Str("address")
 	onEVM := func(address string) []string {
 		return []string{"chain", `"POLYGON"`, "address", `"` + address + `"`}
 	}
@@ -286,7 +287,7 @@ func TestFateOfWithdrawals(t *testing.T) {
 			w := start(t)
 			w.gives(appID, usdt, "100")
 			w.SetApproval(test.approval)
-			id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).str("recordId")
+			id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).Str("recordId")
 			for _, step := range test.steps {
 				if err := w.SettleWithdrawal(id, step); err != nil {
 					t.Fatal(err)
@@ -299,9 +300,9 @@ func TestFateOfWithdrawals(t *testing.T) {
 			w.holds(appID, usdt, test.held)
 			last := test.hooks[strings.LastIndex(test.hooks, " ")+1:]
 			record := w.ok("getAppWithdrawRecord", `{"recordId":"`+id+`"}`)
-			record.expect(t, map[string]string{"record.status": `"` + last + `"`})
-			if sent := record.str("record.txId") != ""; sent != (last == "Success") {
-				t.Errorf("%s with the txId %q", last, record.str("record.txId"))
+			record.Expect(t, map[string]string{"record.status": `"` + last + `"`})
+			if sent := record.Str("record.txId") != ""; sent != (last == "Success") {
+				t.Errorf("%s with the txId %q", last, record.Str("record.txId"))
 			}
 			if last != "WaitingApproval" {
 				if err := w.SettleWithdrawal(id, "failed"); err == nil || !strings.Contains(err.Error(), "has ended") {
@@ -325,7 +326,7 @@ func TestWithdrawalWebhooksAreResent(t *testing.T) {
 	before := len(w.receiver.got())
 	w.receiver.answers(200, "Success")
 	w.ok("webhook/resend", fmt.Sprintf(`{"startTimestamp":%d,"transactionType":"UserWithdrawal"}`, began)).
-		expect(t, map[string]string{"resendCount": "1"})
+		Expect(t, map[string]string{"resendCount": "1"})
 	w.Advance(0)
 	hooks := w.receiver.got()[before:]
 	if len(hooks) != 1 || hooks[0].Type != "UserWithdrawal" || hooks[0].Msg["status"] != "Success" {
@@ -336,7 +337,7 @@ func TestWithdrawalWebhooksAreResent(t *testing.T) {
 func TestSettleWithdrawalErrors(t *testing.T) {
 	w := start(t)
 	w.gives(appID, usdt, "100")
-	id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).str("recordId")
+	id := w.ok("applyAppWithdrawToNetwork", changed(toTron)).Str("recordId")
 	for _, test := range [][3]string{
 		{"1", "success", "no withdrawal"},
 		{id, "done", "must be"},
@@ -360,5 +361,5 @@ func TestResetForgetsWithdrawals(t *testing.T) {
 	w.refused("getAppWithdrawRecord", `{"orderId":"out-1"}`, 11003, "")
 	w.gives(appID, usdt, "100")
 	w.ok("applyAppWithdrawToNetwork", changed(toTron))
-	w.ok("getAppWithdrawRecord", `{"orderId":"out-1"}`).expect(t, map[string]string{"record.status": `"Processing"`})
+	w.ok("getAppWithdrawRecord", `{"orderId":"out-1"}`).Expect(t, map[string]string{"record.status": `"Processing"`})
 }

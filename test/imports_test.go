@@ -58,10 +58,12 @@ var mayImport = map[string][]string{
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "client", "internal/strictjson", "internal/redact"},
 	"internal/cli":      {"internal/adminapi", "internal/confirm", "internal/checkout", "gateway", "gateway/ccpayment", "ledger", "client", "internal/ack", "internal/move", "internal/subcommand"},
 
-	"sandbox": {"sandbox/engine", "sandbox/hosted", "internal/ack", "internal/subcommand"},
+	"sandbox": {"sandbox/coinpayments", "sandbox/engine", "sandbox/hosted", "internal/ack", "internal/subcommand"},
 	// What the sandboxes of all gateways run on.
 	"sandbox/engine": {"internal/ack"},
 	"sandbox/hosted": {},
+	// CoinPayments' side of the sandbox.
+	"sandbox/coinpayments": {"sandbox/engine", "sandbox/hosted"},
 }
 
 // guests are the packages below the root that may import Caddy: modules that
@@ -69,7 +71,7 @@ var mayImport = map[string][]string{
 var guests = []string{"store/*", "gateway/*", "internal/cli"}
 
 // outside are packages that nothing of ours but tests and commands is built from.
-var outside = []string{"cmd/*", "examples", "examples/*", "internal/stage", "internal/browser", "internal/needs", "internal/postgrestest", "internal/processtest", "internal/strictjson/strictjsontest", "internal/apiclient/apiclienttest", "test", "test/*"}
+var outside = []string{"cmd/*", "examples", "examples/*", "internal/apiclient/apiclienttest", "internal/stage", "internal/browser", "internal/jsontest", "internal/needs", "internal/postgrestest", "internal/processtest", "internal/strictjson/strictjsontest", "test", "test/*"}
 
 // only are packages that nobody may import but those named.
 var only = map[string][]string{

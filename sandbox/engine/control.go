@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,21 +132,62 @@ func ReadAmount(field, text string) (decimal.Decimal, error) {
 	return value, nil
 }
 
-// ReadWait reads true, or a duration such as "5s".
-func ReadWait(raw json.RawMessage) (time.Duration, error) {
-	switch string(raw) {
+// Wait is how long a control call waits: true, or a duration such as "5s".
+type Wait json.RawMessage
+
+// UnmarshalJSON keeps what was sent; Duration judges it.
+func (w *Wait) UnmarshalJSON(data []byte) error {
+	*w = append((*w)[:0], data...)
+	return nil
+}
+
+// Duration reads it; zero is not at all.
+func (w *Wait) Duration() (time.Duration, error) {
+	switch string(*w) {
 	case "", "null", "false":
 		return 0, nil
 	case "true":
 		return defaultWait, nil
 	}
 	var text string
-	if err := json.Unmarshal(raw, &text); err == nil {
+	if err := json.Unmarshal(*w, &text); err == nil {
 		if d, err := time.ParseDuration(text); err == nil && d > 0 && d <= maxWait {
 			return d, nil
 		}
 	}
 	return 0, fmt.Errorf(`wait: must be true, or a duration such as "5s" of at most %s`, maxWait)
+}
+
+// Await waits until a payment's last webhook was tried, for so long at most.
+func (e *Engine) Await(ctx context.Context, final <-chan struct{}, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-final:
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-e.ctx.Done():
+	}
+}
+
+// Sentence writes an error for people.
+func Sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// AllowsForm refuses forms of other sites, as Allows does. The pages
+// have a no-referrer policy, so browsers send "Origin: null" with their forms; a
+// client that does not send Sec-Fetch-Site either has to know the page's token.
+func (e *Engine) AllowsForm(r *http.Request) error {
+	if r.Header.Get("Origin") == "null" {
+		r = r.Clone(r.Context())
+		r.Header.Del("Origin")
+	}
+	return e.Allows(r)
 }
 
 // ParseAmount reads a plain decimal number of at most 40 digits.

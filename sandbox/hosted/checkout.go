@@ -18,6 +18,7 @@ const (
 	InReview   State = "in_review"
 	Expired    State = "expired"
 	Failed     State = "failed"
+	Cancelled  State = "cancelled"
 )
 
 // What the test controls' field "pay" says; [PayCustom] comes with "amount" (a
@@ -140,8 +141,9 @@ type Controls struct {
 	Action string
 	// Exact, Less and More are the amounts that the buttons would pay, with
 	// their unit; empty ones are not said. WrongCoin is what that button pays,
-	// which is left out where no coin is wrong.
-	Exact, Less, More, WrongCoin string
+	// which is left out where no coin is wrong, and Risky says what makes a payment
+	// so; that button is left out where the gateway knows no risk.
+	Exact, Less, More, WrongCoin, Risky string
 	// Options are the coins for a custom amount.
 	Options []Option
 	// Amount is what was typed before, and Error why it was refused.
@@ -210,6 +212,8 @@ func (c Checkout) Explanation() string {
 		return "The time is up. Please do not pay any more; go back to the shop for a new order."
 	case Failed:
 		return "The payment failed on the network and nothing was received. You can pay again."
+	case Cancelled:
+		return "The shop took this order back. Please do not pay any more."
 	default:
 		return ""
 	}
@@ -233,6 +237,8 @@ func (s State) name() string {
 		return "Expired"
 	case Failed:
 		return "Payment failed"
+	case Cancelled:
+		return "Cancelled"
 	default:
 		return string(s)
 	}

@@ -18,7 +18,7 @@ func order(state hosted.State) hosted.Checkout {
 		State: state, Now: now, ExpiresAt: now.Add(14*time.Minute + 9*time.Second),
 		Due: &hosted.Due{Amount: "24.912456", Coin: "USDT", Network: "Tron", NetworkSymbol: "TRX", Address: address, ChangeURL: "/i/tok?change=1"},
 		Controls: &hosted.Controls{
-			Action: "/i/tok/pay", Exact: "24.912456 USDT", Less: "12.456228 USDT", More: "29.912456 USDT", WrongCoin: "24.912456 TRX",
+			Action: "/i/tok/pay", Exact: "24.912456 USDT", Less: "12.456228 USDT", More: "29.912456 USDT", WrongCoin: "24.912456 TRX", Risky: "flagged address",
 			Options: []hosted.Option{{Value: "1280/TRX", Label: "USDT on Tron", Selected: true}, {Value: "1482/TRX", Label: "TRX on Tron"}},
 		},
 		ReturnURL: "https://shop.example/thanks?order=1", CloseURL: "https://shop.example/basket",
@@ -48,7 +48,7 @@ func pages() map[string]hosted.Checkout {
 	all := map[string]hosted.Checkout{"picker": picker}
 	for _, state := range []hosted.State{
 		hosted.Waiting, hosted.Processing, hosted.PartlyPaid, hosted.Paid,
-		hosted.Overpaid, hosted.InReview, hosted.Expired, hosted.Failed,
+		hosted.Overpaid, hosted.InReview, hosted.Expired, hosted.Failed, hosted.Cancelled,
 	} {
 		c := order(state)
 		switch state {

@@ -1,0 +1,7 @@
+package coinpayments
+
+// clientHook is a webhook of the integration.
+type clientHook struct {
+	id string
+	hook
+}

@@ -1,0 +1,163 @@
+package coinpayments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
+)
+
+// Payment is a payment to make.
+type Payment struct {
+	OrderID   string // the merchant's invoiceId, of which the latest invoice is paid; or
+	InvoiceID string // the invoice's own id; or
+	Address   string // that of a payment, or of a wallet
+
+	Amount decimal.Decimal // in coins; zero: what the payment still expects
+	Coin   string          // symbol or id; empty: that which was chosen, or else LTCT
+	Status string          // "success" (also if empty), "failed", or "processing", which stays so
+	// Confirmations is how many there are to begin with: zero is all that are needed, or one
+	// if the status is not "success"; below zero is none. Confirm adds to them.
+	Confirmations int
+	Late          bool // arrives as if one second after the payment's time was up
+	// Instant leaves out the confirmation time of three seconds divided by the speed.
+	Instant bool
+	// Wait lets Pay return once the last webhook was tried for the first time, or after this
+	// long.
+	Wait time.Duration
+}
+
+// Paid is a payment that was made: RecordID is the invoice's id, or the transaction's of a
+// deposit to a wallet. Deliveries are those of the record's webhooks so far, newest first.
+type Paid struct {
+	RecordID   string            `json:"record_id"`
+	Hash       string            `json:"hash"`
+	Address    string            `json:"address"`
+	Deliveries []engine.Delivery `json:"deliveries"`
+}
+
+// Pay makes a payment arrive. Webhooks follow: one Pending for each confirmation, then
+// Paid if it was enough, and Completed later. The error says what cannot be paid and why.
+func (s *Sandbox) Pay(ctx context.Context, p Payment) (Paid, error) {
+	t, err := s.start(p)
+	if err != nil {
+		return Paid{}, err
+	}
+	s.engine.Await(ctx, t.final, p.Wait)
+	record := t.payment.invoice.id
+	sent := s.engine.Deliveries(func(d *engine.Delivery) bool { return d.Gateway == Name && d.RecordID == record })
+	return Paid{RecordID: record, Hash: t.hash, Address: t.payment.address, Deliveries: sent}, nil
+}
+
+// start resolves a payment and receives it.
+func (s *Sandbox) start(in Payment) (*transfer, error) {
+	if in.Amount.IsNegative() {
+		return nil, errors.New("amount: must be above 0")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.payee(in)
+	if err != nil {
+		return nil, err
+	}
+	t := &transfer{amount: in.Amount}
+	if t.amount.IsZero() {
+		received, _ := p.received()
+		if t.amount = p.expected.Sub(received); !t.amount.IsPositive() {
+			return nil, errors.New("amount: the payment is complete; name an amount to pay more")
+		}
+	}
+	if !t.amount.Equal(t.amount.Truncate(int32(p.currency.decimals))) {
+		return nil, fmt.Errorf("amount: %s has %d decimals", p.currency.symbol, p.currency.decimals)
+	}
+	if in.Late {
+		if t.at = s.engine.Now(); t.at.Before(p.expiresAt) {
+			t.at = p.expiresAt.Add(time.Second)
+		}
+	}
+	confirms, fails := p.currency.confirms, false
+	switch strings.ToLower(in.Status) {
+	case "", "success":
+	case "failed":
+		confirms, fails = 1, true
+	case "processing":
+		confirms = 1
+	default:
+		return nil, fmt.Errorf(`status: must be "success", "failed" or "processing", got %q`, in.Status)
+	}
+	if in.Confirmations != 0 {
+		confirms = max(0, in.Confirmations)
+	}
+	interval := s.engine.Sooner(confirmation) / time.Duration(p.currency.confirms)
+	if in.Instant {
+		interval = 0
+	}
+	s.receive(p, t, confirms, interval, fails)
+	return t, nil
+}
+
+// payee finds the payment that is paid, or begins it. The lock is held.
+func (s *Sandbox) payee(in Payment) (*payment, error) {
+	if in.Address != "" {
+		if p := s.st.byAddress[sameCase(in.Address)]; p != nil {
+			return p, nil
+		}
+		return nil, fmt.Errorf("address: nothing is due at %s", in.Address)
+	}
+	i, err := s.st.named(in.OrderID, in.InvoiceID)
+	if err != nil {
+		return nil, err
+	}
+	if !i.open() && len(i.payments) > 0 && in.Coin == "" {
+		return i.payments[len(i.payments)-1], nil // the buyer pays to what the page last said
+	}
+	c := currencyByID("1002")
+	p := i.active()
+	if p != nil {
+		c = p.currency
+	}
+	if in.Coin != "" {
+		if c = currencyNamed(in.Coin); c == nil {
+			return nil, fmt.Errorf("coin: none is called %q", in.Coin)
+		}
+	}
+	return s.choose(i, c, "")
+}
+
+// named finds an invoice by the merchant's number, the latest of several, or by its own
+// id.
+func (st *state) named(number, id string) (*invoice, error) {
+	if (number == "") == (id == "") {
+		return nil, errors.New("pass one of order_id and invoice_id")
+	}
+	if id != "" {
+		if i := st.find(id); i != nil {
+			return i, nil
+		}
+		return nil, fmt.Errorf("invoice_id: there is no invoice %s", id)
+	}
+	for _, i := range slices.Backward(st.invoices) {
+		if i.number == number {
+			return i, nil
+		}
+	}
+	return nil, fmt.Errorf("order_id: no invoice has the invoiceId %q", number)
+}
+
+// currencyNamed finds a coin by its id or symbol, or returns nil.
+func currencyNamed(name string) *currency {
+	if c := currencyByID(name); c != nil {
+		return c
+	}
+	at := slices.IndexFunc(currencies, func(c *currency) bool { return c.payable() && strings.EqualFold(c.symbol, name) })
+	if at < 0 {
+		return nil
+	}
+	return currencies[at]
+}
