@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
 
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 )
 
@@ -30,6 +32,8 @@ func (s *Sandbox) routeControl(mux *http.ServeMux) {
 		s.ClearFaults()
 		return engine.Done, nil
 	}))
+	post("/sandbox/hold", s.controlHold)
+	post("/sandbox/release", s.controlRelease)
 	post("/sandbox/advance", s.controlAdvance)
 	post("/sandbox/reset", s.controlReset)
 	post("/sandbox/webhook", s.controlWebhook)
@@ -110,13 +114,14 @@ func (s *Sandbox) controlActivate(r *http.Request) (any, error) {
 func (s *Sandbox) controlDeliveries(r *http.Request) (any, error) {
 	query := r.URL.Query()
 	for name := range query {
-		if name != "record_id" && name != "order_id" && name != "type" {
-			return nil, fmt.Errorf("%s: not a filter; use record_id, order_id or type", name)
+		if name != "record_id" && name != "order_id" && name != "type" && name != "gateway" {
+			return nil, fmt.Errorf("%s: not a filter; use record_id, order_id, type or gateway", name)
 		}
 	}
 	matches := func(name, value string) bool { return !query.Has(name) || strings.EqualFold(query.Get(name), value) }
 	list := s.engine.Deliveries(func(d *Delivery) bool {
-		return matches("record_id", d.RecordID) && matches("order_id", d.OrderID) && matches("type", d.Type)
+		return matches("record_id", d.RecordID) && matches("order_id", d.OrderID) && matches("type", d.Type) &&
+			matches("gateway", d.Gateway)
 	})
 	return object{"deliveries": list}, nil
 }
@@ -130,6 +135,24 @@ func (s *Sandbox) controlFault(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return engine.Done, nil
+}
+
+func (s *Sandbox) controlHold(r *http.Request) (any, error) {
+	if err := engine.Read(r, &struct{}{}); err != nil {
+		return nil, err
+	}
+	s.Hold()
+	return engine.Done, nil
+}
+
+func (s *Sandbox) controlRelease(r *http.Request) (any, error) {
+	var in struct {
+		Reverse bool `json:"reverse"`
+	}
+	if err := engine.Read(r, &in); err != nil {
+		return nil, err
+	}
+	return object{"released": s.Release(in.Reverse)}, nil
 }
 
 func (s *Sandbox) controlAdvance(r *http.Request) (any, error) {
@@ -242,14 +265,20 @@ func oneCoin(raw json.RawMessage) (*coin, error) {
 
 // serveOverview says what this server is.
 func (s *Sandbox) serveOverview(w http.ResponseWriter, _ *http.Request) {
+	calls := make([]string, 0, len(s.coins.ControlCalls()))
+	for name := range s.coins.ControlCalls() {
+		calls = append(calls, "POST "+coinpayments.ControlPath+name)
+	}
+	slices.Sort(calls)
 	engine.WriteJSON(w, http.StatusOK, object{
 		"name": "CCPayment sandbox", "api": apiPrefix, "app_id": s.AppID(),
-		"control": []string{
+		"coinpayments": object{"api": coinpayments.BasePath + "/api/", "client_id": s.coins.ClientID()},
+		"control": append([]string{
 			"POST /sandbox/pay", "POST /sandbox/activate", "GET /sandbox/deliveries",
-			"POST|GET|DELETE /sandbox/faults", "POST /sandbox/advance", "POST /sandbox/reset",
+			"POST|GET|DELETE /sandbox/faults", "POST /sandbox/hold", "POST /sandbox/release", "POST /sandbox/advance", "POST /sandbox/reset",
 			"POST /sandbox/risk", "POST /sandbox/risky-address", "POST /sandbox/price", "POST /sandbox/credit",
 			"POST /sandbox/webhook", "POST /sandbox/approval", "POST /sandbox/withdrawal",
 			"POST /sandbox/auto-withdrawal", "POST /sandbox/risk-refund",
-		},
+		}, calls...),
 	})
 }

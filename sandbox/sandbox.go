@@ -115,6 +115,13 @@ func (s *Sandbox) Now() time.Time {
 // Advance to end, so a receiver must not call it while it handles a webhook.
 func (s *Sandbox) Reset() { s.engine.Reset(func() { s.st = newState() }, s.coins.Forget) }
 
+// Hold keeps the webhooks of both gateways back, retries included, until Release.
+func (s *Sandbox) Hold() { s.engine.Hold() }
+
+// Release sends the webhooks that were held back, one after the other, in the order in
+// which they were to be sent or in the reverse, and returns how many they are.
+func (s *Sandbox) Release(reverse bool) int { return s.engine.Release(reverse) }
+
 // Advance moves the sandbox's clock forward and does, in order, what falls due
 // on the way: confirmations, deliveries and their retries. It returns when all
 // of it is done, so a receiver must not call it while it handles a webhook.

@@ -10,6 +10,7 @@
 package coinpayments
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -19,8 +20,7 @@ import (
 	"sync"
 	"time"
 
-	"crypto/rand"
-
+	"github.com/shopspring/decimal"
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
@@ -100,16 +100,26 @@ func (s *Sandbox) Route(mux *http.ServeMux) {
 
 // state is everything that Forget forgets. The engine's lock guards it.
 type state struct {
-	settings  Settings
+	settings Settings
+	prices   map[string]decimal.Decimal // those that were moved, by the currency's id
+
 	invoices  []*invoice // oldest first
 	byID      map[string]*invoice
 	byAddress map[string]*payment // by the address, in the case that compares
 	hooks     []*clientHook       // of the integration, oldest first
+	buttons   map[string]*invoice // what a click on one makes
+
+	wallets  []*wallet // oldest first
+	deposits map[string]*address
+	spends   map[string]*spend // by id, those that were confirmed included
+	approval bool              // spends wait
 }
 
 func newState() *state {
 	return &state{
-		settings: defaults, byID: map[string]*invoice{}, byAddress: map[string]*payment{},
+		settings: defaults, prices: map[string]decimal.Decimal{}, byID: map[string]*invoice{},
+		byAddress: map[string]*payment{}, buttons: map[string]*invoice{},
+		deposits: map[string]*address{}, spends: map[string]*spend{},
 	}
 }
 

@@ -64,15 +64,6 @@ func (c *currency) text(amount decimal.Decimal) string {
 	return amount.Truncate(int32(c.decimals)).String()
 }
 
-// worth is that of one unit of a currency in another, rounded up, so that an amount
-// that was rounded up never falls short.
-func worth(from, to *currency) decimal.Decimal {
-	if from == to {
-		return decimal.New(1, 0)
-	}
-	return from.usd.DivRound(to.usd, rateDecimals+12).RoundCeil(rateDecimals)
-}
-
 // currencyByID finds a currency by its id, or returns nil. Contracts that begin with 0x
 // compare without case, others with it.
 func currencyByID(id string) *currency {
@@ -93,5 +84,8 @@ func (c *currency) capabilities() []string {
 	if c.kind == kindFiat {
 		return []string{}
 	}
-	return []string{"payments", "singleSigAccounts", "poolAccounts"}
+	if c.family == "BTC" || c.family == "LTC" || c.family == "LTCT" {
+		return []string{"payments", "singleSigAccounts", "utxo"}
+	}
+	return []string{"payments", "singleSigAccounts", "pooledAccounts"}
 }

@@ -2,7 +2,7 @@ package coinpayments
 
 import (
 	"context"
-	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -26,7 +26,6 @@ type invoice struct {
 	number  string // the merchant's invoiceId; empty if there is none
 	suffix  string // tells invoices of one number apart
 	po      string
-	client  string
 	pageURL string
 
 	currency  *currency
@@ -53,8 +52,9 @@ type invoice struct {
 	events   []*event        // the webhooks' events so far, oldest first
 	last     *engine.Webhook // the latest of them
 
-	frozen json.RawMessage // what GET answers instead, if set
-	lie    json.RawMessage // a patch that is merged over what GET answers
+	own *ownPage // of a payment on the merchant's own page
+
+	answered
 }
 
 // breakdown are the parts of an invoice's total.
@@ -105,9 +105,16 @@ func (i *invoice) orderID() string {
 // find finds an invoice by its id, with dashes or without.
 func (st *state) find(id string) *invoice { return st.byID[undashed(id)] }
 
-// enter keeps a new invoice and announces it. The lock is held.
-func (s *Sandbox) enter(i *invoice) {
-	st := s.st
+// enter gives an invoice what makes it one, keeps it and announces it. The base is where
+// its page is found. The lock is held.
+func (s *Sandbox) enter(i *invoice, base string) {
+	st, now := s.st, s.engine.Now()
+	i.id, i.status, i.createdAt = newUUID(), statusUnpaid, now
+	i.expiresAt, i.pageURL = now.Add(st.settings.InvoiceLifetime), base+pagePath(i.id)
+	if i.po == "" {
+		i.po = strings.ToUpper(newID()[:16])
+	}
+	i.suffix = st.suffix(i.number)
 	st.invoices = append(st.invoices, i)
 	st.byID[undashed(i.id)] = i
 	s.happen(i, "created")

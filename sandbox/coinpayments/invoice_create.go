@@ -7,7 +7,6 @@ import (
 	"net/mail"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
@@ -96,14 +95,7 @@ func createInvoice(c *call) (reply, error) {
 	if err := in.checkPayment(); err != nil {
 		return reply{}, err
 	}
-	set := c.st.settings
-	i.id, i.client, i.status, i.createdAt = newUUID(), c.s.client, statusUnpaid, c.now
-	i.expiresAt, i.pageURL = c.now.Add(set.InvoiceLifetime), c.base+pagePath(i.id)
-	if i.po == "" {
-		i.po = strings.ToUpper(newID()[:16])
-	}
-	i.suffix = c.st.suffix(i.number)
-	c.s.enter(i)
+	c.s.enter(i, c.base)
 	answer := object{"id": i.id, "link": i.pageURL, "checkoutLink": i.pageURL}
 	if in.Payment != nil {
 		if err := c.beginPayment(i, in.Payment, answer); err != nil {

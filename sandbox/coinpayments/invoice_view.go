@@ -67,8 +67,8 @@ func (c *currency) logo() object {
 	return object{"imageUrl": "", "vectorUrl": ""}
 }
 
-// view is an invoice as the API answers it.
-func (s *Sandbox) view(i *invoice, v1 bool) object {
+// show is an invoice as the API answers it.
+func (i *invoice) show(s *Sandbox, v1 bool) object {
 	write := writer(v1)
 	amount := func(a decimal.Decimal) any { return write(i.currency, a) }
 	items := []object{}
@@ -170,7 +170,7 @@ func findInvoice(c *call) (reply, error) {
 	if i == nil {
 		return reply{}, notFound("no invoice has the id %s", c.PathValue("id"))
 	}
-	return ok(c.s.view(i, c.v1))
+	return ok(i.of(c.v1, func(v1 bool) object { return i.show(c.s, v1) }))
 }
 
 // The sizes of a page of a list: by default, and at most.
@@ -194,7 +194,7 @@ func listInvoices(c *call) (reply, error) {
 	if text := c.query.Get("status"); text != "" {
 		statuses = strings.Split(strings.ToLower(text), ",")
 	}
-	list, last, more := []object{}, "", false
+	list, last, more := []any{}, "", false
 	after := undashed(c.query.Get("after"))
 	if after != "" && c.st.byID[after] == nil {
 		return reply{}, invalid("after", "no page begins there")
@@ -210,17 +210,14 @@ func listInvoices(c *call) (reply, error) {
 		case len(list) == limit:
 			more = true
 		default:
-			list, last = append(list, c.s.view(i, c.v1)), i.id
+			list, last = append(list, i.of(c.v1, func(v1 bool) object { return i.show(c.s, v1) })), i.id
 		}
 	}
 	next := any(nil)
 	if more {
 		next = last
 	}
-	return ok(object{"items": list, "paging": object{
-		"cursor": object{"before": nil, "after": next}, "limit": limit,
-		"first": nil, "next": next, "previous": nil, "last": nil,
-	}})
+	return ok(object{"items": list, "paging": paging(limit, next)})
 }
 
 // matches reports whether an invoice has a text that is searched for.

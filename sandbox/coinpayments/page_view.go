@@ -39,7 +39,7 @@ func (s *Sandbox) page(i *invoice) hosted.Checkout {
 		}
 	}
 	if i.open() {
-		page.Picker = i.picker(p)
+		page.Picker = s.st.picker(i, p)
 	}
 	if p == nil {
 		return page
@@ -131,7 +131,7 @@ func (t *transfer) onPage() hosted.Payment {
 }
 
 // picker offers the coins that an invoice can be paid in. Each is one with its network.
-func (i *invoice) picker(chosen *payment) *hosted.Picker {
+func (st *state) picker(i *invoice, chosen *payment) *hosted.Picker {
 	picker := &hosted.Picker{Action: pages + i.id + "/coin"}
 	for _, c := range currencies {
 		if !c.payable() {
@@ -140,7 +140,7 @@ func (i *invoice) picker(chosen *payment) *hosted.Picker {
 		symbol, _, _ := strings.Cut(c.symbol, ".")
 		at := slices.IndexFunc(picker.Coins, func(o hosted.Coin) bool { return o.Symbol == symbol })
 		if at < 0 {
-			amount := i.total.DivRound(worth(c, i.currency), rateDecimals)
+			amount := i.total.DivRound(st.worth(c, i.currency), rateDecimals)
 			picker.Coins = append(picker.Coins, hosted.Coin{
 				Symbol: symbol, Name: strings.TrimSpace(strings.Split(c.name, "(")[0]), Amount: "≈ " + about(amount) + " " + symbol,
 			})

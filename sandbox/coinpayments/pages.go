@@ -24,6 +24,7 @@ func pagePath(id string) string { return pages + "?invoice-id=" + id }
 // routePages adds what buyers open in a browser.
 func (s *Sandbox) routePages(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+pages+"{$}", s.servePage)
+	mux.HandleFunc("GET "+pages+"button/{id}", s.serveButton)
 	mux.HandleFunc("POST "+pages+"{id}/pay", s.serveForm(s.payForm))
 	mux.HandleFunc("POST "+pages+"{id}/coin", s.serveForm(s.coinForm))
 }

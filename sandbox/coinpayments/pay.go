@@ -26,6 +26,9 @@ type Payment struct {
 	// if the status is not "success"; below zero is none. Confirm adds to them.
 	Confirmations int
 	Late          bool // arrives as if one second after the payment's time was up
+	// Type is that of a deposit to a wallet, such as "InternalReceive" or "SameUserReceive";
+	// empty: one from outside.
+	Type string
 	// Instant leaves out the confirmation time of three seconds divided by the speed.
 	Instant bool
 	// Wait lets Pay return once the last webhook was tried for the first time, or after this
@@ -40,66 +43,83 @@ type Paid struct {
 	Hash       string            `json:"hash"`
 	Address    string            `json:"address"`
 	Deliveries []engine.Delivery `json:"deliveries"`
+
+	final <-chan struct{}
 }
 
-// Pay makes a payment arrive. Webhooks follow: one Pending for each confirmation, then
-// Paid if it was enough, and Completed later. The error says what cannot be paid and why.
+// Pay makes a payment arrive. Webhooks follow: of an invoice one Pending for each
+// confirmation, then Paid if it was enough, and Completed later; of a wallet one for each
+// confirmation. The error says what cannot be paid and why.
 func (s *Sandbox) Pay(ctx context.Context, p Payment) (Paid, error) {
-	t, err := s.start(p)
+	paid, err := s.start(p)
 	if err != nil {
 		return Paid{}, err
 	}
-	s.engine.Await(ctx, t.final, p.Wait)
-	record := t.payment.invoice.id
-	sent := s.engine.Deliveries(func(d *engine.Delivery) bool { return d.Gateway == Name && d.RecordID == record })
-	return Paid{RecordID: record, Hash: t.hash, Address: t.payment.address, Deliveries: sent}, nil
+	s.engine.Await(ctx, paid.final, p.Wait)
+	paid.Deliveries = s.engine.Deliveries(func(d *engine.Delivery) bool {
+		return d.Gateway == Name && d.RecordID == paid.RecordID
+	})
+	return paid, nil
 }
 
 // start resolves a payment and receives it.
-func (s *Sandbox) start(in Payment) (*transfer, error) {
+func (s *Sandbox) start(in Payment) (Paid, error) {
 	if in.Amount.IsNegative() {
-		return nil, errors.New("amount: must be above 0")
+		return Paid{}, errors.New("amount: must be above 0")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if a := s.st.deposits[sameCase(in.Address)]; a != nil {
+		t, err := s.deposit(a, in)
+		if err != nil {
+			return Paid{}, err
+		}
+		return Paid{RecordID: t.id, Hash: t.hash, Address: a.text, final: t.final}, nil
+	}
 	p, err := s.payee(in)
 	if err != nil {
-		return nil, err
+		return Paid{}, err
 	}
 	t := &transfer{amount: in.Amount}
 	if t.amount.IsZero() {
 		received, _ := p.received()
 		if t.amount = p.expected.Sub(received); !t.amount.IsPositive() {
-			return nil, errors.New("amount: the payment is complete; name an amount to pay more")
+			return Paid{}, errors.New("amount: the payment is complete; name an amount to pay more")
 		}
 	}
 	if !t.amount.Equal(t.amount.Truncate(int32(p.currency.decimals))) {
-		return nil, fmt.Errorf("amount: %s has %d decimals", p.currency.symbol, p.currency.decimals)
+		return Paid{}, fmt.Errorf("amount: %s has %d decimals", p.currency.symbol, p.currency.decimals)
 	}
 	if in.Late {
 		if t.at = s.engine.Now(); t.at.Before(p.expiresAt) {
 			t.at = p.expiresAt.Add(time.Second)
 		}
 	}
-	confirms, fails := p.currency.confirms, false
+	confirms, fails, err := in.fate(p.currency.confirms)
+	if err != nil {
+		return Paid{}, err
+	}
+	s.receive(p, t, confirms, s.interval(p.currency.confirms, in.Instant), fails)
+	return Paid{RecordID: p.invoice.id, Hash: t.hash, Address: p.address, final: t.final}, nil
+}
+
+// fate is how often a payment is confirmed, of the number that it needs, and whether it
+// fails then.
+func (in *Payment) fate(required int) (confirms int, fails bool, err error) {
+	confirms = required
 	switch strings.ToLower(in.Status) {
 	case "", "success":
 	case "failed":
-		confirms, fails = 1, true
+		confirms, fails = min(1, required), true
 	case "processing":
-		confirms = 1
+		confirms = min(1, required)
 	default:
-		return nil, fmt.Errorf(`status: must be "success", "failed" or "processing", got %q`, in.Status)
+		return 0, false, fmt.Errorf(`status: must be "success", "failed" or "processing", got %q`, in.Status)
 	}
 	if in.Confirmations != 0 {
-		confirms = max(0, in.Confirmations)
+		confirms = min(max(0, in.Confirmations), required)
 	}
-	interval := s.engine.Sooner(confirmation) / time.Duration(p.currency.confirms)
-	if in.Instant {
-		interval = 0
-	}
-	s.receive(p, t, confirms, interval, fails)
-	return t, nil
+	return confirms, fails, nil
 }
 
 // payee finds the payment that is paid, or begins it. The lock is held.

@@ -23,6 +23,7 @@ const (
 	stateTimedOutProcessed  = "timedOutRefundProcessed"
 	stateCancelledWaiting   = "cancelledWaitingRefund"
 	stateCancelledProcessed = "cancelledRefundProcessed"
+	stateRefunded           = "refunded"
 )
 
 // confirmation is how long a transfer takes to be confirmed, at speed 1.
@@ -39,7 +40,8 @@ type payment struct {
 	state       string
 	active      bool // the buyer is shown it
 	refundEmail string
-	transfers   []*transfer // oldest first
+	returned    decimal.Decimal // what went back to the buyer
+	transfers   []*transfer     // oldest first
 
 	createdAt   time.Time
 	expiresAt   time.Time
@@ -89,6 +91,15 @@ func (p *payment) over(now time.Time) bool {
 	return !p.counts() && (!now.Before(p.expiresAt) || !p.invoice.open() || strings.Contains(p.state, "Refund"))
 }
 
+// gain is what the merchant gets of a payment, and the fee that came off it. An excess is
+// the buyer's.
+func (p *payment) gain() (gain, fee decimal.Decimal) {
+	received, _ := p.received()
+	paid := decimal.Min(received, p.expected)
+	fee = paid.Mul(feeRate).RoundCeil(p.currency.finest())
+	return paid.Sub(fee), fee
+}
+
 // confirms is how often the latest transfer was confirmed.
 func (p *payment) confirms() int {
 	if len(p.transfers) == 0 {
@@ -117,7 +128,7 @@ func (s *Sandbox) choose(i *invoice, c *currency, email string) (*payment, error
 		p.active = false
 	}
 	p := &payment{
-		id: newUUID(), invoice: i, currency: c, address: engine.NewAddress(c.family), rate: worth(c, i.currency),
+		id: newUUID(), invoice: i, currency: c, address: engine.NewAddress(c.family), rate: s.st.worth(c, i.currency),
 		state: stateCreated, active: true, refundEmail: email,
 		createdAt: now, expiresAt: now.Add(s.st.settings.PaymentLifetime),
 	}
@@ -260,10 +271,21 @@ func (s *Sandbox) complete(i *invoice) {
 	for _, p := range i.payments {
 		if p.state == stateConfirmed {
 			p.state, p.completedAt = stateCompleted, now
+			p.returnExcess(now)
 		}
 	}
 	s.happen(i, "completed")
 	s.announce(i, eventCompleted)
+	s.payOut(i)
+}
+
+// returnExcess sends back what was paid beyond the price, less the network's fee, if that
+// leaves anything.
+func (p *payment) returnExcess(now time.Time) {
+	received, _ := p.received()
+	if rest := received.Sub(p.expected).Sub(p.currency.fee); rest.IsPositive() {
+		p.returned, p.refundedAt = rest, now
+	}
 }
 
 // vanish takes a transfer off its chain. An invoice that was pending by it alone is unpaid

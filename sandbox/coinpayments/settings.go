@@ -22,6 +22,9 @@ type Settings struct {
 	PaymentLifetime, InvoiceLifetime time.Duration
 	// SearchDelay is how long it takes until the list of invoices has a new one.
 	SearchDelay time.Duration
+	// PayoutWallet is the id of a wallet that the money of completed invoices goes to, if they
+	// were paid in its currency; empty: one that the API does not show.
+	PayoutWallet string
 	// StaleRetries keep the timestamp of a webhook's first try.
 	StaleRetries bool
 }

@@ -16,4 +16,5 @@ func sign(secret, method, url, client, stamp, body string) string {
 	}
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
+
 var _ = testing.Short

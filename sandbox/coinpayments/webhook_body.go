@@ -66,7 +66,19 @@ func (p *payment) inHook() object {
 			"confirmations": p.confirms(), "requiredConfirmations": p.currency.confirms,
 			"error": nil, "expiresAt": unix(p.expiresAt),
 		},
-		"payout": nil, "refund": nil,
+		"payout": nil, "refund": p.refundInHook(),
+	}
+}
+
+// refundInHook is what of a payment went back to the buyer; null if nothing did.
+func (p *payment) refundInHook() any {
+	if !p.returned.IsPositive() {
+		return nil
+	}
+	native := p.invoice.currency
+	return object{
+		"payoutAmountInNativeCurrency":      json.Number(native.minor(p.native(p.returned)).String()),
+		"payoutNetworkFeesInNativeCurrency": json.Number(native.minor(p.native(p.currency.fee)).String()), "estimatedNetworkFeesInNativeCurrency": 0,
 	}
 }
 

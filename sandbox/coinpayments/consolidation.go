@@ -1,0 +1,208 @@
+package coinpayments
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+// activation is how many transfers the first consolidation of an address costs besides.
+const activation = 2
+
+// collected is what consolidating addresses brings, and what it costs.
+type collected struct {
+	wallet    *wallet
+	addresses []*address
+}
+
+// fee is what consolidating an address costs.
+func (a *address) fee() (transfer, first decimal.Decimal) {
+	transfer = a.wallet.currency.fee
+	if !a.activated {
+		first = transfer.Mul(decimal.New(activation, 0))
+	}
+	return transfer, first
+}
+
+// collect chooses addresses of a wallet that hold money: those that are named, or all.
+func (w *wallet) collect(ids []string) (collected, error) {
+	if !w.permanent {
+		return collected{}, refuse(http.StatusBadRequest, "the wallet %s has no permanent addresses", w.id)
+	}
+	c := collected{wallet: w}
+	for _, id := range ids {
+		if w.address(id) == nil {
+			return c, notFound("the wallet has no address %s", id)
+		}
+	}
+	for _, a := range w.addresses {
+		named := slices.ContainsFunc(ids, func(id string) bool { return undashed(id) == undashed(a.id) })
+		if a.held.IsPositive() && (len(ids) == 0 || named) {
+			c.addresses = append(c.addresses, a)
+		}
+	}
+	return c, nil
+}
+
+// view is what a consolidation brings and costs, as the API answers it.
+func view(all []collected, v1 bool) object {
+	list := []object{}
+	var held, transfers, firsts decimal.Decimal
+	var in *currency
+	for _, c := range all {
+		in = c.wallet.currency
+		for _, a := range c.addresses {
+			transfer, first := a.fee()
+			held, transfers, firsts = held.Add(a.held), transfers.Add(transfer), firsts.Add(first)
+			list = append(list, object{
+				"newReceivedInternal": text(in, decimal.Zero, v1), "newReceivedExternal": text(in, a.held, v1),
+				"available": text(in, a.held, v1), "activationFee": text(in, first, v1), "transferFee": text(in, transfer, v1),
+				"totalFee": text(in, transfer.Add(first), v1), "address": a.text, "addressId": a.id, "walletId": c.wallet.id,
+			})
+		}
+	}
+	if in == nil {
+		in = currencies[0]
+	}
+	return object{
+		"newReceivedInternal": text(in, decimal.Zero, v1), "newReceivedExternal": text(in, held, v1), "available": text(in, held, v1),
+		"activationFee": text(in, firsts, v1), "transferFee": text(in, transfers, v1), "totalFee": text(in, transfers.Add(firsts), v1),
+		"addresses": list,
+	}
+}
+
+// text writes an amount: in the smallest unit in v1.
+func text(c *currency, amount decimal.Decimal, v1 bool) string {
+	if v1 {
+		return c.minor(amount).String()
+	}
+	return c.text(amount)
+}
+
+// addressIDs reads which addresses are meant; none is all.
+func (c *call) addressIDs() []string {
+	if ids := c.query.Get("addressIds"); ids != "" {
+		return strings.Split(ids, ",")
+	}
+	return nil
+}
+
+func showConsolidation(c *call) (reply, error) {
+	w, err := c.wallet()
+	if err != nil {
+		return reply{}, err
+	}
+	found, err := w.collect(c.addressIDs())
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(view([]collected{found}, c.v1))
+}
+
+func consolidate(c *call) (reply, error) {
+	w, err := c.wallet()
+	if err != nil {
+		return reply{}, err
+	}
+	found, err := w.collect(c.addressIDs())
+	if err != nil {
+		return reply{}, err
+	}
+	return c.consolidate([]collected{found})
+}
+
+// consolidate brings what addresses hold to the wallet that the path names, less the
+// fees.
+func (c *call) consolidate(all []collected) (reply, error) {
+	to, err := c.walletByID(c.PathValue("to"))
+	if err != nil {
+		return reply{}, err
+	}
+	answer := view(all, c.v1)
+	for _, one := range all {
+		if one.wallet.currency != to.currency {
+			return reply{}, refuse(http.StatusBadRequest, "the wallets are of different currencies")
+		}
+	}
+	for _, one := range all {
+		for _, a := range one.addresses {
+			transfer, first := a.fee()
+			gain := a.held.Sub(transfer).Sub(first)
+			if !gain.IsPositive() {
+				continue // the fees would eat it
+			}
+			a.held, a.activated = decimal.Zero, true
+			t := c.s.arrive(to, to.addresses[0], kindOwnReceive, Payment{Amount: gain})
+			t.at, t.from = nil, a.text
+			to.transactions = append(to.transactions, t)
+			c.s.settle(t, txCompleted)
+			c.s.tellWallet(t)
+			t.closeAfter()
+		}
+	}
+	return ok(answer)
+}
+
+// readWallets reads several wallets and which of their addresses are meant.
+func (c *call) readWallets() ([]collected, error) {
+	var in struct {
+		Wallets []struct {
+			WalletID  string   `json:"walletId"`
+			Addresses []string `json:"addresses"`
+		} `json:"wallets"`
+	}
+	if err := c.read(&in); err != nil {
+		return nil, err
+	}
+	if len(in.Wallets) == 0 {
+		return nil, invalid("wallets", "name at least one")
+	}
+	var all []collected
+	for n, one := range in.Wallets {
+		w, err := c.walletByID(one.WalletID)
+		if err != nil {
+			return nil, invalid(fmt.Sprintf("wallets[%d].walletId", n), "no wallet has the id %s", one.WalletID)
+		}
+		found, err := w.collect(one.Addresses)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found)
+	}
+	return all, nil
+}
+
+func previewConsolidation(c *call) (reply, error) {
+	all, err := c.readWallets()
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(view(all, c.v1))
+}
+
+func consolidateWallets(c *call) (reply, error) {
+	if c.PathValue("consolidation") != "consolidation" {
+		return reply{}, notFound("POST %s is no route of the API", c.URL.Path)
+	}
+	all, err := c.readWallets()
+	if err != nil {
+		return reply{}, err
+	}
+	return c.consolidate(all)
+}
+
+// consolidationTransactions are those by which a spend collected what addresses held. The
+// sandbox takes it from them without transactions of their own.
+func consolidationTransactions(c *call) (reply, error) {
+	w, err := c.wallet()
+	if err != nil {
+		return reply{}, err
+	}
+	if s := c.st.spends[undashed(c.PathValue("spend"))]; s == nil || s.wallet != w {
+		return reply{}, notFound("the wallet has no spend request %s", c.PathValue("spend"))
+	}
+	return ok([]object{})
+}
