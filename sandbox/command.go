@@ -17,11 +17,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
 )
 
 // commandRate is how many calls a second the command allows before it answers
 // 11004: far more than an app in development makes.
 const commandRate = 100
+
+// coinsRate is how many calls a second CoinPayments allows.
+const coinsRate = 70
 
 func init() { subcommand.Register(newCommand) }
 
@@ -34,14 +38,15 @@ func newCommand() *cobra.Command {
 	var set settings
 	cmd := &cobra.Command{
 		Use:   "sandbox [--listen <address>] [--public-url <url>] [--webhook <url>] [--speed <n>]",
-		Short: "Runs a CCPayment on this machine, for development and tests",
+		Short: "Runs a CCPayment and a CoinPayments on this machine, for development and tests",
 		Long: `
-Runs a CCPayment on this machine: the whole API, hosted payment pages in the
-browser, and signed webhooks with their retries. No money is involved, and all
-is forgotten when it ends.
+Runs a CCPayment and a CoinPayments on this machine: the whole APIs, hosted
+payment pages in the browser, and signed webhooks with their retries. No money
+is involved, and all is forgotten when it ends.
 
-The credentials are CCPAYMENT_APP_ID and CCPAYMENT_APP_SECRET from the
-environment, or are made at random and printed.
+The credentials are CCPAYMENT_APP_ID and CCPAYMENT_APP_SECRET, and
+COINPAYMENTS_CLIENT_ID and COINPAYMENTS_CLIENT_SECRET, from the environment, or
+are made at random and printed.
 
 --speed divides the waiting times of retries and confirmations.
 
@@ -78,6 +83,10 @@ func (set settings) run(ctx context.Context, out io.Writer) error {
 		AppID: os.Getenv("CCPAYMENT_APP_ID"), AppSecret: os.Getenv("CCPAYMENT_APP_SECRET"),
 		WebhookURL: set.webhook, PublicURL: set.publicURL, Speed: set.speed,
 		RateLimit: commandRate, Logger: newConsole(out),
+		CoinPayments: coinpayments.Options{
+			ClientID: os.Getenv("COINPAYMENTS_CLIENT_ID"), ClientSecret: os.Getenv("COINPAYMENTS_CLIENT_SECRET"),
+			RateLimit: coinsRate,
+		},
 	})
 	if err != nil {
 		return &subcommand.ExitError{Code: subcommand.ExitUsage, Err: err}
@@ -131,41 +140,55 @@ func loopback(address string) (bool, error) {
 	return host == "localhost" || ip != nil && ip.IsLoopback(), nil
 }
 
-// credentials says how Caddy and the app get the credentials. A secret that
-// was given is not shown.
-func (s *Sandbox) credentials() string {
-	if os.Getenv("CCPAYMENT_APP_SECRET") != "" {
-		return fmt.Sprintf("The app id is %s, the secret that of CCPAYMENT_APP_SECRET.\n", s.AppID())
+// credentials says how Caddy and the app get the credentials: the id and the secret of
+// environment variables. A secret that was given is not shown.
+func credentials(idName, id, secretName, secret string) string {
+	if os.Getenv(secretName) != "" {
+		return fmt.Sprintf("The id is %s, the secret that of %s.", id, secretName)
 	}
 	return fmt.Sprintf("The credentials, made for this run. For Caddy, and for the app if it calls the API:\n\n"+
-		"  export CCPAYMENT_APP_ID=%s\n  export CCPAYMENT_APP_SECRET=%s\n", s.AppID(), s.AppSecret())
+		"  export %s=%s\n  export %s=%s", idName, id, secretName, secret)
+}
+
+// indented is a Caddyfile as the command prints it.
+func indented(caddyfile string) string {
+	lines := strings.ReplaceAll(strings.TrimSpace(caddyfile), "\t", "    ")
+	return "  " + strings.ReplaceAll(lines, "\n", "\n  ")
 }
 
 // introduce prints what one needs to begin.
 func (s *Sandbox) introduce(out io.Writer, base string, local bool) {
+	gateways := s.gateways(base)
 	fmt.Fprintf(out, `CCPayment sandbox on %[1]s
 
-  API                       %[1]s%[3]s
+  API                       %[2]s
+  API of CoinPayments       %[3]s/api
   orders, webhooks, pages   %[1]s
 
-%[2]s
+CCPayment. %[4]s
 In the Caddyfile:
 
-  {
-      ccpayment {
-          app_id     {env.CCPAYMENT_APP_ID}
-          app_secret {env.CCPAYMENT_APP_SECRET}
-          base_url   %[1]s%[3]s
-      }
-  }
+%[5]s
 
 To pay an order:
 
   curl %[1]s/sandbox/pay -d '{"order_id":"…","wait":true}'
 
-`, base, s.credentials(), strings.TrimSuffix(apiPrefix, "/"))
+CoinPayments. %[6]s
+In the Caddyfile:
+
+%[7]s
+
+To pay an invoice:
+
+  curl %[1]s/sandbox/coinpayments/pay -d '{"order_id":"…","wait":true}'
+
+`, base, gateways[0].APIURL, gateways[1].APIURL,
+		credentials("CCPAYMENT_APP_ID", s.AppID(), "CCPAYMENT_APP_SECRET", s.AppSecret()), indented(gateways[0].Caddyfile),
+		credentials("COINPAYMENTS_CLIENT_ID", s.coins.ClientID(), "COINPAYMENTS_CLIENT_SECRET", s.coins.ClientSecret()),
+		indented(gateways[1].Caddyfile))
 	if s.opts.WebhookURL == "" {
-		fmt.Fprintln(out, "Webhooks go only where a notifyUrl says, for --webhook is not given.")
+		fmt.Fprintln(out, "CCPayment's webhooks go only where a notifyUrl says, for --webhook is not given.")
 	}
 	if !local || s.opts.PublicURL != "" {
 		fmt.Fprintf(out, "Warning: whoever reaches %s controls this sandbox, and can have webhooks signed.\n",

@@ -129,9 +129,9 @@ func (w webhookSteps) Handle(_ context.Context, r slog.Record) error {
 	})
 	switch {
 	case r.Message == "webhook" && value["acknowledged"] == "true":
-		w.print(r.Time, value["order"], fmt.Sprintf("CCPayment sends %s %s, Caddy keeps it", value["type"], value["status"]))
+		w.print(r.Time, value["order"], fmt.Sprintf("%s sends %s %s, Caddy keeps it", names[value["gateway"]], value["type"], value["status"]))
 	case r.Message == "webhook":
-		w.print(r.Time, value["order"], fmt.Sprintf("CCPayment sends %s %s, in vain: %s", value["type"], value["status"],
+		w.print(r.Time, value["order"], fmt.Sprintf("%s sends %s %s, in vain: %s", names[value["gateway"]], value["type"], value["status"],
 			cmp.Or(value["error"], "HTTP "+value["http"])))
 	case r.Message == "call" && value["code"] != "" && value["code"] != "10000" && value["code"] != "11003":
 		w.print(r.Time, "", fmt.Sprintf("CCPayment answers %s with %s %s", value["endpoint"], value["code"], value["msg"]))

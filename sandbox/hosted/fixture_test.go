@@ -96,16 +96,26 @@ func pages() map[string]hosted.Checkout {
 
 func overview() hosted.Overview {
 	return hosted.Overview{
-		AppID: "sandbox-7f3a9c", APIURL: "http://127.0.0.1:9580/ccpayment/v2/", WebhookURL: "http://localhost:8080/webhooks/ccpayment",
-		Caddyfile: "{\n\tccpayment {\n\t\tapp_id     {env.CCPAYMENT_APP_ID}\n\t\tapp_secret {env.CCPAYMENT_APP_SECRET}\n\t\tendpoint   http://127.0.0.1:9580/ccpayment/v2/\n\t}\n}\n",
-		Now:       now,
+		Gateways: []hosted.Gateway{
+			{
+				Name: "CCPayment", IDName: "App id", ID: "sandbox-7f3a9c", SecretName: "App secret",
+				APIURL: "http://127.0.0.1:9580/ccpayment/v2/", WebhookURL: "http://localhost:8080/webhooks/ccpayment",
+				Caddyfile: "{\n\tccpayment {\n\t\tapp_id     {env.CCPAYMENT_APP_ID}\n\t\tapp_secret {env.CCPAYMENT_APP_SECRET}\n\t\tendpoint   http://127.0.0.1:9580/ccpayment/v2/\n\t}\n}\n",
+			},
+			{
+				Name: "CoinPayments", IDName: "Client id", ID: "dc6a16e545c34187ba21a9edbbe484a5", SecretName: "Client secret",
+				APIURL: "http://127.0.0.1:9580/coinpayments", Webhooks: "where each invoice says",
+				Caddyfile: "{\n\tccpayment {\n\t\tgateway coinpayments {\n\t\t\tbase_url http://127.0.0.1:9580/coinpayments\n\t\t}\n\t}\n}\n",
+			},
+		},
+		Now: now,
 		Orders: []hosted.Order{
 			{OrderID: "bb-2026-00417", Product: "Two bags of Ethiopia Guji", Price: "24.90 USD", State: hosted.Processing, CreatedAt: now, PageURL: "/i/tok"},
-			{OrderID: "bb-2026-00416", Product: "Grinder", Price: "189.00 EUR", State: hosted.Paid, CreatedAt: now.Add(-time.Hour), PageURL: "https://pay.example/c/other"},
+			{Gateway: "CoinPayments", OrderID: "bb-2026-00416", Product: "Grinder", Price: "189.00 EUR", State: hosted.Paid, CreatedAt: now.Add(-time.Hour), PageURL: "https://pay.example/c/other"},
 			{OrderID: "bb-2026-00415", Price: "0.5 ETH", State: hosted.InReview, CreatedAt: now.Add(-2 * time.Hour)},
 		},
 		Deliveries: []hosted.Delivery{
-			{Type: "ApiDeposit", Status: "Processing", OrderID: "bb-2026-00417", RecordID: "20260304115905123456789012345678", At: now, Attempt: 2, HTTPStatus: 502, Problem: "The answer was 502, not 200 with Success", NextRetry: now.Add(time.Minute)},
+			{Gateway: "CCPayment", Type: "ApiDeposit", Status: "Processing", OrderID: "bb-2026-00417", RecordID: "20260304115905123456789012345678", At: now, Attempt: 2, HTTPStatus: 502, Problem: "The answer was 502, not 200 with Success", NextRetry: now.Add(time.Minute)},
 			{Type: "ApiDeposit", Status: "Success", OrderID: "bb-2026-00416", RecordID: "20260304115905123456789012345679", At: now, Attempt: 1, HTTPStatus: 200, Acknowledged: true},
 			{Type: "DirectDeposit", Status: "Success", RecordID: "20260304115905123456789012345680", At: now, Attempt: 7, Problem: "Connection refused"},
 		},
@@ -119,7 +129,7 @@ func serve(pages map[string]hosted.Checkout, paid func(*http.Request)) *httptest
 	mux.Handle("GET "+hosted.AssetsPath, hosted.Assets())
 	mux.HandleFunc("GET /overview", func(w http.ResponseWriter, _ *http.Request) { _ = hosted.WriteOverview(w, overview()) })
 	mux.HandleFunc("GET /empty", func(w http.ResponseWriter, _ *http.Request) {
-		_ = hosted.WriteOverview(w, hosted.Overview{AppID: "sandbox-7f3a9c", APIURL: overview().APIURL, Caddyfile: overview().Caddyfile})
+		_ = hosted.WriteOverview(w, hosted.Overview{Gateways: overview().Gateways})
 	})
 	mux.HandleFunc("GET /error", func(w http.ResponseWriter, _ *http.Request) {
 		_ = hosted.WriteError(w, hosted.Error{Status: http.StatusNotFound, Title: "No such checkout", Message: "The sandbox forgets its orders when it stops. Create the order again."})

@@ -6,26 +6,34 @@ import (
 	"time"
 )
 
-// Overview is the sandbox's front page. It has no room for the secret: the
-// terminal prints that.
+// Overview is the sandbox's front page. It has no room for secrets: the terminal prints
+// those.
 type Overview struct {
-	AppID string
-	// APIURL is the base address of the API, WebhookURL where events go; empty
-	// says that none are sent.
-	APIURL, WebhookURL string
-	// Caddyfile is the lines to put into a Caddyfile, without the secret.
-	Caddyfile string
-	Now       time.Time
+	Gateways []Gateway
+	Now      time.Time
 	// Orders and Deliveries are listed as given; newest first reads best.
 	Orders     []Order
 	Deliveries []Delivery
 }
 
-// Order is a line of the overview.
+// Gateway is what one needs to use one of the sandbox's gateways.
+type Gateway struct {
+	// Name is the gateway's: "CCPayment". IDName is what it calls the id: "App id".
+	Name, IDName, ID string
+	// SecretName is what it calls the secret.
+	SecretName string
+	// APIURL is the base address of the API, WebhookURL where events go. If that is empty,
+	// Webhooks says where they do.
+	APIURL, WebhookURL, Webhooks string
+	// Caddyfile is the lines to put into a Caddyfile, without the secret.
+	Caddyfile string
+}
+
+// Order is a line of the overview. Gateway is the name of the one that it was made at.
 type Order struct {
-	OrderID, Product, Price string
-	State                   State
-	CreatedAt               time.Time
+	Gateway, OrderID, Product, Price string
+	State                            State
+	CreatedAt                        time.Time
 	// PageURL is the path or address of the hosted page; empty where the order
 	// has none. Others than http, https and paths show no link.
 	PageURL string
@@ -33,10 +41,11 @@ type Order struct {
 
 // Delivery is the latest attempt to deliver a webhook.
 type Delivery struct {
-	// Type is the event's ("ApiDeposit"), Status the one it tells of.
-	Type, Status      string
-	OrderID, RecordID string
-	At                time.Time
+	// Gateway is the name of the one that sends it, Type the event's ("ApiDeposit"), Status
+	// the one it tells of.
+	Gateway, Type, Status string
+	OrderID, RecordID     string
+	At                    time.Time
 	// Attempt counts from 1.
 	Attempt int
 	// HTTPStatus is the answer's; 0 means that there was none, and Problem says
