@@ -166,6 +166,7 @@ func (s *Sandbox) introduce(out io.Writer, base string, local bool) {
   orders, webhooks, pages   %[1]s
 
 CCPayment. %[4]s
+
 In the Caddyfile:
 
 %[5]s
@@ -175,6 +176,7 @@ To pay an order:
   curl %[1]s/sandbox/pay -d '{"order_id":"…","wait":true}'
 
 CoinPayments. %[6]s
+
 In the Caddyfile:
 
 %[7]s

@@ -192,7 +192,7 @@ func (s *Sandbox) closeAfter(d *deposit, watched bool) {
 		close(d.final)
 		return
 	}
-	last.sent.Done = d.final
+	engine.CloseAfter(last.sent, d.final)
 }
 
 // Finish ends a deposit that was paid with the status "processing". The status

@@ -34,7 +34,7 @@ const (
 				client_secret {env.COINPAYMENTS_CLIENT_SECRET}
 				base_url      %s
 			}
-			webhook_url https://shop.example.com/coins-hook
+			webhook_url http://localhost:8080/coins-hook
 		}
 	}
 }

@@ -30,18 +30,26 @@ func TestSandboxCommand(t *testing.T) {
 	ended := make(chan error, 1)
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 
-	base, caddyfile, indented := "", "", false
+	base, indented := "", false
+	var caddyfiles []string // CCPayment's, and CoinPayments'
 	lines := bufio.NewScanner(out)
-	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Webhooks go") {
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "CCPayment's webhooks go") {
 		line := lines.Text()
 		if rest, ok := strings.CutPrefix(line, "CCPayment sandbox on "); ok {
 			base = rest
 		}
-		if indented = indented || line == "  {"; indented {
-			caddyfile += line + "\n"
+		if line == "  {" {
+			caddyfiles, indented = append(caddyfiles, ""), true
+		}
+		if indented {
+			caddyfiles[len(caddyfiles)-1] += line + "\n"
 			indented = line != "  }"
 		}
 	}
+	if len(caddyfiles) != 2 || !strings.Contains(caddyfiles[1], "base_url      "+base+"/coinpayments\n") {
+		t.Fatalf("it prints the Caddyfiles %q", caddyfiles)
+	}
+	caddyfile := caddyfiles[0]
 	go func() { ended <- cmd.Wait() }()
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(file, []byte(caddyfile), 0o600); err != nil {

@@ -54,7 +54,7 @@ func (s *Sandbox) deposit(a *address, in Payment) (*transaction, error) {
 	if !w.permanent && !w.currency.utxo() {
 		a.rentedTill = s.engine.Now().Add(rented)
 	}
-	s.progress(t, confirms, s.interval(t.required(), in.Instant), fails)
+	s.progress(t, s.engine.Now(), confirms, s.interval(t.required(), in.Instant), fails)
 	return t, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shopspring/decimal"
 	"go.uber.org/goleak"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/jsontest"
@@ -239,3 +240,8 @@ func (w *world) pay(p coinpayments.Payment) coinpayments.Paid {
 	}
 	return paid
 }
+
+func dec(text string) decimal.Decimal { return decimal.RequireFromString(text) }
+
+// jsonOf is a webhook's body.
+func jsonOf(t *testing.T, h hook) jsontest.Tree { return jsontest.Read(t, h.body) }

@@ -119,21 +119,22 @@ func (s *Sandbox) enter(i *invoice, base string) {
 	st.byID[undashed(i.id)] = i
 	s.happen(i, "created")
 	s.announce(i, eventCreated)
-	s.engine.At(i.expiresAt, s.task(func() {
+	s.engine.At(i.expiresAt, s.task(func(time.Time) {
 		if i.status == statusUnpaid {
 			s.timeOut(i)
 		}
 	}))
 }
 
-// task makes a task that is forgotten with the state that it was made in.
-func (s *Sandbox) task(do func()) func(context.Context, time.Time) {
+// task makes a task that is forgotten with the state that it was made in. It is told when
+// it was due.
+func (s *Sandbox) task(do func(due time.Time)) func(context.Context, time.Time) {
 	st := s.st
-	return func(context.Context, time.Time) {
+	return func(_ context.Context, due time.Time) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.st == st {
-			do()
+			do(due)
 		}
 	}
 }

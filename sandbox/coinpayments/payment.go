@@ -139,7 +139,7 @@ func (s *Sandbox) choose(i *invoice, c *currency, email string) (*payment, error
 	i.payments = append(i.payments, p)
 	s.st.byAddress[sameCase(p.address)] = p
 	s.announce(i, eventPaymentCreated)
-	s.engine.At(p.expiresAt, s.task(func() { s.expire(p) }))
+	s.engine.At(p.expiresAt, s.task(func(time.Time) { s.expire(p) }))
 	return p, nil
 }
 
@@ -194,11 +194,11 @@ func (s *Sandbox) receive(p *payment, t *transfer, confirms int, interval time.D
 	case p.state == stateCreated:
 		p.state = stateDetected
 	}
-	s.confirmations(t, confirms, interval, fails)
+	s.confirmations(t, s.engine.Now(), confirms, interval, fails)
 }
 
-// confirmations confirms a transfer so many times. The lock is held.
-func (s *Sandbox) confirmations(t *transfer, left int, interval time.Duration, fails bool) {
+// confirmations confirms a transfer so many times from a moment on. The lock is held.
+func (s *Sandbox) confirmations(t *transfer, from time.Time, left int, interval time.Duration, fails bool) {
 	if left <= 0 {
 		if fails {
 			s.vanish(t)
@@ -206,15 +206,15 @@ func (s *Sandbox) confirmations(t *transfer, left int, interval time.Duration, f
 		s.closeAfter(t)
 		return
 	}
-	next := func() {
+	next := func(now time.Time) {
 		s.confirm(t)
-		s.confirmations(t, left-1, interval, fails)
+		s.confirmations(t, now, left-1, interval, fails)
 	}
 	if interval <= 0 {
-		next()
+		next(from)
 		return
 	}
-	s.engine.At(s.engine.Now().Add(interval), s.task(next))
+	s.engine.At(from.Add(interval), s.task(next))
 }
 
 // confirm gives a transfer one more confirmation, of which an open invoice sends a
@@ -257,7 +257,7 @@ func (s *Sandbox) pay(p *payment) {
 	s.happen(i, "scheduled")
 	s.announce(i, eventPaid)
 	if after := s.st.settings.CompleteAfter; after >= 0 {
-		s.engine.At(now.Add(s.engine.Sooner(after)), s.task(func() { s.complete(i) }))
+		s.engine.At(now.Add(s.engine.Sooner(after)), s.task(func(time.Time) { s.complete(i) }))
 	}
 }
 
@@ -307,11 +307,7 @@ func (s *Sandbox) vanish(t *transfer) {
 
 // closeAfter ends the waiting of Pay when the latest webhook was tried. The lock is held.
 func (s *Sandbox) closeAfter(t *transfer) {
-	if last := t.payment.invoice.last; last != nil {
-		last.Done = t.final
-		return
-	}
-	engine.CloseOnce(t.final)
+	engine.CloseAfter(t.payment.invoice.last, t.final)
 }
 
 // sameCase makes the spellings of one address equal: capitals in those of Ethereum's kind

@@ -250,7 +250,7 @@ func (s *Sandbox) carryOut(of *spend) {
 // leave puts a spend on its chain, where it is confirmed. The lock is held.
 func (s *Sandbox) leave(t *transaction) {
 	t.status, t.hash = txPending, engine.NewTxID()
-	s.progress(t, t.required(), s.interval(t.required(), false), false)
+	s.progress(t, s.engine.Now(), t.required(), s.interval(t.required(), false), false)
 }
 
 // SetApproval has spends that are confirmed from now on wait for SettleWithdrawal, or no

@@ -51,7 +51,7 @@ func (s *Sandbox) Confirm(id string, confirmations int) error {
 		if confirmations == 0 {
 			confirmations = t.required()
 		}
-		s.progress(t, confirmations, 0, false)
+		s.progress(t, s.engine.Now(), confirmations, 0, false)
 		return nil
 	}
 	s.mu.Unlock()

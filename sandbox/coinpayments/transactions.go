@@ -203,9 +203,9 @@ func (s *Sandbox) settle(t *transaction, status string) {
 // ended reports whether a transaction has its last status.
 func (t *transaction) ended() bool { return !t.completedAt.IsZero() }
 
-// progress confirms a transaction so many times, one after the other with an interval
-// between, and then has it fail if it is to. The lock is held.
-func (s *Sandbox) progress(t *transaction, left int, interval time.Duration, fails bool) {
+// progress confirms a transaction so many times from a moment on, one after the other with
+// an interval between, and then has it fail if it is to. The lock is held.
+func (s *Sandbox) progress(t *transaction, from time.Time, left int, interval time.Duration, fails bool) {
 	switch {
 	case t.ended():
 		return
@@ -216,7 +216,7 @@ func (s *Sandbox) progress(t *transaction, left int, interval time.Duration, fai
 		t.closeAfter()
 		return
 	}
-	next := func() {
+	next := func(now time.Time) {
 		if t.ended() {
 			return
 		}
@@ -232,20 +232,16 @@ func (s *Sandbox) progress(t *transaction, left int, interval time.Duration, fai
 			t.closeAfter()
 			return
 		}
-		s.progress(t, left-1, interval, fails)
+		s.progress(t, now, left-1, interval, fails)
 	}
 	if interval <= 0 {
-		next()
+		next(from)
 		return
 	}
-	s.engine.At(s.engine.Now().Add(interval), s.task(next))
+	s.engine.At(from.Add(interval), s.task(next))
 }
 
 // closeAfter ends the waiting of Pay when the latest webhook was tried. The lock is held.
 func (t *transaction) closeAfter() {
-	if t.last != nil {
-		t.last.Done = t.final
-		return
-	}
-	engine.CloseOnce(t.final)
+	engine.CloseAfter(t.last, t.final)
 }

@@ -54,7 +54,7 @@ type Engine struct {
 	faults    []*Fault
 
 	holding chan struct{} // closed while webhooks are held
-	held    []*Webhook    // in the order in which they were to be sent
+	held    []*Webhook
 
 	endpoints map[string]bool // names that a fault may have; true: its answers have codes
 }

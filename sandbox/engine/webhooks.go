@@ -2,12 +2,14 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,14 +44,14 @@ type Webhook struct {
 
 	// After is one whose first try comes before this one's.
 	After *Webhook
-	// Done is closed after the first try, if set. Mu guards it.
-	Done chan struct{}
 
 	era   int
+	seq   uint64    // orders webhooks as they were sent
 	first time.Time // when it was first tried
 	tries int
 	acked bool
-	tried chan struct{} // closed after the first try
+	tried chan struct{}   // closed after the first try
+	done  []chan struct{} // closed then, too
 }
 
 // Unacknowledged reports whether a webhook was tried, and never acknowledged. Mu is held.
@@ -90,7 +92,8 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 // Send sends a webhook at once, and again as its Retry says until it is acknowledged. Mu
 // is held.
 func (e *Engine) Send(w *Webhook) {
-	w.era, w.tried = e.era, make(chan struct{})
+	e.seq++
+	w.era, w.seq, w.tried = e.era, e.seq, make(chan struct{})
 	e.At(e.Now(), e.try(w))
 }
 
@@ -205,12 +208,14 @@ func (e *Engine) Release(reverse bool) int {
 	}
 	held := e.held
 	e.held, e.holding = nil, make(chan struct{})
-	var last *Webhook
-	for i := range held {
-		w := held[i]
+	slices.SortFunc(held, func(a, b *Webhook) int {
 		if reverse {
-			w = held[len(held)-1-i]
+			a, b = b, a
 		}
+		return cmp.Compare(a.seq, b.seq)
+	})
+	var last *Webhook
+	for _, w := range held {
 		w.After, last = last, w
 		e.At(e.Now(), e.try(w))
 	}
@@ -220,14 +225,29 @@ func (e *Engine) Release(reverse bool) int {
 // wasTried wakes those who wait for the first try, even one that a Reset made
 // pointless. Mu is held.
 func (w *Webhook) wasTried() {
-	CloseOnce(w.tried)
-	if w.Done != nil {
-		CloseOnce(w.Done) // which the webhook before this one may share
+	closeOnce(w.tried)
+	for _, done := range w.done {
+		closeOnce(done) // which the webhook before this one may share
 	}
 }
 
-// CloseOnce closes a channel that may be closed. Mu is held.
-func CloseOnce(c chan struct{}) {
+// CloseAfter closes a channel once the first try of a webhook was made, which may be long
+// ago; without a webhook it does at once. Mu is held.
+func CloseAfter(w *Webhook, done chan struct{}) {
+	if w == nil {
+		closeOnce(done)
+		return
+	}
+	w.done = append(w.done, done)
+	select {
+	case <-w.tried:
+		closeOnce(done)
+	default:
+	}
+}
+
+// closeOnce closes a channel that may be closed. Mu is held.
+func closeOnce(c chan struct{}) {
 	select {
 	case <-c:
 	default:
