@@ -29,8 +29,8 @@ func (s *Sandbox) deposit(a *address, in Payment) (*transaction, error) {
 		return nil, fmt.Errorf("coin: the wallet holds %s", w.currency.symbol)
 	case !in.Amount.IsPositive():
 		return nil, errors.New("amount: name one, for nothing is due at a wallet's address")
-	case !in.Amount.Equal(in.Amount.Truncate(int32(w.currency.decimals))):
-		return nil, fmt.Errorf("amount: %s has %d decimals", w.currency.symbol, w.currency.decimals)
+	case w.currency.holds(in.Amount) != nil:
+		return nil, w.currency.holds(in.Amount)
 	case in.Late:
 		return nil, errors.New("late: only invoices expire")
 	case kind != "" && !slices.Contains(receives, kind):

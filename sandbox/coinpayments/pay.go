@@ -87,9 +87,6 @@ func (s *Sandbox) start(in Payment) (Paid, error) {
 			return Paid{}, errors.New("amount: the payment is complete; name an amount to pay more")
 		}
 	}
-	if !t.amount.Equal(t.amount.Truncate(int32(p.currency.decimals))) {
-		return Paid{}, fmt.Errorf("amount: %s has %d decimals", p.currency.symbol, p.currency.decimals)
-	}
 	if in.Late {
 		if t.at = s.engine.Now(); t.at.Before(p.expiresAt) {
 			t.at = p.expiresAt.Add(time.Second)
@@ -126,7 +123,7 @@ func (in *Payment) fate(required int) (confirms int, fails bool, err error) {
 func (s *Sandbox) payee(in Payment) (*payment, error) {
 	if in.Address != "" {
 		if p := s.st.byAddress[sameCase(in.Address)]; p != nil {
-			return p, nil
+			return p, p.currency.holds(in.Amount)
 		}
 		return nil, fmt.Errorf("address: nothing is due at %s", in.Address)
 	}
@@ -135,7 +132,8 @@ func (s *Sandbox) payee(in Payment) (*payment, error) {
 		return nil, err
 	}
 	if !i.open() && len(i.payments) > 0 && in.Coin == "" {
-		return i.payments[len(i.payments)-1], nil // the buyer pays to what the page last said
+		p := i.payments[len(i.payments)-1] // the buyer pays to what the page last said
+		return p, p.currency.holds(in.Amount)
 	}
 	c := currencyByID("1002")
 	p := i.active()
@@ -147,7 +145,18 @@ func (s *Sandbox) payee(in Payment) (*payment, error) {
 			return nil, fmt.Errorf("coin: none is called %q", in.Coin)
 		}
 	}
+	if err := c.holds(in.Amount); err != nil {
+		return nil, err
+	}
 	return s.choose(i, c, "")
+}
+
+// holds refuses an amount with more decimals than a currency has.
+func (c *currency) holds(amount decimal.Decimal) error {
+	if !amount.Equal(amount.Truncate(int32(c.decimals))) {
+		return fmt.Errorf("amount: %s has %d decimals", c.symbol, c.decimals)
+	}
+	return nil
 }
 
 // named finds an invoice by the merchant's number, the latest of several, or by its own
