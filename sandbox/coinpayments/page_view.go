@@ -27,6 +27,7 @@ func (s *Sandbox) page(i *invoice) hosted.Checkout {
 		State: i.pageState(), Now: now, Refresh: later, ReturnURL: i.success, CloseURL: i.cancel,
 	}
 	p := i.active()
+	page.Note = notes[page.State]
 	switch {
 	case page.State == hosted.Processing:
 		page.Refresh = soon
@@ -63,6 +64,12 @@ func (s *Sandbox) page(i *invoice) hosted.Checkout {
 	}
 	page.Controls = s.controls(i, p)
 	return page
+}
+
+// notes are what states mean where CoinPayments sends money back by itself.
+var notes = map[hosted.State]string{
+	hosted.PartlyPaid: "A part arrived. Send the rest before the time is up; if you do not, what you sent goes back to you.",
+	hosted.Overpaid:   "Thank you. More arrived than was due; CoinPayments sends the rest back to you.",
 }
 
 // product is what an invoice is for.

@@ -44,6 +44,9 @@ type Checkout struct {
 	// Price is as the merchant set it, with its unit: "24.90 USD".
 	Price string
 	State State
+	// Note tells the buyer what the state means, where a gateway does otherwise than
+	// Explanation says; usually empty.
+	Note string
 
 	// Now is the sandbox's time, which may run ahead of the clock; the countdown
 	// is from Now to ExpiresAt.
@@ -192,6 +195,9 @@ func (c Checkout) Heading() string {
 
 // Explanation tells the buyer what the state means.
 func (c Checkout) Explanation() string {
+	if c.Note != "" {
+		return c.Note
+	}
 	switch c.State {
 	case Waiting:
 		if c.Due == nil {
