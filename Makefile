@@ -94,10 +94,15 @@ lint:
 
 # Compares with plain reverse_proxy and with what people use instead, in one run,
 # and writes docs/benchmarks.md. The peers need node, npm, redis-server, webhook,
-# curl and openssl; what is missing is told.
+# curl and openssl, and the ledger on several machines needs PostgreSQL; what is missing
+# is told.
+# `make bench ONLY=database BENCHMARKS=./store/postgres` measures PostgreSQL alone, in a
+# few minutes, and writes its part.
+BENCHMARKS := ./gateway/ccpayment ./internal/confirm ./internal/encoding ./store/bolt ./store/postgres
+ONLY :=
 bench: build
-	go test -tags $(TAGS) -run '^$$' -bench . -benchmem ./gateway/ccpayment ./internal/confirm ./internal/encoding ./store/bolt >bin/bench.txt || { cat bin/bench.txt; exit 1; }
-	go run ./test/bench --caddy bin/caddy --in-process bin/bench.txt --docs docs
+	go test -tags $(TAGS) -run '^$$' -bench . -benchmem $(BENCHMARKS) >bin/bench.txt || { cat bin/bench.txt; exit 1; }
+	go run ./test/bench --caddy bin/caddy --in-process bin/bench.txt --docs docs --only '$(ONLY)'
 
 # Uses Caddy for long, with reloads, stops, kills and faults; what it holds must
 # not grow.

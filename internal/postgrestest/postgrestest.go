@@ -291,5 +291,18 @@ func Open() (*Server, error) {
 	return start(bin, port, nil)
 }
 
+// PID is the server's process, whose children are its connections'.
+func (s *Server) PID() int { return s.process.Process.Pid }
+
+// Version is that of the server's programs; empty: there are none.
+func Version() string {
+	bin, err := folder()
+	if err != nil {
+		return ""
+	}
+	out, _ := exec.Command(filepath.Join(bin, "postgres"), "-V").Output()
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "postgres (PostgreSQL) ")
+}
+
 // Close ends a server that Open has started.
 func (s *Server) Close() { s.end() }

@@ -29,6 +29,8 @@ type proxy struct {
 
 	mu    sync.Mutex
 	conns []net.Conn
+	// watch, if set, returns what is told of all that the client of a new connection sends.
+	watch func() io.Writer
 }
 
 const (
@@ -36,7 +38,7 @@ const (
 	beforeTheAnswer = 2
 )
 
-func newProxy(t *testing.T, server *postgrestest.Server) *proxy {
+func newProxy(t testing.TB, server *postgrestest.Server) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -60,9 +62,14 @@ func newProxy(t *testing.T, server *postgrestest.Server) *proxy {
 			}
 			p.mu.Lock()
 			p.conns = append(p.conns, client, upstream)
+			watched := io.Discard
+			if p.watch != nil {
+				watched = p.watch()
+			}
 			p.mu.Unlock()
 			var isCut atomic.Bool
 			go p.pass(upstream, client, func(sent []byte) bool {
+				_, _ = watched.Write(sent)
 				// What a step writes has its checksum and the like: it is long.
 				if p.cut.Load() == 0 || len(sent) < 8 || p.left.Add(-1) < 0 {
 					return true

@@ -152,6 +152,54 @@ func TestPageKeepsWhatIsWrittenByHand(t *testing.T) {
 	}
 }
 
+// TestDatabasePart: what is measured of PostgreSQL has a part of its own, which a run of
+// it alone writes.
+func TestDatabasePart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "benchmarks.md")
+	if err := os.WriteFile(file, []byte(beginMark+"as it was\n"+endMark+databaseBeginMark+"old\n"+databaseEndMark), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	answers := make([]time.Duration, 1000)
+	for i := range answers {
+		answers[i] = time.Duration(i+1) * 10 * time.Microsecond
+	}
+	one := pacedTarget{&target{name: "PostgreSQL", later: true}, []paced{{perSecond: 200, sent: 1000, answered: 1000, answers: answers, arrivals: answers}}}
+	p := &page{
+		database: &database{
+			facts: [][2]string{{"PostgreSQL", "a new one"}}, paces: []pacedTarget{one},
+			acknowledged: []acknowledged{{target: &target{name: "three"}, measured: []figures{{rate: 1234, cpu: 20}}, ratios: []float64{0.5}}},
+		},
+		inProcess: []inProcess{
+			{"Accept/bolt", []string{"200 steps/s"}},
+			{"Accept/postgres", []string{"100 steps/s"}},
+			{"Steps/bolt", []string{"4.000 µs/claim"}},
+			{"Steps/postgres", []string{"10 µs/claim", "2.000 statements/claim", "1.000 trips/claim"}},
+		},
+	}
+	if err := p.write(io.Discard, dir); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		beginMark + "as it was\n" + endMark + databaseBeginMark + "### On PostgreSQL\n",
+		"| PostgreSQL | a new one |",
+		"| three | 1,234 | **0.50** (0.50 to 0.50) | 20 µs |",
+		"| 200 a second, PostgreSQL | 5.01 ms | 9.51 ms | 9.91 ms | 10.00 ms |",
+		"95 of 100 acknowledged within 10ms. It is met, with 9.51 ms.",
+		"| events accepted | 200/s | 100/s | **0.50** |",
+		"| claim a record | 1.00 | 2.00 | 10 µs | 4 µs | 2.5 |",
+	} {
+		if strings.Count(string(text), want) != 1 {
+			t.Errorf("%q does not stand once in\n%s", want, text)
+		}
+	}
+}
+
 func TestPageWithoutMarksIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

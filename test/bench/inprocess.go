@@ -42,6 +42,9 @@ func (p *page) inProcessTable() {
 	p.printf("\n### In the process\n\n| | of `go test -bench` |\n| --- | --- |\n")
 	for _, one := range p.inProcess {
 		name := one.name
+		if isOfStores(name) {
+			continue
+		}
 		if explained[name] != "" {
 			name = explained[name]
 		}

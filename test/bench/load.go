@@ -70,12 +70,12 @@ func build(n int, secret string) [][]byte {
 	return all
 }
 
-// load sends requests over that many connections until the time is over or
-// there are no more, and returns how many had responses in what time.
-func load(addr string, r requests, connections int, duration time.Duration) (answered int, elapsed time.Duration, err error) {
+// load sends requests over that many connections, spread over the addresses, until the
+// time is over or there are no more, and returns how many had responses in what time.
+func load(addrs []string, r requests, connections int, duration time.Duration) (answered int, elapsed time.Duration, err error) {
 	senders := make([]*sender, connections)
 	for i := range senders {
-		connection, err := net.Dial("tcp", addr)
+		connection, err := net.Dial("tcp", addrs[i%len(addrs)])
 		if err != nil {
 			return 0, 0, err
 		}

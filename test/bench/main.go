@@ -59,7 +59,7 @@ func main() {
 const warmingUp = 2 * time.Second
 
 // parts are what can be measured alone.
-var parts = []string{"throughput", "downloads", "pace", "ledger"}
+var parts = []string{"throughput", "downloads", "pace", "ledger", onDatabase}
 
 type bench struct {
 	caddy       string
@@ -85,8 +85,8 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if b.rounds < 1 || b.duration < time.Second || b.connections < 1 || b.events < 1 {
 		return errors.New("there must be a round, a second, a connection and an event")
 	}
-	if b.docs != "" && b.only != "" {
-		return errors.New("the page is made by a whole run: without --only")
+	if b.docs != "" && b.only != "" && b.only != onDatabase {
+		return errors.New("the page is made by a whole run: without --only, or with --only " + onDatabase + ", which has a part of its own")
 	}
 	if b.ledgerDir == "" {
 		b.ledgerDir = filepath.Dir(b.caddy)
@@ -111,7 +111,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	gateway := httptest.NewServer(box)
 	defer gateway.Close()
 	b.api = gateway.URL + "/ccpayment/v2"
-	if b.server, err = b.startServer(ctx, ""); err != nil {
+	if b.server, err = b.startServer(ctx, "", ""); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.server.stop()) }()
@@ -124,7 +124,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if err := b.fillPage(ctx, &p); err != nil {
 		return err
 	}
-	p.facts = append(b.facts(), [2]string{"The run took", time.Since(begun).Round(time.Second).String()})
+	if b.only != onDatabase {
+		p.facts = append(b.facts(), [2]string{"The run took", time.Since(begun).Round(time.Second).String()})
+	}
 	p.missing = b.missing
 	if b.profile != "" {
 		for _, k := range p.kinds {
@@ -165,6 +167,11 @@ func (b *bench) fillPage(ctx context.Context, p *page) (err error) {
 	}
 	if asked("ledger") {
 		if p.grown, err = b.grow(ctx); err != nil {
+			return err
+		}
+	}
+	if asked(onDatabase) {
+		if p.database, err = b.database(ctx); err != nil {
 			return err
 		}
 	}
@@ -211,7 +218,7 @@ func (b *bench) paces(ctx context.Context) (all []pacedTarget, err error) {
 		{"ours, pass-through", func(s *server) string { return s.webhook }},
 		{storedName, func(s *server) string { return s.stored }},
 	} {
-		s, err := b.startServer(ctx, "")
+		s, err := b.startServer(ctx, "", "")
 		if err != nil {
 			return nil, err
 		}

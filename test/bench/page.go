@@ -22,6 +22,7 @@ type page struct {
 	paces     []pacedTarget
 	grown     []grown
 	inProcess []inProcess
+	database  *database // nil: it was not measured
 	text      bytes.Buffer
 }
 
@@ -48,37 +49,64 @@ const (
 	storedName = "ours, store-and-forward"
 	beginMark  = "<!-- made by make bench: begin -->\n"
 	endMark    = "<!-- made by make bench: end -->\n"
+	// The part about PostgreSQL is made by a run of it alone, too.
+	databaseBeginMark = "<!-- made by make bench: begin, PostgreSQL -->\n"
+	databaseEndMark   = "<!-- made by make bench: end, PostgreSQL -->\n"
 )
 
 func (p *page) printf(format string, args ...any) { fmt.Fprintf(&p.text, format, args...) }
 
+// section is a part of the page between two marks.
+type section struct {
+	begin, end string
+	text       []byte
+}
+
+// sections are those that were measured.
+func (p *page) sections() (all []section) {
+	if len(p.facts) > 0 {
+		p.tables()
+		all = append(all, section{beginMark, endMark, bytes.Clone(p.text.Bytes())})
+		p.text.Reset()
+	}
+	if p.database != nil {
+		p.databaseTables()
+		all = append(all, section{databaseBeginMark, databaseEndMark, p.text.Bytes()})
+	}
+	return all
+}
+
 // write prints the tables, and writes them and the plots where a directory is
 // named.
 func (p *page) write(out io.Writer, dir string) error {
-	p.tables()
-	if _, err := out.Write(p.text.Bytes()); err != nil {
-		return err
+	sections := p.sections()
+	for _, s := range sections {
+		if _, err := out.Write(s.text); err != nil {
+			return err
+		}
 	}
 	if dir == "" {
 		return nil
 	}
 	file := filepath.Join(dir, "benchmarks.md")
-	old, err := os.ReadFile(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	before, rest, ok := bytes.Cut(old, []byte(beginMark))
-	_, after, ok2 := bytes.Cut(rest, []byte(endMark))
-	if !ok || !ok2 {
-		return fmt.Errorf("%s lacks the marks of the part that is made", file)
+	for _, s := range sections {
+		before, rest, ok := bytes.Cut(text, []byte(s.begin))
+		_, after, ok2 := bytes.Cut(rest, []byte(s.end))
+		if !ok || !ok2 {
+			return fmt.Errorf("%s lacks the marks of the part that is made", file)
+		}
+		text = slices.Concat(before, []byte(s.begin), s.text, []byte(s.end), after)
 	}
 	for name, plot := range p.plots() {
 		if err := os.WriteFile(filepath.Join(dir, name), plot, 0o644); err != nil {
 			return err
 		}
 	}
-	made := slices.Concat(before, []byte(beginMark), p.text.Bytes(), []byte(endMark), after)
-	return os.WriteFile(file, made, 0o644)
+	return os.WriteFile(file, text, 0o644)
 }
 
 func (p *page) tables() {

@@ -89,7 +89,7 @@ func (r *running) ready(ctx context.Context) error {
 	defer cancel()
 	genuine := requests{bytes: build(1, appSecret), answer: r.yes}
 	for {
-		answered, _, err := load(r.addr, genuine, 1, time.Second)
+		answered, _, err := load([]string{r.addr}, genuine, 1, time.Second)
 		if err == nil && answered == 1 {
 			break
 		}
@@ -99,7 +99,7 @@ func (r *running) ready(ctx context.Context) error {
 			return fmt.Errorf("it takes no event: %w", err)
 		}
 	}
-	if answered, _, _ := load(r.addr, requests{bytes: build(1, "a guess"), answer: r.yes}, 1, time.Second); answered > 0 {
+	if answered, _, _ := load([]string{r.addr}, requests{bytes: build(1, "a guess"), answer: r.yes}, 1, time.Second); answered > 0 {
 		return errors.New("it took a forged event")
 	}
 	return nil

@@ -22,7 +22,7 @@ const repeated = 5000
 // copies delivers events and returns the same requests again.
 func (b *bench) copies() (requests, error) {
 	r := b.signed(repeated)
-	if _, _, err := load(b.server.webhook, r, b.connections, time.Minute); err != nil {
+	if _, _, err := load([]string{b.server.webhook}, r, b.connections, time.Minute); err != nil {
 		return r, fmt.Errorf("delivering the originals: %w", err)
 	}
 	r.endless = true

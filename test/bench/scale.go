@@ -49,7 +49,7 @@ func (b *bench) grow(ctx context.Context) (all []grown, err error) {
 		if err != nil {
 			return all, err
 		}
-		s, err := b.startServer(ctx, next)
+		s, err := b.startServer(ctx, next, "")
 		if err != nil {
 			return all, err
 		}

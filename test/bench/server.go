@@ -74,9 +74,7 @@ const caddyfile = `{
 		app_id ` + appID + `
 		app_secret ` + appSecret + `
 		base_url {$BENCH_API}
-		store bolt {
-			path {$BENCH_LEDGER}
-		}
+		{$BENCH_STORE}
 	}
 }
 (app) {
@@ -151,9 +149,9 @@ type server struct {
 	took                         time.Duration // to start
 }
 
-// startServer returns once the sites respond. Where a ledger is named, it is
-// moved to be the server's.
-func (b *bench) startServer(ctx context.Context, ledger string) (s *server, err error) {
+// startServer returns once the sites respond. Where a ledger's file is named, it is
+// moved to be the server's; where a database is, the ledger is there.
+func (b *bench) startServer(ctx context.Context, ledger, database string) (s *server, err error) {
 	dir, err := os.MkdirTemp(b.ledgerDir, "bench-")
 	if err != nil {
 		return nil, err
@@ -178,6 +176,10 @@ func (b *bench) startServer(ctx context.Context, ledger string) (s *server, err 
 	s.admin, s.plain, s.webhook = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
 	s.stored, s.down = "127.0.0.1:"+ports[3], "127.0.0.1:"+ports[4]
 	s.respond, s.checkout, s.intercept = "127.0.0.1:"+ports[5], "127.0.0.1:"+ports[6], "127.0.0.1:"+ports[7]
+	store := "store bolt {\n path " + s.ledger() + "\n}"
+	if database != "" {
+		store = "store postgres {\n url " + database + "\n}"
+	}
 	config := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(config, []byte(caddyfile), 0o600); err != nil {
 		return s, err
@@ -191,7 +193,7 @@ func (b *bench) startServer(ctx context.Context, ledger string) (s *server, err 
 	cmd.Env = append(os.Environ(),
 		"BENCH_ADMIN="+s.admin, "BENCH_PLAIN="+ports[1], "BENCH_WEBHOOK="+ports[2], "BENCH_STORED="+ports[3], "BENCH_DOWN="+ports[4], "BENCH_APP="+b.app.Addr().String(),
 		"BENCH_RESPOND="+ports[5], "BENCH_CHECKOUT="+ports[6], "BENCH_INTERCEPT="+ports[7], "BENCH_API="+b.api,
-		"BENCH_LEDGER="+s.ledger(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+		"BENCH_STORE="+store, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return s, err

@@ -17,6 +17,7 @@ import (
 type target struct {
 	name string
 	addr string
+	more []string // addresses of others that do the same
 	processes
 	yes   answer // expected for a genuine event
 	later bool   // it acknowledges before it delivers
@@ -156,7 +157,7 @@ func (b *bench) measureKind(k *kind, r requests) (figures, error) {
 
 func (b *bench) measure(t *target, r requests, duration time.Duration) (figures, error) {
 	before := t.cpu()
-	answered, elapsed, err := load(t.addr, r, b.connections, duration)
+	answered, elapsed, err := load(append([]string{t.addr}, t.more...), r, b.connections, duration)
 	if err != nil {
 		return figures{}, err
 	}
