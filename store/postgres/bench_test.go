@@ -143,3 +143,31 @@ func BenchmarkTake(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
+
+// BenchmarkPrune deletes bodies of events that were delivered long ago.
+func BenchmarkPrune(b *testing.B) {
+	server := postgrestest.Shared(b)
+	schema := server.Schema(b)
+	s := member(b, Options{URL: server.URL(), Schema: schema})
+	fill := func(sql string, args ...any) { server.Exec(b, in(schema, sql), args...) }
+	fill(`insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data)
+		select record, md5(record::text)::uuid, record, md5('')::uuid, n, 1, 1, $2, decode(repeat(md5(record::text), 12), 'hex')
+		from (select n, gen_random_uuid() as record from generate_series(1, $1::bigint) n) x`, b.N, int16(ledger.Delivered))
+	fill(`insert into ledger.bodies (id, record, received, body) select id, record, received, decode(repeat(md5(id::text), 24), 'hex') from ledger.events`)
+	fill(`vacuum analyze ledger.events`)
+	fill(`vacuum analyze ledger.bodies`)
+	fill(`checkpoint`)
+	const position = `select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint`
+	var before, after int64
+	_, _ = fmt.Sscan(server.Value(b, position), &before)
+	b.ResetTimer()
+	for pruned, n := 0, 0; pruned < b.N; pruned += n {
+		var err error
+		if n, err = s.Prune(bg, time.Now(), 500); err != nil || n == 0 {
+			b.Fatalf("%d of %d pruned: %v", pruned, b.N, err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "bodies/s")
+	_, _ = fmt.Sscan(server.Value(b, position), &after)
+	b.ReportMetric(float64(after-before)/float64(b.N), "WAL-B/op")
+}

@@ -183,7 +183,7 @@ const (
 
 // isOfStores reports whether a benchmark compares the stores.
 func isOfStores(name string) bool {
-	return strings.HasSuffix(name, "/"+inFile) || strings.HasSuffix(name, "/"+inPostgres) || name == "Take"
+	return strings.HasSuffix(name, "/"+inFile) || strings.HasSuffix(name, "/"+inPostgres) || name == "Take" || name == "Prune"
 }
 
 // figure returns a figure of a benchmark, by its unit.
@@ -212,6 +212,10 @@ func (p *page) storesTable() {
 			p.printf("%s| %s | %s/s | %s/s | **%.2f** |\n", title, row.what, thousands(file), thousands(postgres), postgres/file)
 			title = ""
 		}
+	}
+	if pruned, ok := p.figure("Prune", "bodies/s"); ok {
+		wal, _ := p.figure("Prune", "WAL-B/op")
+		p.printf("\nOf bodies that have outlived `retention`, PostgreSQL deletes %s a second, with %s bytes of WAL each.\n", thousands(pruned), thousands(wal))
 	}
 }
 
