@@ -18,7 +18,9 @@ type Cluster interface {
 
 	// Keep begins this process's session or renews it, and its leases of the epochs that
 	// are held, for [SessionTTL] by the store's own clock. Until the first Keep, and after
-	// the session has run out, Claim and Take fail with [ErrNoSession].
+	// the session has run out, Claim and Take fail with [ErrNoSession]. So they do for
+	// [SessionTTL] after the store has lost all leases, as in a crash: those who held
+	// them may not know yet.
 	Keep(ctx context.Context, about Session, held []uint64) (News, error)
 
 	// Take leases due events of a route under its session and returns them with all
@@ -37,6 +39,14 @@ type Cluster interface {
 	// interval and holds at most burst. It returns how long to wait until there is one;
 	// 0: it was taken.
 	Spend(ctx context.Context, budget string, every time.Duration, burst int) (wait time.Duration, err error)
+}
+
+// OrderVersions is what a [Cluster] may be able to do besides: to say which orders have
+// changed, so that those who wait for one need not read it again and again.
+type OrderVersions interface {
+	// OrderVersions returns a number for each of the orders, which is another one
+	// whenever the order has changed; 0: the store does not know the order.
+	OrderVersions(ctx context.Context, ids []OrderID) ([]uint64, error)
 }
 
 // SessionTTL is how long a session or a lease lives that is not renewed.
@@ -82,6 +92,16 @@ type News struct {
 	Others []Session
 	// Poll is how often to look for what hints do not tell.
 	Poll time.Duration
+	// Listens: hints arrive. Any may still be lost.
+	Listens bool
+	// Boot names the time since which the store has kept leases. When it is another one,
+	// as after a crash or a failover, all leases from before are lost, and the session
+	// may be the same.
+	Boot string
+	// Lost are those of the held epochs that are no lease of the session any more,
+	// because it was lost, has run out or was given back meanwhile. One that is in use,
+	// and could not be renewed for that, is not among them.
+	Lost []uint64
 }
 
 // Hint names what may have changed.
