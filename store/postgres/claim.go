@@ -18,14 +18,19 @@ const clockSQL = `clock as materialized (select coalesce($1::bigint, (extract(ep
 
 // claimSQL takes leases for the session $2, if it lives: those that are free, have run
 // out, are of a session that has ended, or were taken by the same call, whose answer
-// was lost. The epoch is counted when the row is locked, so that it only grows.
+// was lost. The epoch is counted when the row is locked, so that it only grows. It
+// waits for nobody: whoever has a lease's row locked may have been cut off in the middle
+// of a batch, and a row that is only being inserted has an advisory lock.
 const claimSQL = `
 with ` + clockSQL + `,
 mine as materialized (select s.id from ledger.sessions s, clock where s.id = $2 and s.until > clock.now),
+there as materialized (select l.record from ledger.leases l where l.record = any($3)),
+free as materialized (select l.record from ledger.leases l where l.record = any($3) order by l.record for update skip locked),
 got as (
 	insert into ledger.leases as l (record, session, epoch, until, ends, token)
 	select t.record, mine.id, nextval('ledger.epochs'), clock.now + least(t.ttl, $6::bigint), clock.now + t.ttl, t.token
 	from unnest($3::uuid[], $4::bigint[], $5::uuid[]) as t(record, ttl, token) cross join mine cross join clock
+	where t.record in (select record from free) or t.record not in (select record from there) and ` + mayInsertSQL + `
 	order by t.record
 	on conflict (record) do update set session = excluded.session, epoch = nextval('ledger.epochs'),
 		until = excluded.until, ends = excluded.ends, token = excluded.token
@@ -33,6 +38,9 @@ got as (
 		or not exists (select 1 from ledger.sessions s where s.id = l.session and s.until > (select now from clock))
 	returning record)
 select exists (select 1 from mine), (select count(*) from got)`
+
+// mayInsertSQL is true for one transaction at a time that inserts the lease of t.record.
+const mayInsertSQL = `pg_try_advisory_xact_lock(uuid_hash_extended(t.record, 'ledger.leases'::regclass::oid::bigint))`
 
 // leasedSQL reads the leases and the events of records. It is a statement of its own:
 // what a lease that was waited for left is not in the snapshot of the one that waited.
@@ -147,7 +155,7 @@ func (s *Store) runClaims(steps []*step[wanted, got]) {
 		switch l := leases[step.in.record]; {
 		case err != nil:
 			step.answer(got{}, err)
-		case l == nil: // it has ended since, for so long that it is gone
+		case l == nil: // another is about to take it, or it has ended since and is gone
 			step.answer(got{}, &ledger.LeasedError{})
 		case l.token != step.in.token:
 			step.answer(got{}, &ledger.LeasedError{Epoch: l.epoch, Until: timeOf(l.until)})
@@ -202,9 +210,16 @@ func (s *Store) runUnlocks(steps []*step[unlock, struct{}]) {
 		records, epochs = append(records, step.in.record), append(epochs, int64(step.in.epoch))
 	}
 	_, err := use(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
-		_, err := conn.Exec(ctx, s.sql.unlock, records, epochs)
-		return struct{}{}, err
+		batch := newBatch(noWait)
+		batch.Queue(s.sql.unlock, records, epochs)
+		return struct{}{}, conn.SendBatch(ctx, batch).Close()
 	})
+	if refused(err) && len(steps) > 1 {
+		for _, alone := range steps { // one is in the way of the others
+			s.runUnlocks([]*step[unlock, struct{}]{alone})
+		}
+		return
+	}
 	for _, step := range steps {
 		step.answer(struct{}{}, err)
 	}

@@ -98,7 +98,8 @@ func (s *Store) checkAgain(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // sessionSettings hold for each connection. Every statement is by key: a plan that was
-// made when a table was small stays right.
+// made when a table was small stays right. The server is to notice a client that is
+// gone as soon as that notices a server, because it keeps what it has locked.
 const sessionSettings = `
 set synchronous_commit = on;
 set plan_cache_mode = force_generic_plan;
@@ -107,6 +108,10 @@ set enable_seqscan = off;
 set enable_mergejoin = off;
 set statement_timeout = 0;
 set idle_in_transaction_session_timeout = 0;
+set tcp_keepalives_idle = 5;
+set tcp_keepalives_interval = 5;
+set tcp_keepalives_count = 3;
+set tcp_user_timeout = 20000;
 set default_transaction_isolation = 'read committed'`
 
 // guard has a connection's warnings noted, and gives up one whose server is gone.

@@ -25,6 +25,7 @@ const (
 	deadlockDetected     = "40P01"
 	serializationFailure = "40001"
 	divisionByZero       = "22012"
+	lockNotAvailable     = "55P03"
 	cannotConnectNow     = "57P03"
 	tooManyConnections   = "53300"
 	undefinedTable       = "42P01"

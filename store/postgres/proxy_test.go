@@ -26,6 +26,11 @@ type proxy struct {
 	left atomic.Int32
 	// silent: nothing passes.
 	silent atomic.Bool
+	// stalls: of the next batch that the client sends the end does not pass, nor does
+	// anything later on its connection. The server sees it open.
+	stalls atomic.Bool
+
+	closed chan struct{}
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -36,6 +41,11 @@ type proxy struct {
 const (
 	beforeTheServer = 1
 	beforeTheAnswer = 2
+
+	// shortBatch is longer than what connections say to begin and to end, and
+	// syncLength is how long the message is by which a batch ends.
+	shortBatch = 100
+	syncLength = 5
 )
 
 func newProxy(t testing.TB, server *postgrestest.Server) *proxy {
@@ -44,8 +54,9 @@ func newProxy(t testing.TB, server *postgrestest.Server) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: listener}
+	p := &proxy{listener: listener, closed: make(chan struct{})}
 	t.Cleanup(func() {
+		close(p.closed)
 		listener.Close()
 		p.cutAll()
 	})
@@ -70,6 +81,11 @@ func newProxy(t testing.TB, server *postgrestest.Server) *proxy {
 			var isCut atomic.Bool
 			go p.pass(upstream, client, func(sent []byte) bool {
 				_, _ = watched.Write(sent)
+				if len(sent) > shortBatch && p.stalls.CompareAndSwap(true, false) {
+					_, _ = upstream.Write(sent[:len(sent)-syncLength])
+					<-p.closed
+					return false
+				}
 				// What a step writes has its checksum and the like: it is long.
 				if p.cut.Load() == 0 || len(sent) < 8 || p.left.Add(-1) < 0 {
 					return true

@@ -120,6 +120,28 @@ func use[T any](s *Store, k kind, run statement[T]) (T, error) {
 	}
 }
 
+// limit is what a batch begins with.
+type limit string
+
+// noWait: no statement of the batch waits for longer for what another has locked, who
+// may have been cut off in the middle of a batch of its own.
+const noWait limit = `select set_config('lock_timeout', '3s', true)`
+
+func newBatch(l limit) *pgx.Batch {
+	batch := new(pgx.Batch)
+	batch.Queue(string(l))
+	return batch
+}
+
+// send sends a batch of newBatch, and returns the results of what was queued after that.
+func send(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch) (pgx.BatchResults, error) {
+	results := conn.SendBatch(ctx, batch)
+	if _, err := results.Exec(); err != nil {
+		return nil, errors.Join(err, results.Close())
+	}
+	return results, nil
+}
+
 // isLedger reports whether an error is no failure of the connection.
 func isLedger(err error) bool {
 	for _, own := range []error{

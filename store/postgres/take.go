@@ -15,7 +15,7 @@ import (
 const (
 	// takeSQL leases the records of a route's due events, the earliest first, and passes
 	// over those that others have in hand. A row that is due is locked before its lease,
-	// as everywhere.
+	// as everywhere. It waits for nobody, as claimSQL does not.
 	takeSQL = `
 with ` + clockSQL + `,
 mine as materialized (select s.id from ledger.sessions s, clock where s.id = $2 and s.until > clock.now),
@@ -27,9 +27,15 @@ head as materialized (
 			where l.record = d.record and l.until > (select now from clock) and s.until > (select now from clock) and l.token <> $6)
 	order by d.at, d.id limit $4 for update of d skip locked),
 first as materialized (select distinct on (record) record, id, at from head order by record, at, id),
+there as materialized (select l.record from ledger.leases l where l.record = any(array(select record from first))),
+free as materialized (
+	select l.record from ledger.leases l where l.record = any(array(select record from first)) order by l.record for update skip locked),
 got as (
 	insert into ledger.leases as l (record, session, epoch, until, ends, token)
-	select first.record, mine.id, nextval('ledger.epochs'), clock.now + least($5::bigint, $7::bigint), clock.now + $5, $6 from first cross join mine cross join clock order by first.record
+	select t.record, mine.id, nextval('ledger.epochs'), clock.now + least($5::bigint, $7::bigint), clock.now + $5, $6
+	from first t cross join mine cross join clock
+	where t.record in (select record from free) or t.record not in (select record from there) and ` + mayInsertSQL + `
+	order by t.record
 	on conflict (record) do update set session = excluded.session, epoch = nextval('ledger.epochs'),
 		until = excluded.until, ends = excluded.ends, token = excluded.token
 	where l.until <= (select now from clock) or l.token = excluded.token

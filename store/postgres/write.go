@@ -125,18 +125,20 @@ func (s *Store) write(c change) (outcome, error) {
 	return entered(s, &s.steps, c)
 }
 
-// runSteps commits steps in one statement. Where one of several rows is in the way of
-// the others, each is committed alone.
+// runSteps commits steps in one statement. Where that is refused because of one of
+// them, each is committed alone.
 func (s *Store) runSteps(steps []*step[change, outcome]) {
 	steps, repeated := apart(steps)
 	outcomes, err := s.commitSteps(steps)
+	isConflict := errors.Is(err, errConflict)
+	isRefused := isConflict || refused(err)
 	switch {
-	case errors.Is(err, errConflict) && len(steps) == 1:
-		steps[0].answer(outcome{owned: true}, nil)
-	case errors.Is(err, errConflict):
+	case isRefused && len(steps) > 1:
 		for _, alone := range steps {
 			s.runSteps([]*step[change, outcome]{alone})
 		}
+	case isConflict:
+		steps[0].answer(outcome{owned: true}, nil)
 	default:
 		for i, step := range steps {
 			if err != nil {
@@ -147,8 +149,8 @@ func (s *Store) runSteps(steps []*step[change, outcome]) {
 		}
 	}
 	for _, step := range repeated {
-		if errors.Is(err, errConflict) {
-			err = nil
+		if isRefused {
+			err = nil // of the others
 		}
 		// What it was computed from is what another step has just changed.
 		step.answer(outcome{owned: true}, err)
@@ -196,12 +198,15 @@ func (s *Store) commitSteps(steps []*step[change, outcome]) ([]outcome, error) {
 	s.count("commits")
 	began := time.Now()
 	outcomes, err := use(s, writes, func(ctx context.Context, conn *pgx.Conn) ([]outcome, error) {
-		var batch pgx.Batch
+		batch := newBatch(noWait)
 		batch.Queue(s.sql.write, p.list(s.clock())...)
 		if len(flags) > 0 {
 			batch.Queue(s.sql.holders, flags)
 		}
-		results := conn.SendBatch(ctx, &batch)
+		results, err := send(ctx, conn, batch)
+		if err != nil {
+			return nil, err
+		}
 		defer results.Close()
 		outcomes, err := readOutcomes(results, len(steps))
 		if err == nil && len(flags) > 0 {
