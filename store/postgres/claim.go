@@ -13,8 +13,13 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// clockSQL is the time that a statement runs by: what it is given, or the server's.
-const clockSQL = `clock as materialized (select coalesce($1::bigint, (extract(epoch from clock_timestamp()) * 1000000000)::bigint) as now)`
+const (
+	// clockSQL is the time that a statement runs by: what it is given, or the server's.
+	clockSQL = `clock as materialized (select coalesce($1::bigint, (extract(epoch from clock_timestamp()) * 1000000000)::bigint) as now)`
+	// mineSQL is the session $2, if it lives and leases may be given. Where all leases
+	// were lost, their holders may not know for as long as a session lives, $3.
+	mineSQL = `mine as materialized (select s.id from ledger.sessions s, ledger.boots b, clock where s.id = $2 and s.until > clock.now and b.at <= clock.now - $3)`
+)
 
 // claimSQL takes leases for the session $2, if it lives: those that are free, have run
 // out, are of a session that has ended, or were taken by the same call, whose answer
@@ -23,13 +28,13 @@ const clockSQL = `clock as materialized (select coalesce($1::bigint, (extract(ep
 // of a batch, and a row that is only being inserted has an advisory lock.
 const claimSQL = `
 with ` + clockSQL + `,
-mine as materialized (select s.id from ledger.sessions s, clock where s.id = $2 and s.until > clock.now),
-there as materialized (select l.record from ledger.leases l where l.record = any($3)),
-free as materialized (select l.record from ledger.leases l where l.record = any($3) order by l.record for update skip locked),
+` + mineSQL + `,
+there as materialized (select l.record from ledger.leases l where l.record = any($4)),
+free as materialized (select l.record from ledger.leases l where l.record = any($4) order by l.record for update skip locked),
 got as (
 	insert into ledger.leases as l (record, session, epoch, until, ends, token)
-	select t.record, mine.id, nextval('ledger.epochs'), clock.now + least(t.ttl, $6::bigint), clock.now + t.ttl, t.token
-	from unnest($3::uuid[], $4::bigint[], $5::uuid[]) as t(record, ttl, token) cross join mine cross join clock
+	select t.record, mine.id, nextval('ledger.epochs'), clock.now + least(t.ttl, $3::bigint), clock.now + t.ttl, t.token
+	from unnest($4::uuid[], $5::bigint[], $6::uuid[]) as t(record, ttl, token) cross join mine cross join clock
 	where t.record in (select record from free) or t.record not in (select record from there) and ` + mayInsertSQL + `
 	order by t.record
 	on conflict (record) do update set session = excluded.session, epoch = nextval('ledger.epochs'),
@@ -133,7 +138,7 @@ func (s *Store) runClaims(steps []*step[wanted, got]) {
 	}
 	leases, err := use(s, repeats, func(ctx context.Context, conn *pgx.Conn) (map[digest]*lease, error) {
 		var batch pgx.Batch
-		batch.Queue(s.sql.claim, s.clock(), session, records, ttls, tokens, int64(ledger.SessionTTL))
+		batch.Queue(s.sql.claim, s.clock(), session, int64(ledger.SessionTTL), records, ttls, tokens)
 		batch.Queue(s.sql.leased, records)
 		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,6 +31,8 @@ type hints struct {
 	// isSending: hints are being sent, or will be.
 	isSending bool
 	listens   sync.Once
+	// listening: hints arrive now.
+	listening atomic.Bool
 }
 
 // note is a hint as it is sent. Names are sent as bytes, whatever is in them.
@@ -169,6 +172,8 @@ func (s *Store) listen() {
 	if _, err := conn.Exec(s.closing, `listen `+s.channel()); err != nil {
 		return
 	}
+	s.hints.listening.Store(true)
+	defer s.hints.listening.Store(false)
 	for {
 		heard, err := conn.WaitForNotification(s.closing)
 		if err != nil {

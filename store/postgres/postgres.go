@@ -296,7 +296,7 @@ type statements struct {
 	write, claim, leased, unlock, owns, readRecord, readEvent, readBody            string
 	load, readOrders, takenSome, orderOf, orders, find, list, due, counts, compact string
 	prune, holders, route                                                          string
-	keep, others, endSession, tidy, take, taken, renew, spend, budget              string
+	keep, others, endSession, tidy, take, taken, renew, left, spend, budget        string
 }
 
 // in puts the schema's name in the place of the word ledger.

@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// keepSQL renews the session $2, or begins the session $3 where that has run out.
+	// keepSQL renews the session $2, or begins the session $3 where that has run out. It
+	// notes when leases were lost.
 	keepSQL = `
 with ` + clockSQL + `,
 kept as (
@@ -23,7 +24,10 @@ kept as (
 made as (
 	insert into ledger.sessions (id, until, routes, options)
 	select $3, clock.now + $4, $5, $6 from clock where not exists (select 1 from kept)
-	on conflict (id) do update set until = excluded.until returning id)
+	on conflict (id) do update set until = excluded.until returning id),
+booted as (
+	insert into ledger.boots (at) select now from clock where not exists (select 1 from ledger.boots)
+	on conflict do nothing)
 select k.id, clock.now, current_setting('synchronous_standby_names') <> ''
 from (select id from kept union all select id from made) k cross join clock`
 	// renewSQL renews the leases $3 of the session $2. One that is locked is in use, and
@@ -32,6 +36,11 @@ from (select id from kept union all select id from made) k cross join clock`
 with ` + clockSQL + `
 update ledger.leases set until = least(ends, (select now from clock) + $4) where record = any(array(
 	select l.record from ledger.leases l, clock where l.session = $2 and l.epoch = any($3) and l.until > clock.now for update of l skip locked))`
+	// leftSQL reads which boot leases are of, and which of the epochs $3 are still leases
+	// of the session $2.
+	leftSQL = `
+with ` + clockSQL + `
+select b.id, array(select l.epoch from ledger.leases l, clock where l.session = $2 and l.epoch = any($3) and l.until > clock.now) from ledger.boots b`
 	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id not in ($2, $3) order by s.id`
 	endSessionSQL = `delete from ledger.sessions where id = $1`
 	// tidySQL deletes what has ended. A lease that others may be waiting for is locked,
@@ -73,6 +82,8 @@ type kept struct {
 	now        int64
 	replicated bool
 	others     []ledger.Session
+	boot       digest
+	left       []int64
 }
 
 // Keep implements [ledger.Cluster].
@@ -89,9 +100,8 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 		var batch pgx.Batch
 		batch.Queue(s.sql.keep, s.clock(), held, fresh, int64(ledger.SessionTTL), routes, options)
 		batch.Queue(s.sql.others, s.clock(), held, fresh)
-		if len(epochs) > 0 {
-			batch.Queue(s.sql.renew, s.clock(), held, epochs, int64(ledger.SessionTTL))
-		}
+		batch.Queue(s.sql.renew, s.clock(), held, epochs, int64(ledger.SessionTTL))
+		batch.Queue(s.sql.left, s.clock(), held, epochs)
 		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()
 		var k kept
@@ -111,10 +121,22 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 		if err != nil {
 			return k, err
 		}
+		if _, err := results.Exec(); err != nil {
+			return k, err
+		}
+		if err := results.QueryRow().Scan(&k.boot, &k.left); err != nil {
+			return k, err
+		}
 		return k, results.Close()
 	})
 	if err != nil {
 		return ledger.News{}, err
+	}
+	var lost []uint64
+	for _, epoch := range leases {
+		if !slices.Contains(news.left, int64(epoch)) { //nolint:gosec // they come from a sequence
+			lost = append(lost, epoch)
+		}
 	}
 	s.replicated.Store(news.replicated)
 	s.session.mu.Lock()
@@ -130,7 +152,10 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 			s.tidy()
 		}()
 	}
-	return ledger.News{Session: uuid.UUID(news.id).String(), Now: timeOf(news.now), Others: news.others, Poll: s.opts.Poll}, nil
+	return ledger.News{
+		Session: uuid.UUID(news.id).String(), Now: timeOf(news.now), Others: news.others, Poll: s.opts.Poll, Listens: s.hints.listening.Load(),
+		Boot: uuid.UUID(news.boot).String(), Lost: lost,
+	}, nil
 }
 
 // said is what a process says of itself besides the names of its routes, as the column

@@ -94,6 +94,7 @@ func TestCutOffInABatch(t *testing.T) {
 			if err := <-waits; name == "Accept" && (code(err) != lockNotAvailable || errors.Is(err, ledger.ErrUnknown)) {
 				t.Errorf("the event of the batch: %v", err)
 			}
+			p.listener.Close() // else what was cut off is tried again
 			p.cutAll()
 			ctx, cancel := context.WithTimeout(bg, 10*time.Second)
 			defer cancel()

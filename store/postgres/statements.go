@@ -8,7 +8,7 @@ func statementsIn(schema string) *statements {
 		readOrders: readOrdersSQL, takenSome: takenSomeSQL, orderOf: orderOfSQL, orders: ordersSQL, find: findSQL, list: listSQL, due: dueSQL,
 		counts: countsSQL, compact: compactSQL, prune: pruneSQL, route: routeSQL,
 		keep: keepSQL, others: othersSQL, endSession: endSessionSQL, tidy: tidySQL,
-		take: takeSQL, taken: takenSQL, renew: renewSQL, spend: spendSQL, budget: budgetSQL,
+		take: takeSQL, taken: takenSQL, renew: renewSQL, left: leftSQL, spend: spendSQL, budget: budgetSQL,
 	}
 	for _, sql := range []*string{
 		&all.write, &all.holders, &all.claim, &all.leased, &all.unlock, &all.owns,
@@ -16,7 +16,7 @@ func statementsIn(schema string) *statements {
 		&all.readOrders, &all.takenSome, &all.orderOf, &all.orders, &all.find, &all.list, &all.due,
 		&all.counts, &all.compact, &all.prune, &all.route,
 		&all.keep, &all.others, &all.endSession, &all.tidy,
-		&all.take, &all.taken, &all.renew, &all.spend, &all.budget,
+		&all.take, &all.taken, &all.renew, &all.left, &all.spend, &all.budget,
 	} {
 		*sql = in(schema, *sql)
 	}

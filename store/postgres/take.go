@@ -18,21 +18,21 @@ const (
 	// as everywhere. It waits for nobody, as claimSQL does not.
 	takeSQL = `
 with ` + clockSQL + `,
-mine as materialized (select s.id from ledger.sessions s, clock where s.id = $2 and s.until > clock.now),
+` + mineSQL + `,
 head as materialized (
 	select d.record, d.id, d.at from ledger.due d
-	where d.route = $3 and d.at <= (select now from clock) and exists (select 1 from mine)
+	where d.route = $4 and d.at <= (select now from clock) and exists (select 1 from mine)
 		and not exists (
 			select 1 from ledger.leases l join ledger.sessions s on s.id = l.session
-			where l.record = d.record and l.until > (select now from clock) and s.until > (select now from clock) and l.token <> $6)
-	order by d.at, d.id limit $4 for update of d skip locked),
+			where l.record = d.record and l.until > (select now from clock) and s.until > (select now from clock) and l.token <> $7)
+	order by d.at, d.id limit $5 for update of d skip locked),
 first as materialized (select distinct on (record) record, id, at from head order by record, at, id),
 there as materialized (select l.record from ledger.leases l where l.record = any(array(select record from first))),
 free as materialized (
 	select l.record from ledger.leases l where l.record = any(array(select record from first)) order by l.record for update skip locked),
 got as (
 	insert into ledger.leases as l (record, session, epoch, until, ends, token)
-	select t.record, mine.id, nextval('ledger.epochs'), clock.now + least($5::bigint, $7::bigint), clock.now + $5, $6
+	select t.record, mine.id, nextval('ledger.epochs'), clock.now + least($6::bigint, $3::bigint), clock.now + $6, $7
 	from first t cross join mine cross join clock
 	where t.record in (select record from free) or t.record not in (select record from there) and ` + mayInsertSQL + `
 	order by t.record
@@ -65,7 +65,7 @@ func (s *Store) Take(_ context.Context, route string, ttl time.Duration, limit i
 	token := newToken()
 	list, err := call(s, repeats, func(ctx context.Context, conn *pgx.Conn) ([]leased, error) {
 		s.count("Take")
-		found, err := conn.Query(ctx, s.sql.take, s.clock(), session, routeID(route), limit, int64(ttl), token, int64(ledger.SessionTTL))
+		found, err := conn.Query(ctx, s.sql.take, s.clock(), session, int64(ledger.SessionTTL), routeID(route), limit, int64(ttl), token)
 		if err != nil {
 			return nil, err
 		}

@@ -79,8 +79,8 @@ create table ledger.sessions (
 	options bytea not null
 );
 
--- After a crash of the server it is empty, and every lease is lost, which is safe. A
--- lease that has ended stays for a while, so that the next epoch is higher.
+-- After a crash of the server, and after a failover, it is empty: see boots. A lease that
+-- has ended stays for a while, so that the next epoch is higher.
 create unlogged table ledger.leases (
 	record uuid primary key,
 	session uuid not null,
@@ -89,7 +89,16 @@ create unlogged table ledger.leases (
 	ends bigint not null, -- in any case
 	token uuid not null -- of the call that took it
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+create index leases_epoch on ledger.leases (epoch);
 create sequence ledger.epochs;
+
+-- Since when leases are kept: whose row is missing has lost them, as in a crash.
+create unlogged table ledger.boots (
+	one bool primary key default true check (one),
+	id uuid not null default gen_random_uuid(),
+	at bigint not null
+);
+insert into ledger.boots (at) values (0);
 
 create unlogged table ledger.budgets (
 	id uuid primary key,
