@@ -86,6 +86,18 @@ func (c *change) strict() bool {
 	return len(c.events)+len(c.orders) > 1 || len(c.orders) > 0 && len(c.orders[0].generations) > 0
 }
 
+// keys are those of the rows that the step writes, of events, orders and generations.
+func (c *change) keys() digests {
+	var keys digests
+	for i := range c.events {
+		keys = append(keys, c.events[i].id)
+	}
+	for i := range c.orders {
+		keys = append(append(keys, c.orders[i].id), c.orders[i].generations...)
+	}
+	return keys
+}
+
 // prepare computes what a change comes to, and encodes it. Known is the event as the
 // store has it, or nil.
 func (s *Store) prepare(c ledger.Change, known *row) (eventWrite, error) {

@@ -164,22 +164,13 @@ func apart(steps []*step[change, outcome]) (first, repeated []*step[change, outc
 	}
 	seen := make(map[digest]bool, len(steps))
 	for _, step := range steps {
-		isFirst := true
-		for _, e := range step.in.events {
-			isFirst = isFirst && !seen[e.id]
-		}
-		for _, o := range step.in.orders {
-			isFirst = isFirst && !seen[o.id]
-		}
-		if !isFirst {
+		keys := step.in.keys()
+		if slices.ContainsFunc(keys, func(id digest) bool { return seen[id] }) {
 			repeated = append(repeated, step)
 			continue
 		}
-		for _, e := range step.in.events {
-			seen[e.id] = true
-		}
-		for _, o := range step.in.orders {
-			seen[o.id] = true
+		for _, id := range keys {
+			seen[id] = true
 		}
 		first = append(first, step)
 	}
