@@ -89,10 +89,14 @@ func (s *Store) configure(config *pgxpool.Config) {
 // not keep what it says it has committed.
 func (s *Store) checkAgain(ctx context.Context, conn *pgx.Conn) error {
 	var keeps bool
-	err := conn.QueryRow(ctx, `select current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on' and not pg_is_in_recovery()`,
-		pgx.QueryExecModeSimpleProtocol).Scan(&keeps)
+	var standbys string
+	err := conn.QueryRow(ctx, `select current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on' and not pg_is_in_recovery(),
+		current_setting('synchronous_standby_names')`, pgx.QueryExecModeSimpleProtocol).Scan(&keeps, &standbys)
 	if err == nil && !keeps {
 		err = refuse("its server is a standby, or has fsync or full_page_writes off: it must be a primary that has both on")
+	}
+	if err == nil {
+		err = tooFew(synchronousStandbys(standbys), s.opts.Replicas)
 	}
 	return err
 }

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -301,5 +304,75 @@ func TestPlans(t *testing.T) {
 		}
 		conn.Release()
 		t.Logf("%s:\n%s", name, strings.Join(plan, "\n"))
+	}
+}
+
+// TestReplicasAreLookedAt: a server that stops waiting for its standbys while Caddy runs
+// is not used until it waits again.
+func TestReplicasAreLookedAt(t *testing.T) {
+	server := postgrestest.Start(t, "synchronous_commit=local")     // of those that are not the store
+	first, err := Open(Options{URL: server.URL(), Schema: "waits"}) // while commits need no standby
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	set := func(sql string) {
+		server.Exec(t, sql)
+		server.Exec(t, `select pg_reload_conf()`)
+	}
+	set(`alter system set synchronous_standby_names = 'nobody'`)
+	core, logs := observer.New(zap.ErrorLevel)
+	s := openSoon(t, Options{URL: server.URL(), Schema: "waits", Replicas: 1, patience: 2 * time.Second, Logger: zap.New(core)})
+	set(`alter system reset synchronous_standby_names`)
+	eventually(t, "it goes on with a server that waits for no standby", func() bool {
+		_, err := s.Keep(bg, ledger.Session{}, nil)
+		return err != nil && strings.Contains(err.Error(), "replicas asks for 1")
+	})
+	c := one("1")
+	if err := s.Accept(bg, c.Event.Key, acceptOnce(c)); err == nil || errors.Is(err, ledger.ErrUnknown) {
+		t.Errorf("accepting: %v", err)
+	}
+	if n := logs.FilterMessageSnippet("cannot be used").Len(); n != 1 {
+		t.Errorf("it is logged %d times: %v", n, logs.All())
+	}
+	// A connection to the server that takes this one's place in a failover.
+	conn, err := s.dial(bg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(bg)
+	if err := s.checkAgain(bg, conn); err == nil {
+		t.Error("such a server may take the first one's place")
+	}
+	set(`alter system set synchronous_standby_names = 'nobody'`)
+	eventually(t, "the store does not come back", func() bool { return s.usable() == nil })
+	set(`alter system reset synchronous_standby_names`) // for what the store does when it is closed
+}
+
+// openSoon opens a store when its server has heard of a setting.
+func openSoon(t *testing.T, opts Options) (s *Store) {
+	t.Helper()
+	eventually(t, "the store does not open", func() bool {
+		var err error
+		s, err = Open(opts)
+		return err == nil
+	})
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// eventually fails the test where what is to become true does not.
+func eventually(t *testing.T, otherwise string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(otherwise)
+		}
 	}
 }

@@ -42,7 +42,8 @@ type Module struct {
 	Retain caddy.Duration `json:"retention,omitempty"`
 
 	// For how many synchronous standbys the server must wait: with fewer Caddy does not
-	// start. Default: 0.
+	// start, and takes nothing when they become fewer, which it notices within three
+	// seconds. Default: 0.
 	Replicas int `json:"replicas,omitempty"`
 
 	// Turns off the notices by which Caddys hear of each other's events at once, which

@@ -74,6 +74,8 @@ type Store struct {
 
 	// unusable is why the store cannot be used yet; nil: it can.
 	unusable atomic.Pointer[error]
+	// isConnecting: it is tried again until it can.
+	isConnecting atomic.Bool
 	// replicated: the server waits for a standby at each commit.
 	replicated atomic.Bool
 	// isPooled: a pooler stands in front of the server.
@@ -140,12 +142,23 @@ func Open(opts Options) (*Store, error) {
 		return nil, fmt.Errorf("ledger %s: %w", s.name, err)
 	}
 	if err != nil {
-		s.setUnusable(err)
 		opts.Logger.Error("the ledger's database is away: webhooks are answered 503 until it is there", zap.String("ledger", s.name), zap.Error(err))
+		s.unusable.Store(&err)
+		s.isConnecting.Store(true)
 		s.active.Add(1)
 		go s.connect()
 	}
 	return s, nil
+}
+
+// lose has the store be used no more until its server is fit again.
+func (s *Store) lose(why error) {
+	s.unusable.Store(&why)
+	if s.isConnecting.Swap(true) || !s.enter() {
+		return
+	}
+	s.opts.Logger.Error("the ledger's database cannot be used any more: webhooks are answered 503", zap.String("ledger", s.name), zap.Error(why))
+	go s.connect()
 }
 
 // connect tries again until the store can be used.
@@ -161,6 +174,7 @@ func (s *Store) connect() {
 		}
 		err := s.begin(s.closing)
 		if err == nil {
+			s.isConnecting.Store(false)
 			s.unusable.Store(nil)
 			s.opts.Logger.Info("the ledger's database is there", zap.String("ledger", s.name))
 			return
@@ -168,11 +182,9 @@ func (s *Store) connect() {
 		if before := s.unusable.Load(); !away(err) && (before == nil || (*before).Error() != err.Error()) {
 			s.opts.Logger.Error("the ledger's database cannot be used", zap.String("ledger", s.name), zap.Error(err))
 		}
-		s.setUnusable(err)
+		s.unusable.Store(&err)
 	}
 }
-
-func (s *Store) setUnusable(err error) { s.unusable.Store(&err) }
 
 // usable returns why the store cannot be used; nil: it can.
 func (s *Store) usable() error {

@@ -90,6 +90,9 @@ func use[T any](s *Store, k kind, run statement[T]) (T, error) {
 		}
 		ctx := context.Background()
 		pooled, err := s.pool.Acquire(ctx)
+		if errors.As(err, new(refusal)) && !s.opts.imports {
+			s.lose(err)
+		}
 		if err != nil && try == 1 {
 			continue // nothing was sent
 		}

@@ -28,7 +28,7 @@ made as (
 booted as (
 	insert into ledger.boots (at) select now from clock where not exists (select 1 from ledger.boots)
 	on conflict do nothing)
-select k.id, clock.now, current_setting('synchronous_standby_names') <> ''
+select k.id, clock.now, current_setting('synchronous_standby_names')
 from (select id from kept union all select id from made) k cross join clock`
 	// renewSQL renews the leases $3 of the session $2. One that is locked is in use, and
 	// is renewed the next time.
@@ -78,12 +78,12 @@ func (s *session) id() (digest, bool) {
 
 // kept is what renewing a session returns.
 type kept struct {
-	id         digest
-	now        int64
-	replicated bool
-	others     []ledger.Session
-	boot       digest
-	left       []int64
+	id       digest
+	now      int64
+	standbys string // as the setting has them
+	others   []ledger.Session
+	boot     digest
+	left     []int64
 }
 
 // Keep implements [ledger.Cluster].
@@ -105,7 +105,7 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()
 		var k kept
-		if err := results.QueryRow().Scan(&k.id, &k.now, &k.replicated); err != nil {
+		if err := results.QueryRow().Scan(&k.id, &k.now, &k.standbys); err != nil {
 			return k, err
 		}
 		found, err := results.Query()
@@ -138,7 +138,12 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 			lost = append(lost, epoch)
 		}
 	}
-	s.replicated.Store(news.replicated)
+	standbys := synchronousStandbys(news.standbys)
+	s.replicated.Store(standbys > 0)
+	if err := tooFew(standbys, s.opts.Replicas); err != nil {
+		s.lose(err)
+		return ledger.News{}, s.explain(err)
+	}
 	s.session.mu.Lock()
 	s.session.held, s.session.isHeld = news.id, true
 	isTidy := time.Since(s.session.tidied) < tidyEvery

@@ -93,11 +93,16 @@ func checkServer(ctx context.Context, conn *pgx.Conn, replicas int) (is server, 
 	if err := checkCommits(ctx, conn, is.isPooled); err != nil {
 		return is, err
 	}
-	if is.standbys < replicas {
-		return is, refuse("its server waits for %d synchronous standbys and replicas asks for %d: set synchronous_standby_names, as to 'ANY %d (…)'",
-			is.standbys, replicas, replicas)
+	return is, tooFew(is.standbys, replicas)
+}
+
+// tooFew refuses a server that waits for fewer standbys than it is to.
+func tooFew(standbys, replicas int) error {
+	if standbys >= replicas {
+		return nil
 	}
-	return is, nil
+	return refuse("its server waits for %d synchronous standbys and replicas asks for %d: set synchronous_standby_names, as to 'ANY %d (…)'",
+		standbys, replicas, replicas)
 }
 
 // checkCommits sees to it that a commit is waited for.
