@@ -51,7 +51,7 @@ func (s *Store) migrate(ctx context.Context, conn *pgx.Conn) (isNew bool, err er
 		note := `update ledger.meta set version = $1`
 		if isNew = version == 0; isNew {
 			note = `insert into ledger.meta (version) values ($1)`
-			_, err = tx.Exec(ctx, in(schema, `create schema if not exists `+pgx.Identifier{schema}.Sanitize()), pgx.QueryExecModeSimpleProtocol)
+			err = makeSchema(ctx, tx, schema)
 		} else {
 			err = s.leaveNoneBehind(ctx, tx)
 		}
@@ -90,6 +90,18 @@ func (s *Store) leaveNoneBehind(ctx context.Context, tx pgx.Tx) error {
 		}
 		return nil
 	})
+	return err
+}
+
+// makeSchema makes the schema where it is missing. It looks first: "if not exists" asks
+// for the right to create it although it is there.
+func makeSchema(ctx context.Context, tx pgx.Tx, schema string) error {
+	var is bool
+	err := tx.QueryRow(ctx, `select exists (select 1 from pg_namespace where nspname = $1)`, pgx.QueryExecModeSimpleProtocol, schema).Scan(&is)
+	if err != nil || is {
+		return err
+	}
+	_, err = tx.Exec(ctx, `create schema `+pgx.Identifier{schema}.Sanitize(), pgx.QueryExecModeSimpleProtocol)
 	return err
 }
 
