@@ -34,6 +34,10 @@ func parse(url string) (*pgxpool.Config, error) {
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
+	if config.ConnConfig.ValidateConnect == nil && strings.Contains(nameOf(config.ConnConfig), ",") {
+		// Of several hosts the one that can be written is wanted, also after a failover.
+		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	return config, nil
 }
 
@@ -125,7 +129,7 @@ func (s *Store) guard(config *pgx.ConnConfig) {
 		Enable: true, Idle: 5 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}
 	config.DialFunc = dialer.DialContext
-	if config.RuntimeParams["application_name"] == "" && !s.isPooled.Load() {
+	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "caddy-ccpayment " + s.opts.Schema
 	}
 }

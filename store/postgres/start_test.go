@@ -287,3 +287,29 @@ func TestModule(t *testing.T) {
 		t.Error("without a URL it is provisioned")
 	}
 }
+
+// TestSeveralHosts: of several hosts a standby is passed over, unless the URL says what
+// is wanted.
+func TestSeveralHosts(t *testing.T) {
+	for url, want := range map[string]bool{
+		"postgres://u@a,b/x":                          true,
+		"host=a,b user=u":                             true,
+		"postgres://u@a/x":                            false,
+		"postgres://u@a,b:5433/x?sslmode=verify-full": true,
+	} {
+		config, err := parse(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is := config.ConnConfig.ValidateConnect != nil; is != want {
+			t.Errorf("%s: it looks at what answers: %t", url, is)
+		}
+	}
+	server := postgrestest.Start(t)
+	readOnly := postgrestest.Start(t, "default_transaction_read_only=on")
+	s := member(t, Options{URL: fmt.Sprintf("postgres://test@127.0.0.1:%s,127.0.0.1:%s/postgres?sslmode=disable", readOnly.Port, server.Port), Schema: "x"})
+	c := one("1")
+	if err := s.Accept(bg, c.Event.Key, acceptOnce(c)); err != nil {
+		t.Error(err)
+	}
+}
