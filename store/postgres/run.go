@@ -160,7 +160,7 @@ func isLedger(err error) bool {
 // warning is where a connection keeps that the server has warned.
 const warning = "warned"
 
-// warned reports whether the server has warned since it was last asked.
+// warned reports whether the server has warned of a commit since it was last asked.
 func warned(conn *pgconn.PgConn) bool {
 	_, is := conn.CustomData()[warning]
 	delete(conn.CustomData(), warning)
@@ -168,7 +168,8 @@ func warned(conn *pgconn.PgConn) bool {
 }
 
 func onNotice(conn *pgconn.PgConn, notice *pgconn.Notice) {
-	if notice.SeverityUnlocalized == "WARNING" {
+	// It also warns of other things, such as with every commit when it needs vacuuming.
+	if notice.SeverityUnlocalized == "WARNING" && notice.File == "syncrep.c" {
 		conn.CustomData()[warning] = true
 	}
 }
