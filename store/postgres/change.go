@@ -137,7 +137,7 @@ func (s *Store) prepare(c ledger.Change, known *row) (eventWrite, error) {
 
 // readBody returns the body of an event; nil: there is none, or it is damaged.
 func (s *Store) readBody(id digest) (body []byte, isDamaged bool, err error) {
-	sealed, err := call(s, reads, func(ctx context.Context, conn *pgx.Conn) (sealed []byte, err error) {
+	sealed, err := call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (sealed []byte, err error) {
 		s.count("Body")
 		err = conn.QueryRow(ctx, s.sql.readBody, id).Scan(&sealed)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -213,7 +213,7 @@ func encodeOrder(id digest, o *order) (orderWrite, error) {
 }
 
 func (s *Store) readOrders(method string, ids digests) (map[digest]*order, error) {
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (map[digest]*order, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (map[digest]*order, error) {
 		s.count(method)
 		orders := make(map[digest]*order)
 		found, err := conn.Query(ctx, s.sql.readOrders, ids)
@@ -242,7 +242,7 @@ func (s *Store) knowRoutes(changes []ledger.Change) error {
 		if _, ok := s.routes.Load(id); ok {
 			continue
 		}
-		_, err := call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
+		_, err := call(context.Background(), s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
 			_, err := conn.Exec(ctx, s.sql.route, id, []byte(c.Event.Route))
 			return struct{}{}, err
 		})

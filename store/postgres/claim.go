@@ -136,7 +136,7 @@ func (s *Store) runClaims(steps []*step[wanted, got]) {
 		}
 		return
 	}
-	leases, err := use(s, repeats, func(ctx context.Context, conn *pgx.Conn) (map[digest]*lease, error) {
+	leases, err := use(context.Background(), s, s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (map[digest]*lease, error) {
 		var batch pgx.Batch
 		batch.Queue(s.sql.claim, s.clock(), session, int64(ledger.SessionTTL), records, ttls, tokens)
 		batch.Queue(s.sql.leased, records)
@@ -214,7 +214,7 @@ func (s *Store) runUnlocks(steps []*step[unlock, struct{}]) {
 	for _, step := range steps {
 		records, epochs = append(records, step.in.record), append(epochs, int64(step.in.epoch))
 	}
-	_, err := use(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
+	_, err := use(context.Background(), s, s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
 		batch := newBatch(noWait)
 		batch.Queue(s.sql.unlock, records, epochs)
 		return struct{}{}, conn.SendBatch(ctx, batch).Close()
@@ -232,7 +232,7 @@ func (s *Store) runUnlocks(steps []*step[unlock, struct{}]) {
 
 // owns reports whether the claim still holds its record.
 func (s *Store) owns(claim ledger.Claim) (bool, error) {
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (owns bool, err error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (owns bool, err error) {
 		s.count("owns")
 		err = conn.QueryRow(ctx, s.sql.owns, s.clock(), recordID(claim.Record), int64(claim.Epoch)).Scan(&owns)
 		return owns, err
@@ -241,7 +241,7 @@ func (s *Store) owns(claim ledger.Claim) (bool, error) {
 
 // readRecord reads the events of a record.
 func (s *Store) readRecord(method string, record digest) (rows, error) {
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (rows, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (rows, error) {
 		s.count(method)
 		found, err := conn.Query(ctx, s.sql.readRecord, record)
 		if err != nil {

@@ -135,7 +135,7 @@ const readEventSQL = `select version, epoch, data from ledger.events where recor
 
 // readEvent reads an event without its body; nil: there is none.
 func (s *Store) readEvent(method string, key ledger.Key) (*row, error) {
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (*row, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (*row, error) {
 		s.count(method)
 		var version, epoch int64
 		var data []byte
@@ -231,7 +231,7 @@ func (s *Store) holders(method string, flags []ledger.Flag) ([]*digest, error) {
 	for i, f := range flags {
 		ids[i] = flagID(f)
 	}
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) ([]*digest, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) ([]*digest, error) {
 		s.count(method)
 		found, err := conn.Query(ctx, s.sql.holders, ids)
 		if err != nil {

@@ -17,7 +17,6 @@ var (
 	// errWarned: the server warned of a commit, which it does where it did not wait for
 	// its standby.
 	errWarned = errors.New("the commit was not waited for on the standby")
-	errLeft   = errors.New("nobody waits for it any more")
 )
 
 // The conditions by which PostgreSQL names errors.

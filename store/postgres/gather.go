@@ -59,7 +59,7 @@ func (g *gatherer[I, O]) do(in I) (O, error) {
 		return a.out, a.err
 	case <-timer.C:
 		if s.taken.CompareAndSwap(false, true) || !g.writes {
-			return none, errStuck // and it is never run, or changes nothing
+			return none, errStuck // and it is never run, or what it takes runs out
 		}
 		return none, fmt.Errorf("%w: %w", ledger.ErrUnknown, errStuck)
 	}

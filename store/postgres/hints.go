@@ -94,7 +94,7 @@ func (s *Store) sendHints() {
 		clear(h.routes)
 		clear(h.orders)
 		h.mu.Unlock()
-		_, _ = use(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
+		_, _ = use(context.Background(), s, s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
 			var batch pgx.Batch
 			for _, payload := range notes {
 				batch.Queue(`select pg_notify($1, $2)`, s.channel(), payload)

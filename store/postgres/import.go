@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -86,8 +85,7 @@ func (i *imported) Name() string { return i.s.name }
 // inTx runs statements in a transaction, and again where its connection was lost: all
 // that it writes may be written twice. A refusal is final.
 func (i *imported) inTx(run func(ctx context.Context, tx pgx.Tx) error) error {
-	var refused refusal
-	_, err := use(i.s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
+	_, err := use(context.Background(), i.s, i.s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			// Everything is looked up by its key, whatever the server knows of new tables.
 			_, err := tx.Exec(ctx, `set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_seqscan = off`)
@@ -96,14 +94,8 @@ func (i *imported) inTx(run func(ctx context.Context, tx pgx.Tx) error) error {
 			}
 			return run(ctx, tx)
 		})
-		if errors.As(err, &refused) {
-			err = errLeft
-		}
 		return struct{}{}, err
 	})
-	if refused.error != nil {
-		err = refused
-	}
 	return i.s.explain(err)
 }
 

@@ -43,7 +43,7 @@ const (
 
 // Load implements [ledger.Store].
 func (s *Store) Load(_ context.Context, key ledger.Key) (ledger.Event, error) {
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (ledger.Event, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (ledger.Event, error) {
 		s.count("Load")
 		id := eventID(key)
 		var version, epoch int64
@@ -78,12 +78,12 @@ func setBody(event *ledger.Event, id digest, sealed []byte) {
 }
 
 // Find implements [ledger.Store].
-func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
+func (s *Store) Find(ctx context.Context, eventID string) ([]ledger.Key, error) {
 	id, err := uuid.Parse(eventID)
 	if err != nil {
 		return nil, nil // no event has such an id
 	}
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) ([]ledger.Key, error) {
+	return call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) ([]ledger.Key, error) {
 		s.count("Find")
 		found, err := conn.Query(ctx, s.sql.find, digest(id))
 		if err != nil {
@@ -111,7 +111,7 @@ type listed struct {
 
 // List implements [ledger.Store]. A cursor is where a page's last event stands in the
 // list.
-func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error) {
+func (s *Store) List(ctx context.Context, query ledger.Query) (ledger.Page, error) {
 	var page ledger.Page
 	before := listed{received: math.MaxInt64}
 	if !query.Until.IsZero() {
@@ -126,7 +126,7 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 	}
 	var last listed
 	for {
-		list, err := s.listBefore(before, query)
+		list, err := s.listBefore(ctx, before, query)
 		if err != nil {
 			return page, err
 		}
@@ -150,7 +150,7 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 	}
 }
 
-func (s *Store) listBefore(before listed, query ledger.Query) ([]listed, error) {
+func (s *Store) listBefore(ctx context.Context, before listed, query ledger.Query) ([]listed, error) {
 	since := int64(math.MinInt64)
 	if !query.Since.IsZero() {
 		since = nanos(query.Since)
@@ -160,7 +160,7 @@ func (s *Store) listBefore(before listed, query ledger.Query) ([]listed, error) 
 		id := routeID(query.Route)
 		route = &id
 	}
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) ([]listed, error) {
+	return call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) ([]listed, error) {
 		s.count("List")
 		found, err := conn.Query(ctx, s.sql.list, before.received, before.id, since, int16(query.State), route, pageSize)
 		if err != nil {
@@ -182,7 +182,7 @@ func (s *Store) Due(_ context.Context, route string, from time.Time, limit int) 
 	if !from.IsZero() {
 		start = nanos(from)
 	}
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) ([]ledger.Due, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) ([]ledger.Due, error) {
 		s.count("Due")
 		found, err := conn.Query(ctx, s.sql.due, routeID(route), start, limit)
 		if err != nil {
@@ -211,8 +211,8 @@ func (s *Store) Due(_ context.Context, route string, from time.Time, limit int) 
 
 // Counts implements [ledger.Store]. There are as many changes to sum as there were
 // commits since they were last taken together, which every session does now and then.
-func (s *Store) Counts(context.Context) ([]ledger.Count, error) {
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) ([]ledger.Count, error) {
+func (s *Store) Counts(ctx context.Context) ([]ledger.Count, error) {
+	return call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) ([]ledger.Count, error) {
 		s.count("Counts")
 		found, err := conn.Query(ctx, s.sql.counts)
 		if err != nil {
@@ -242,7 +242,7 @@ var finished = func() (states []int16) {
 
 // Prune implements [ledger.Store].
 func (s *Store) Prune(_ context.Context, before time.Time, limit int) (int, error) {
-	return call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (int, error) {
+	return call(context.Background(), s, repeats, func(ctx context.Context, conn *pgx.Conn) (int, error) {
 		s.count("Prune")
 		deleted, err := conn.Exec(ctx, s.sql.prune, nanos(before), finished, limit)
 		return int(deleted.RowsAffected()), err

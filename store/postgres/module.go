@@ -34,7 +34,8 @@ type Module struct {
 	// Default: `ccpayment`.
 	Schema string `json:"schema,omitempty"`
 
-	// The most connections to the database, besides one that listens. Default: 8.
+	// The most connections to the database, besides one that keeps the session and one
+	// that listens. Default: 8.
 	MaxConns int `json:"max_conns,omitempty"`
 
 	// How long bodies of finished events are kept. What recognises a copy of

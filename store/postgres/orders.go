@@ -37,7 +37,7 @@ func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (ledger.Order, e
 
 // OrderOf implements [ledger.Store].
 func (s *Store) OrderOf(_ context.Context, id ledger.OrderID) (ledger.Order, error) {
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (ledger.Order, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (ledger.Order, error) {
 		s.count("OrderOf")
 		var at digest
 		var data []byte
@@ -97,7 +97,7 @@ func (s *Store) isTaken(w orderWrite) (bool, error) {
 	if len(w.generations) == 0 {
 		return false, nil
 	}
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (isTaken bool, err error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (isTaken bool, err error) {
 		s.count("UpdateOrder")
 		err = conn.QueryRow(ctx, s.sql.takenSome, w.generations, w.id).Scan(&isTaken)
 		return isTaken, err
@@ -108,7 +108,7 @@ func (s *Store) isTaken(w orderWrite) (bool, error) {
 const pageSize = 200
 
 // Orders implements [ledger.Store]. A cursor is the place of a page's last order.
-func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.OrderPage, error) {
+func (s *Store) Orders(ctx context.Context, query ledger.OrderQuery) (ledger.OrderPage, error) {
 	var page ledger.OrderPage
 	after, err := hex.DecodeString(query.Cursor)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.Order
 	}
 	var last []byte
 	for {
-		list, err := call(s, reads, func(ctx context.Context, conn *pgx.Conn) ([]placed, error) {
+		list, err := call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) ([]placed, error) {
 			s.count("Orders")
 			found, err := conn.Query(ctx, s.sql.orders, after, pageSize)
 			if err != nil {

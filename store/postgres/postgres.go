@@ -26,7 +26,8 @@ type Options struct {
 	// Schema is the schema that has the ledger's tables. It is made where it is
 	// missing.
 	Schema string
-	// MaxConns is the most connections of the pool. Default: 8.
+	// MaxConns is the most connections, besides one that keeps the session and one that
+	// listens. Default: 8.
 	MaxConns int
 	// Replicas is for how many synchronous standbys the server must wait; with fewer it
 	// is refused.
@@ -65,8 +66,10 @@ const (
 type Store struct {
 	opts Options
 	// name names the database in errors and logs, without secrets.
-	name     string
-	pool     *pgxpool.Pool
+	name string
+	pool *pgxpool.Pool
+	// keeper has the connection that the session is kept on.
+	keeper   *pgxpool.Pool
 	patience time.Duration
 	sql      *statements
 	// instance tells this store from others that are open on the database.
@@ -130,7 +133,12 @@ func Open(opts Options) (*Store, error) {
 	s.unlocks = gatherer[unlock, struct{}]{run: s.runUnlocks, lanes: 1, most: 128, patience: s.patience, active: &s.active}
 	s.settles = gatherer[struct{}, struct{}]{run: s.runSettles, lanes: 1, most: 10_000, patience: s.patience, active: &s.active}
 	s.configure(config)
+	keeper := config.Copy()
+	keeper.MaxConns = 1
 	if s.pool, err = pgxpool.NewWithConfig(context.Background(), config); err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", s.name, err)
+	}
+	if s.keeper, err = pgxpool.NewWithConfig(context.Background(), keeper); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", s.name, err)
 	}
 	ctx, cancel := context.WithTimeout(s.closing, firstWait)
@@ -139,6 +147,7 @@ func Open(opts Options) (*Store, error) {
 	if err != nil && (!away(err) || opts.imports) {
 		s.close()
 		s.pool.Close()
+		s.keeper.Close()
 		return nil, fmt.Errorf("ledger %s: %w", s.name, err)
 	}
 	if err != nil {
@@ -233,6 +242,7 @@ func (s *Store) Close() error {
 		s.active.Wait()
 		err := s.endSession()
 		s.pool.Close()
+		s.keeper.Close()
 		ended <- err
 	}()
 	select {
@@ -281,7 +291,7 @@ func (s *Store) settle() error {
 
 func (s *Store) runSettles(steps []*step[struct{}, struct{}]) {
 	s.count("settle")
-	_, err := use(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
+	_, err := use(context.Background(), s, s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
 		warned(conn.PgConn())
 		_, err := conn.Exec(ctx, `select pg_logical_emit_message(true, 'ccpayment', '')`)
 		if err == nil && warned(conn.PgConn()) {
@@ -296,7 +306,7 @@ func (s *Store) runSettles(steps []*step[struct{}, struct{}]) {
 
 // Size implements [ledger.Sizer] with the size of the schema's tables and indexes.
 func (s *Store) Size() (int64, error) {
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (size int64, err error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (size int64, err error) {
 		err = conn.QueryRow(ctx, `select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
 			from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relkind = 'r'`, s.opts.Schema).Scan(&size)
 		return size, err

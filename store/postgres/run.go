@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -29,79 +29,67 @@ const (
 	writes
 )
 
-// The states of a call. What nobody waits for any more is not begun.
-const (
-	waiting = iota
-	running
-	left
-)
-
 // statement is a statement that runs on a connection and returns a value.
 type statement[T any] func(ctx context.Context, conn *pgx.Conn) (T, error)
 
-// call runs a statement for a caller, who waits for as long as the store's patience
-// has it. No context ends it: pgx would have the server cancel it, and a commit that
-// is cancelled while it waits for its standby is visible on the primary alone. So the
-// caller leaves, and the statement goes on with its connection.
-func call[T any](s *Store, k kind, run statement[T]) (T, error) {
-	var state atomic.Int32
+// call runs a statement for a caller, who waits until the context ends, and no longer
+// than the store's patience has it. A caller of whom that must not be gives a context
+// that does not end.
+func call[T any](ctx context.Context, s *Store, k kind, run statement[T]) (T, error) {
+	return callOn(ctx, s, s.pool, k, run)
+}
+
+// callOn is call with a connection of a pool. The context ends no statement: pgx would
+// have the server cancel it, and a commit that is cancelled while it waits for its
+// standby is visible on the primary alone. So the caller leaves, and the statement goes
+// on with its connection. One that waits for a connection is given up.
+func callOn[T any](ctx context.Context, s *Store, pool *pgxpool.Pool, k kind, run statement[T]) (T, error) {
 	done := make(chan answer[T], 1)
+	var none T
 	if !s.enter() {
-		var none T
 		return none, ledger.ErrClosed
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.patience, errStuck)
+	defer cancel()
 	go func() {
 		defer s.active.Done()
-		out, err := use(s, k, func(ctx context.Context, conn *pgx.Conn) (T, error) {
-			if !state.CompareAndSwap(waiting, running) && state.Load() == left {
-				var none T
-				return none, errLeft
-			}
-			return run(ctx, conn)
-		})
+		out, err := use(ctx, s, pool, k, run)
 		done <- answer[T]{out, err}
 	}()
-	timer := time.NewTimer(s.patience)
-	defer timer.Stop()
-	var err error
 	select {
 	case a := <-done:
 		return a.out, s.explain(a.err)
-	case <-timer.C:
-		err = errStuck
-		if !state.CompareAndSwap(waiting, left) && k == writes {
-			err = fmt.Errorf("%w: %w", ledger.ErrUnknown, errStuck)
-		}
+	case <-ctx.Done():
+		return none, s.explain(context.Cause(ctx))
 	}
-	var none T
-	return none, s.explain(err)
 }
 
 // mostTries bounds how often a statement is tried again.
 const mostTries = 10
 
 // use runs a statement on a connection of the pool, and again where that can do no
-// harm.
-func use[T any](s *Store, k kind, run statement[T]) (T, error) {
+// harm. The context ends the waiting for a connection.
+func use[T any](ctx context.Context, s *Store, pool *pgxpool.Pool, k kind, run statement[T]) (T, error) {
 	var none T
 	for try := 1; ; try++ {
 		if err := s.usable(); err != nil {
 			return none, err
 		}
-		ctx := context.Background()
-		pooled, err := s.pool.Acquire(ctx)
+		pooled, err := pool.Acquire(ctx)
 		if errors.As(err, new(refusal)) && !s.opts.imports {
 			s.lose(err)
 		}
-		if err != nil && try == 1 {
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return none, context.Cause(ctx)
+		case err != nil && try == 1:
 			continue // nothing was sent
-		}
-		if err != nil {
+		case err != nil:
 			return none, err
 		}
 		conn := pooled.Conn()
 		warned(conn.PgConn())
-		out, err := run(ctx, conn)
+		out, err := run(context.WithoutCancel(ctx), conn)
 		isWarned := warned(conn.PgConn())
 		pooled.Release()
 		switch c := code(err); {
@@ -148,13 +136,13 @@ func send(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch) (pgx.BatchResul
 // isLedger reports whether an error is no failure of the connection.
 func isLedger(err error) bool {
 	for _, own := range []error{
-		ledger.ErrNotFound, ledger.ErrDamaged, ledger.ErrNoSession, ledger.ErrLeased, ledger.ErrFenced, errConflict, errLeft,
+		ledger.ErrNotFound, ledger.ErrDamaged, ledger.ErrNoSession, ledger.ErrLeased, ledger.ErrFenced, errConflict,
 	} {
 		if errors.Is(err, own) {
 			return true
 		}
 	}
-	return false
+	return errors.As(err, new(refusal))
 }
 
 // warning is where a connection keeps that the server has warned.

@@ -86,8 +86,9 @@ type kept struct {
 	left     []int64
 }
 
-// Keep implements [ledger.Cluster].
-func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (ledger.News, error) {
+// Keep implements [ledger.Cluster]. It has a connection of its own: whatever holds up
+// the others, the session goes on. One that waits for another's is left to it.
+func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64) (ledger.News, error) {
 	held, _ := s.session.id()
 	epochs := make([]int64, 0, len(leases))
 	for _, epoch := range leases {
@@ -95,7 +96,7 @@ func (s *Store) Keep(_ context.Context, about ledger.Session, leases []uint64) (
 	}
 	fresh := newToken()
 	routes, options := columnsOf(about, s.known())
-	news, err := call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (kept, error) {
+	news, err := callOn(ctx, s, s.keeper, repeats, func(ctx context.Context, conn *pgx.Conn) (kept, error) {
 		s.count("Keep")
 		var batch pgx.Batch
 		batch.Queue(s.sql.keep, s.clock(), held, fresh, int64(ledger.SessionTTL), routes, options)
@@ -208,7 +209,7 @@ func sessionOf(routes [][]byte, options []byte) (about ledger.Session) {
 
 // tidy deletes what nobody needs any more. What it cannot delete it will next time.
 func (s *Store) tidy() {
-	_, _ = call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
+	_, _ = call(context.Background(), s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
 		var batch pgx.Batch
 		batch.Queue(s.sql.tidy, s.clock(), int64(keptFor))
 		batch.Queue(s.sql.compact)
@@ -222,7 +223,7 @@ func (s *Store) endSession() error {
 	if !ok {
 		return nil
 	}
-	_, err := use(s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
+	_, err := use(context.Background(), s, s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
 		_, err := conn.Exec(ctx, s.sql.endSession, id)
 		return struct{}{}, err
 	})

@@ -22,9 +22,9 @@ returning full_at`
 )
 
 // Spend implements [ledger.Cluster].
-func (s *Store) Spend(_ context.Context, budget string, every time.Duration, burst int) (time.Duration, error) {
+func (s *Store) Spend(ctx context.Context, budget string, every time.Duration, burst int) (time.Duration, error) {
 	id, step, most := budgetID(budget), int64(every), int64(every)*int64(max(burst, 1))
-	return call(s, repeats, func(ctx context.Context, conn *pgx.Conn) (time.Duration, error) {
+	return call(ctx, s, repeats, func(ctx context.Context, conn *pgx.Conn) (time.Duration, error) {
 		s.count("Spend")
 		batch := newBatch(noWait)
 		batch.Queue(s.sql.spend, s.clock(), id, step, most)

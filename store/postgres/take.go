@@ -63,7 +63,7 @@ func (s *Store) Take(_ context.Context, route string, ttl time.Duration, limit i
 		return nil, ledger.ErrNoSession
 	}
 	token := newToken()
-	list, err := call(s, repeats, func(ctx context.Context, conn *pgx.Conn) ([]leased, error) {
+	list, err := call(context.Background(), s, repeats, func(ctx context.Context, conn *pgx.Conn) ([]leased, error) {
 		s.count("Take")
 		found, err := conn.Query(ctx, s.sql.take, s.clock(), session, int64(ledger.SessionTTL), routeID(route), limit, int64(ttl), token)
 		if err != nil {
@@ -117,7 +117,7 @@ func (s *Store) readTaken(list []leased) (map[digest]rows, error) {
 	for _, l := range list {
 		records, ids = append(records, l.record), append(ids, l.id)
 	}
-	return call(s, reads, func(ctx context.Context, conn *pgx.Conn) (map[digest]rows, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (map[digest]rows, error) {
 		s.count("Take")
 		found, err := conn.Query(ctx, s.sql.taken, records, ids)
 		if err != nil {

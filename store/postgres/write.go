@@ -188,7 +188,7 @@ func (s *Store) commitSteps(steps []*step[change, outcome]) ([]outcome, error) {
 	}
 	s.count("commits")
 	began := time.Now()
-	outcomes, err := use(s, writes, func(ctx context.Context, conn *pgx.Conn) ([]outcome, error) {
+	outcomes, err := use(context.Background(), s, s.pool, writes, func(ctx context.Context, conn *pgx.Conn) ([]outcome, error) {
 		batch := newBatch(noWait)
 		batch.Queue(s.sql.write, p.list(s.clock())...)
 		if len(flags) > 0 {
