@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -176,28 +177,27 @@ func (s *Store) mergeOrders(method string, changes []ledger.Change) ([]orderWrit
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
 	var merged []digest
 	for _, c := range changes {
 		if c.Order == nil {
 			continue
 		}
 		id := orderID(c.Order.OrderID)
-		o := known[id]
+		o := known.orders[id]
 		if o == nil {
 			o = new(order)
-			known[id] = o
+			known.orders[id] = o
 		}
-		o.order = ledger.Write{Order: c.Order}.MergeOrder(o.order, now)
+		o.order = ledger.Write{Order: c.Order}.MergeOrder(o.order, known.now)
 		merged = append(merged, id)
 	}
 	var writes []orderWrite
 	for _, id := range merged {
-		o := known[id]
+		o := known.orders[id]
 		if o == nil {
 			continue // it is in the list already
 		}
-		delete(known, id)
+		delete(known.orders, id)
 		w, err := encodeOrder(id, o)
 		if err != nil {
 			return nil, err
@@ -212,26 +212,37 @@ func encodeOrder(id digest, o *order) (orderWrite, error) {
 	return orderWrite{id: id, place: placeOf(o.order.OrderID), version: o.version, data: data}, err
 }
 
-func (s *Store) readOrders(method string, ids digests) (map[digest]*order, error) {
-	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (map[digest]*order, error) {
+// knownOrders are orders as they were read, and what the store's clock showed then.
+type knownOrders struct {
+	orders map[digest]*order
+	now    time.Time
+}
+
+func (s *Store) readOrders(method string, ids digests) (knownOrders, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (knownOrders, error) {
 		s.count(method)
-		orders := make(map[digest]*order)
-		found, err := conn.Query(ctx, s.sql.readOrders, ids)
+		known := knownOrders{orders: make(map[digest]*order)}
+		found, err := conn.Query(ctx, s.sql.readOrders, s.clock(), ids)
 		if err != nil {
-			return nil, err
+			return known, err
 		}
-		var id digest
-		var version int64
+		var now int64
+		var id *digest
+		var version *int64
 		var data []byte
-		_, err = pgx.ForEachRow(found, []any{&id, &version, &data}, func() error {
+		_, err = pgx.ForEachRow(found, []any{&now, &id, &version, &data}, func() error {
+			if id == nil {
+				return nil // none of them is there
+			}
 			read, err := encoding.DecodeOrder(id[:], data)
 			if err != nil {
 				return damaged("the order with the key %x", id[:])
 			}
-			orders[id] = &order{version, read}
+			known.orders[*id] = &order{*version, read}
 			return nil
 		})
-		return orders, err
+		known.now = timeOf(now)
+		return known, err
 	})
 }
 

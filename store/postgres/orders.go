@@ -15,7 +15,9 @@ import (
 )
 
 const (
-	readOrdersSQL = `select id, version, data from ledger.orders where id = any($1)`
+	// readOrdersSQL reads the clock, too, by which what was read of orders is merged.
+	readOrdersSQL = `with ` + clockSQL + ` select clock.now, o.id, o.version, o.data from clock left join ledger.orders o on o.id = any($2)`
+	versionsSQL   = `select id, version from ledger.orders where id = any($1)`
 	takenSomeSQL  = `select exists (select 1 from ledger.generations where id = any($1) and order_id <> $2)`
 	orderOfSQL    = `select id, data from ledger.orders where id = coalesce((select order_id from ledger.generations where id = $1), $1)`
 	ordersSQL     = `select place, id, data from ledger.orders where place > $1 order by place limit $2`
@@ -29,10 +31,37 @@ func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (ledger.Order, e
 	if err != nil {
 		return ledger.Order{}, err
 	}
-	if found[at] == nil {
+	if found.orders[at] == nil {
 		return ledger.Order{}, ledger.ErrNotFound
 	}
-	return found[at].order, s.settle()
+	return found.orders[at].order, s.settle()
+}
+
+// OrderVersions implements [ledger.OrderVersions].
+func (s *Store) OrderVersions(ctx context.Context, ids []ledger.OrderID) ([]uint64, error) {
+	keys := make(digests, len(ids))
+	for i, id := range ids {
+		keys[i] = orderID(id)
+	}
+	return call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) ([]uint64, error) {
+		s.count("OrderVersions")
+		found, err := conn.Query(ctx, s.sql.versions, keys)
+		if err != nil {
+			return nil, err
+		}
+		known := make(map[digest]uint64, len(keys))
+		var id digest
+		var version uint64
+		_, err = pgx.ForEachRow(found, []any{&id, &version}, func() error {
+			known[id] = version
+			return nil
+		})
+		versions := make([]uint64, len(keys))
+		for i, id := range keys {
+			versions[i] = known[id]
+		}
+		return versions, err
+	})
 }
 
 // OrderOf implements [ledger.Store].
@@ -64,7 +93,7 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 		if err != nil {
 			return err
 		}
-		o := found[at]
+		o := found.orders[at]
 		if o == nil {
 			o = new(order)
 		}

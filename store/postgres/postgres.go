@@ -269,14 +269,6 @@ func (s *Store) clock() *int64 {
 	return &n
 }
 
-// now is the time of a commit for [ledger.Write.MergeOrder].
-func (s *Store) now() time.Time {
-	if s.opts.now == nil {
-		return time.Now()
-	}
-	return s.opts.now()
-}
-
 // settle returns when what was read before is durable. Where the server waits for a
 // standby, a commit whose wait was cut short is visible though it is on the primary
 // alone. The log is in order: whatever was visible before a commit that is durable is
@@ -315,10 +307,10 @@ func (s *Store) Size() (int64, error) {
 
 // statements are the store's, for its schema.
 type statements struct {
-	write, claim, leased, unlock, owns, readRecord, readEvent, readBody            string
-	load, readOrders, takenSome, orderOf, orders, find, list, due, counts, compact string
-	prune, holders, route                                                          string
-	keep, others, endSession, tidy, take, taken, renew, left, spend, budget        string
+	write, claim, leased, unlock, owns, readRecord, readEvent, readBody               string
+	load, readOrders, takenSome, orderOf, orders, find, list, due, counts, compact    string
+	prune, holders, route                                                             string
+	keep, others, endSession, versions, tidy, take, taken, renew, left, spend, budget string
 }
 
 // in puts the schema's name in the place of the word ledger.
@@ -330,6 +322,7 @@ var errSchema = errors.New("schema must be a name of at most 50 small letters, d
 
 // Interface guards
 var (
-	_ ledger.Store = (*Store)(nil)
-	_ ledger.Sizer = (*Store)(nil)
+	_ ledger.Store         = (*Store)(nil)
+	_ ledger.Sizer         = (*Store)(nil)
+	_ ledger.OrderVersions = (*Store)(nil)
 )
