@@ -12,8 +12,9 @@ import (
 // Driver opens a [Store]. A Caddy module in the namespace ccpayment.stores is a
 // Driver.
 type Driver interface {
-	// Key names the file or the database that is opened, and nothing else of the
-	// options: two configurations whose drivers have one key share one ledger.
+	// Key names the file or the database that is opened: two configurations whose drivers
+	// have one key share one open ledger. Only the key of a [Cluster] may have more of the
+	// options, because only that may be open twice.
 	Key() string
 	// Retention is how long the bodies of finished events are kept.
 	Retention() time.Duration

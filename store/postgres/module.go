@@ -92,9 +92,15 @@ func (m *Module) Provision(caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	m.key = "postgres:" + nameOf(config.ConnConfig) + "/" + m.Schema
+	// The options that a store is opened with belong to it: one with others, as after a
+	// password has changed, is another store on the database.
+	options := digestOf(string(keySalt[:]), url, fmt.Sprint(m.MaxConns, m.Replicas, m.NoListen, m.Poll))
+	m.key = fmt.Sprintf("postgres:%s/%s#%x", nameOf(config.ConnConfig), m.Schema, options)
 	return nil
 }
+
+// keySalt keeps what a key has of the password from being found out by trying.
+var keySalt = newToken()
 
 // schemaName is what needs no thought anywhere: as a name, and within a text.
 var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,49}$`)
@@ -116,7 +122,8 @@ func (m *Module) Validate() error {
 	return nil
 }
 
-// Key names the database: its hosts, its name and the schema, and no secret.
+// Key names the database: its hosts, its name and the schema, and has a digest of the
+// options. It says nothing of a secret.
 func (m *Module) Key() string { return m.key }
 
 // Retention is how long bodies of finished events are kept.

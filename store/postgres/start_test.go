@@ -234,8 +234,27 @@ func TestCaddyfile(t *testing.T) {
 	if err := m.Provision(caddy.Context{}); err != nil {
 		t.Fatal(err)
 	}
-	if m.Key() != "postgres:b:5433,a:5432/db/shop" {
+	if !strings.HasPrefix(m.Key(), "postgres:b:5433,a:5432/db/shop#") || strings.Contains(m.Key(), "secret") {
 		t.Errorf("the key is %s", m.Key())
+	}
+	// A reload opens the ledger anew where what it is opened with has changed.
+	for change, changed := range map[string]func(*Module){
+		"nothing":   func(*Module) {},
+		"retention": func(m *Module) { m.Retain *= 2 },
+		"password":  func(m *Module) { m.URL = strings.Replace(m.URL, "secret", "rotated", 1) },
+		"max_conns": func(m *Module) { m.MaxConns++ },
+		"replicas":  func(m *Module) { m.Replicas++ },
+		"listen":    func(m *Module) { m.NoListen = !m.NoListen },
+		"poll":      func(m *Module) { m.Poll++ },
+	} {
+		next := want
+		changed(&next)
+		if err := next.Provision(caddy.Context{}); err != nil {
+			t.Fatal(err)
+		}
+		if isSame := change == "nothing" || change == "retention"; (next.Key() == m.Key()) != isSame {
+			t.Errorf("%s: the key is %s, before %s", change, next.Key(), m.Key())
+		}
 	}
 	if err := m.Validate(); err != nil {
 		t.Error(err)
@@ -259,7 +278,7 @@ func TestModule(t *testing.T) {
 	if err := m.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if want := "postgres:127.0.0.1:" + server.Port + "/postgres/" + m.Schema; m.Key() != want || m.Retention() != defaultRetention {
+	if want := "postgres:127.0.0.1:" + server.Port + "/postgres/" + m.Schema; !strings.HasPrefix(m.Key(), want+"#") || m.Retention() != defaultRetention {
 		t.Errorf("the key is %s, want %s", m.Key(), want)
 	}
 	committed := make(chan time.Duration, 10)
