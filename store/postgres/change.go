@@ -246,24 +246,29 @@ func (s *Store) readOrders(method string, ids digests) (knownOrders, error) {
 	})
 }
 
-// knowRoutes has the names of routes in the database before anything of them is.
-func (s *Store) knowRoutes(changes []ledger.Change) error {
+// knowKinds has the names of routes and of kinds of records in the database before
+// anything of them is.
+func (s *Store) knowKinds(changes []ledger.Change) error {
 	for _, c := range changes {
-		id := routeID(c.Event.Route)
-		if _, ok := s.routes.Load(id); ok {
+		r := c.Event.Record
+		id := kindID(r)
+		if _, ok := s.kinds.Load(id); ok {
 			continue
 		}
 		_, err := call(context.Background(), s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
-			_, err := conn.Exec(ctx, s.sql.route, id, []byte(c.Event.Route))
+			_, err := conn.Exec(ctx, s.sql.kind, routeID(r.Route), []byte(r.Route), id, []byte(r.AppID), []byte(r.Type))
 			return struct{}{}, err
 		})
 		if err != nil {
 			return err
 		}
-		s.routes.Store(id, true)
+		s.kinds.Store(id, true)
 	}
 	return nil
 }
+
+// names is a parameter of the type uuid[] that may have nulls in it.
+type names = pgtype.FlatArray[*digest]
 
 // optional is a parameter of the type bigint[] that may have nulls in it.
 type optional = pgtype.FlatArray[*int64]

@@ -71,7 +71,7 @@ func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.C
 // prepareAll computes what a commit's changes come to.
 func (s *Store) prepareAll(method string, changes []ledger.Change, known rows) (change, error) {
 	c := change{method: method}
-	if err := s.knowRoutes(changes); err != nil {
+	if err := s.knowKinds(changes); err != nil {
 		return c, err
 	}
 	written := make(map[digest]bool, len(changes))

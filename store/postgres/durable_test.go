@@ -32,7 +32,7 @@ func TestStandbyIsWaitedFor(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	s := open(t, Options{URL: server.URL(), Schema: "waits", Replicas: 1, patience: 2 * time.Second})
 	c := one("1")
-	s.routes.Store(routeID("webhook"), true) // which would wait, too
+	s.kinds.Store(kindID(c.Event.Record), true) // which would wait, too
 	if err := s.Accept(bg, c.Event.Key, acceptOnce(c)); !errors.Is(err, ledger.ErrUnknown) || !errors.Is(err, errStuck) {
 		t.Errorf("a commit that waits for its standby: %v", err)
 	}
@@ -200,8 +200,9 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 	c := one("1")
-	s.routes.Store(routeID("webhook"), true)
-	server.Exec(t, in(s.opts.Schema, routeSQL), routeID("webhook"), []byte("webhook"))
+	if err := s.knowKinds([]ledger.Change{c}); err != nil {
+		t.Fatal(err)
+	}
 	var claim ledger.Claim
 	var err error
 	steps := func(states ...ledger.State) []ledger.Change {
@@ -261,49 +262,6 @@ func TestRoundTrips(t *testing.T) {
 	})
 	if taken != 500 {
 		t.Errorf("%d were taken", taken)
-	}
-}
-
-// TestPlans: no statement of a step reads a table from end to end, however small the
-// table was when it was planned.
-func TestPlans(t *testing.T) {
-	server := postgrestest.Shared(t)
-	schema := server.Schema(t)
-	s := member(t, Options{URL: server.URL(), Schema: schema})
-	for name, sql := range map[string]string{"write": s.sql.write, "claim": s.sql.claim, "leased": s.sql.leased, "take": s.sql.take, "taken": s.sql.taken, "unlock": s.sql.unlock} {
-		conn, err := s.pool.Acquire(bg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := strings.Count(sql, "$")
-		var nulls []string
-		for i := range n {
-			if strings.Contains(sql, fmt.Sprintf("$%d", i+1)) {
-				nulls = append(nulls, "null")
-			}
-		}
-		if _, err := conn.Exec(bg, `prepare plan_`+name+` as `+sql); err != nil {
-			t.Fatal(name, err)
-		}
-		rows, err := conn.Query(bg, `explain execute plan_`+name+`(`+strings.Join(nulls, ", ")+`)`)
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		var plan []string
-		for rows.Next() {
-			var line string
-			if err := rows.Scan(&line); err != nil {
-				t.Fatal(err)
-			}
-			plan = append(plan, line)
-			for _, table := range []string{"events", "bodies", "due", "leases", "orders"} {
-				if strings.Contains(line, "Seq Scan on "+table) {
-					t.Errorf("%s: %s", name, line)
-				}
-			}
-		}
-		conn.Release()
-		t.Logf("%s:\n%s", name, strings.Join(plan, "\n"))
 	}
 }
 

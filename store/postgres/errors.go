@@ -17,6 +17,8 @@ var (
 	// errWarned: the server warned of a commit, which it does where it did not wait for
 	// its standby.
 	errWarned = errors.New("the commit was not waited for on the standby")
+	// errTooLong: a list was given up.
+	errTooLong = errors.New("it takes too long to find: ask for a shorter time, with since and until")
 )
 
 // The conditions by which PostgreSQL names errors.
@@ -25,6 +27,7 @@ const (
 	serializationFailure = "40001"
 	divisionByZero       = "22012"
 	lockNotAvailable     = "55P03"
+	queryCanceled        = "57014"
 	cannotConnectNow     = "57P03"
 	tooManyConnections   = "53300"
 	undefinedTable       = "42P01"
@@ -58,6 +61,9 @@ func (s *Store) explain(err error) error {
 	}
 	if err == nil {
 		return nil
+	}
+	if code(err) == queryCanceled {
+		err = fmt.Errorf("%w: %w", errTooLong, err)
 	}
 	return fmt.Errorf("ledger %s: %w", s.name, err)
 }

@@ -48,6 +48,7 @@ func newToken() digest { return digest(uuid.New()) }
 type digests = pgtype.FlatArray[digest]
 
 func routeID(name string) digest       { return digestOf(name) }
+func kindID(r ledger.Record) digest    { return digestOf(r.Route, r.AppID, r.Type) }
 func flagID(f ledger.Flag) digest      { return digestOf(f.Name, f.AppID, f.Type, f.ID) }
 func orderID(id ledger.OrderID) digest { return digestOf(id.AppID, id.ID) }
 func budgetID(name string) digest      { return digestOf(name) }
@@ -62,6 +63,15 @@ func recordID(r ledger.Record) digest {
 		}
 	}
 	return digestOf(r.Route, r.AppID, r.Type, r.ID)
+}
+
+// nameID is the digest of an order's id, whosever it is; nil: there is none.
+func nameID(name string) *digest {
+	if name == "" {
+		return nil
+	}
+	id := digestOf(name)
+	return &id
 }
 
 // unreadable begins the id of a record of which nothing but its digest is known. No

@@ -19,10 +19,20 @@ const (
 	loadSQL = `select e.version, e.epoch, e.data, b.body from ledger.events e left join ledger.bodies b on b.id = e.id where e.record = $1 and e.id = $2`
 	bodySQL = `select body from ledger.bodies where id = $1`
 	findSQL = `select id, version, epoch, data from ledger.events where event_id = $1`
-	listSQL = `select received, id, version, epoch, data from ledger.events
-		where (received, id) < ($1, $2) and received >= $3 and ($4 = 0 or state = $4) and ($5::uuid is null or route = $5)
-		order by received desc, id desc limit $6`
-	dueSQL = `select d.at, d.id, e.data from (
+	listSQL = `select received, id, version, epoch, data from ledger.events` + pageSQL
+	// These pages are of the few events that are of the records $7, or of an order $7.
+	listRecordsSQL = `with found as materialized (select * from ledger.events where record = any($7))
+		select received, id, version, epoch, data from found` + pageSQL
+	listOrderSQL = `with found as materialized (
+			select * from ledger.events where order_id = $7 union all
+			select * from ledger.events where gateway_order = $7 and order_id is distinct from $7)
+		select received, id, version, epoch, data from found` + pageSQL
+	listAsideSQL = `with page as materialized (select received, id, record from ledger.aside where state = $4` + withinSQL + `)
+		select e.received, e.id, e.version, e.epoch, e.data from page p join ledger.events e on e.record = p.record and e.id = p.id
+		order by e.received desc, e.id desc`
+	pageSQL   = ` where ($4 = 0 or state = $4)` + withinSQL
+	withinSQL = ` and (received, id) < ($1, $2) and received >= $3 and ($5::uuid is null or route = $5) order by received desc, id desc limit $6`
+	dueSQL    = `select d.at, d.id, e.data from (
 			select at, record, id from ledger.due where route = $1 and at >= $2 order by at, id limit $3) d
 		left join ledger.events e on e.record = d.record and e.id = d.id order by d.at, d.id`
 	countsSQL = `select r.name, c.state, c.n from (
@@ -33,12 +43,17 @@ const (
 			delete from ledger.counts where ctid = any(array(select ctid from ledger.counts for update skip locked)) returning route, state, n)
 		insert into ledger.counts (route, state, n) select route, state, sum(n) from gone group by route, state having sum(n) <> 0`
 	// The event is locked, too: one that becomes unfinished meanwhile keeps its body, or
-	// brings another.
+	// brings another. "Offset 0" has each row looked up by its key, here as in takeSQL.
 	pruneSQL = `with old as materialized (
-			select b.id from ledger.bodies b join ledger.events e on e.record = b.record and e.id = b.id
-			where b.received < $1 and e.state = any($2) order by b.received, b.id limit $3 for update of e, b skip locked)
-		delete from ledger.bodies b using old where b.id = old.id`
-	routeSQL = `insert into ledger.routes (id, name) values ($1, $2) on conflict do nothing`
+			select b.id, b.record from ledger.bodies b
+			where b.received < $1 and exists (select 1 from ledger.events e where e.record = b.record and e.id = b.id and e.state = any($2) offset 0)
+			order by b.received, b.id limit $3 for update of b skip locked),
+		done as materialized (
+			select e.id from ledger.events e where e.record = any(array(select record from old)) and e.state = any($2) for update of e skip locked)
+		delete from ledger.bodies where id = any(array(select id from old intersect select id from done))`
+	kindSQL = `with r as (insert into ledger.routes (id, name) values ($1, $2) on conflict do nothing)
+		insert into ledger.kinds (id, route, app_id, type) values ($3, $2, $4, $5) on conflict do nothing`
+	kindsSQL = `select route, app_id, type from ledger.kinds`
 )
 
 // Load implements [ledger.Store].
@@ -160,9 +175,29 @@ func (s *Store) listBefore(ctx context.Context, before listed, query ledger.Quer
 		id := routeID(query.Route)
 		route = &id
 	}
+	sql, args := s.sql.list, []any{before.received, before.id, since, int16(query.State), route, pageSize}
+	switch {
+	case query.RecordID != "":
+		records, err := s.recordsOf(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		sql, args = s.sql.listRecords, append(args, records)
+	case query.OrderID != "":
+		sql, args = s.sql.listOrder, append(args, nameID(query.OrderID))
+	case query.State == ledger.Held, query.State == ledger.Dead, query.State == ledger.Discarded:
+		sql = s.sql.listAside
+	}
 	return call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) ([]listed, error) {
 		s.count("List")
-		found, err := conn.Query(ctx, s.sql.list, before.received, before.id, since, int16(query.State), route, pageSize)
+		batch := newBatch(noRest)
+		batch.Queue(sql, args...)
+		results, err := send(ctx, conn, batch)
+		if err != nil {
+			return nil, err
+		}
+		defer results.Close()
+		found, err := results.Query()
 		if err != nil {
 			return nil, err
 		}
@@ -173,6 +208,24 @@ func (s *Store) listBefore(ctx context.Context, before listed, query ledger.Quer
 			l.row = readRow(l.id, version, epoch, data)
 			return l, err
 		})
+	})
+}
+
+// recordsOf returns the keys that a record with the query's id may have.
+func (s *Store) recordsOf(ctx context.Context, query ledger.Query) (digests, error) {
+	return call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) (digests, error) {
+		s.count("List")
+		found, err := conn.Query(ctx, s.sql.kinds)
+		if err != nil {
+			return nil, err
+		}
+		records := digests{}
+		var route, appID, kind []byte
+		_, err = pgx.ForEachRow(found, []any{&route, &appID, &kind}, func() error {
+			records = append(records, recordID(ledger.Record{Route: string(route), AppID: string(appID), Type: string(kind), ID: query.RecordID}))
+			return nil
+		})
+		return records, err
 	})
 }
 

@@ -152,7 +152,14 @@ func (s *Store) Orders(ctx context.Context, query ledger.OrderQuery) (ledger.Ord
 	for {
 		list, err := call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) ([]placed, error) {
 			s.count("Orders")
-			found, err := conn.Query(ctx, s.sql.orders, after, pageSize)
+			batch := newBatch(noRest)
+			batch.Queue(s.sql.orders, after, pageSize)
+			results, err := send(ctx, conn, batch)
+			if err != nil {
+				return nil, err
+			}
+			defer results.Close()
+			found, err := results.Query()
 			if err != nil {
 				return nil, err
 			}

@@ -96,7 +96,7 @@ type Store struct {
 	settles gatherer[struct{}, struct{}]
 
 	held    heldClaims
-	routes  sync.Map // digest: the names that the database has
+	kinds   sync.Map // digest: those that the database has
 	session session
 	hints   hints
 }
@@ -309,7 +309,7 @@ func (s *Store) Size() (int64, error) {
 type statements struct {
 	write, claim, leased, unlock, owns, readRecord, readEvent, readBody               string
 	load, readOrders, takenSome, orderOf, orders, find, list, due, counts, compact    string
-	prune, holders, route                                                             string
+	prune, holders, kind, kinds, listAside, listRecords, listOrder                    string
 	keep, others, endSession, versions, tidy, take, taken, renew, left, spend, budget string
 }
 

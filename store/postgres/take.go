@@ -24,7 +24,7 @@ head as materialized (
 	where d.route = $4 and d.at <= (select now from clock) and exists (select 1 from mine)
 		and not exists (
 			select 1 from ledger.leases l join ledger.sessions s on s.id = l.session
-			where l.record = d.record and l.until > (select now from clock) and s.until > (select now from clock) and l.token <> $7)
+			where l.record = d.record and l.until > (select now from clock) and s.until > (select now from clock) and l.token <> $7 offset 0)
 	order by d.at, d.id limit $5 for update of d skip locked),
 first as materialized (select distinct on (record) record, id, at from head order by record, at, id),
 there as materialized (select l.record from ledger.leases l where l.record = any(array(select record from first))),

@@ -31,8 +31,8 @@ st as materialized (
 		as t(step, record, epoch, ends, strict, events, orders)),
 ch as materialized (
 	select * from unnest($9::int[], $10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[], $16::smallint[],
-			$17::smallint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bytea[], $22::bytea[], $23::bool[])
-		as t(step, record, id, event_id, route, version, by, before, state, received, old_due, due, data, body, replaces)),
+			$17::smallint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bytea[], $22::bytea[], $23::bool[], $35::uuid[], $36::uuid[])
+		as t(step, record, id, event_id, route, version, by, before, state, received, old_due, due, data, body, replaces, order_id, gateway_order)),
 locked as materialized (
 	select d.id from ch join ledger.due d on d.route = ch.route and d.at = ch.old_due and d.id = ch.id
 	where ch.old_due is distinct from ch.due
@@ -47,11 +47,11 @@ live as materialized (
 	select ch.* from ch join st on st.step = ch.step
 	where (st.epoch = 0 or st.step in (select step from own)) and (select count(*) from locked) >= 0),
 changed as (
-	update ledger.events e set version = e.version + 1, epoch = c.by, state = c.state, data = c.data
+	update ledger.events e set version = e.version + 1, epoch = c.by, state = c.state, data = c.data, order_id = c.order_id, gateway_order = c.gateway_order
 	from live c where c.version > 0 and e.record = c.record and e.id = c.id and e.version = c.version returning e.id),
 made as (
-	insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data)
-	select record, id, event_id, route, received, 1, by, state, data from live where version = 0 order by record, id
+	insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data, order_id, gateway_order)
+	select record, id, event_id, route, received, 1, by, state, data, order_id, gateway_order from live where version = 0 order by record, id
 	on conflict (record, id) do nothing returning id),
 done as materialized (
 	select c.* from live c where c.id in (select id from changed union all select id from made)),
@@ -73,6 +73,13 @@ newly_due as (
 	insert into ledger.due (route, at, record, id)
 	select route, due, record, id from done where due is not null and due is distinct from old_due
 	on conflict do nothing),
+put_aside as (
+	insert into ledger.aside (state, received, id, record, route)
+	select state, received, id, record, route from done where state <> before and state in ` + asideSQL + `
+	on conflict do nothing),
+taken_back as (
+	delete from ledger.aside a using done c
+	where c.state <> c.before and c.before in ` + asideSQL + ` and a.state = c.before and a.received = c.received and a.id = c.id),
 counted as (
 	insert into ledger.counts (route, state, n)
 	select route, state, sum(n) from (
@@ -113,6 +120,9 @@ select st.step, st.epoch = 0 or st.step in (select step from own), st.step in (s
 		select 1 from st x where x.strict and (x.epoch = 0 or x.step in (select step from own)) and x.step not in (select step from whole))
 		then 0 else 1 end)
 from st`
+
+// asideSQL are the states that the table aside has: held, dead and discarded.
+const asideSQL = `(6, 7, 10)`
 
 // holdersSQL reads whose the flags are, in their order.
 const holdersSQL = `select f.holder from unnest($1::uuid[]) with ordinality as t(flag, n) left join ledger.flags f on f.flag = t.flag order by t.n`
@@ -270,6 +280,7 @@ type parameters struct {
 		oldDue, due                optional
 		data, body                 [][]byte
 		replaces                   []bool
+		orderID, gatewayOrder      names
 	}
 	od struct {
 		step    []int32
@@ -303,6 +314,7 @@ func (p *parameters) add(n int, c *change) digests {
 		ch.before, ch.state = append(ch.before, int16(e.before)), append(ch.state, int16(e.state))
 		ch.received, ch.oldDue, ch.due = append(ch.received, e.received), append(ch.oldDue, e.oldDue), append(ch.due, e.due)
 		ch.data, ch.body, ch.replaces = append(ch.data, e.data), append(ch.body, e.body), append(ch.replaces, e.replaces)
+		ch.orderID, ch.gatewayOrder = append(ch.orderID, nameID(e.event.OrderID)), append(ch.gatewayOrder, nameID(e.event.GatewayOrderID))
 	}
 	for _, o := range c.orders {
 		od.step, od.id, od.place = append(od.step, at), append(od.id, o.id), append(od.place, o.place)
@@ -327,5 +339,6 @@ func (p *parameters) list(now *int64) []any {
 		now, st.step, st.record, st.epoch, st.ends, st.strict, st.events, st.order,
 		ch.step, ch.record, ch.id, ch.eventID, ch.route, ch.version, ch.by, ch.before, ch.state, ch.received, ch.oldDue, ch.due, ch.data, ch.body, ch.replaces,
 		od.step, od.id, od.place, od.version, od.data, gen.step, gen.id, gen.order, fl.step, fl.flag, fl.holder,
+		ch.orderID, ch.gatewayOrder,
 	}
 }

@@ -27,7 +27,7 @@ func TestGatheredSteps(t *testing.T) {
 	}
 	accepted := func(id string) *step[change, outcome] {
 		c := one(id)
-		if err := s.knowRoutes([]ledger.Change{c}); err != nil {
+		if err := s.knowKinds([]ledger.Change{c}); err != nil {
 			t.Fatal(err)
 		}
 		w, err := s.prepare(c, nil)

@@ -12,6 +12,14 @@ create table ledger.routes (
 	name bytea not null
 );
 
+-- What of a record's key there is besides its id, so that records are found by their id.
+create table ledger.kinds (
+	id uuid primary key,
+	route bytea not null,
+	app_id bytea not null,
+	type bytea not null
+);
+
 -- No index has what an attempt changes, so that its outcome is an update in place.
 create table ledger.events (
 	record uuid not null,
@@ -23,10 +31,24 @@ create table ledger.events (
 	epoch bigint not null, -- of the claim that last wrote it; 0: it was accepted since
 	state smallint not null,
 	data bytea not null,
+	order_id uuid, -- the app's own
+	gateway_order uuid,
 	primary key (record, id)
 ) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 create index events_received on ledger.events (received, id);
 create index events_event_id on ledger.events (event_id);
+create index events_order_id on ledger.events (order_id) where order_id is not null;
+create index events_gateway_order on ledger.events (gateway_order) where gateway_order is not null;
+
+-- The events that people look for among many others: held, dead and discarded.
+create table ledger.aside (
+	state smallint not null,
+	received bigint not null,
+	id uuid not null,
+	record uuid not null,
+	route uuid not null,
+	primary key (state, received, id)
+);
 
 create table ledger.bodies (
 	id uuid primary key,
