@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -22,15 +23,23 @@ func TestOrdersMadeAtOnce(t *testing.T) {
 		id := ledger.OrderID{AppID: "app", ID: fmt.Sprint("order-", n)}
 		var all sync.WaitGroup
 		start := make(chan struct{})
-		for _, s := range stores {
+		for at, s := range stores {
 			all.Go(func() {
 				<-start
-				if err := s.UpdateOrder(bg, id, func(o *ledger.Order) { o.OrderID = id }); err != nil {
+				err := s.UpdateOrder(bg, id, func(o *ledger.Order) {
+					o.OrderID, o.Released = id, append(o.Released, fmt.Sprint(at))
+				})
+				if err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		close(start)
 		all.Wait()
+		o, err := stores[0].LoadOrder(bg, id)
+		slices.Sort(o.Released)
+		if err != nil || !slices.Equal(o.Released, []string{"0", "1", "2", "3"}) {
+			t.Errorf("of %s is recorded what these saw: %v, %v", id.ID, o.Released, err)
+		}
 	}
 }

@@ -23,6 +23,12 @@ func TestPooler(t *testing.T) {
 		t.Errorf("the pooler was not found out: %v", logs.All())
 	}
 	s.Wake(ledger.Hint{Routes: []string{"webhook"}})
+	if news, err := s.Keep(bg, ledger.Session{}, nil); err != nil || news.Listens || news.Poll != defaultPoll {
+		t.Errorf("it is told %+v, %v", news, err)
+	}
+	if n := server.Value(t, `select count(*) from pg_stat_activity where query ~ '^(listen|select pg_notify)'`); n != "0" {
+		t.Errorf("%s connections of the pooler listen or notify", n)
+	}
 	ledgertest.Run(t, ledgertest.Features{Shared: true, NoHints: true}, func(t *testing.T, now func() time.Time) func() ledger.Store {
 		schema := server.Schema(t)
 		return func() ledger.Store {

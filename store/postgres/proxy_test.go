@@ -324,16 +324,29 @@ func TestIdleConnectionsDie(t *testing.T) {
 func TestKilledUnderLoad(t *testing.T) {
 	server := postgrestest.Start(t)
 	s := member(t, Options{URL: server.URL(), Schema: "killed"})
-	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	stop := sync.OnceFunc(func() { close(stopped) })
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	acknowledged := make(map[string]bool)
-	unknown := 0
+	unknown, n := 0, 0
+	// more waits until more are acknowledged.
+	more := func(when string) {
+		t.Helper()
+		mu.Lock()
+		before := n
+		mu.Unlock()
+		eventually(t, "nothing is acknowledged "+when, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return n >= before+20
+		})
+	}
 	for g := range 8 {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				select {
-				case <-stop:
+				case <-stopped:
 					return
 				default:
 				}
@@ -342,6 +355,9 @@ func TestKilledUnderLoad(t *testing.T) {
 				err := s.Accept(bg, c.Event.Key, acceptOnce(c))
 				mu.Lock()
 				acknowledged[name] = err == nil
+				if err == nil {
+					n++
+				}
 				if errors.Is(err, ledger.ErrUnknown) {
 					unknown++
 				}
@@ -352,26 +368,23 @@ func TestKilledUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	defer wg.Wait()
+	defer stop()
 	for range 5 {
-		time.Sleep(100 * time.Millisecond)
+		more("between two cuts")
 		server.Exec(t, `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'caddy-ccpayment%'`)
 	}
 	server.Kill()
-	time.Sleep(200 * time.Millisecond)
 	if err := server.Run(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond)
-	close(stop)
+	more("after the crash")
+	stop()
 	wg.Wait()
-	n := 0
 	for name, is := range acknowledged {
 		_, err := s.Load(bg, received(name).Event.Key)
-		if is {
-			n++
-			if err != nil {
-				t.Errorf("%s was acknowledged: %v", name, err)
-			}
+		if is && err != nil {
+			t.Errorf("%s was acknowledged: %v", name, err)
 		}
 		if !is && !errors.Is(err, ledger.ErrNotFound) && err != nil {
 			t.Error(err)

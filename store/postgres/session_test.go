@@ -56,6 +56,25 @@ func TestTidy(t *testing.T) {
 	}
 }
 
+// TestListens: a process is told whether hints arrive.
+func TestListens(t *testing.T) {
+	server := postgrestest.Shared(t)
+	schema := server.Schema(t)
+	s := open(t, Options{URL: server.URL(), Schema: schema})
+	listens := func() bool {
+		news, err := s.Keep(bg, ledger.Session{}, nil)
+		return err == nil && news.Listens
+	}
+	eventually(t, "it does not listen", listens)
+	server.Exec(t, `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' and application_name = $1`, "caddy-ccpayment "+schema)
+	eventually(t, "it is not told that nothing can arrive", func() bool { return !listens() })
+	eventually(t, "it does not listen again", listens)
+	silent := member(t, Options{URL: server.URL(), Schema: schema, NoListen: true})
+	if news, err := silent.Keep(bg, ledger.Session{}, nil); err != nil || news.Listens {
+		t.Errorf("with listen off: %+v, %v", news, err)
+	}
+}
+
 // TestClaimLostOnTheWay: a claim whose answer was lost is taken again by the call that
 // it was for, and by no other.
 func TestClaimLostOnTheWay(t *testing.T) {
