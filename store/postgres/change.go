@@ -267,8 +267,5 @@ func (s *Store) knowKinds(changes []ledger.Change) error {
 	return nil
 }
 
-// names is a parameter of the type uuid[] that may have nulls in it.
-type names = pgtype.FlatArray[*digest]
-
 // optional is a parameter of the type bigint[] that may have nulls in it.
 type optional = pgtype.FlatArray[*int64]

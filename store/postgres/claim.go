@@ -215,9 +215,8 @@ func (s *Store) runUnlocks(steps []*step[unlock, struct{}]) {
 		records, epochs = append(records, step.in.record), append(epochs, int64(step.in.epoch))
 	}
 	_, err := use(context.Background(), s, s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
-		batch := newBatch(noWait)
-		batch.Queue(s.sql.unlock, records, epochs)
-		return struct{}{}, conn.SendBatch(ctx, batch).Close()
+		_, err := conn.Exec(ctx, s.sql.unlock, records, epochs)
+		return struct{}{}, err
 	})
 	if refused(err) && len(steps) > 1 {
 		for _, alone := range steps { // one is in the way of the others

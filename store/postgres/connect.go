@@ -106,8 +106,9 @@ func (s *Store) checkAgain(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // sessionSettings hold for each connection. Every statement is by key: a plan that was
-// made when a table was small stays right. The server is to notice a client that is
-// gone as soon as that notices a server, because it keeps what it has locked.
+// made when a table was small stays right. Whoever has locked something may have been cut
+// off in the middle of a batch: nobody waits for it long, and the server is to notice
+// that a client is gone as soon as that notices a server.
 const sessionSettings = `
 set synchronous_commit = on;
 set plan_cache_mode = force_generic_plan;
@@ -116,6 +117,7 @@ set enable_seqscan = off;
 set enable_mergejoin = off;
 set statement_timeout = 0;
 set idle_in_transaction_session_timeout = 0;
+set lock_timeout = '3s';
 set tcp_keepalives_idle = 5;
 set tcp_keepalives_interval = 5;
 set tcp_keepalives_count = 3;

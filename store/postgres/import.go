@@ -88,7 +88,7 @@ func (i *imported) inTx(run func(ctx context.Context, tx pgx.Tx) error) error {
 	_, err := use(context.Background(), i.s, i.s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			// Everything is looked up by its key, whatever the server knows of new tables.
-			_, err := tx.Exec(ctx, `set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_seqscan = off`)
+			_, err := tx.Exec(ctx, `set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_seqscan = off; set local lock_timeout = 0`)
 			if err != nil {
 				return err
 			}

@@ -24,11 +24,11 @@ r as (insert into ledger.routes (id, name) select distinct on (route) route, nam
 insert into ledger.kinds (id, route, app_id, type) select id, name, app_id, type from t on conflict do nothing`
 	importEventsSQL = `
 with ch as materialized (
-	select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::smallint[], $7::bigint[], $8::bytea[], $9::bytea[], $10::uuid[], $11::uuid[])
-		as t(record, id, event_id, route, received, state, due, data, body, order_id, gateway_order)),
+	select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::smallint[], $7::bigint[], $8::bytea[], $9::bytea[])
+		as t(record, id, event_id, route, received, state, due, data, body)),
 made as (
-	insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data, order_id, gateway_order)
-	select record, id, event_id, route, received, 1, 0, state, data, order_id, gateway_order from ch
+	insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data)
+	select record, id, event_id, route, received, 1, 0, state, data from ch
 	on conflict (record, id) do nothing returning id),
 put_aside as (
 	insert into ledger.aside (state, received, id, record, route)
@@ -74,7 +74,6 @@ type eventColumns struct {
 	state                      []int16
 	due                        optional
 	data, body                 [][]byte
-	orderID, gatewayOrder      names
 	kind                       digests
 	routes, appIDs, types      [][]byte
 }
@@ -84,7 +83,6 @@ func (c *eventColumns) add(e *ledger.Event) error {
 	c.record, c.id, c.eventID = append(c.record, recordID(e.Record)), append(c.id, id), append(c.eventID, digest(e.UUID()))
 	c.route, c.routes = append(c.route, routeID(e.Route)), append(c.routes, []byte(e.Route))
 	c.kind, c.appIDs, c.types = append(c.kind, kindID(e.Record)), append(c.appIDs, []byte(e.AppID)), append(c.types, []byte(e.Type))
-	c.orderID, c.gatewayOrder = append(c.orderID, nameID(e.OrderID)), append(c.gatewayOrder, nameID(e.GatewayOrderID))
 	c.received, c.state = append(c.received, nanos(e.ReceivedAt)), append(c.state, int16(e.State))
 	c.due = append(c.due, optionalNanos(e.NextAttemptAt))
 	var body []byte
@@ -135,8 +133,7 @@ func (i *imported) Write(parts []ledger.Part, before, place []byte) error {
 	queue(1, placeSQL, before, place)
 	batch.Queue(`select set_config('ccpayment.move', $1, true)`, i.id)
 	queue(len(events.id), importKindsSQL, events.kind, events.route, events.routes, events.appIDs, events.types)
-	queue(len(events.id), importEventsSQL, events.record, events.id, events.eventID, events.route, events.received, events.state, events.due, events.data, events.body,
-		events.orderID, events.gatewayOrder)
+	queue(len(events.id), importEventsSQL, events.record, events.id, events.eventID, events.route, events.received, events.state, events.due, events.data, events.body)
 	queue(len(orders), importOrdersSQL, orders, places, values)
 	queue(len(generations), importGenerationsSQL, generations, of)
 	queue(len(flags), importFlagsSQL, flags, holders)

@@ -65,15 +65,6 @@ func recordID(r ledger.Record) digest {
 	return digestOf(r.Route, r.AppID, r.Type, r.ID)
 }
 
-// nameID is the digest of an order's id, whosever it is; nil: there is none.
-func nameID(name string) *digest {
-	if name == "" {
-		return nil
-	}
-	id := digestOf(name)
-	return &id
-}
-
 // unreadable begins the id of a record of which nothing but its digest is known. No
 // id of the gateway does.
 const unreadable = "\x00damaged "

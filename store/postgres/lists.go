@@ -16,16 +16,11 @@ import (
 )
 
 const (
-	loadSQL = `select e.version, e.epoch, e.data, b.body from ledger.events e left join ledger.bodies b on b.id = e.id where e.record = $1 and e.id = $2`
-	bodySQL = `select body from ledger.bodies where id = $1`
-	findSQL = `select id, version, epoch, data from ledger.events where event_id = $1`
-	listSQL = `select received, id, version, epoch, data from ledger.events` + pageSQL
-	// These pages are of the few events that are of the records $7, or of an order $7.
+	loadSQL        = `select e.version, e.epoch, e.data, b.body from ledger.events e left join ledger.bodies b on b.id = e.id where e.record = $1 and e.id = $2`
+	bodySQL        = `select body from ledger.bodies where id = $1`
+	findSQL        = `select id, version, epoch, data from ledger.events where event_id = $1`
+	listSQL        = `select received, id, version, epoch, data from ledger.events` + pageSQL
 	listRecordsSQL = `with found as materialized (select * from ledger.events where record = any($7))
-		select received, id, version, epoch, data from found` + pageSQL
-	listOrderSQL = `with found as materialized (
-			select * from ledger.events where order_id = $7 union all
-			select * from ledger.events where gateway_order = $7 and order_id is distinct from $7)
 		select received, id, version, epoch, data from found` + pageSQL
 	listAsideSQL = `with page as materialized (select received, id, record from ledger.aside where state = $4` + withinSQL + `)
 		select e.received, e.id, e.version, e.epoch, e.data from page p join ledger.events e on e.record = p.record and e.id = p.id
@@ -183,14 +178,12 @@ func (s *Store) listBefore(ctx context.Context, before listed, query ledger.Quer
 			return nil, err
 		}
 		sql, args = s.sql.listRecords, append(args, records)
-	case query.OrderID != "":
-		sql, args = s.sql.listOrder, append(args, nameID(query.OrderID))
 	case query.State == ledger.Held, query.State == ledger.Dead, query.State == ledger.Discarded:
 		sql = s.sql.listAside
 	}
 	return call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) ([]listed, error) {
 		s.count("List")
-		batch := newBatch(noRest)
+		batch := newBatch()
 		batch.Queue(sql, args...)
 		results, err := send(ctx, conn, batch)
 		if err != nil {

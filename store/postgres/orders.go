@@ -152,7 +152,7 @@ func (s *Store) Orders(ctx context.Context, query ledger.OrderQuery) (ledger.Ord
 	for {
 		list, err := call(ctx, s, reads, func(ctx context.Context, conn *pgx.Conn) ([]placed, error) {
 			s.count("Orders")
-			batch := newBatch(noRest)
+			batch := newBatch()
 			batch.Queue(s.sql.orders, after, pageSize)
 			results, err := send(ctx, conn, batch)
 			if err != nil {

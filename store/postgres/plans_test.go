@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,8 +20,8 @@ import (
 func fill(t *testing.T, server *postgrestest.Server, schema string, n int) {
 	t.Helper()
 	sql := `
-insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data, order_id, gateway_order)
-	select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-000000000001', n, 1, 0, 4, '\x00', gen_random_uuid(), gen_random_uuid() from generate_series(1, %[1]d) n;
+insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data)
+	select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-000000000001', n, 1, 0, 4, '\x00' from generate_series(1, %[1]d) n;
 insert into ledger.bodies (id, record, received, body) select id, record, received, '\x00' from ledger.events where data = '\x00';
 insert into ledger.due (route, at, record, id) select route, received, record, id from ledger.events where data = '\x00';
 insert into ledger.aside (state, received, id, record, route) select 7, received, id, record, route from ledger.events where data = '\x00';
@@ -53,7 +54,7 @@ func TestPlans(t *testing.T) {
 			"write": s.sql.write, "claim": s.sql.claim, "leased": s.sql.leased, "unlock": s.sql.unlock, "owns": s.sql.owns,
 			"take": s.sql.take, "taken": s.sql.taken, "renew": s.sql.renew, "left": s.sql.left, "keep": s.sql.keep, "others": s.sql.others,
 			"record": s.sql.readRecord, "event": s.sql.readEvent, "body": s.sql.readBody, "load": s.sql.load, "find": s.sql.find,
-			"list": s.sql.list, "list_aside": s.sql.listAside, "list_records": s.sql.listRecords, "list_order": s.sql.listOrder,
+			"list": s.sql.list, "list_aside": s.sql.listAside, "list_records": s.sql.listRecords,
 			"due": s.sql.due, "prune": s.sql.prune, "read_orders": s.sql.readOrders, "versions": s.sql.versions, "taken_some": s.sql.takenSome,
 			"order_of": s.sql.orderOf, "orders": s.sql.orders, "holders": s.sql.holders, "spend": s.sql.spend, "budget": s.sql.budget,
 		} {
@@ -130,8 +131,8 @@ func TestFewAmongMany(t *testing.T) {
 	for name, query := range map[string]ledger.Query{
 		"held":  {State: ledger.Held},
 		"dead":  {RecordID: "dead"},
-		"held ": {OrderID: "order-held"},
-		"dead ": {OrderID: "shop-order-dead", State: ledger.Dead},
+		"held ": {State: ledger.Held, OrderID: "order-held"},
+		"dead ": {RecordID: "dead", State: ledger.Dead},
 		"none":  {RecordID: "none"},
 		"none ": {RecordID: "dead", State: ledger.Held},
 		"none-": {State: ledger.Discarded},
@@ -158,14 +159,56 @@ func TestListGivenUp(t *testing.T) {
 	server := postgrestest.Shared(t)
 	schema := server.Schema(t)
 	s := member(t, Options{URL: server.URL(), Schema: schema, NoListen: true, MaxConns: 1})
-	if _, err := s.List(bg, ledger.Query{Limit: 10}); err != nil {
-		t.Fatal(err)
-	}
-	holdUp(t, server, schema, "events")
+	fill(t, server, schema, 1)
+	s.sql.list = strings.Replace(s.sql.list, "where", "where pg_sleep(60) is not null and", 1)
 	if _, err := s.List(bg, ledger.Query{Limit: 10}); code(err) != queryCanceled || !strings.Contains(err.Error(), "ask for a shorter time") {
 		t.Errorf("the list: %v", err)
 	}
 	if n := s.pool.Stat().AcquiredConns(); n != 0 {
 		t.Errorf("%d connections are held up", n)
+	}
+}
+
+// TestPrunedByHand: what the documentation tells to delete leaves the rest as it is.
+func TestPrunedByHand(t *testing.T) {
+	text, err := os.ReadFile("../../docs/scale.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sql, _ := strings.Cut(string(text), "```sql\nwith old")
+	sql, _, ok := strings.Cut("with old"+sql, "```")
+	if !ok {
+		t.Fatal("the documentation has no such statement")
+	}
+	server := postgrestest.Shared(t)
+	schema := server.Schema(t)
+	s := member(t, Options{URL: server.URL(), Schema: schema})
+	long := time.Now().AddDate(-4, 0, 0)
+	for id, c := range map[string]ledger.Change{
+		"old": one("old", ledger.Delivering, ledger.Delivered), "old held": one("old held", ledger.Held), "new": one("new", ledger.Delivering, ledger.Delivered),
+	} {
+		if strings.HasPrefix(id, "old") {
+			c.Event.ReceivedAt = long
+		}
+		claim, err := s.Claim(bg, c.Event.Record, time.Minute)
+		if err == nil {
+			err = s.Commit(bg, claim, []ledger.Change{c})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Exec(t, strings.ReplaceAll(sql, "ccpayment.", fmt.Sprintf("%q.", schema)))
+	page, err := s.List(bg, ledger.Query{Limit: 10})
+	if err != nil || len(page.Events) != 2 || page.Events[0].ID != "new" || page.Events[1].ID != "old held" {
+		t.Errorf("left are %+v, %v", page.Events, err)
+	}
+	counts, err := s.Counts(bg)
+	slices.SortFunc(counts, func(a, b ledger.Count) int { return int(a.State) - int(b.State) })
+	if want := []ledger.Count{{Route: "webhook", State: ledger.Delivered, N: 1}, {Route: "webhook", State: ledger.Held, N: 1}}; err != nil || !slices.Equal(counts, want) {
+		t.Errorf("counted %v, %v", counts, err)
+	}
+	if n := server.Value(t, fmt.Sprintf(`select count(*) from %q.bodies`, schema)); n != "2" {
+		t.Errorf("left are %s bodies", n)
 	}
 }

@@ -309,7 +309,7 @@ func (s *Store) Size() (int64, error) {
 type statements struct {
 	write, claim, leased, unlock, owns, readRecord, readEvent, readBody               string
 	load, readOrders, takenSome, orderOf, orders, find, list, due, counts, compact    string
-	prune, holders, kind, kinds, listAside, listRecords, listOrder                    string
+	prune, holders, kind, kinds, listAside, listRecords                               string
 	keep, others, endSession, versions, tidy, take, taken, renew, left, spend, budget string
 }
 

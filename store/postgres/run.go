@@ -111,20 +111,11 @@ func use[T any](ctx context.Context, s *Store, pool *pgxpool.Pool, k kind, run s
 	}
 }
 
-// limit is a statement that a batch begins with, for the others of the batch.
-type limit string
-
-// noWait: no statement of the batch waits for longer for what another has locked, who
-// may have been cut off in the middle of a batch of its own.
-const noWait limit = `select set_config('lock_timeout', '3s', true)`
-
-// noRest: a statement of the batch that takes longer is ended, and gives its connection
-// back. It is for what people ask, which commits nothing.
-const noRest limit = `select set_config('statement_timeout', '8s', true)`
-
-func newBatch(l limit) *pgx.Batch {
+// newBatch is a batch of what people ask, which commits nothing: a statement of it that
+// takes too long is ended, and gives its connection back.
+func newBatch() *pgx.Batch {
 	batch := new(pgx.Batch)
-	batch.Queue(string(l))
+	batch.Queue(`select set_config('statement_timeout', '8s', true)`)
 	return batch
 }
 

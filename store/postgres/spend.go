@@ -26,16 +26,13 @@ func (s *Store) Spend(ctx context.Context, budget string, every time.Duration, b
 	id, step, most := budgetID(budget), int64(every), int64(every)*int64(max(burst, 1))
 	return call(ctx, s, repeats, func(ctx context.Context, conn *pgx.Conn) (time.Duration, error) {
 		s.count("Spend")
-		batch := newBatch(noWait)
+		var batch pgx.Batch
 		batch.Queue(s.sql.spend, s.clock(), id, step, most)
 		batch.Queue(s.sql.budget, s.clock(), id, step, most)
-		results, err := send(ctx, conn, batch)
-		if err != nil {
-			return 0, err
-		}
+		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()
 		var fullAt, wait int64
-		err = results.QueryRow().Scan(&fullAt)
+		err := results.QueryRow().Scan(&fullAt)
 		isTaken := err == nil
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return 0, err

@@ -31,8 +31,8 @@ st as materialized (
 		as t(step, record, epoch, ends, strict, events, orders)),
 ch as materialized (
 	select * from unnest($9::int[], $10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[], $16::smallint[],
-			$17::smallint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bytea[], $22::bytea[], $23::bool[], $35::uuid[], $36::uuid[])
-		as t(step, record, id, event_id, route, version, by, before, state, received, old_due, due, data, body, replaces, order_id, gateway_order)),
+			$17::smallint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bytea[], $22::bytea[], $23::bool[])
+		as t(step, record, id, event_id, route, version, by, before, state, received, old_due, due, data, body, replaces)),
 locked as materialized (
 	select d.id from ch join ledger.due d on d.route = ch.route and d.at = ch.old_due and d.id = ch.id
 	where ch.old_due is distinct from ch.due
@@ -47,11 +47,11 @@ live as materialized (
 	select ch.* from ch join st on st.step = ch.step
 	where (st.epoch = 0 or st.step in (select step from own)) and (select count(*) from locked) >= 0),
 changed as (
-	update ledger.events e set version = e.version + 1, epoch = c.by, state = c.state, data = c.data, order_id = c.order_id, gateway_order = c.gateway_order
+	update ledger.events e set version = e.version + 1, epoch = c.by, state = c.state, data = c.data
 	from live c where c.version > 0 and e.record = c.record and e.id = c.id and e.version = c.version returning e.id),
 made as (
-	insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data, order_id, gateway_order)
-	select record, id, event_id, route, received, 1, by, state, data, order_id, gateway_order from live where version = 0 order by record, id
+	insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data)
+	select record, id, event_id, route, received, 1, by, state, data from live where version = 0 order by record, id
 	on conflict (record, id) do nothing returning id),
 done as materialized (
 	select c.* from live c where c.id in (select id from changed union all select id from made)),
@@ -199,15 +199,12 @@ func (s *Store) commitSteps(steps []*step[change, outcome]) ([]outcome, error) {
 	s.count("commits")
 	began := time.Now()
 	outcomes, err := use(context.Background(), s, s.pool, writes, func(ctx context.Context, conn *pgx.Conn) ([]outcome, error) {
-		batch := newBatch(noWait)
+		var batch pgx.Batch
 		batch.Queue(s.sql.write, p.list(s.clock())...)
 		if len(flags) > 0 {
 			batch.Queue(s.sql.holders, flags)
 		}
-		results, err := send(ctx, conn, batch)
-		if err != nil {
-			return nil, err
-		}
+		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()
 		outcomes, err := readOutcomes(results, len(steps))
 		if err == nil && len(flags) > 0 {
@@ -280,7 +277,6 @@ type parameters struct {
 		oldDue, due                optional
 		data, body                 [][]byte
 		replaces                   []bool
-		orderID, gatewayOrder      names
 	}
 	od struct {
 		step    []int32
@@ -314,7 +310,6 @@ func (p *parameters) add(n int, c *change) digests {
 		ch.before, ch.state = append(ch.before, int16(e.before)), append(ch.state, int16(e.state))
 		ch.received, ch.oldDue, ch.due = append(ch.received, e.received), append(ch.oldDue, e.oldDue), append(ch.due, e.due)
 		ch.data, ch.body, ch.replaces = append(ch.data, e.data), append(ch.body, e.body), append(ch.replaces, e.replaces)
-		ch.orderID, ch.gatewayOrder = append(ch.orderID, nameID(e.event.OrderID)), append(ch.gatewayOrder, nameID(e.event.GatewayOrderID))
 	}
 	for _, o := range c.orders {
 		od.step, od.id, od.place = append(od.step, at), append(od.id, o.id), append(od.place, o.place)
@@ -339,6 +334,5 @@ func (p *parameters) list(now *int64) []any {
 		now, st.step, st.record, st.epoch, st.ends, st.strict, st.events, st.order,
 		ch.step, ch.record, ch.id, ch.eventID, ch.route, ch.version, ch.by, ch.before, ch.state, ch.received, ch.oldDue, ch.due, ch.data, ch.body, ch.replaces,
 		od.step, od.id, od.place, od.version, od.data, gen.step, gen.id, gen.order, fl.step, fl.flag, fl.holder,
-		ch.orderID, ch.gatewayOrder,
 	}
 }

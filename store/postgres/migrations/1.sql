@@ -31,14 +31,10 @@ create table ledger.events (
 	epoch bigint not null, -- of the claim that last wrote it; 0: it was accepted since
 	state smallint not null,
 	data bytea not null,
-	order_id uuid, -- the app's own
-	gateway_order uuid,
 	primary key (record, id)
 ) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 create index events_received on ledger.events (received, id);
 create index events_event_id on ledger.events (event_id);
-create index events_order_id on ledger.events (order_id) where order_id is not null;
-create index events_gateway_order on ledger.events (gateway_order) where gateway_order is not null;
 
 -- The events that people look for among many others: held, dead and discarded.
 create table ledger.aside (
