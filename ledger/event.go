@@ -189,6 +189,19 @@ type Transition struct {
 	Rejected bool `json:"rejected,omitempty"`
 }
 
+// isOutcome reports whether the step is what an attempt, at this event or at a later one
+// of its record, came to; and not what an operator or a copy asks for.
+func (t Transition) isOutcome() bool {
+	switch t.State {
+	case Delivered, Held, Dead, Superseded:
+		return true
+	case Retrying:
+		return t.Reason == ""
+	default:
+		return false
+	}
+}
+
 // longestHistory bounds an event's history, which would grow with every copy of a
 // webhook that the app refuses. Far beyond what retries make, steps in the middle
 // are left out; Attempts still counts them.
@@ -198,14 +211,22 @@ const longestHistory = 200
 // the state machine does not know is an error, and the event is not to be used
 // then. Only an outcome that is Delivered is always possible, because the app has
 // the event whatever was recorded meanwhile: steps on the way to it that have become
-// impossible are left out, and on a delivered event nothing changes.
+// impossible are left out. A delivered event stays as it is whatever another attempt
+// came to that was made at the same time, because its process had lost the lease or
+// this one has; only one that is asked for makes it due again.
 func (e *Event) Apply(transitions []Transition) error {
-	delivers := len(transitions) > 0 && transitions[len(transitions)-1].State == Delivered
-	for _, t := range transitions {
-		if delivers && e.State == Delivered {
+	delivers := false
+	if n := len(transitions); n > 0 {
+		last := transitions[n-1]
+		delivers = last.State == Delivered
+		failed := last.Attempt > 0 && (last.State == Retrying && last.Reason == "" || last.State == Dead)
+		if e.State == Delivered && (delivers || failed) {
 			return nil
 		}
-		if !e.State.canBecome(t.State) && t.State != Delivered {
+	}
+	for _, t := range transitions {
+		isAsked := e.State != Delivered || t.Reason != ""
+		if (!e.State.canBecome(t.State) || !isAsked) && t.State != Delivered {
 			if delivers {
 				continue
 			}

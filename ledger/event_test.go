@@ -23,7 +23,7 @@ var may = map[ledger.State]string{
 	ledger.Received:   "confirming delivering delivered retrying held superseded ignored discarded",
 	ledger.Confirming: "confirming delivering delivered retrying held dead superseded ignored discarded",
 	ledger.Delivering: "confirming delivering delivered retrying held dead superseded ignored discarded",
-	ledger.Delivered:  "delivered retrying",
+	ledger.Delivered:  "delivered", // and what is asked for
 	ledger.Retrying:   "confirming delivering delivered retrying held dead superseded ignored discarded",
 	ledger.Held:       "confirming delivering delivered retrying superseded discarded",
 	ledger.Dead:       "confirming delivering delivered retrying superseded ignored discarded",
@@ -114,6 +114,35 @@ func TestApply(t *testing.T) {
 	}
 	if !slices.Equal(e.Transitions, steps) {
 		t.Errorf("the history is %+v, want %+v", e.Transitions, steps)
+	}
+}
+
+// TestDeliveredStays: what another attempt came to that was made at the same time changes
+// nothing of an event that the app took. Only who asks for it makes it due again.
+func TestDeliveredStays(t *testing.T) {
+	begun := ledger.Transition{State: ledger.Delivering, Attempt: 2}
+	for name, c := range map[string]struct {
+		steps   []ledger.Transition
+		want    ledger.State
+		refused bool
+	}{
+		"Failed":    {[]ledger.Transition{{State: ledger.Retrying, Attempt: 2, Next: time.Unix(9, 0)}}, ledger.Delivered, false},
+		"Begun":     {[]ledger.Transition{begun, {State: ledger.Retrying, Attempt: 2, Next: time.Unix(9, 0)}}, ledger.Delivered, false},
+		"GivenUp":   {[]ledger.Transition{{State: ledger.Dead, Attempt: 2}}, ledger.Delivered, false},
+		"Untried":   {[]ledger.Transition{{State: ledger.Retrying, Next: time.Unix(9, 0)}}, ledger.Delivered, true},
+		"Beginning": {[]ledger.Transition{begun}, ledger.Delivered, true},
+		"Replayed":  {[]ledger.Transition{{State: ledger.Retrying, Reason: ledger.Replay, Next: time.Unix(9, 0)}}, ledger.Retrying, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := ledger.Event{}
+			if err := e.Apply([]ledger.Transition{{State: ledger.Received}, {State: ledger.Delivering, Attempt: 1}, {State: ledger.Delivered, Attempt: 1}}); err != nil {
+				t.Fatal(err)
+			}
+			err := e.Apply(c.steps)
+			if e.State != c.want || (err != nil) != c.refused || (e.NextAttemptAt != nil) != (c.want == ledger.Retrying) || e.Attempts != 1 {
+				t.Errorf("%v, and it is %s, due %v, after %d attempts", err, e.State, e.NextAttemptAt, e.Attempts)
+			}
+		})
 	}
 }
 
