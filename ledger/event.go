@@ -251,6 +251,21 @@ func (e *Event) Apply(transitions []Transition) error {
 	return nil
 }
 
+// isAskedFor reports whether the event, since it was as an attempt had it, was asked for
+// once more, by an operator, a changed order or a wider filter. Times are not compared:
+// they are of several clocks.
+func (e Event) isAskedFor(was Event) bool {
+	if e.DueSince == nil || was.DueSince != nil && was.DueSince.Equal(*e.DueSince) {
+		return false
+	}
+	for _, t := range slices.Backward(e.Transitions) {
+		if t.Reason != "" {
+			return t.Reason != Retry
+		}
+	}
+	return false
+}
+
 // plan notes when and why the next attempt is made. While an attempt runs, the plan
 // before it stands: it is what is left if the process dies.
 func (e *Event) plan(t Transition) {

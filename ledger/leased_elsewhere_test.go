@@ -87,7 +87,7 @@ func TestSequenceAfterAWait(t *testing.T) {
 		var waiting sync.WaitGroup
 		waiting.Go(func() { _, second, _ = b.Begin(bg, higher, opts) })
 		time.Sleep(time.Second)
-		way.isCut = true
+		way.isCut.Store(true)
 		if err := succeed(bg, first); err == nil {
 			t.Fatal("the commit did not fail")
 		}

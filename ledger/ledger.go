@@ -9,7 +9,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 )
@@ -78,10 +77,6 @@ type Ledger struct {
 	// watchers are the channels that are closed when an order changes.
 	watchers map[OrderID][]chan struct{}
 }
-
-// largestUnsaved bounds the memory that a store out of order can cost. Beyond it an
-// event is delivered again, as after a crash.
-const largestUnsaved = 10_000
 
 // flight is an attempt or a decision in progress, which copies of the event wait
 // for.
@@ -264,35 +259,6 @@ func (l *Ledger) claim(ctx context.Context, record Record, lease time.Duration) 
 	}
 }
 
-// saveUnsaved writes the change of a claimed record that could not be written before.
-// If there is one the lease has ended, in any case.
-func (l *Ledger) saveUnsaved(ctx context.Context, claim Claim) (saved bool, err error) {
-	change, ok := l.unsavedOf(claim.Record)
-	if !ok {
-		return false, nil
-	}
-	if l.session != nil && isBehind(claim.Events, change) {
-		l.saved(claim.Record)
-		return false, nil
-	}
-	if err := l.store.Commit(ctx, claim, []Change{change}); err != nil {
-		return false, errors.Join(fmt.Errorf("recording an earlier outcome: %w", err), l.store.Unlock(ctx, claim))
-	}
-	l.saved(claim.Record)
-	return true, nil
-}
-
-// isBehind reports whether another process, which could not know that the app took the
-// event, has handed over another one of the record since. For the app, that one is the
-// later of the two, so that the event must be handed over again, as after a crash.
-func isBehind(events []Summary, yes Change) bool {
-	seq := yes.Transitions[len(yes.Transitions)-1].Seq
-	if known, ok := find(events, yes.Event.Key); ok && known.Seq == seq {
-		return false // they knew of the attempt
-	}
-	return slices.ContainsFunc(events, func(e Summary) bool { return e.Key != yes.Event.Key && e.Seq > seq })
-}
-
 // again loads the event of which a copy came. Its body and its request are the
 // copy's: those of the store may be pruned or damaged.
 func (l *Ledger) again(ctx context.Context, copied Event) (Event, error) {
@@ -302,27 +268,6 @@ func (l *Ledger) again(ctx context.Context, copied Event) (Event, error) {
 	}
 	event.Body, event.BodyDamaged, event.Request = copied.Body, false, copied.Request
 	return event, nil
-}
-
-func (l *Ledger) unsavedOf(record Record) (Change, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	change, ok := l.unsaved[record]
-	return change, ok
-}
-
-func (l *Ledger) saved(record Record) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.unsaved, record)
-}
-
-func (l *Ledger) keepUnsaved(record Record, change Change) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.unsaved) < largestUnsaved {
-		l.unsaved[record] = change
-	}
 }
 
 func (l *Ledger) noteLost(key Key) {

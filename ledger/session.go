@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,6 +53,9 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 		return
 	}
 	defer s.end()
+	var saving sync.WaitGroup
+	defer saving.Wait()
+	var isSaving atomic.Bool
 	var broken bool
 	for ctx.Err() == nil {
 		begun, local := time.Now(), s.now()
@@ -71,6 +75,12 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 			if broken {
 				broken = false
 				failed(nil)
+			}
+			if isSaving.CompareAndSwap(false, true) {
+				saving.Go(func() {
+					defer isSaving.Store(false)
+					l.saveAll(context.WithoutCancel(ctx))
+				})
 			}
 		}
 		for end := time.Now().Add(pause); ctx.Err() == nil && time.Now().Before(end); {

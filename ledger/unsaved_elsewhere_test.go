@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,17 +11,22 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// cuttable is a connection whose commits can be made to fail.
+// cuttable is a connection whose commits can be made to fail, or to be made though their
+// answer is lost.
 type cuttable struct {
 	*connection
-	isCut bool
+	isCut, isDeaf atomic.Bool
 }
 
 func (c *cuttable) Commit(ctx context.Context, claim ledger.Claim, changes []ledger.Change) error {
-	if c.isCut {
+	if c.isCut.Load() {
 		return errors.New("the connection was lost")
 	}
-	return c.connection.Commit(ctx, claim, changes)
+	err := c.connection.Commit(ctx, claim, changes)
+	if c.isDeaf.Load() {
+		return ledger.ErrUnknown
+	}
+	return err
 }
 
 // TestUnsavedAndOvertakenElsewhere: a process could not record that the app took a
@@ -48,11 +54,11 @@ func TestUnsavedAndOvertakenElsewhere(t *testing.T) {
 					return attempt
 				}
 				first := begin(a, "Success", ledger.Deliver)
-				way.isCut = true
+				way.isCut.Store(true)
 				if err := succeed(bg, first); err == nil {
 					t.Fatal("the commit did not fail")
 				}
-				way.isCut = false
+				way.isCut.Store(false)
 				if !isOvertaken {
 					begin(a, "Success", ledger.Duplicate)
 					return
@@ -71,4 +77,67 @@ func TestUnsavedAndOvertakenElsewhere(t *testing.T) {
 			})
 		})
 	}
+}
+
+// unheard has a process hand over a Success and hear a yes, of which nothing can be
+// recorded, or of which it is not known whether it was.
+func unheard(t *testing.T, way *cuttable, isRecorded bool) (a, b *ledger.Ledger) {
+	t.Helper()
+	a, b = join(t, way), join(t, way.connect("b"))
+	if _, err := b.Accept(bg, event("Success"), ""); err != nil {
+		t.Fatal(err)
+	}
+	_, attempt, err := a.Begin(bg, event("Success"), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := attempt.Sent(bg, ledger.Sending{}); err != nil {
+		t.Fatal(err)
+	}
+	way.isCut.Store(!isRecorded)
+	way.isDeaf.Store(true)
+	if err := succeed(bg, attempt); err == nil {
+		t.Fatal("the commit did not fail")
+	}
+	way.isCut.Store(false)
+	way.isDeaf.Store(false)
+	return a, b
+}
+
+// TestUnsavedAndReplayedElsewhere: the app's yes is not the answer to a replay that
+// another process's operator asked for since.
+func TestUnsavedAndReplayedElsewhere(t *testing.T) {
+	for name, isRecorded := range map[string]bool{"recorded": true, "lost": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := unheard(t, &cuttable{connection: newDatabase().connect("a")}, isRecorded)
+				if err := b.Replay(bg, event("Success").Key, "once more"); err != nil {
+					t.Fatal(err)
+				}
+				verdict, attempt, err := a.Begin(bg, event("Success"), opts)
+				if err != nil || verdict != ledger.Deliver || attempt.Reason != ledger.Replay {
+					t.Fatalf("after the replay a copy comes to %v, %+v, %v", verdict, attempt, err)
+				}
+				if err := succeed(bg, attempt); err != nil {
+					t.Fatal(err)
+				}
+				if verdict, _, err := b.Begin(bg, event("Success"), opts); verdict != ledger.Duplicate || err != nil {
+					t.Errorf("after that a copy comes to %v, %v", verdict, err)
+				}
+			})
+		})
+	}
+}
+
+// TestUnsavedIsSaved: the app's yes is recorded as soon as the session is renewed, so that
+// no other process asks the app again.
+func TestUnsavedIsSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, b := unheard(t, &cuttable{connection: newDatabase().connect("a")}, false)
+		time.Sleep(ledger.SessionTTL / 5)
+		synctest.Wait()
+		if verdict, _, err := b.Begin(bg, event("Success"), opts); verdict != ledger.Duplicate || err != nil {
+			t.Errorf("a copy comes to %v, %v", verdict, err)
+		}
+	})
 }

@@ -52,6 +52,9 @@ func (c Change) Write(known *Event, hasBody func() (bool, error)) (Write, error)
 	if c.Confirmation != nil {
 		w.Event.Confirmation = c.Confirmation
 	}
+	if known != nil && c.Delivers() && known.isAskedFor(c.Event) {
+		c.Transitions = nil // the app's yes is to what it was sent before
+	}
 	if err := w.Event.Apply(c.Transitions); err != nil {
 		return Write{}, err
 	}
