@@ -38,6 +38,13 @@ type database struct {
 	epochs   map[ledger.Key]uint64
 	flags    map[ledger.Flag]ledger.Key
 	orders   map[ledger.OrderID]ledger.Order
+	replays  []replay
+}
+
+// replay is that of an event, by an operator.
+type replay struct {
+	key ledger.Key
+	at  time.Time
 }
 
 type heldLease struct {
@@ -201,6 +208,11 @@ func (c *connection) Commit(_ context.Context, claim ledger.Claim, changes []led
 	}
 	for _, e := range events {
 		c.put(e, claim.Epoch)
+	}
+	for _, change := range changes {
+		if change.Transitions[0].Reason == ledger.Replay {
+			c.replays = append(c.replays, replay{change.Event.Key, time.Now()})
+		}
 	}
 	if owns {
 		delete(c.leases, claim.Record)

@@ -80,7 +80,9 @@ type appCall struct {
 	fulfil     bool
 	start, end time.Duration
 	yes        bool
+	spared     bool          // it is not to count
 	excused    bool          // its process was disturbed, or could not write the outcome
+	frozen     bool          // its process was stopped or killed, so that it could not be cut off
 	known      time.Duration // when the outcome was durable; 0: never
 }
 
@@ -138,6 +140,13 @@ func (p *process) wasDisturbed(from, until time.Duration) bool {
 	touches := func(s span) bool { return s.from <= until && from <= s.until }
 	killed := func(at time.Duration) bool { return at >= from && at <= until }
 	return slices.ContainsFunc(p.stops, touches) || slices.ContainsFunc(p.cuts, touches) || slices.ContainsFunc(p.kills, killed)
+}
+
+// wasFrozen reports whether the process could not end what it did when it had to.
+func (p *process) wasFrozen(from, until time.Duration) bool {
+	touches := func(s span) bool { return s.from <= until && from <= s.until }
+	killed := func(at time.Duration) bool { return at >= from && at <= until }
+	return slices.ContainsFunc(p.stops, touches) || slices.ContainsFunc(p.kills, killed)
 }
 
 // pause sleeps, and for longer where the process is stopped meanwhile.
@@ -356,14 +365,22 @@ func (p *process) deliver(a *ledger.Attempt) (ledger.Contact, ledger.State, erro
 	yes := end > worldHeals || p.draw(10, "yes", nameOf(key), n) < 6
 	p.pause(0, "answer", nameOf(key), n)
 	var state ledger.State
+	spared := !yes && !wasCut && p.draw(2, "at work", nameOf(key), n) == 0
 	if yes && !wasCut {
 		state, err = a.Finish(bg, ledger.Ending{State: ledger.Delivered})
 	} else {
-		state, err = a.Finish(bg, ledger.Ending{State: ledger.Retrying, Failure: errRefused})
+		state, err = a.Finish(bg, ledger.Ending{State: ledger.Retrying, Failure: errRefused, Again: ledger.Again{Spared: spared}})
+	}
+	if yes && err != nil && p.since() < worldHeals && p.draw(3, "in doubt", nameOf(key), n) == 0 {
+		go func() { // an operator who sees that, and does not wait
+			time.Sleep(p.drawTime(5*time.Second, "in doubt", nameOf(key), n))
+			p.replay(key, 100+n)
+		}()
 	}
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
-	c.end, c.yes = end, yes
+	c.end, c.yes, c.spared = end, yes, spared
+	c.frozen = p.wasFrozen(c.start, p.since())
 	c.excused = err != nil || wasCut || p.wasDisturbed(c.start, p.since())
 	if err == nil {
 		c.known = p.since()
@@ -389,6 +406,24 @@ func (w *world) send(key ledger.Key, which int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.violated("TAKEN: nobody acknowledges %s", nameOf(key))
+}
+
+// replay asks a process to hand an event over once more, as an operator does.
+func (w *world) replay(key ledger.Key, which int) {
+	p := w.processes[w.draw(uint64(len(w.processes)), "operator", nameOf(key), which)]
+	p.mu.Lock()
+	l, isDead := p.ledger, p.isDead
+	p.mu.Unlock()
+	if isDead {
+		return
+	}
+	ctx, cancel := context.WithTimeout(bg, 10*time.Second)
+	defer cancel()
+	err := l.Replay(ctx, key, "once more")
+	p.log("%s replays %s: %v", p.name, nameOf(key), err)
+	if w.waits {
+		w.send(key, 2+which) // the gateway is asked to send it again
+	}
 }
 
 func (p *process) receive(key ledger.Key) (err error) {
@@ -464,6 +499,15 @@ func (w *world) run() {
 					w.send(key, which)
 				})
 			}
+			for which := range 2 {
+				if w.draw(4, "replay", r, s, which) > 0 {
+					continue
+				}
+				sent.Go(func() {
+					time.Sleep(at + gap + w.drawTime(40*time.Second, "replay", r, s, which))
+					w.replay(key, which)
+				})
+			}
 		}
 	}
 	sent.Wait()
@@ -489,6 +533,13 @@ func (w *world) check() {
 			w.violated("ARRIVES: %s is delivered, and the app has not said yes", nameOf(key))
 		}
 	}
+	for _, r := range w.database.replays {
+		at := r.at.Sub(w.begun)
+		isAnswer := func(c *appCall) bool { return c.key == r.key && c.yes && c.start >= at }
+		if state := w.database.events[r.key].State; state != ledger.Superseded && !slices.ContainsFunc(w.calls, isAnswer) {
+			w.violated("REPLAYED: %s was replayed at %s, is %s, and the app has not said yes since", nameOf(r.key), at, state)
+		}
+	}
 	latest := make(map[ledger.Record]*appCall) // by which an app that goes by the sequence has it
 	for _, c := range w.calls {
 		if last := latest[c.key.Record]; c.yes && (last == nil || c.seq > last.seq) {
@@ -512,13 +563,13 @@ func (w *world) check() {
 			if b.key.Record != c.key.Record {
 				continue
 			}
-			if c.start < b.end && !b.excused {
+			if c.start < b.end && !b.frozen {
 				w.violated("ONE AT A TIME: %s by %s at %s while %s from %s to %s by %s", nameOf(c.key), c.process, c.start, nameOf(b.key), b.start, b.end, b.process)
 			}
-			if b.key == c.key && b.yes && !b.excused {
+			if b.key == c.key && b.yes && !b.excused && !w.isReplayed(c.key, b.start, c.start) {
 				w.violated("ONCE: %s by %s at %s after the yes to %s at %s", nameOf(c.key), c.process, c.start, b.process, b.end)
 			}
-			if b.key == c.key && c.number <= b.number && (!w.waits || !b.excused) {
+			if b.key == c.key && c.number <= b.number && !b.spared && (!w.waits || !b.excused) {
 				w.violated("COUNTED: %s attempt %d (%s, %s) after %d (%s, %s)", nameOf(c.key), c.number, c.process, c.start, b.number, b.process, b.start)
 			}
 			if b.key != c.key && c.seq <= b.seq && rank(c.key.Status) > rank(b.key.Status) && !b.excused {
@@ -529,6 +580,14 @@ func (w *world) check() {
 			}
 		}
 	}
+}
+
+// isReplayed reports whether an operator has replayed the event meanwhile.
+func (w *world) isReplayed(key ledger.Key, from, until time.Duration) bool {
+	return slices.ContainsFunc(w.database.replays, func(r replay) bool {
+		at := r.at.Sub(w.begun)
+		return r.key == key && at >= from && at <= until
+	})
 }
 
 type worldOptions struct {
