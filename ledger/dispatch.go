@@ -234,6 +234,9 @@ func (d *dispatch) takeDue(ctx context.Context) (begin []Taken) {
 	}()
 	maps.DeleteFunc(d.aside, func(_ Key, until time.Time) bool { return !now.Before(until) })
 	all, err := d.ledger.session.cluster.Take(ctx, d.Route, d.Lease, room)
+	if errors.Is(err, ErrNoSession) {
+		return nil // the next renewal says so, or the store waits for leases that it has lost
+	}
 	if err != nil {
 		d.fail(err)
 		return nil
@@ -321,7 +324,7 @@ func (d *dispatch) note(r result) {
 	switch {
 	case errors.Is(r.err, ErrDamaged):
 		d.setAside(r.key, r.key.EventID(), r.err)
-	case errors.Is(r.err, ErrInFlight), errors.Is(r.err, ErrFenced):
+	case errors.Is(r.err, ErrInFlight), errors.Is(r.err, ErrFenced), errors.Is(r.err, ErrNoSession):
 		if d.ledger.session == nil { // else it is taken again when its record is free
 			d.aside[r.key] = d.ledger.now().Add(leasedPause)
 		}

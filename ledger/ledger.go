@@ -103,7 +103,7 @@ func New(store Store, now func() time.Time) *Ledger {
 		watchers: make(map[OrderID][]chan struct{}),
 	}
 	if cluster, ok := store.(Cluster); ok {
-		shared := &held{Cluster: cluster, until: make(map[uint64]time.Time)}
+		shared := &held{Cluster: cluster, leases: make(map[uint64]*heldLease)}
 		l.store, l.session = shared, &session{cluster: shared, now: now}
 		l.clock.now = func() time.Time { return l.session.atStore(now()) }
 		cluster.OnWake(l.heard)

@@ -23,6 +23,7 @@ const (
 	flagsTwice mistake = "a flag is bound to two events"
 	forgetful  mistake = "an event is acknowledged and not kept"
 	blind      mistake = "the first due event is never seen"
+	hasty      mistake = "a lease is given at once after all were lost"
 )
 
 // database is a store in memory that several processes share. Each step is atomic, and
@@ -31,7 +32,8 @@ type database struct {
 	mistake mistake
 
 	mu       sync.Mutex
-	number   uint64 // the last epoch or session
+	number   uint64    // the last epoch or session
+	boot     time.Time // when it last lost all leases; zero: never
 	sessions map[string]time.Time
 	leases   map[ledger.Record]heldLease
 	events   map[ledger.Key]ledger.Event
@@ -101,18 +103,31 @@ func (c *connection) Keep(_ context.Context, _ ledger.Session, held []uint64) (l
 	}
 	until := time.Now().Add(ledger.SessionTTL)
 	c.sessions[c.session] = until
+	lost := slices.Clone(held)
 	for record, lease := range c.leases {
 		if lease.session == c.session && lease.until.After(time.Now()) && slices.Contains(held, lease.epoch) {
 			lease.until = until
 			c.leases[record] = lease
+			lost = slices.DeleteFunc(lost, func(epoch uint64) bool { return epoch == lease.epoch })
 		}
 	}
-	return ledger.News{Session: c.session, Now: time.Now(), Poll: 5 * time.Second}, nil
+	return ledger.News{
+		Session: c.session, Now: time.Now(), Poll: 5 * time.Second, Boot: c.boot.String(), Lost: lost,
+	}, nil
+}
+
+// crash loses all leases and keeps the rest, as a server does that crashes and starts again.
+func (d *database) crash() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.leases)
+	d.boot = time.Now()
 }
 
 // lease takes a record; the caller holds the mutex.
 func (c *connection) lease(r ledger.Record, ttl time.Duration) (ledger.Claim, error) {
-	if !c.lives(c.session) {
+	hasBooted := c.session != "" && time.Since(c.boot) < ledger.SessionTTL && c.mistake != hasty
+	if !c.lives(c.session) || hasBooted {
 		return ledger.Claim{}, ledger.ErrNoSession
 	}
 	if lease, isHeld := c.holder(r); isHeld && c.mistake != noLeases {

@@ -27,8 +27,8 @@ type session struct {
 	cluster *held
 	now     func() time.Time // this machine's clock
 
-	mu sync.Mutex
-	id string
+	mu       sync.Mutex
+	id, boot string
 	// life ends when the session ends, or has to be taken for ended; nil: none lives.
 	life context.Context
 	kill context.CancelFunc
@@ -60,8 +60,8 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 	for ctx.Err() == nil {
 		begun, local := time.Now(), s.now()
 		self := about()
-		news, err := s.cluster.keep(ctx, self)
-		if err == nil && s.renewed(self, news, begun, local) {
+		news, hasLost, err := s.cluster.keep(ctx, self)
+		if err == nil && s.renewed(self, news, hasLost, begun, local) {
 			l.wakeAll()
 		}
 		pause := renewEvery
@@ -94,16 +94,16 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 }
 
 // renewed notes what a renewal has told and was told of this process, which began at the
-// time begun, when this machine's clock showed local. It reports whether a session has
-// begun.
-func (s *session) renewed(about Session, news News, begun, local time.Time) (isNew bool) {
+// time begun, when this machine's clock showed local. It reports whether a life has
+// begun: with a session, or under the same one after the store has lost leases.
+func (s *session) renewed(about Session, news News, hasLost bool, begun, local time.Time) (isNew bool) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deadline = begun.Add(SessionTTL - sessionMargin)
-	if isNew = s.life == nil || s.id != news.Session; isNew {
+	if isNew = s.life == nil || s.id != news.Session || s.boot != news.Boot || hasLost; isNew {
 		s.endLocked()
-		s.id = news.Session
+		s.id, s.boot = news.Session, news.Boot
 		s.life, s.kill = context.WithCancel(context.Background())
 		life := s.life
 		s.expiry = time.AfterFunc(time.Until(s.deadline), func() { s.expire(life) })

@@ -19,9 +19,9 @@ import (
 )
 
 // A world is several processes over one store in virtual time, with faults: processes
-// that are killed, stopped or cut off, steps that fail, and steps that happen though
-// nobody hears of it. A seed decides all of it, so that one which breaks an invariant
-// is the bug report: WORLD=<seed> shows its history.
+// that are killed, stopped or cut off, a database that crashes, steps that fail, and steps
+// that happen though nobody hears of it. A seed decides all of it, so that one which
+// breaks an invariant is the bug report: WORLD=<seed> shows its history.
 const (
 	worldLease   = 70 * time.Second
 	sharedLease  = time.Hour        // longer than the world: it has to end with its session, or be given back
@@ -460,6 +460,15 @@ func (p *process) receive(key ledger.Key) (err error) {
 // run lets the world happen.
 func (w *world) run() {
 	isShared := len(w.processes) > 1
+	for k := range 2 {
+		if isShared {
+			go func() {
+				time.Sleep(w.drawTime(worldHeals, "crash", k))
+				w.database.crash()
+				w.log("the database crashes")
+			}()
+		}
+	}
 	for i, p := range w.processes {
 		for k := range 3 {
 			from := w.drawTime(worldHeals, "fault", i, k)
@@ -686,7 +695,7 @@ func TestWorldsAreEqual(t *testing.T) {
 
 // TestWorldsFindMistakes: a store that does not do what it promises breaks a world.
 func TestWorldsFindMistakes(t *testing.T) {
-	for _, m := range []mistake{noLeases, noFences, endless, flagsTwice, forgetful, blind} {
+	for _, m := range []mistake{noLeases, noFences, endless, flagsTwice, forgetful, blind, hasty} {
 		t.Run(string(m), func(t *testing.T) {
 			for seed := 1; seed <= 1000; seed++ {
 				if w := live(t, seed, worldOptions{processes: 3, mistake: m}); len(w.broken) > 0 {

@@ -1,0 +1,84 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// begun begins an attempt and returns the context of its call to the app.
+func begun(t *testing.T, l *ledger.Ledger, e ledger.Event) (*ledger.Attempt, context.Context) {
+	t.Helper()
+	verdict, attempt, err := l.Begin(bg, e, ledger.Options{Lease: time.Hour, Wait: 10 * time.Second, Rank: rank})
+	if err != nil || verdict != ledger.Deliver {
+		t.Fatal(verdict, err)
+	}
+	if _, err := attempt.Sent(bg, ledger.Sending{}); err != nil {
+		t.Fatal(err)
+	}
+	call, end := attempt.Within(bg)
+	t.Cleanup(end)
+	return attempt, call
+}
+
+// TestLeasesLostInACrash: where the store has lost all leases, whoever works under one is
+// stopped before another gets it, and all goes on under the same session.
+func TestLeasesLostInACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDatabase()
+		a, b := join(t, d.connect("a")), join(t, d.connect("b"))
+		_, call := begun(t, a, event("Success"))
+		d.crash()
+		crashed := time.Now()
+		time.Sleep(ledger.SessionTTL / 5)
+		synctest.Wait()
+		if !errors.Is(context.Cause(call), ledger.ErrNoSession) {
+			t.Errorf("the call goes on under a lease that is lost: %v", context.Cause(call))
+		}
+		if _, _, err := b.Begin(bg, event("Success"), opts); err == nil {
+			t.Errorf("after %s another has the lease", time.Since(crashed))
+		}
+		time.Sleep(ledger.SessionTTL)
+		begun(t, b, event("Success"))
+		begun(t, a, numbered(2, "Success"))
+	})
+}
+
+// late is a connection on which the answer to a commit takes its time.
+type late struct{ *connection }
+
+// Commit implements [ledger.Store].
+func (l late) Commit(ctx context.Context, claim ledger.Claim, changes []ledger.Change) error {
+	err := l.connection.Commit(ctx, claim, changes)
+	time.Sleep(5 * time.Second)
+	return err
+}
+
+// TestLeaseThatIsGone: a lease that the store does not know any more ends what is done
+// under the session, unless it is one that was given back.
+func TestLeaseThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDatabase()
+		l := join(t, late{d.connect("a")})
+		first, _ := begun(t, l, event("Success"))
+		_, second := begun(t, l, numbered(2, "Success"))
+		if err := succeed(bg, first); err != nil {
+			t.Fatal(err)
+		}
+		if second.Err() != nil {
+			t.Error("a lease that was given back ends the call under another")
+		}
+		d.mu.Lock()
+		clear(d.leases)
+		d.mu.Unlock()
+		time.Sleep(ledger.SessionTTL / 5)
+		synctest.Wait()
+		if !errors.Is(context.Cause(second), ledger.ErrNoSession) {
+			t.Errorf("the call goes on under a lease that is gone: %v", context.Cause(second))
+		}
+	})
+}
