@@ -11,6 +11,9 @@ import (
 // acknowledged on any verdict, and must not be on an error. Accept waits for no
 // attempt: an event comes in while others of its record are being delivered.
 func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdict, error) {
+	if err := l.begin(ctx, beginPatience); err != nil {
+		return 0, err
+	}
 	event.ReceivedAt = l.atStore(event.ReceivedAt)
 	var slot *listener
 	verdict, isNew, accepted := Duplicate, false, event

@@ -45,6 +45,9 @@ const (
 	// leasedPause is how long an event is left alone while another process works on
 	// its record.
 	leasedPause = time.Second
+	// sweepEvery is how often events are looked for that a clock which has been set back
+	// since has planned, where Take does not see them.
+	sweepEvery = time.Minute
 	// damagedPause is how long an event is left alone that the store cannot read.
 	damagedPause = time.Hour
 	// An app that could not be reached this often in a row is probed with one
@@ -93,6 +96,7 @@ type dispatch struct {
 	running map[Key]bool      // events that a worker works on
 	aside   map[Key]time.Time // events that are left alone, and until when
 	next    time.Time         // when the first event that is not due yet will be
+	swept   time.Time         // when events were last looked for that are due too late
 
 	refused   int       // times in a row that the app could not be reached
 	paused    time.Time // when that last led to a pause
@@ -257,7 +261,26 @@ func (d *dispatch) takeDue(ctx context.Context) (begin []Taken) {
 	if len(all) == room {
 		d.next = now // there may be more
 	}
+	if time.Since(d.swept) >= sweepEvery {
+		d.sweep(ctx, now.Add(d.Plan.Max+1))
+	}
 	return begin
+}
+
+// sweep queues the events that are due from the horizon on, which no plan puts there; see
+// [Plan.due].
+func (d *dispatch) sweep(ctx context.Context, horizon time.Time) {
+	due, err := d.ledger.store.Due(ctx, d.Route, horizon, batch)
+	if err != nil {
+		d.fail(err)
+		return
+	}
+	d.swept, d.queue = time.Now(), nil
+	for _, e := range due {
+		if _, isAside := d.aside[e.Key]; !isAside && !d.running[e.Key] && e.Err == nil {
+			d.queue = append(d.queue, e)
+		}
+	}
 }
 
 // setAside leaves a damaged event alone for a while, so that the others do not

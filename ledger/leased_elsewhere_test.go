@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -128,6 +129,62 @@ func TestBeforeTheSession(t *testing.T) {
 		synctest.Wait()
 		if calls := app.called(); len(calls) != 1 {
 			t.Errorf("what was stored while it started: the app was called %v", calls)
+		}
+	})
+}
+
+// TestClocksBeforeTheSession: what comes in before the store's clock is known is stored by
+// that clock, however wrong this machine's is, and is refused where there is none.
+func TestClocksBeforeTheSession(t *testing.T) {
+	for name, skew := range map[string]time.Duration{"ahead": 2 * time.Hour, "behind": -2 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDatabase()
+				l := ledger.New(starting{d.connect("a")}, func() time.Time { return time.Now().Add(skew) })
+				e := event("Success")
+				e.ReceivedAt = time.Now().Add(skew)
+				if verdict, err := l.Accept(bg, e, ""); !errors.Is(err, ledger.ErrNoSession) {
+					t.Errorf("without a session it comes to %v, %v", verdict, err)
+				}
+				ctx, end := context.WithCancel(bg)
+				var ended sync.WaitGroup
+				defer ended.Wait()
+				defer end()
+				ended.Go(func() { l.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {}) })
+				received := time.Now()
+				e.ReceivedAt = received.Add(skew)
+				if verdict, err := l.Accept(bg, e, ""); verdict != ledger.Accepted || err != nil {
+					t.Errorf("while the session begins it comes to %v, %v", verdict, err)
+				}
+				stored := d.events[e.Key]
+				if off := stored.ReceivedAt.Sub(received); off.Abs() > 2*time.Second || stored.NextAttemptAt.After(time.Now()) {
+					t.Errorf("it was received %s off, and is due at %s", off, stored.NextAttemptAt)
+				}
+			})
+		})
+	}
+}
+
+// TestDueFarAhead: an event that a clock planned which was set back since is not left for
+// as long as that.
+func TestDueFarAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDatabase()
+		l := join(t, d.connect("a"))
+		e := event("Success")
+		e.ReceivedAt = time.Now().Add(24 * time.Hour)
+		err := d.connect("").Accept(bg, e.Key, func(*ledger.Event) *ledger.Change {
+			return &ledger.Change{Event: e, Transitions: []ledger.Transition{{At: e.ReceivedAt, State: ledger.Received, Next: e.ReceivedAt}}}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := &app{}
+		defer (&book{Ledger: l, t: t}).dispatchTo(app, "webhook")()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if n := len(app.called()); n != 1 {
+			t.Errorf("the app was called %d times", n)
 		}
 	})
 }

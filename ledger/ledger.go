@@ -103,8 +103,8 @@ func New(store Store, now func() time.Time) *Ledger {
 		watchers: make(map[OrderID][]chan struct{}),
 	}
 	if cluster, ok := store.(Cluster); ok {
-		shared := &held{Cluster: cluster, leases: make(map[uint64]*heldLease)}
-		l.store, l.session = shared, &session{cluster: shared, now: now}
+		l.session = newSession(cluster, now)
+		l.store = l.session.cluster
 		l.clock.now = func() time.Time { return l.session.atStore(now()) }
 		cluster.OnWake(l.heard)
 	}
@@ -122,6 +122,9 @@ func (l *Ledger) now() time.Time { return l.clock.read() }
 // [ErrInFlight]. Any other error is the store's: nothing was recorded, and the
 // webhook must not be acknowledged.
 func (l *Ledger) Begin(ctx context.Context, event Event, opts Options) (Verdict, *Attempt, error) {
+	if err := l.begin(ctx, opts.Wait); err != nil {
+		return 0, nil, err
+	}
 	event.ReceivedAt = l.atStore(event.ReceivedAt)
 	var timeout <-chan time.Time
 	for {

@@ -17,6 +17,8 @@ const (
 	// sessionMargin is how long before its session may end at the store a process takes
 	// it for ended.
 	sessionMargin = 5 * time.Second
+	// beginPatience is how long what comes in waits for the first session.
+	beginPatience = 5 * time.Second
 	// mostDoubt is how far a reading of the store's clock may be wrong and still be
 	// better than none.
 	mostDoubt = time.Second
@@ -41,6 +43,37 @@ type session struct {
 	poll     time.Duration
 	// storeTime and localTime are one moment by the store's clock and by ours.
 	storeTime, localTime time.Time
+	// begun is closed when they are known for the first time.
+	begun chan struct{}
+}
+
+func newSession(cluster Cluster, now func() time.Time) *session {
+	return &session{
+		cluster: &held{Cluster: cluster, leases: make(map[uint64]*heldLease)}, now: now, begun: make(chan struct{}),
+	}
+}
+
+// begin waits until the store's clock is known, by which everything is stored: while a
+// process starts it is not. Then the error is [ErrNoSession].
+func (l *Ledger) begin(ctx context.Context, patience time.Duration) error {
+	if l.session == nil {
+		return nil
+	}
+	select {
+	case <-l.session.begun:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-l.session.begun:
+		return nil
+	case <-timer.C:
+		return ErrNoSession
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Share keeps this process's session at a store that several processes share, until
@@ -111,8 +144,13 @@ func (s *session) renewed(about Session, news News, hasLost bool, begun, local t
 		s.expiry.Reset(time.Until(s.deadline))
 	}
 	s.about, s.others, s.poll = about, news.Others, news.Poll
-	if doubt := now.Sub(begun) / 2; doubt <= mostDoubt || s.localTime.IsZero() {
+	isFirst := s.localTime.IsZero()
+	// The store's clock has moved on since: what is due now by ours is due there, too.
+	if doubt := now.Sub(begun); doubt <= mostDoubt || isFirst {
 		s.storeTime, s.localTime = news.Now, local.Add(doubt)
+	}
+	if isFirst {
+		close(s.begun)
 	}
 	return isNew
 }

@@ -216,6 +216,9 @@ func (s *way) step(op, what string, do func() error) error {
 func nameOf(k ledger.Key) string { return k.ID + "." + k.Status }
 
 func (s *way) Keep(ctx context.Context, about ledger.Session, held []uint64) (news ledger.News, err error) {
+	if n := s.nth(fmt.Sprint("Keep", s.name, s.life)); n == 1 && s.draw(3, "slow start", s.name, s.life) == 0 {
+		s.pause(s.drawTime(20*time.Second, "start", s.name, s.life), "start", s.life)
+	}
 	err = s.step("Keep", "", func() (err error) { news, err = s.Cluster.Keep(ctx, about, held); return err })
 	return news, err
 }
@@ -619,7 +622,8 @@ func live(t *testing.T, seed int, o worldOptions) *world {
 		for i := range o.processes {
 			p := &process{world: w, name: string(rune('A' + i))}
 			if o.skewed {
-				p.skew = w.drawTime(4*time.Second, "skew", i) - 2*time.Second
+				most := []time.Duration{2 * time.Second, 2 * time.Hour}[w.draw(2, "much", i)]
+				p.skew = w.drawTime(2*most, "skew", i) - most
 			}
 			w.processes = append(w.processes, p)
 		}
