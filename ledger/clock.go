@@ -21,9 +21,9 @@ type clock struct {
 	leaps []leap
 }
 
-// leap is the clock's being set forward.
+// leap is the clock's being set.
 type leap struct {
-	from time.Time // the last time that was read before
+	from time.Time // what it showed before
 	by   time.Duration
 }
 
@@ -43,15 +43,33 @@ func (c *clock) read() time.Time {
 	from := c.last
 	c.last = now
 	onSet := c.onSet
-	isSet := !first && by.Abs() >= smallestLeap
-	if isSet && by > 0 && len(c.leaps) < mostLeaps {
-		c.leaps = append(c.leaps, leap{from, by})
-	}
+	isSet := !first && c.isSet(leap{from, by})
 	c.mu.Unlock()
 	if isSet && onSet != nil {
 		onSet(by)
 	}
 	return now
+}
+
+// note takes by how much the clock of a store that is shared has moved more than time
+// has passed. What read returns has no part of a monotonic clock then, which would tell.
+func (c *clock) note(l leap) {
+	c.mu.Lock()
+	isSet, onSet := c.isSet(l), c.onSet
+	c.mu.Unlock()
+	if isSet && onSet != nil {
+		onSet(l.by)
+	}
+}
+
+// isSet reports whether a clock that moved so was set, and remembers it if that was
+// forward. The caller holds the mutex.
+func (c *clock) isSet(l leap) bool {
+	isSet := l.by.Abs() >= smallestLeap
+	if isSet && l.by > 0 && len(c.leaps) < mostLeaps {
+		c.leaps = append(c.leaps, l)
+	}
+	return isSet
 }
 
 // after returns when d has passed since t.
@@ -78,9 +96,9 @@ func (c *clock) before(d time.Duration) time.Time {
 	return now.Add(-d)
 }
 
-// OnClockSet has f called with the time by which the machine's clock was set,
-// whenever the ledger notices: forward, or back where it is negative. Call it before
-// use.
+// OnClockSet has f called with the time by which the machine's clock was set, or the
+// store's where that is shared, whenever the ledger notices: forward, or back where it
+// is negative. Call it before use.
 func (l *Ledger) OnClockSet(f func(by time.Duration)) { l.clock.onSet = f }
 
 // Before returns the time since which d has passed, not counting what the clock

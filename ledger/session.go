@@ -41,8 +41,9 @@ type session struct {
 	about    Session // what this process last said of itself
 	others   []Session
 	poll     time.Duration
-	// storeTime and localTime are one moment by the store's clock and by ours.
-	storeTime, localTime time.Time
+	// storeTime and localTime are one moment by the store's clock and by ours, and readAt
+	// is when they were read, by this machine's monotonic clock.
+	storeTime, localTime, readAt time.Time
 	// begun is closed when they are known for the first time.
 	begun chan struct{}
 }
@@ -78,8 +79,8 @@ func (l *Ledger) begin(ctx context.Context, patience time.Duration) error {
 
 // Share keeps this process's session at a store that several processes share, until
 // the context ends. It returns at once where the store is not shared. The function
-// about says what this process is, and failed is called when the session cannot be
-// kept, and with nil when it can again.
+// about says what this process is, and failed is called once when the session cannot
+// be kept any more, and with nil when it can again.
 func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(error)) {
 	s := l.session
 	if s == nil {
@@ -94,16 +95,22 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 		begun, local := time.Now(), s.now()
 		self := about()
 		news, hasLost, err := s.cluster.keep(ctx, self)
-		if err == nil && s.renewed(self, news, hasLost, begun, local) {
-			l.wakeAll()
+		if err == nil {
+			isNew, moved := s.renewed(self, news, hasLost, begun, local)
+			l.clock.note(moved)
+			if isNew {
+				l.wakeAll()
+			}
 		}
 		pause := renewEvery
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
+			if !broken {
+				failed(err)
+			}
 			broken, pause = true, renewAgain
-			failed(err)
 		default:
 			if broken {
 				broken = false
@@ -128,8 +135,9 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 
 // renewed notes what a renewal has told and was told of this process, which began at the
 // time begun, when this machine's clock showed local. It reports whether a life has
-// begun: with a session, or under the same one after the store has lost leases.
-func (s *session) renewed(about Session, news News, hasLost bool, begun, local time.Time) (isNew bool) {
+// begun: with a session, or under the same one after the store has lost leases, and by
+// how much the store's clock has moved more than time has passed.
+func (s *session) renewed(about Session, news News, hasLost bool, begun, local time.Time) (isNew bool, moved leap) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,12 +155,16 @@ func (s *session) renewed(about Session, news News, hasLost bool, begun, local t
 	isFirst := s.localTime.IsZero()
 	// The store's clock has moved on since: what is due now by ours is due there, too.
 	if doubt := now.Sub(begun); doubt <= mostDoubt || isFirst {
-		s.storeTime, s.localTime = news.Now, local.Add(doubt)
+		if !isFirst {
+			moved.from = s.storeTime.Add(now.Sub(s.readAt))
+			moved.by = news.Now.Sub(moved.from)
+		}
+		s.storeTime, s.localTime, s.readAt = news.Now, local.Add(doubt), now
 	}
 	if isFirst {
 		close(s.begun)
 	}
-	return isNew
+	return isNew, moved
 }
 
 // expire ends the session that has this life, if it still lives.

@@ -165,6 +165,10 @@ func (h *Handle) open() (*Shared, error) {
 		holders: make(map[*Handle]bool),
 	}
 	s.OnClockSet(func(by time.Duration) {
+		if s.IsShared() {
+			s.logger.Warn("the clock of the ledger's database was set: no event is given up earlier for it", zap.Duration("by", by))
+			return
+		}
 		s.logger.Warn("the machine's clock was set: no event waits longer for it or is given up earlier, "+
 			"but while it is wrong, webhooks seem to be signed at a wrong time and CCPayment refuses what we ask", zap.Duration("by", by))
 	})

@@ -1,0 +1,97 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// clocked is a connection to a store whose clock can be set, and which can be away.
+type clocked struct {
+	*connection
+	ahead  atomic.Int64
+	isAway atomic.Bool
+}
+
+// Keep implements [ledger.Cluster].
+func (c *clocked) Keep(ctx context.Context, about ledger.Session, held []uint64) (ledger.News, error) {
+	if c.isAway.Load() {
+		return ledger.News{}, errors.New("the database is away")
+	}
+	news, err := c.connection.Keep(ctx, about, held)
+	news.Now = news.Now.Round(0).Add(time.Duration(c.ahead.Load()))
+	return news, err
+}
+
+// TestStoreClockSet: it is noticed, also while the database is away, and what a clock was
+// set forward by does not count as time.
+func TestStoreClockSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := &clocked{connection: newDatabase().connect("a")}
+		l := ledger.New(way, time.Now)
+		var mu sync.Mutex
+		var set []time.Duration
+		l.OnClockSet(func(by time.Duration) { mu.Lock(); defer mu.Unlock(); set = append(set, by) })
+		ctx, end := context.WithCancel(bg)
+		var ended sync.WaitGroup
+		defer ended.Wait()
+		defer end()
+		ended.Go(func() { l.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {}) })
+		for _, ahead := range []time.Duration{0, time.Second, 100 * time.Hour, 90 * time.Hour} {
+			way.isAway.Store(ahead == 90*time.Hour)
+			way.ahead.Store(int64(ahead))
+			time.Sleep(time.Minute)
+			way.isAway.Store(false)
+			time.Sleep(time.Minute)
+		}
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if want := []time.Duration{100*time.Hour - time.Second, -10 * time.Hour}; !slices.Equal(set, want) {
+			t.Errorf("it was set by %v, want %v", set, want)
+		}
+		if passed := time.Now().Add(90 * time.Hour).Sub(l.Before(time.Hour)); passed != 101*time.Hour-time.Second {
+			t.Errorf("an hour has passed since %s ago", passed)
+		}
+	})
+}
+
+// TestSessionFailsOnce: that a session cannot be renewed is told once, and that it can
+// again is told once.
+func TestSessionFailsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := &clocked{connection: newDatabase().connect("a")}
+		way.isAway.Store(true)
+		ctx, end := context.WithCancel(bg)
+		var ended sync.WaitGroup
+		defer ended.Wait()
+		defer end()
+		var failed, renewed atomic.Int32
+		ended.Go(func() {
+			ledger.New(way, time.Now).Share(ctx, func() ledger.Session { return ledger.Session{} }, func(err error) {
+				if err != nil {
+					failed.Add(1)
+				} else {
+					renewed.Add(1)
+				}
+			})
+		})
+		for range 2 {
+			way.isAway.Store(true)
+			time.Sleep(time.Minute)
+			way.isAway.Store(false)
+			time.Sleep(time.Minute)
+		}
+		synctest.Wait()
+		if failed.Load() != 2 || renewed.Load() != 2 {
+			t.Errorf("away twice, it was told %d times that it fails and %d times that it does not", failed.Load(), renewed.Load())
+		}
+	})
+}
