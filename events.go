@@ -195,7 +195,7 @@ func (h *Webhook) trouble(level zapcore.Level, message string, fields ...zap.Fie
 }
 
 func (h *Webhook) reportDelivered(o relay.Outcome) {
-	h.deliveryLag.Observe(h.app.now().Sub(o.Event.ReceivedAt).Seconds())
+	h.deliveryLag.Observe(o.Age.Seconds())
 	data := h.facts(o.Event)
 	confirmed := o.Confirmation
 	if confirmed == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -117,8 +118,11 @@ var (
 )
 
 // ledgerCollector counts the events in the open ledgers of this process, on each
-// scrape. It has no state, so that it is the same in every registry.
+// scrape; those that other processes share every few seconds. It has no state of its
+// own, so that it is the same in every registry.
 type ledgerCollector struct{}
+
+var recent operator.Recent
 
 // Describe implements prometheus.Collector.
 func (ledgerCollector) Describe(out chan<- *prometheus.Desc) {
@@ -131,9 +135,19 @@ func (ledgerCollector) Describe(out chan<- *prometheus.Desc) {
 // two ledgers may be open with routes of the same name: their events add up. A
 // ledger that cannot be read is left out, so that the other metrics are served.
 func (ledgerCollector) Collect(out chan<- prometheus.Metric) {
-	c := operator.NewCensus()
-	for _, l := range openLedgers() {
-		c.Add(context.Background(), l.Ledger, l.Routes())
+	open := openLedgers()
+	count := func(ctx context.Context) *operator.Census {
+		c := operator.NewCensus()
+		for _, l := range open {
+			c.Add(ctx, l.Ledger, l.Routes())
+		}
+		return c
+	}
+	var c *operator.Census
+	if slices.ContainsFunc(open, func(l *reload.Shared) bool { return l.IsShared() }) {
+		c = recent.Census(count)
+	} else {
+		c = count(context.Background())
 	}
 	for route, events := range c.Events {
 		for state := ledger.Received; state <= ledger.Discarded; state++ {

@@ -113,6 +113,10 @@ func New(store Store, now func() time.Time) *Ledger {
 
 func (l *Ledger) now() time.Time { return l.clock.read() }
 
+// Now returns the time by the clock that the times of events and orders are of: the
+// store's where that is shared.
+func (l *Ledger) Now() time.Time { return l.now() }
+
 // Begin decides what is done with a webhook whose sender waits for the outcome. On
 // [Deliver], and only then, it returns an attempt, which the caller must finish.
 //

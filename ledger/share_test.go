@@ -95,3 +95,22 @@ func TestSessionFailsOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestNowIsTheStores: times of events are compared with the clock that they are of.
+func TestNowIsTheStores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := &clocked{connection: newDatabase().connect("a")}
+		way.ahead.Store(int64(time.Hour))
+		l := join(t, way)
+		e := event("Success")
+		e.ReceivedAt = time.Now()
+		if _, err := l.Accept(bg, e, ""); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		stored, err := l.Load(bg, e.Key)
+		if age := l.Now().Sub(stored.ReceivedAt); err != nil || age != time.Minute {
+			t.Errorf("after a minute its age is %s, %v", age, err)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -49,7 +50,7 @@ func (c *Census) Add(ctx context.Context, l *ledger.Ledger, routes []string) {
 		since, ok := OldestPending(ctx, l, route)
 		switch {
 		case ok:
-			c.Oldest[route] = max(c.Oldest[route], time.Since(since))
+			c.Oldest[route] = max(c.Oldest[route], l.Now().Sub(since))
 		case !some:
 			c.Oldest[route] = max(c.Oldest[route], 0)
 		} // else the route has no background delivery: the gateway's retries are the retries
@@ -64,4 +65,58 @@ func (c *Census) of(route string) *Tally {
 		c.Events[route] = new(Tally)
 	}
 	return c.Events[route]
+}
+
+const (
+	// censusPatience is how long a census of ledgers is waited for that other processes
+	// share: their database may be away.
+	censusPatience = time.Second
+	// censusKept is how long it serves, so that not every one who asks has it counted.
+	censusKept = 5 * time.Second
+)
+
+// Recent is the latest census of ledgers that are shared. The zero value has none. It is
+// safe for concurrent use.
+type Recent struct {
+	mu       sync.Mutex
+	counting chan struct{} // closed when the count that runs has ended; nil: none runs
+	last     *Census
+	at       time.Time
+}
+
+// Census returns a census of the last seconds, or has one counted. Where that takes too
+// long it returns that of no ledger, and the count goes on, alone.
+func (r *Recent) Census(count func(context.Context) *Census) *Census {
+	r.mu.Lock()
+	if r.last != nil && time.Since(r.at) < censusKept {
+		defer r.mu.Unlock()
+		return r.last
+	}
+	if r.counting == nil {
+		r.counting = make(chan struct{})
+		go r.count(count)
+	}
+	done := r.counting
+	r.mu.Unlock()
+	timer := time.NewTimer(censusPatience)
+	defer timer.Stop()
+	select {
+	case <-done:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.last
+	case <-timer.C:
+		return NewCensus()
+	}
+}
+
+func (r *Recent) count(count func(context.Context) *Census) {
+	ctx, cancel := context.WithTimeout(context.Background(), censusKept)
+	defer cancel()
+	census := count(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last, r.at = census, time.Now()
+	close(r.counting)
+	r.counting = nil
 }

@@ -102,7 +102,7 @@ func (o *Operator) Status(ctx context.Context) (Status, error) {
 	}
 	for i, r := range status.Routes {
 		if since, ok := OldestPending(ctx, o.Ledger, r.Route); ok {
-			status.Routes[i].OldestPending = o.Now().Sub(since)
+			status.Routes[i].OldestPending = o.Ledger.Now().Sub(since)
 		}
 	}
 	status.LedgerBytes, err = o.Ledger.Size()
@@ -166,6 +166,9 @@ func OldestPending(ctx context.Context, l ledger.Reader, route string) (oldest t
 		return oldest, false
 	}
 	for _, d := range due {
+		if ctx.Err() != nil {
+			break
+		}
 		event, err := l.Load(ctx, d.Key)
 		if err != nil {
 			continue // it was delivered in the meantime

@@ -39,6 +39,7 @@ func (r *Route) end(ctx context.Context, o Outcome, l *ledger.Ledger) {
 		}
 		o.Fulfills = err == nil && holds[0]
 	}
+	o.Age = l.Now().Sub(o.Event.ReceivedAt)
 	r.Report(o)
 }
 

@@ -58,6 +58,8 @@ type Outcome struct {
 	// Called: the app was called. Took is how long the call took.
 	Called bool
 	Took   time.Duration
+	// Age is how long ago the event was received, by the ledger's clock.
+	Age time.Duration
 	// NotAck is how the body of a 2xx response begins that is not what [Route.Ack] asks
 	// for; nil: there was none.
 	NotAck *string
