@@ -153,3 +153,15 @@ var (
 	_ relay.App = liveApp{}
 	_ relay.App = storedApp{}
 )
+
+// nameLimit makes the name of a limit one that no other has in this configuration, and
+// that the limit has in every process with the same one.
+func (a *App) nameLimit(name string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.limits == nil {
+		a.limits = make(map[string]int)
+	}
+	a.limits[name]++
+	return fmt.Sprintf("%s #%d", name, a.limits[name])
+}

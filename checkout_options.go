@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -205,6 +206,13 @@ func (h *Checkout) resolveResponse() error {
 	if h.limits, err = checkout.ParseLimit(h.Limit); err != nil {
 		return err
 	}
+	if h.limits != nil {
+		name, err := h.limitName()
+		if err != nil {
+			return err
+		}
+		h.limits.Name = h.app.nameLimit(name)
+	}
 	if len(h.CheckoutHosts) == 0 {
 		h.CheckoutHosts = slices.Clone(h.account.Info.PageHosts)
 	}
@@ -212,4 +220,13 @@ func (h *Checkout) resolveResponse() error {
 		h.CheckoutHosts[i] = strings.ToLower(strings.Replace(host, "*.", ".", 1))
 	}
 	return nil
+}
+
+// limitName names the directive by its account and its options, without what is secret.
+func (h *Checkout) limitName() (string, error) {
+	options, err := json.Marshal(&Checkout{
+		Intercept: h.Intercept, Price: h.Price, BuyerPrice: h.BuyerPrice, Currency: h.Currency, Coin: h.Coin, Chain: h.Chain,
+		OrderID: h.OrderID, Product: h.Product, ReturnURL: h.ReturnURL, CloseURL: h.CloseURL, Limit: h.Limit,
+	})
+	return h.account.Name + " " + string(options), err
 }

@@ -66,6 +66,7 @@ type App struct {
 	accounts map[string]*gateway.Account   // each account that was asked for
 	before   []*gateway.Account            // of the configuration that runs, until this one does
 	sessions map[string]*checkout.Sessions // of each account that makes orders
+	limits   map[string]int                // how many limits have each name
 
 	rejections sync.Map // by route: how often its rejections are emitted
 }

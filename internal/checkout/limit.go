@@ -18,6 +18,10 @@ import (
 // Limits is a rate limit of new orders for each client address. A nil *Limits limits
 // nothing. It is safe for concurrent use.
 type Limits struct {
+	// Name tells the limit from others among all processes that share the ledger. It is
+	// set before use.
+	Name string
+
 	every time.Duration // one more order is allowed after each
 	burst int
 
@@ -60,7 +64,7 @@ func (l *Limits) allow(ctx context.Context, client string, now time.Time, book *
 	if book.IsShared() {
 		ctx, cancel := context.WithTimeout(ctx, budgetPatience)
 		defer cancel()
-		wait, err := book.Spend(ctx, fmt.Sprintf("orders %d/%s of %s", l.burst, l.every, client), l.every, l.burst)
+		wait, err := book.Spend(ctx, fmt.Sprintf("orders %q %d/%s of %s", l.Name, l.burst, l.every, client), l.every, l.burst)
 		switch {
 		case err == nil && wait > 0:
 			return tooMany(wait)
