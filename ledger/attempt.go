@@ -192,19 +192,11 @@ func (a *Attempt) delivering() Transition {
 // lost, because it cannot reach the store that it shares with others: what it does for
 // the attempt is to end then, because another process may soon begin the next one.
 func (a *Attempt) Within(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	end := func() { cancel(nil) }
 	if a.life == nil {
-		return ctx, end
+		return context.WithCancel(ctx)
 	}
-	if !a.Lives() {
-		cancel(ErrNoSession)
-	}
-	stop := context.AfterFunc(a.life, func() { cancel(ErrNoSession) })
-	return ctx, func() {
-		stop()
-		cancel(nil)
-	}
+	_ = a.Lives() // which ends the life if its time is over
+	return during(ctx, a.life)
 }
 
 // Ending is how an attempt ended.

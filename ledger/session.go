@@ -266,18 +266,38 @@ func (l *Ledger) Others() []Session {
 }
 
 // Lock keeps what is named to one process at a time, among those that share the
-// ledger; where none do, it does nothing. It waits until the context ends for another
-// that has it. A process that dies gives it back with its session. The name is a
-// record that no webhook has.
-func (l *Ledger) Lock(ctx context.Context, name Record, ttl time.Duration) (unlock func(), err error) {
+// ledger; where none do, it does nothing. It waits for another that has it, as long as
+// wait and the context let it. What is done under the lock is to end with the context
+// that it returns, which also ends with this process's session, and with it the lock. The
+// name is a record that no webhook has.
+func (l *Ledger) Lock(ctx context.Context, name Record, ttl, wait time.Duration) (held context.Context, unlock func(), err error) {
 	if l.session == nil {
-		return func() {}, nil
+		return ctx, func() {}, nil
 	}
-	claim, _, err := l.claimInTurn(ctx, name, ttl)
+	turn, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	claim, _, err := l.claimInTurn(turn, name, ttl)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return func() { _ = l.store.Unlock(context.WithoutCancel(ctx), claim) }, nil // else it runs out
+	held, end := during(ctx, claim.life)
+	return held, func() {
+		end()
+		_ = l.store.Unlock(context.WithoutCancel(ctx), claim) // else it runs out
+	}, nil
+}
+
+// during returns a context that also ends with a session's life, because of [ErrNoSession].
+func during(ctx, life context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if life.Err() != nil {
+		cancel(ErrNoSession)
+	}
+	stop := context.AfterFunc(life, func() { cancel(ErrNoSession) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // Spend takes one from a budget that all processes share; see [Cluster.Spend]. It

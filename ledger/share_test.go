@@ -114,3 +114,30 @@ func TestNowIsTheStores(t *testing.T) {
 		}
 	})
 }
+
+// TestLockEndsWithTheSession: what a process does under a lock ends before another gets it.
+func TestLockEndsWithTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := &clocked{connection: newDatabase().connect("a")}
+		a, b := join(t, way), join(t, way.connect("b"))
+		name := ledger.Record{Type: "#checkout", ID: "1"}
+		held, unlock, err := a.Lock(bg, name, time.Minute, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlock()
+		time.Sleep(20 * time.Second)
+		if held.Err() != nil {
+			t.Fatal("the lock is lost though the session is renewed")
+		}
+		way.isAway.Store(true)
+		_, unlockToo, err := b.Lock(bg, name, time.Minute, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlockToo()
+		if !errors.Is(context.Cause(held), ledger.ErrNoSession) {
+			t.Errorf("two have the lock: %v", context.Cause(held))
+		}
+	})
+}

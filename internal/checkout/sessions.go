@@ -107,11 +107,12 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 
 	order, isOpen, err := s.read(ctx, r, w, l)
 	if err == nil && !isOpen && l.IsShared() {
-		unlock, locked := l.Lock(ctx, ledger.Record{AppID: order.AppID, Type: "#checkout", ID: order.ID}, s.account.Budget)
+		held, unlock, locked := l.Lock(ctx, ledger.Record{AppID: order.AppID, Type: "#checkout", ID: order.ID}, s.account.Budget, s.account.Budget)
 		if locked != nil {
 			return Session{}, Unavailable(locked)
 		}
 		defer unlock()
+		ctx = held
 		order, isOpen, err = s.read(ctx, r, w, l) // another process may have made it meanwhile
 	}
 	if err != nil {

@@ -48,9 +48,7 @@ func (s *Shared) retention() time.Duration {
 func (s *Shared) prune(ctx context.Context) {
 	retention := s.retention()
 	// One process at a time; another that has it prunes as much.
-	turn, cancel := context.WithTimeout(ctx, pruneTurn)
-	defer cancel()
-	unlock, err := s.Lock(turn, ledger.Record{Type: "#maintenance"}, maintenanceInterval)
+	held, unlock, err := s.Lock(ctx, ledger.Record{Type: "#maintenance"}, maintenanceInterval, pruneTurn)
 	switch {
 	case errors.Is(err, ledger.ErrLeased), errors.Is(err, ledger.ErrNoSession): // the session may only begin
 		return
@@ -59,8 +57,8 @@ func (s *Shared) prune(ctx context.Context) {
 		return
 	}
 	defer unlock()
-	for retention > 0 && ctx.Err() == nil {
-		pruned, err := s.Prune(ctx, s.Before(retention), pruneBatch)
+	for retention > 0 && held.Err() == nil {
+		pruned, err := s.Prune(held, s.Before(retention), pruneBatch)
 		if err != nil {
 			s.logger.Error("pruning bodies of finished events", zap.Error(err))
 			return
