@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -126,48 +125,4 @@ func (l *Ledger) OrderOf(ctx context.Context, id OrderID) (Order, error) {
 		return order, fmt.Errorf("loading the order: %w", err)
 	}
 	return order, nil
-}
-
-// Watch returns a channel that is closed when the order may have changed, and a
-// function that ends the watch.
-func (l *Ledger) Watch(id OrderID) (changed <-chan struct{}, stop func()) {
-	ch := make(chan struct{})
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.watchers[id] = append(l.watchers[id], ch)
-	return ch, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		rest := slices.DeleteFunc(l.watchers[id], func(other chan struct{}) bool { return other == ch })
-		if l.watchers[id] = rest; len(rest) == 0 {
-			delete(l.watchers, id)
-		}
-	}
-}
-
-// changed lets all who watch the order know that it has changed.
-func (l *Ledger) changed(id OrderID) {
-	l.notify(id)
-	l.tell(Hint{Orders: []OrderID{id}})
-}
-
-// notifyAll closes all channels: those who watch see for themselves whether their order
-// has changed.
-func (l *Ledger) notifyAll() {
-	l.mu.Lock()
-	ids := slices.Collect(maps.Keys(l.watchers))
-	l.mu.Unlock()
-	for _, id := range ids {
-		l.notify(id)
-	}
-}
-
-// notify closes the channels of those who watch the order in this process.
-func (l *Ledger) notify(id OrderID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, ch := range l.watchers[id] {
-		close(ch)
-	}
-	delete(l.watchers, id)
 }

@@ -41,6 +41,7 @@ type session struct {
 	about    Session // what this process last said of itself
 	others   []Session
 	poll     time.Duration
+	listens  bool // hints arrive
 	// storeTime and localTime are one moment by the store's clock and by ours, and readAt
 	// is when they were read, by this machine's monotonic clock.
 	storeTime, localTime, readAt time.Time
@@ -87,8 +88,9 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 		return
 	}
 	defer s.end()
-	var saving sync.WaitGroup
-	defer saving.Wait()
+	var beside sync.WaitGroup // what must not delay a renewal
+	defer beside.Wait()
+	beside.Go(func() { l.pollOrders(ctx) })
 	var isSaving atomic.Bool
 	var broken bool
 	for ctx.Err() == nil {
@@ -117,18 +119,15 @@ func (l *Ledger) Share(ctx context.Context, about func() Session, failed func(er
 				failed(nil)
 			}
 			if isSaving.CompareAndSwap(false, true) {
-				saving.Go(func() {
+				beside.Go(func() {
 					defer isSaving.Store(false)
 					l.saveAll(context.WithoutCancel(ctx))
 				})
 			}
 		}
-		for end := time.Now().Add(pause); ctx.Err() == nil && time.Now().Before(end); {
-			select {
-			case <-time.After(min(s.pollEvery(), time.Until(end))):
-				l.notifyAll()
-			case <-ctx.Done():
-			}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
 		}
 	}
 }
@@ -151,7 +150,7 @@ func (s *session) renewed(about Session, news News, hasLost bool, begun, local t
 	} else {
 		s.expiry.Reset(time.Until(s.deadline))
 	}
-	s.about, s.others, s.poll = about, news.Others, news.Poll
+	s.about, s.others, s.poll, s.listens = about, news.Others, news.Poll, news.Listens
 	isFirst := s.localTime.IsZero()
 	// The store's clock has moved on since: what is due now by ours is due there, too.
 	if doubt := now.Sub(begun); doubt <= mostDoubt || isFirst {
@@ -221,6 +220,12 @@ func (s *session) pollEvery() time.Duration {
 		return time.Second
 	}
 	return s.poll
+}
+
+func (s *session) hears() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listens
 }
 
 // atStore returns what the store's clock shows at a time of ours.
