@@ -251,7 +251,11 @@ func (d *dispatch) takeDue(ctx context.Context) (begin []Taken) {
 		switch {
 		case isAside: // it keeps its lease, so that the others get their turn
 		case taken.Err != nil:
-			d.setAside(taken.Event.Key, "", taken.Err)
+			eventID := "" // of an event that cannot be read; it may be another of the record
+			if taken.Event.State != None {
+				eventID = taken.Event.EventID()
+			}
+			d.setAside(taken.Event.Key, eventID, taken.Err)
 		case d.running[taken.Event.Key]:
 			_ = d.ledger.store.Unlock(context.WithoutCancel(ctx), taken.Claim) // else it runs out
 		default:

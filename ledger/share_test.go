@@ -141,3 +141,35 @@ func TestLockEndsWithTheSession(t *testing.T) {
 		}
 	})
 }
+
+// halfDamaged is a connection on which another event of each record cannot be read.
+type halfDamaged struct{ *connection }
+
+// Take implements [ledger.Cluster].
+func (h halfDamaged) Take(ctx context.Context, route string, ttl time.Duration, limit int) ([]ledger.Taken, error) {
+	all, err := h.connection.Take(ctx, route, ttl, limit)
+	for i := range all {
+		all[i].Err = ledger.ErrDamaged
+	}
+	return all, err
+}
+
+// TestDamagedSibling: an event that cannot be handed over because another of its record is
+// damaged is reported by its id.
+func TestDamagedSibling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := join(t, halfDamaged{newDatabase().connect("a")})
+		if _, err := l.Accept(bg, event("Success"), ""); err != nil {
+			t.Fatal(err)
+		}
+		reported := make(chan string, 1)
+		defer (&book{Ledger: l, t: t}).run(ledger.Dispatcher{
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 1, Failed: func(error) {},
+			Work:    func(*ledger.Attempt) (ledger.Contact, error) { return ledger.Untried, nil },
+			Damaged: func(eventID string, _ error) { reported <- eventID },
+		})()
+		if got := <-reported; got != event("Success").EventID() {
+			t.Errorf("it is reported as %q", got)
+		}
+	})
+}
