@@ -35,17 +35,15 @@ func TestKillsUnderLoad(t *testing.T) { //nolint:tparallel // one after the othe
 				<-time.After(rand.N(20 * time.Millisecond)) // anywhere
 				if n%10 == 4 {
 					s.App.Kill()
-					s.App.Start()
+					s.App.Begin()
 				}
-				victims := []*shop.Caddy{s.Any()}
+				victims := []*shop.Caddy{s.AnyUp()}
 				if rand.IntN(8) == 0 {
-					victims = s.Caddys // a power cut
+					victims = s.Caddys // a power cut, also of those that are starting
 				}
+				s.Kill(victims...)
 				for _, c := range victims {
-					c.Kill()
-				}
-				for _, c := range victims {
-					c.Start()
+					c.Begin() // and the next one is killed meanwhile
 				}
 				if downs*max(*kills, 1) < *dbKills*(n+1) {
 					downs++
@@ -59,6 +57,7 @@ func TestKillsUnderLoad(t *testing.T) { //nolint:tparallel // one after the othe
 				}
 			}
 			took := time.Since(began)
+			s.AllUp()
 			end()
 			s.Settle()
 			h := s.History()

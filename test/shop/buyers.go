@@ -109,16 +109,20 @@ func (s *Shop) Attempts(status string) []history.Attempt {
 }
 
 // resending is the condition, and at each hundredth time has sent again what
-// CCPayment may have given up, as an operator asks for it.
+// CCPayment may have given up, as an operator asks for it. It does not wait for the
+// responses, which come late where a dead Caddy has the record.
 func (s *Shop) resending(condition func() bool) func() bool {
 	polls := 0
 	return func() bool {
-		if polls++; polls%100 == 0 {
-			var all sync.WaitGroup
-			for _, body := range s.Outbox.Unacknowledged() {
-				all.Go(func() { _ = s.Outbox.Copy(s.Hook, body) }) // the next round asks again
-			}
-			all.Wait()
+		if polls++; polls%100 == 0 && s.isResending.CompareAndSwap(false, true) {
+			s.rounds.Go(func() {
+				defer s.isResending.Store(false)
+				var all sync.WaitGroup
+				for _, body := range s.Outbox.Unacknowledged() {
+					all.Go(func() { _ = s.Outbox.Copy(s.Hook, body) }) // the next round asks again
+				}
+				all.Wait()
+			})
 		}
 		return condition()
 	}
@@ -159,6 +163,7 @@ func (s *Shop) pending() (n uint64, known bool) {
 // History stops the Caddys and collects what all three have written down.
 func (s *Shop) History() history.History {
 	s.t.Helper()
+	s.rounds.Wait()
 	for _, c := range s.Caddys {
 		c.Stop()
 	}

@@ -1,7 +1,9 @@
 package shop
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,8 +48,30 @@ func (p *Process) Begin(env ...string) {
 // Kill ends the program as a crash does.
 func (p *Process) Kill() {
 	p.t.Helper()
+	p.strike()
+	p.Wait(p.t)
+}
+
+// strike kills the program and does not wait for its end.
+func (p *Process) strike() {
+	p.t.Helper()
 	p.runs.cut(history.Cut{Caddy: p.Run, From: time.Now()})
-	p.End(p.t, syscall.SIGKILL)
+	if err := p.Cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Errorf("killing: %v", err)
+	}
+}
+
+// Responds reports whether the program has started, and has not ended.
+func (p *Process) Responds() bool {
+	if p.Gone() {
+		return false
+	}
+	response, err := processtest.Once.Get(p.ready)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }
 
 // Stop ends the program as a service manager does.

@@ -149,6 +149,9 @@ type Shop struct {
 	appRuns runs
 	backlog int
 	pace    time.Duration
+	// rounds of sending again what was not acknowledged; one at a time.
+	rounds      sync.WaitGroup
+	isResending atomic.Bool
 
 	mu     sync.Mutex
 	paid   []string     // orders
@@ -231,6 +234,35 @@ func (s *Shop) Any() *Caddy {
 	return all[rand.IntN(len(all))]
 }
 
+// Kill ends some of the Caddys at once, as a power cut does that they share.
+func (s *Shop) Kill(victims ...*Caddy) {
+	s.t.Helper()
+	for _, c := range victims {
+		c.strike()
+	}
+	for _, c := range victims {
+		c.Wait(s.t)
+	}
+}
+
+// AnyUp returns one of the Caddys that have started at random, and waits for one.
+func (s *Shop) AnyUp() (up *Caddy) {
+	s.t.Helper()
+	processtest.Until(s.t, "a Caddy has started", func() bool {
+		up = s.Caddys[rand.IntN(len(s.Caddys))]
+		return up.Responds()
+	})
+	return up
+}
+
+// AllUp waits until all Caddys have started.
+func (s *Shop) AllUp() {
+	s.t.Helper()
+	for _, c := range s.Caddys {
+		c.Answers(s.t, c.ready)
+	}
+}
+
 // SendTo has all deliveries be sent to these Caddys, from now on.
 func (s *Shop) SendTo(some ...*Caddy) { s.open.Store(&some) }
 
@@ -267,9 +299,7 @@ func (s *Shop) Start() {
 	for _, c := range s.Caddys {
 		c.Begin()
 	}
-	for _, c := range s.Caddys {
-		c.Answers(s.t, c.ready)
-	}
+	s.AllUp()
 }
 
 // Cut notes that in this time a run of Caddy was cut off from its ledger; 0: all were.
