@@ -111,31 +111,31 @@ func folder() (string, error) {
 }
 
 func start(bin, port string, settings []string) (*Server, error) {
-	dir, err := os.MkdirTemp("", "pg")
+	s, err := prepare(bin, port, settings)
+	if err == nil {
+		err = s.command("initdb", "-D", s.data(), "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	}
+	if err == nil {
+		err = s.Run()
+	}
 	if err != nil {
-		return nil, err
-	}
-	s := &Server{Port: port, bin: bin, dir: dir, settings: settings}
-	if err := s.make(); err != nil {
-		s.end()
-		return nil, err
-	}
-	if err := s.Run(); err != nil {
 		s.end()
 		return nil, err
 	}
 	return s, nil
 }
 
-// make makes the server's data.
-func (s *Server) make() (err error) {
+// prepare makes a server's folder, without its data.
+func prepare(bin, port string, settings []string) (s *Server, err error) {
+	s = &Server{Port: port, bin: bin, settings: settings}
+	if s.dir, err = os.MkdirTemp("", "pg"); err != nil {
+		return s, err
+	}
 	if err := own(s.dir); err != nil {
-		return err
+		return s, err
 	}
-	if s.log, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
-		return err
-	}
-	return s.command("initdb", "-D", s.data(), "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	s.log, err = os.Create(filepath.Join(s.dir, "log"))
+	return s, err
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
@@ -207,10 +207,10 @@ func (s *Server) end() {
 	_ = os.RemoveAll(s.dir)
 }
 
-// Log returns what the server has written.
+// Log returns the end of what the server has written.
 func (s *Server) Log() string {
 	log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-	return string(log)
+	return string(log[max(0, len(log)-4000):])
 }
 
 // URL is that of the server's database, for a user who may do everything.
