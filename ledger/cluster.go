@@ -28,6 +28,12 @@ type Cluster interface {
 	// and none of a record that is leased. It stands for Due, Claim and Load.
 	Take(ctx context.Context, route string, ttl time.Duration, limit int) ([]Taken, error)
 
+	// Sync returns when what was read before is as durable as what was committed. A commit
+	// that waits for a standby is seen by others although no standby has it, once its wait
+	// was cut short or its server has started again: what is acknowledged because it was
+	// read is to survive, too.
+	Sync(ctx context.Context) error
+
 	// Wake tells the other processes that something has changed. It returns at once,
 	// and what it tells may be lost: whoever needs to know asks every [News.Poll], too.
 	Wake(change Hint)

@@ -235,7 +235,8 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 		cause, state = opts.Ignore, Ignored
 	}
 	if state == None || isKnown && known.State == state {
-		return verdict, nil, l.store.Unlock(ctx, claim)
+		// Acknowledged because it was read.
+		return verdict, nil, errors.Join(l.store.Unlock(ctx, claim), l.sync(ctx))
 	}
 	transitions := []Transition{{At: event.ReceivedAt, State: Received}, {At: l.now(), State: state, Cause: cause}}
 	if isKnown {

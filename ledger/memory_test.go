@@ -341,6 +341,8 @@ func (c *connection) Wake(h ledger.Hint) {
 
 func (c *connection) OnWake(f func(ledger.Hint)) { c.heard = f }
 
+func (c *connection) Sync(context.Context) error { return nil }
+
 func (c *connection) Spend(context.Context, string, time.Duration, int) (time.Duration, error) {
 	return 0, nil
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -303,6 +304,18 @@ func during(ctx, life context.Context) (context.Context, context.CancelFunc) {
 		stop()
 		cancel(nil)
 	}
+}
+
+// sync returns when what was read before may be relied upon. Where no other process
+// writes, what a claim reads may be.
+func (l *Ledger) sync(ctx context.Context) error {
+	if l.session == nil {
+		return nil
+	}
+	if err := l.session.cluster.Sync(ctx); err != nil {
+		return fmt.Errorf("making sure of what was read: %w", err)
+	}
+	return nil
 }
 
 // Spend takes one from a budget that all processes share; see [Cluster.Spend]. It

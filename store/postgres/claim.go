@@ -82,11 +82,6 @@ type got struct {
 // Claim implements [ledger.Store].
 func (s *Store) Claim(_ context.Context, record ledger.Record, ttl time.Duration) (ledger.Claim, error) {
 	claim, err := s.claim(record, ttl)
-	isHeld := func(e ledger.Summary) bool { return e.State == ledger.Held }
-	// A copy of what is held is acknowledged as it is.
-	if err == nil && slices.ContainsFunc(claim.Events, isHeld) {
-		err = s.settle()
-	}
 	if err != nil && claim.Epoch != 0 {
 		return ledger.Claim{}, errors.Join(err, s.Unlock(context.Background(), claim))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -94,7 +95,7 @@ func (s *Store) prepareAll(method string, changes []ledger.Change, known rows) (
 
 // Accept implements [ledger.Store]. It takes the event to be new, which it is but for
 // copies, and reads it where it is not.
-func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Event) *ledger.Change) error {
+func (s *Store) Accept(ctx context.Context, key ledger.Key, decide func(*ledger.Event) *ledger.Change) error {
 	isRead := false
 	var known *row
 	for began := time.Now(); time.Since(began) < s.patience; {
@@ -108,7 +109,7 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 		}
 		decided := decide(event)
 		if decided == nil && isRead {
-			return s.settle()
+			return s.Sync(ctx)
 		}
 		if decided != nil {
 			c, err := s.prepareAll("Accept", []ledger.Change{*decided}, rows{eventID(key): known})
@@ -206,8 +207,8 @@ func (s *Store) Bind(_ context.Context, claim ledger.Claim, one ledger.Change, f
 }
 
 // Holds implements [ledger.Store].
-func (s *Store) Holds(_ context.Context, key ledger.Key, flags []ledger.Flag) ([]bool, error) {
-	holders, err := s.holders("Holds", flags)
+func (s *Store) Holds(ctx context.Context, key ledger.Key, flags []ledger.Flag) ([]bool, error) {
+	holders, err := s.holders(ctx, "Holds", flags)
 	own := eventID(key)
 	held := make([]bool, len(holders))
 	for i, holder := range holders {
@@ -217,8 +218,8 @@ func (s *Store) Holds(_ context.Context, key ledger.Key, flags []ledger.Flag) ([
 }
 
 // Bound implements [ledger.Store].
-func (s *Store) Bound(_ context.Context, flags []ledger.Flag) ([]bool, error) {
-	holders, err := s.holders("Bound", flags)
+func (s *Store) Bound(ctx context.Context, flags []ledger.Flag) ([]bool, error) {
+	holders, err := s.holders(ctx, "Bound", flags)
 	bound := make([]bool, len(holders))
 	for i, holder := range holders {
 		bound[i] = holder != nil
@@ -226,12 +227,14 @@ func (s *Store) Bound(_ context.Context, flags []ledger.Flag) ([]bool, error) {
 	return bound, err
 }
 
-func (s *Store) holders(method string, flags []ledger.Flag) ([]*digest, error) {
+// holders reads whose the flags are. What is bound is so for ever, and is acted upon: an
+// app is told to fulfil an order, or an event is sent without.
+func (s *Store) holders(ctx context.Context, method string, flags []ledger.Flag) ([]*digest, error) {
 	ids := make(digests, len(flags))
 	for i, f := range flags {
 		ids[i] = flagID(f)
 	}
-	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) ([]*digest, error) {
+	holders, err := call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) ([]*digest, error) {
 		s.count(method)
 		found, err := conn.Query(ctx, s.sql.holders, ids)
 		if err != nil {
@@ -239,4 +242,8 @@ func (s *Store) holders(method string, flags []ledger.Flag) ([]*digest, error) {
 		}
 		return pgx.CollectRows(found, pgx.RowTo[*digest])
 	})
+	if err == nil && slices.ContainsFunc(holders, func(holder *digest) bool { return holder != nil }) {
+		err = s.Sync(ctx)
+	}
+	return holders, err
 }

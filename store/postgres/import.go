@@ -175,7 +175,7 @@ func (i *imported) refuseUsed(ctx context.Context, tx pgx.Tx) error {
 }
 
 // Settle implements [ledger.Import].
-func (i *imported) Settle() error { return i.s.settle() }
+func (i *imported) Settle() error { return i.s.Sync(context.Background()) }
 
 // End implements [ledger.Import].
 func (i *imported) End() error {

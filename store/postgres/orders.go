@@ -25,7 +25,7 @@ const (
 
 // LoadOrder implements [ledger.Store]. It waits until the order is durable, because a
 // buyer is sent to pay it.
-func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (ledger.Order, error) {
+func (s *Store) LoadOrder(ctx context.Context, id ledger.OrderID) (ledger.Order, error) {
 	at := orderID(id)
 	found, err := s.readOrders("LoadOrder", digests{at})
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Store) LoadOrder(_ context.Context, id ledger.OrderID) (ledger.Order, e
 	if found.orders[at] == nil {
 		return ledger.Order{}, ledger.ErrNotFound
 	}
-	return found.orders[at].order, s.settle()
+	return found.orders[at].order, s.Sync(ctx)
 }
 
 // OrderVersions implements [ledger.OrderVersions].

@@ -93,7 +93,7 @@ type Store struct {
 	steps   gatherer[change, outcome]
 	claims  gatherer[wanted, got]
 	unlocks gatherer[unlock, struct{}]
-	settles gatherer[struct{}, struct{}]
+	syncs   gatherer[struct{}, struct{}]
 
 	held    heldClaims
 	kinds   sync.Map // digest: those that the database has
@@ -131,7 +131,7 @@ func Open(opts Options) (*Store, error) {
 	s.steps = gatherer[change, outcome]{run: s.runSteps, lanes: max(1, min(3, opts.MaxConns/2)), most: 128, patience: s.patience, active: &s.active, writes: true}
 	s.claims = gatherer[wanted, got]{run: s.runClaims, lanes: max(1, min(2, opts.MaxConns/4)), most: 128, patience: s.patience, active: &s.active}
 	s.unlocks = gatherer[unlock, struct{}]{run: s.runUnlocks, lanes: 1, most: 128, patience: s.patience, active: &s.active}
-	s.settles = gatherer[struct{}, struct{}]{run: s.runSettles, lanes: 1, most: 10_000, patience: s.patience, active: &s.active}
+	s.syncs = gatherer[struct{}, struct{}]{run: s.runSyncs, lanes: 1, most: 10_000, patience: s.patience, active: &s.active}
 	s.configure(config)
 	keeper := config.Copy()
 	keeper.MaxConns = 1
@@ -267,33 +267,6 @@ func (s *Store) clock() *int64 {
 	}
 	n := s.opts.now().UnixNano()
 	return &n
-}
-
-// settle returns when what was read before is durable. Where the server waits for a
-// standby, a commit whose wait was cut short is visible though it is on the primary
-// alone. The log is in order: whatever was visible before a commit that is durable is
-// durable, too.
-func (s *Store) settle() error {
-	if !s.replicated.Load() {
-		return nil
-	}
-	_, err := entered(s, &s.settles, struct{}{})
-	return err
-}
-
-func (s *Store) runSettles(steps []*step[struct{}, struct{}]) {
-	s.count("settle")
-	_, err := use(context.Background(), s, s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
-		warned(conn.PgConn())
-		_, err := conn.Exec(ctx, `select pg_logical_emit_message(true, 'ccpayment', '')`)
-		if err == nil && warned(conn.PgConn()) {
-			err = errWarned
-		}
-		return struct{}{}, err
-	})
-	for _, step := range steps {
-		step.answer(struct{}{}, err)
-	}
 }
 
 // Size implements [ledger.Sizer] with the size of the schema's tables and indexes.
