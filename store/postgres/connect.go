@@ -100,7 +100,7 @@ func (s *Store) checkAgain(ctx context.Context, conn *pgx.Conn) error {
 		err = refuse("its server is a standby, or has fsync or full_page_writes off: it must be a primary that has both on")
 	}
 	if err == nil {
-		err = tooFew(synchronousStandbys(standbys), s.opts.Replicas)
+		err = s.checkStandbys(standbys)
 	}
 	return err
 }

@@ -24,15 +24,16 @@ func TestStandbyIsWaitedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	known := one("0") // with its route, whose name would wait, too
+	if err := first.Accept(bg, known.Event.Key, acceptOnce(known)); err != nil {
+		t.Fatal(err)
+	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	server.Exec(t, `alter system set synchronous_standby_names = 'nobody'`)
-	server.Exec(t, `select pg_reload_conf()`)
-	time.Sleep(200 * time.Millisecond)
+	waitsFor(t, server, "nobody")
 	s := open(t, Options{URL: server.URL(), Schema: "waits", Replicas: 1, patience: 2 * time.Second})
 	c := one("1")
-	s.kinds.Store(kindID(c.Event.Record), true) // which would wait, too
 	if err := s.Accept(bg, c.Event.Key, acceptOnce(c)); !errors.Is(err, ledger.ErrUnknown) || !errors.Is(err, errStuck) {
 		t.Errorf("a commit that waits for its standby: %v", err)
 	}
@@ -61,9 +62,7 @@ func TestStandbyIsWaitedFor(t *testing.T) {
 	if err := s.Accept(bg, other.Event.Key, acceptOnce(other)); err == nil {
 		t.Error("a copy was acknowledged")
 	}
-	server.Exec(t, `alter system reset synchronous_standby_names`)
-	server.Exec(t, `select pg_reload_conf()`)
-	time.Sleep(200 * time.Millisecond)
+	waitsFor(t, server, "")
 	if err := s.Accept(bg, other.Event.Key, acceptOnce(other)); err != nil {
 		t.Errorf("a copy, when commits are not waited for any more: %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -139,9 +140,7 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 			lost = append(lost, epoch)
 		}
 	}
-	standbys := synchronousStandbys(news.standbys)
-	s.replicated.Store(standbys > 0)
-	if err := tooFew(standbys, s.opts.Replicas); err != nil {
+	if err := s.checkStandbys(news.standbys); err != nil { // since the server read its configuration again
 		s.lose(err)
 		return ledger.News{}, s.explain(err)
 	}

@@ -96,6 +96,14 @@ func checkServer(ctx context.Context, conn *pgx.Conn, replicas int) (is server, 
 	return is, tooFew(is.standbys, replicas)
 }
 
+// checkStandbys notes whether commits wait for a standby, and refuses a server where they
+// wait for fewer than they must. Names are its synchronous_standby_names.
+func (s *Store) checkStandbys(names string) error {
+	standbys := synchronousStandbys(names)
+	s.replicated.Store(standbys > 0)
+	return tooFew(standbys, s.opts.Replicas)
+}
+
 // tooFew refuses a server that waits for fewer standbys than it is to.
 func tooFew(standbys, replicas int) error {
 	if standbys >= replicas {
