@@ -56,14 +56,14 @@ from ledger.leases l left join ledger.events e on e.record = l.record where l.re
 const unlockSQL = `
 with own as materialized (
 	select l.record, l.epoch from unnest($1::uuid[], $2::bigint[]) as t(record, epoch)
-		join ledger.leases l on l.record = t.record and l.epoch = t.epoch
+		join ledger.leases l on l.record = t.record and l.epoch = t.epoch and l.session = $3
 	order by l.record for update of l)
 update ledger.leases l set until = 0 from own where l.record = own.record and l.epoch = own.epoch`
 
 const ownsSQL = `
 with ` + clockSQL + `
 select exists (select 1 from clock, ledger.leases l join ledger.sessions s on s.id = l.session
-	where l.record = $2 and l.epoch = $3 and l.until > clock.now and s.until > clock.now)`
+	where l.record = $2 and l.epoch = $3 and l.session = $4 and l.until > clock.now and s.until > clock.now)`
 
 const readRecordSQL = `select id, version, epoch, data from ledger.events where record = $1`
 
@@ -209,8 +209,9 @@ func (s *Store) runUnlocks(steps []*step[unlock, struct{}]) {
 	for _, step := range steps {
 		records, epochs = append(records, step.in.record), append(epochs, int64(step.in.epoch))
 	}
+	session, _ := s.session.id()
 	_, err := use(context.Background(), s, s.pool, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
-		_, err := conn.Exec(ctx, s.sql.unlock, records, epochs)
+		_, err := conn.Exec(ctx, s.sql.unlock, records, epochs, session)
 		return struct{}{}, err
 	})
 	if refused(err) && len(steps) > 1 {
@@ -226,9 +227,10 @@ func (s *Store) runUnlocks(steps []*step[unlock, struct{}]) {
 
 // owns reports whether the claim still holds its record.
 func (s *Store) owns(claim ledger.Claim) (bool, error) {
+	session, _ := s.session.id()
 	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) (owns bool, err error) {
 		s.count("owns")
-		err = conn.QueryRow(ctx, s.sql.owns, s.clock(), recordID(claim.Record), int64(claim.Epoch)).Scan(&owns)
+		err = conn.QueryRow(ctx, s.sql.owns, s.clock(), recordID(claim.Record), int64(claim.Epoch), session).Scan(&owns)
 		return owns, err
 	})
 }

@@ -73,6 +73,7 @@ func (s *Store) configure(config *pgxpool.Config) {
 		return nil
 	}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		s.kinds.Clear() // this server may lack what the one before it had
 		if s.isPooled.Load() {
 			return nil // what is set here would be another's
 		}

@@ -23,7 +23,8 @@ type outcome struct {
 // writeSQL writes the changes of several steps. All statements lock what they change
 // in the order due, leases, events, orders, flags, and each in the order of its keys.
 // Where a step of several rows cannot be written whole, it divides by zero, and
-// nothing of the statement is.
+// nothing of the statement is. A lease is of the session $35: its epoch alone may come
+// again after a failover, which can take the sequence back.
 const writeSQL = `
 with clock as materialized (select coalesce($1::bigint, (extract(epoch from clock_timestamp()) * 1000000000)::bigint) as now),
 st as materialized (
@@ -41,7 +42,7 @@ own as materialized (
 	select st.step from st cross join clock
 		join ledger.leases l on l.record = st.record and l.epoch = st.epoch
 		join ledger.sessions s on s.id = l.session
-	where st.epoch <> 0 and l.until > clock.now and s.until > clock.now and (select count(*) from locked) >= 0
+	where st.epoch <> 0 and l.session = $35 and l.until > clock.now and s.until > clock.now and (select count(*) from locked) >= 0
 	order by l.record for update of l),
 live as materialized (
 	select ch.* from ch join st on st.step = ch.step
@@ -197,10 +198,11 @@ func (s *Store) commitSteps(steps []*step[change, outcome]) ([]outcome, error) {
 		s.count(step.in.method)
 	}
 	s.count("commits")
+	session, _ := s.session.id()
 	began := time.Now()
 	outcomes, err := use(context.Background(), s, s.pool, writes, func(ctx context.Context, conn *pgx.Conn) ([]outcome, error) {
 		var batch pgx.Batch
-		batch.Queue(s.sql.write, p.list(s.clock())...)
+		batch.Queue(s.sql.write, p.list(s.clock(), session)...)
 		if len(flags) > 0 {
 			batch.Queue(s.sql.holders, flags)
 		}
@@ -328,11 +330,12 @@ func (p *parameters) add(n int, c *change) digests {
 	return flags
 }
 
-func (p *parameters) list(now *int64) []any {
+func (p *parameters) list(now *int64, session digest) []any {
 	st, ch, od, gen, fl := &p.st, &p.ch, &p.od, &p.gen, &p.fl
 	return []any{
 		now, st.step, st.record, st.epoch, st.ends, st.strict, st.events, st.order,
 		ch.step, ch.record, ch.id, ch.eventID, ch.route, ch.version, ch.by, ch.before, ch.state, ch.received, ch.oldDue, ch.due, ch.data, ch.body, ch.replaces,
 		od.step, od.id, od.place, od.version, od.data, gen.step, gen.id, gen.order, fl.step, fl.flag, fl.holder,
+		session,
 	}
 }
