@@ -20,8 +20,14 @@ const caddys = 3
 // schema is the ledger's, of a database that no other test uses.
 const schema = "ccpayment"
 
+// database is a server, or several that take each other's place.
+type database interface {
+	URL() string
+	Value(t testing.TB, sql string, args ...any) string
+}
+
 // newShop makes a shop whose Caddys keep their ledger in a database.
-func newShop(t *testing.T, m shop.Mode, database *postgrestest.Server, more ...func(*shop.Options)) *shop.Shop {
+func newShop(t *testing.T, m shop.Mode, database database, more ...func(*shop.Options)) *shop.Shop {
 	t.Helper()
 	o := shop.Options{Mode: m, Caddys: caddys, Backlog: 200, Ledger: shop.Ledger{
 		Shared: true,
@@ -44,7 +50,7 @@ func newShop(t *testing.T, m shop.Mode, database *postgrestest.Server, more ...f
 }
 
 // waiting describes what is due, with the lease that it waits for.
-func waiting(t *testing.T, database *postgrestest.Server) string {
+func waiting(t *testing.T, database database) string {
 	t.Helper()
 	return database.Value(t, `select coalesce(string_agg(format(
 		'%s of record %s: due for %s s, epoch %s of session %s, which has %s s, for %s s', d.id, d.record, now.s - d.at/1000000000, l.epoch,

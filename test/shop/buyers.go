@@ -128,13 +128,19 @@ func (s *Shop) resending(condition func() bool) func() bool {
 	}
 }
 
-// Settle waits until everything was sent, acknowledged and delivered.
-func (s *Shop) Settle() {
+// Acknowledged waits until everything was sent and acknowledged.
+func (s *Shop) Acknowledged() {
 	s.t.Helper()
 	processtest.Until(s.t, "everything was sent and acknowledged", s.resending(func() bool {
 		_, open := s.Outbox.Count()
 		return open == 0 && s.allSent()
 	}))
+}
+
+// Settle waits until everything was sent, acknowledged and delivered.
+func (s *Shop) Settle() {
+	s.t.Helper()
+	s.Acknowledged()
 	processtest.Until(s.t, "nothing is pending", func() bool {
 		n, known := s.pending()
 		return known && n == 0

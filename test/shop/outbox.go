@@ -160,6 +160,16 @@ func (o *Outbox) Unacknowledged() (bodies [][]byte) {
 	return bodies
 }
 
+// Last returns the key of a record's event with the latest status.
+func (o *Outbox) Last(record ledger.Record) (key ledger.Key) {
+	for _, sent := range o.Log() {
+		if sent.Key.Record == record && history.Rank(sent.Key.Status) >= history.Rank(key.Status) {
+			key = sent.Key
+		}
+	}
+	return key
+}
+
 // Any returns one of the bodies that were sent last.
 func (o *Outbox) Any() []byte {
 	o.mu.Lock()
