@@ -268,7 +268,7 @@ func TestPooler(t *testing.T) {
 	s := w.openBolt()
 	want := contentsOf(t, s)
 	w.closes(s)
-	url := postgrestest.Pooler(t, w.server)
+	url := w.server.Pooler(t).URL()
 	err := run(w.file, url, w.schema, w.opts, func(to ledger.Import) ledger.Import {
 		return &failing{Import: to, writes: 1000, twice: true}
 	})

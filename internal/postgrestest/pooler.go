@@ -15,18 +15,21 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
-// Pooler starts pgbouncer in transaction mode before the server, until the test ends,
-// and returns the URL by which it leads there.
-func Pooler(t testing.TB, s *Server) string {
+// Pooler is a pgbouncer in transaction mode.
+type Pooler struct {
+	bin, dir, port string
+	process        *exec.Cmd
+}
+
+// Pooler starts pgbouncer in transaction mode before the server, until the test ends.
+func (s *Server) Pooler(t testing.TB) *Pooler {
 	t.Helper()
-	bin := needs.Command(t, "pgbouncer", "/usr/sbin/pgbouncer")
-	dir, err := os.MkdirTemp("", "pgbouncer")
-	if err != nil {
+	p := &Pooler{bin: needs.Command(t, "pgbouncer", "/usr/sbin/pgbouncer"), port: processtest.Ports(t, 1)[0]}
+	var err error
+	if p.dir, err = os.MkdirTemp("", "pgbouncer"); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	port := processtest.Ports(t, 1)[0]
-	config := filepath.Join(dir, "pgbouncer.ini")
+	t.Cleanup(func() { _ = os.RemoveAll(p.dir) })
 	text := fmt.Sprintf(`[databases]
 postgres = host=127.0.0.1 port=%s dbname=postgres user=test
 [pgbouncer]
@@ -38,38 +41,53 @@ pool_mode = transaction
 default_pool_size = 4
 max_client_conn = 200
 server_idle_timeout = 5
-`, s.Port, port)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+`, s.Port, p.port)
+	if err := os.WriteFile(filepath.Join(p.dir, "pgbouncer.ini"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := own(dir); err != nil {
+	if err := own(p.dir); err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
+	t.Cleanup(p.Kill)
+	p.Run(t)
+	return p
+}
+
+// Run starts the pooler again after [Pooler.Kill], and returns when it answers.
+func (p *Pooler) Run(t testing.TB) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(p.dir, "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	process := exec.Command(bin, config)
-	process.SysProcAttr = attributes()
-	process.Stdout, process.Stderr = log, log
-	if err := process.Start(); err != nil {
+	p.process = exec.Command(p.bin, filepath.Join(p.dir, "pgbouncer.ini"))
+	p.process.SysProcAttr = attributes()
+	p.process.Stdout, p.process.Stderr = log, log
+	if err := p.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = process.Process.Kill()
-		_ = process.Wait()
-	})
-	url := "postgres://test@127.0.0.1:" + port + "/postgres?sslmode=disable"
 	for range 100 {
-		conn, err := pgx.Connect(context.Background(), url)
+		conn, err := pgx.Connect(context.Background(), p.URL())
 		if err == nil {
 			_ = conn.Close(context.Background())
-			return url
+			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	said, _ := os.ReadFile(log.Name())
 	t.Fatalf("pgbouncer does not answer:\n%s", said)
-	return ""
+}
+
+// Kill ends the pooler with all connections, from one moment to the next.
+func (p *Pooler) Kill() {
+	if p.process != nil && p.process.Process != nil {
+		_ = p.process.Process.Kill()
+		_ = p.process.Wait()
+	}
+}
+
+// URL is that of the server's database, by way of the pooler.
+func (p *Pooler) URL() string {
+	return "postgres://test@127.0.0.1:" + p.port + "/postgres?sslmode=disable"
 }

@@ -16,7 +16,7 @@ import (
 // does the same, but for hints.
 func TestPooler(t *testing.T) {
 	server := postgrestest.Shared(t)
-	url := postgrestest.Pooler(t, server)
+	url := server.Pooler(t).URL()
 	core, logs := observer.New(zap.InfoLevel)
 	s := member(t, Options{URL: url, Schema: server.Schema(t), Logger: zap.New(core)})
 	if !s.isPooled.Load() || logs.FilterMessageSnippet("a pooler stands in front").Len() != 1 {

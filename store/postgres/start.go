@@ -189,6 +189,10 @@ func (s *Store) tell(isNew bool) {
 		log.Warn("the connection to the ledger's database is "+notSafe+": "+makeSafe, zap.Strings("hosts", hosts))
 	}
 	if s.isPooled.Load() {
-		log.Info("a pooler stands in front of the ledger's database: statements are not prepared, and what other processes do is seen by polling")
+		say := log.Warn
+		if s.opts.NoListen { // which is known, then
+			say = log.Info
+		}
+		say("a pooler stands in front of the ledger's database: statements are not prepared, and what other processes do is seen by polling")
 	}
 }
