@@ -4,10 +4,12 @@
 package shop
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"testing"
 
 	// What the binary is built from: without it a change there would leave a
 	// cached result of the tests standing.
@@ -41,14 +43,54 @@ func Main(run func() int) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "caddy")
-	args := []string{"build", "-tags", tags, "-o", binary}
+	if err := build(binary); err != nil {
+		return fail(err)
+	}
+	return run()
+}
+
+// build builds Caddy with more flags of go build.
+func build(to string, flags ...string) error {
+	args := append([]string{"build", "-tags", tags, "-o", to}, flags...)
 	if race {
 		args = append(args, "-race")
 	}
 	if out, err := exec.Command("go", append(args, "../../cmd/caddy")...).CombinedOutput(); err != nil {
-		return fail(fmt.Errorf("building Caddy: %w\n%s", err, out))
+		return fmt.Errorf("building Caddy: %w\n%s", err, out)
 	}
-	return run()
+	return nil
+}
+
+// Changed builds a Caddy of which some files are others, or are added, until the test
+// ends, and returns its path. Files are by their path from the test's folder.
+func Changed(t *testing.T, files map[string]string) (binary string) {
+	t.Helper()
+	dir := t.TempDir()
+	var overlay struct{ Replace map[string]string }
+	overlay.Replace = make(map[string]string)
+	for name, text := range files {
+		path, err := filepath.Abs(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		overlay.Replace[path] = filepath.Join(dir, fmt.Sprint(len(overlay.Replace)))
+		if err := os.WriteFile(overlay.Replace[path], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := json.Marshal(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(list, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary = filepath.Join(dir, "caddy")
+	if err := build(binary, "-overlay", list); err != nil {
+		t.Fatal(err)
+	}
+	return binary
 }
 
 func fail(err error) int {

@@ -80,6 +80,9 @@ func (p *Process) Stop() {
 	p.End(p.t, syscall.SIGTERM)
 }
 
+// Becomes has another program be run from the next start on.
+func (p *Process) Becomes(binary string) { p.args = append([]string{binary}, p.args[1:]...) }
+
 // Died waits until the program has ended itself, as from a crash.
 func (p *Process) Died() {
 	p.t.Helper()
