@@ -56,8 +56,9 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 		ledger: l, claim: claim, life: claim.life, flight: f, plan: plan, rank: rank, begun: l.now(),
 	}
 	// Its first attempt is counted and was not made: else there would be an
-	// outcome, or a note of its loss, as long as the process that counted it lives.
-	untouched := event.State == None || event.State == Delivering && event.Attempts == 1
+	// outcome, or a note of its loss, as long as the process that counted it lives. After
+	// one that was spared, another process may have made the first.
+	untouched := event.State == None || event.State == Delivering && event.Attempts == 1 && event.Failures == 0 && event.DueSince == nil
 	if a.counted = untouched && event.CountedBy == l.process && !l.isLost(event.Key); a.counted {
 		a.Number = 1
 	}

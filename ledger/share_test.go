@@ -173,3 +173,54 @@ func TestDamagedSibling(t *testing.T) {
 		}
 	})
 }
+
+// TestCountedAfterASparedAttempt: an attempt of another process, of which there is no
+// outcome, is counted, also where the first did not count.
+func TestCountedAfterASparedAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDatabase()
+		way := &cuttable{connection: d.connect("b")}
+		a, b := join(t, d.connect("a")), join(t, way)
+		var mu sync.Mutex
+		var numbers []int
+		dispatch := func(l *ledger.Ledger, isSpared bool) (stop func()) {
+			return (&book{Ledger: l, t: t}).run(ledger.Dispatcher{
+				Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 1, Direct: true, Rank: rank,
+				Failed: func(error) {}, Damaged: func(string, error) {},
+				Work: func(at *ledger.Attempt) (ledger.Contact, error) {
+					if _, err := at.Sent(bg, ledger.Sending{}); err != nil {
+						return ledger.Untried, err
+					}
+					mu.Lock()
+					numbers = append(numbers, at.Number)
+					mu.Unlock()
+					_, err := at.Finish(bg, ledger.Ending{State: ledger.Retrying, Failure: errRefused, Again: ledger.Again{Spared: isSpared}})
+					return ledger.Reached, err
+				},
+			})
+		}
+		stop := dispatch(a, true)
+		synctest.Wait()
+		if _, err := a.Accept(bg, event("Success"), ""); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		stop()
+		way.isCut.Store(true)
+		stop = dispatch(b, false)
+		made := func() int { mu.Lock(); defer mu.Unlock(); return len(numbers) }
+		for made() < 2 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		stop()
+		before := made()
+		defer dispatch(a, false)()
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if before != 2 || len(numbers) == before || numbers[before] <= numbers[before-1] {
+			t.Errorf("the attempts are %v, of which the other process made the second", numbers)
+		}
+	})
+}
