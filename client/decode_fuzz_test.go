@@ -2,13 +2,14 @@ package client
 
 import (
 	"encoding/json"
-	"math/big"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient/apiclienttest"
 )
 
 // FuzzParseAmount: an amount that is taken is exactly the number that was
@@ -39,11 +40,7 @@ func FuzzParseAmount(f *testing.F) {
 }
 
 func checkAmount(t *testing.T, got decimal.Decimal, text string) {
-	want, ok := new(big.Rat), true
-	if text != "" {
-		_, ok = want.SetString(text)
-	}
-	if !ok || got.Rat().Cmp(want) != 0 {
+	if !apiclienttest.IsExactly(got, text) {
 		t.Fatalf("%q is read as %s", text, got)
 	}
 }
@@ -75,14 +72,14 @@ func FuzzDecodeRecord(f *testing.F) {
 			t.Fatalf("%q is no object: %v", data, err)
 		}
 		for name, amount := range map[string]decimal.Decimal{"amount": got.Amount, "serviceFee": got.ServiceFee, "coinUSDPrice": got.CoinUSDPrice} {
-			checkAmount(t, amount, plain(members[name]))
+			checkAmount(t, amount, apiclienttest.Plain(members[name]))
 		}
 		for name, text := range map[string]string{"recordId": got.RecordID, "orderId": got.OrderID, "coinId": got.CoinID, "toMemo": got.ToMemo} {
-			if want := plain(members[name]); text != want {
+			if want := apiclienttest.Plain(members[name]); text != want {
 				t.Fatalf("%s is %q, want %q, in %q", name, text, want, data)
 			}
 		}
-		if got.ArrivedAt.IsZero() != (plain(members["arrivedAt"]) == "" || plain(members["arrivedAt"]) == "0") || got.ArrivedAt.After(time.Unix(1e13, 0)) {
+		if got.ArrivedAt.IsZero() != (apiclienttest.Plain(members["arrivedAt"]) == "" || apiclienttest.Plain(members["arrivedAt"]) == "0") || got.ArrivedAt.After(time.Unix(1e13, 0)) {
 			t.Fatalf("arrivedAt of %q is %s", data, got.ArrivedAt)
 		}
 		if !json.Valid(extra) || members == nil {
@@ -102,19 +99,6 @@ func FuzzDecodeRecord(f *testing.F) {
 			t.Fatalf("%+v became %+v", got, same)
 		}
 	})
-}
-
-// plain is a JSON text or number as its text; null and nothing are empty.
-func plain(value json.RawMessage) string {
-	var text string
-	switch {
-	case len(value) == 0 || string(value) == "null":
-		return ""
-	case value[0] == '"' && json.Unmarshal(value, &text) == nil:
-		return text
-	default:
-		return string(value)
-	}
 }
 
 // FuzzAnswer: whatever answers in CCPayment's place, a call that moves money
@@ -146,7 +130,7 @@ func FuzzAnswer(f *testing.F) {
 			data, happened, err := readAnswer(endpoint, status, body)
 			var envelope map[string]json.RawMessage
 			wellFormed := json.Unmarshal(body, &envelope) == nil
-			code := plain(envelope["code"])
+			code := apiclienttest.Plain(envelope["code"])
 			if err == nil && (!wellFormed || code != "10000" && code != "+10000" && strings.TrimLeft(code, "+0") != "10000" || status < 200 || status > 299) {
 				t.Fatalf("%d %q was a success", status, body)
 			}

@@ -172,11 +172,16 @@ func TestSameCurrency(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"5057", "5057", true}, {"5057", "5195", false}, {"", "", false},
-		{usdt, "4:0xDAC17F958D2EE523A2206206994597C13D831EC7", true}, {usdt, "4:0XDAC17F958D2EE523A2206206994597C13D831EC7", true},
-		{usdt, "35:0xdac17f958d2ee523a2206206994597c13d831ec7", false}, {usdt, "4", false},
+		{"5057", "5057", true},
+		{"5057", "5195", false},
+		{"", "", false},
+		{usdt, "4:0xDAC17F958D2EE523A2206206994597C13D831EC7", true},
+		{usdt, "4:0XDAC17F958D2EE523A2206206994597C13D831EC7", true},
+		{usdt, "35:0xdac17f958d2ee523a2206206994597c13d831ec7", false},
+		{usdt, "4", false},
 		{"9:TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", "9:TR7nhqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", false},
-		{coinpayments.CurrencyID("4", "0xdac17f958d2ee523a2206206994597c13d831ec7"), usdt, true}, {coinpayments.CurrencyID("1", ""), "1", true},
+		{coinpayments.CurrencyID("4", "0xdac17f958d2ee523a2206206994597c13d831ec7"), usdt, true},
+		{coinpayments.CurrencyID("1", ""), "1", true},
 	} {
 		if got := coinpayments.SameCurrency(test.a, test.b); got != test.want {
 			t.Errorf("%s, %s: %v", test.a, test.b, got)
@@ -247,15 +252,34 @@ func TestCall(t *testing.T) {
 	}
 	sent := len(api.Sent())
 	for _, call := range []struct{ method, path, query, body string }{
-		{"POST", "/api/v2/merchant/invoices/i-1", "", ""}, {"get", "/api/v2/merchant/invoices", "", ""}, {"GET", "/api/v2/merchant/invoices/", "", ""},
-		{"GET", "/api/v2/merchant/invoices/i-1/payouts/x", "", ""}, {"GET", "api/v2/merchant/invoices", "", ""}, {"GET", "", "", ""},
-		{"GET", "/api/v2/merchant/invoices/..", "", ""}, {"GET", "/api/v2/merchant/invoices/%2e%2e", "", ""}, {"GET", "/api/v2/merchant/invoices/a%2Fb", "", ""},
-		{"GET", "/api/v2/merchant/invoices/a%5Cb", "", ""}, {"GET", "/api/v2/merchant/invoices/a\\b", "", ""}, {"GET", "/api/v2/merchant/invoices/a?b", "", ""},
-		{"GET", "/api/v2/merchant/invoices/a#b", "", ""}, {"GET", "/api/v2//merchant/invoices", "", ""}, {"GET", "/api/v2/merchant/invoices/%zz", "", ""},
-		{"GET", "/api/v2/merchant/invoices/ü", "", ""}, {"GET", "https://evil.example/api/v2/merchant/invoices", "", ""}, {"GET", "//evil.example/api/v2/merchant", "", ""},
-		{"GET", "/api/v2/merchant/invoices", "q=a b", ""}, {"GET", "/api/v2/merchant/invoices", "q=%zz", ""}, {"GET", "/api/v2/merchant/invoices", "q=a#b", ""}, {"GET", "/api/v2/merchant/invoices", "q=ü", ""},
-		{"POST", "/api/v2/merchant/invoices", "", `[1]`}, {"POST", "/api/v2/merchant/invoices", "", `{"a":1`}, {"POST", "/api/v2/merchant/invoices", "", `{"poNumber":"a","poNumber":"b"}`},
-		{"POST", "/api/v2/merchant/invoices", "", `null`}, {"POST", "/api/v2/merchant/invoices", "", `"x"`}, {"POST", "/api/v2/merchant/invoices", "", ` `},
+		{"POST", "/api/v2/merchant/invoices/i-1", "", ""},
+		{"get", "/api/v2/merchant/invoices", "", ""},
+		{"GET", "/api/v2/merchant/invoices/", "", ""},
+		{"GET", "/api/v2/merchant/invoices/i-1/payouts/x", "", ""},
+		{"GET", "api/v2/merchant/invoices", "", ""},
+		{"GET", "", "", ""},
+		{"GET", "/api/v2/merchant/invoices/..", "", ""},
+		{"GET", "/api/v2/merchant/invoices/%2e%2e", "", ""},
+		{"GET", "/api/v2/merchant/invoices/a%2Fb", "", ""},
+		{"GET", "/api/v2/merchant/invoices/a%5Cb", "", ""},
+		{"GET", "/api/v2/merchant/invoices/a\\b", "", ""},
+		{"GET", "/api/v2/merchant/invoices/a?b", "", ""},
+		{"GET", "/api/v2/merchant/invoices/a#b", "", ""},
+		{"GET", "/api/v2//merchant/invoices", "", ""},
+		{"GET", "/api/v2/merchant/invoices/%zz", "", ""},
+		{"GET", "/api/v2/merchant/invoices/ü", "", ""},
+		{"GET", "https://evil.example/api/v2/merchant/invoices", "", ""},
+		{"GET", "//evil.example/api/v2/merchant", "", ""},
+		{"GET", "/api/v2/merchant/invoices", "q=a b", ""},
+		{"GET", "/api/v2/merchant/invoices", "q=%zz", ""},
+		{"GET", "/api/v2/merchant/invoices", "q=a#b", ""},
+		{"GET", "/api/v2/merchant/invoices", "q=ü", ""},
+		{"POST", "/api/v2/merchant/invoices", "", `[1]`},
+		{"POST", "/api/v2/merchant/invoices", "", `{"a":1`},
+		{"POST", "/api/v2/merchant/invoices", "", `{"poNumber":"a","poNumber":"b"}`},
+		{"POST", "/api/v2/merchant/invoices", "", `null`},
+		{"POST", "/api/v2/merchant/invoices", "", `"x"`},
+		{"POST", "/api/v2/merchant/invoices", "", ` `},
 	} {
 		if _, err := c.Call(t.Context(), call.method, call.path, call.query, json.RawMessage(call.body)); err == nil {
 			t.Errorf("%v: no error", call)

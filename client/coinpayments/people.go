@@ -11,11 +11,15 @@ type Buyer struct {
 }
 
 func (b Buyer) write(o *object) {
-	o.optionalText("companyName", b.CompanyName, 300)
-	o.child("name", b.Name.write)
-	o.email("emailAddress", b.EmailAddress)
-	o.optionalText("phoneNumber", b.PhoneNumber, 50)
-	o.child("address", b.Address.write)
+	writePerson(o, b.CompanyName, b.Name, b.EmailAddress, b.PhoneNumber, b.Address)
+}
+
+func writePerson(o *object, company string, name FullName, email, phone string, address Address) {
+	o.optionalText("companyName", company, 300)
+	o.child("name", name.write)
+	o.email("emailAddress", email)
+	o.optionalText("phoneNumber", phone, 50)
+	o.child("address", address.write)
 }
 
 // FullName is a person's name.
@@ -68,11 +72,7 @@ type Shipping struct {
 
 func (s Shipping) write(o *object) {
 	o.optionalText("method", s.Method, 127)
-	o.optionalText("companyName", s.CompanyName, 300)
-	o.child("name", s.Name.write)
-	o.email("emailAddress", s.EmailAddress)
-	o.optionalText("phoneNumber", s.PhoneNumber, 50)
-	o.child("address", s.Address.write)
+	writePerson(o, s.CompanyName, s.Name, s.EmailAddress, s.PhoneNumber, s.Address)
 }
 
 // Merchant is who gets the money.

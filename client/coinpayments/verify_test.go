@@ -235,7 +235,12 @@ func TestSameID(t *testing.T) {
 		want bool
 	}{
 		{"2008d68d-0f66-44ec-8500-68d054b882b9", "2008D68D0f6644ec850068d054b882b9", true},
-		{"a", "a", true}, {"a", "b", false}, {"", "", false}, {"-", "-", false}, {"-a", "a", false}, {"a-", "a", false},
+		{"a", "a", true},
+		{"a", "b", false},
+		{"", "", false},
+		{"-", "-", false},
+		{"-a", "a", false},
+		{"a-", "a", false},
 	} {
 		if got := coinpayments.SameID(test.a, test.b); got != test.want {
 			t.Errorf("%q, %q: %v", test.a, test.b, got)
