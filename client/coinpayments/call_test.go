@@ -97,6 +97,7 @@ func TestNewRefuses(t *testing.T) {
 		"nil observer":     {credentials, []coinpayments.Option{a, coinpayments.WithObserver(nil)}},
 		"http elsewhere":   {credentials, []coinpayments.Option{coinpayments.WithBaseURL("http://a-api.coinpayments.net")}},
 		"with a query":     {credentials, []coinpayments.Option{coinpayments.WithBaseURL("https://a-api.coinpayments.net?")}},
+		"not in ASCII":     {credentials, []coinpayments.Option{coinpayments.WithBaseURL("https://münzen.example")}},
 		"with a user":      {credentials, []coinpayments.Option{coinpayments.WithBaseURL("https://u:p@a-api.coinpayments.net")}},
 		"with /api":        {credentials, []coinpayments.Option{coinpayments.WithBaseURL("https://api.coinpayments.com/api/")}},
 	} {

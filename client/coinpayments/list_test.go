@@ -145,7 +145,8 @@ func TestSkipPages(t *testing.T) {
 		}
 	}
 	var senseless *coinpayments.AnswerError
-	if got, err := collect(newFakeAPI(t, say(`[{"id":"t-1"}]`)).dial(t).ListTransactions(t.Context(), "w-1")); !errors.As(err, &senseless) || len(got) != 1 {
-		t.Errorf("the same page for ever: %v, %v", got, err)
+	api := newFakeAPI(t, say(`[{"id":"t-1"}]`))
+	if got, err := collect(api.dial(t).ListTransactions(t.Context(), "w-1")); !errors.As(err, &senseless) || len(got) != 1 || len(api.Sent()) != 3 {
+		t.Errorf("the same page for ever: %v, %v after %d requests", got, err, len(api.Sent()))
 	}
 }

@@ -135,6 +135,13 @@ func TestArguments(t *testing.T) {
 			t.Errorf("%s: %v", test.field, err)
 		}
 	}
+	dots, err := coinpayments.New(coinpayments.Credentials{ClientID: "..", ClientSecret: secret}, coinpayments.WithBaseURL(api.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dots.DeleteWebhook(t.Context(), "h-1"); !errors.Is(err, coinpayments.ErrBadRequest) {
+		t.Errorf("a client id that leads elsewhere: %v", err)
+	}
 	if len(api.Sent()) != 0 {
 		t.Errorf("%d requests, the first is %s %s", len(api.Sent()), api.Sent()[0].URI, api.Sent()[0].Body)
 	}

@@ -308,6 +308,22 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// A 429 without a Retry-After holds all calls back for a second.
+func TestRateLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var times []time.Time
+		c := overTransport(t, answering(429, "", &times), coinpayments.WithTries(1))
+		for range 3 {
+			if _, err := c.CreateInvoice(t.Context(), invoice); !errors.Is(err, coinpayments.ErrRateLimit) {
+				t.Error(err)
+			}
+		}
+		if len(times) != 3 || times[2].Sub(times[0]) < 2*time.Second {
+			t.Errorf("requests at %v", times)
+		}
+	})
+}
+
 // A pause that is longer than a call can wait is an error at once, and nothing is sent.
 func TestLongPause(t *testing.T) {
 	for text, wait := range map[string]time.Duration{"3600": time.Hour, "999999999999": time.Second, "30": 5 * time.Second} {

@@ -26,14 +26,15 @@ func NewHTTPClient() *http.Client {
 	}}
 }
 
-// BaseURL checks the URL of an API, which is https, or http on loopback, and returns it
-// without a slash at its end. The example is one of a right form.
+// BaseURL checks the URL of an API, which is https, or http on loopback, with its host in
+// ASCII as it is sent, and returns it without a slash at its end. The example is one of a
+// right form.
 func BaseURL(base, example string) (string, error) {
 	if strings.Contains(base, "@") {
 		return "", errors.New("the base URL holds a user name or a password, which this API has none of")
 	}
 	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || strings.ContainsAny(base, "?#") {
+	if err != nil || u.Host == "" || strings.ContainsAny(base, "?#") || strings.ContainsFunc(u.Host, func(r rune) bool { return r > '~' }) {
 		return "", fmt.Errorf("the base URL %q is not like %s", base, example)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
