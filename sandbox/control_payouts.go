@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
@@ -10,35 +9,10 @@ import (
 
 // routePayouts adds the control calls for money that leaves.
 func (s *Sandbox) routePayouts(post func(path string, act func(*http.Request) (any, error))) {
-	post("/sandbox/withdrawal", s.controlWithdrawal)
-	post("/sandbox/approval", s.controlApproval)
+	post("/sandbox/withdrawal", engine.Withdrawal(s.SettleWithdrawal))
+	post("/sandbox/approval", engine.Approval(s.SetApproval))
 	post("/sandbox/auto-withdrawal", s.controlAutoWithdrawal)
 	post("/sandbox/risk-refund", s.controlRiskRefund)
-}
-
-func (s *Sandbox) controlWithdrawal(r *http.Request) (any, error) {
-	var in struct {
-		RecordID string `json:"record_id"`
-		Status   string `json:"status"`
-	}
-	if err := engine.Read(r, &in); err != nil {
-		return nil, err
-	}
-	return engine.Done, s.SettleWithdrawal(in.RecordID, in.Status)
-}
-
-func (s *Sandbox) controlApproval(r *http.Request) (any, error) {
-	var in struct {
-		Needed *bool `json:"needed"`
-	}
-	if err := engine.Read(r, &in); err != nil {
-		return nil, err
-	}
-	if in.Needed == nil {
-		return nil, errors.New("needed: pass true or false")
-	}
-	s.SetApproval(*in.Needed)
-	return engine.Done, nil
 }
 
 func (s *Sandbox) controlAutoWithdrawal(r *http.Request) (any, error) {

@@ -51,10 +51,10 @@ func (s *Sandbox) serveFront(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.engine.Allows(r); err != nil {
-		s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: engine.Sentence(err)}))
+		s.engine.Written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: engine.Sentence(err)}))
 		return
 	}
-	s.written(hosted.WriteOverview(w, s.frontPage(r)))
+	s.engine.Written(hosted.WriteOverview(w, s.frontPage(r)))
 }
 
 func (s *Sandbox) frontPage(r *http.Request) hosted.Overview {

@@ -3,38 +3,28 @@ package sandbox
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/hosted"
 )
 
-// How soon a page looks again.
-const (
-	soon  = time.Second     // while a payment is on its way
-	later = 5 * time.Second // while one may come
-)
-
-// merchant is who the pages say is paid: the API knows no name.
-const merchant = "Sandbox merchant"
-
 // checkoutPage is the page of an order.
 func (s *Sandbox) checkoutPage(v *Checkout) hosted.Checkout {
 	page := hosted.Checkout{
-		Shop: merchant, OrderID: v.OrderID, Product: v.Product, Price: money(v.Price, v.Symbol),
-		State: pageState(v), Now: v.Now, ExpiresAt: v.ExpiresAt, Refresh: later,
+		Shop: hosted.Merchant, OrderID: v.OrderID, Product: v.Product, Price: money(v.Price, v.Symbol),
+		State: pageState(v), Now: v.Now, ExpiresAt: v.ExpiresAt, Refresh: hosted.Later,
 		ReturnURL: v.ReturnURL, CloseURL: v.CloseURL,
 	}
 	switch {
 	case v.underWay():
-		page.Refresh = soon
+		page.Refresh = hosted.Soon
 	case page.Settled():
 		page.Refresh = 0
 	}
 	if v.Paid.IsPositive() && page.State != hosted.Paid {
 		page.Received, page.Total = money(v.Paid, v.Unit), money(v.Total, v.Unit)
-		page.ReceivedPercent = percent(v.Paid, v.Total)
+		page.ReceivedPercent = hosted.Percent(v.Paid, v.Total)
 	}
 	if page.State == hosted.Overpaid {
 		page.Excess = money(v.Paid.Sub(v.Total), v.Unit)
@@ -119,7 +109,7 @@ func pagePicker(v *Checkout) *hosted.Picker {
 		if c.CoinID != lastID {
 			lastID = c.CoinID
 			picker.Coins = append(picker.Coins, hosted.Coin{
-				Symbol: c.Symbol, Name: c.Name, Amount: "≈ " + about(c.Amount) + " " + c.Symbol,
+				Symbol: c.Symbol, Name: c.Name, Amount: "≈ " + hosted.About(c.Amount) + " " + c.Symbol,
 			})
 		}
 		coin := &picker.Coins[len(picker.Coins)-1]
@@ -190,15 +180,4 @@ func money(amount decimal.Decimal, unit string) string {
 		return amount.Truncate(2).StringFixed(2) + " " + unit
 	}
 	return amount.Truncate(rateDecimals).String() + " " + unit
-}
-
-// about shortens an amount to six significant digits, rounded up.
-func about(amount decimal.Decimal) string {
-	whole := int32(amount.NumDigits()) + amount.Exponent()
-	return amount.RoundCeil(max(0, 6-whole)).String()
-}
-
-// percent is how much of a total is there, from 0 to 100.
-func percent(part, total decimal.Decimal) int {
-	return int(decimal.Min(part.Shift(2).DivRound(total, 4), decimal.New(100, 0)).IntPart())
 }

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,9 +9,6 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/hosted"
 )
-
-// maxForm bounds the forms of hosted pages, in bytes.
-const maxForm = 16 << 10
 
 // routePages adds what people open in a browser.
 func (s *Sandbox) routePages(mux *http.ServeMux) {
@@ -39,23 +35,17 @@ func pagePath(v *Checkout) string {
 	return orderPages + v.Token
 }
 
-// page looks up the order of a page, or refuses with 404.
-func (s *Sandbox) page(w http.ResponseWriter, r *http.Request, kind string) (Checkout, bool) {
+// page looks up the order of a page.
+func (s *Sandbox) page(r *http.Request, kind string) (Checkout, bool) {
 	v, err := s.Checkout(r.PathValue("token"))
-	if err == nil && strings.HasPrefix(pagePath(&v), kind) {
-		return v, true
-	}
-	s.written(hosted.WriteError(w, hosted.Error{
-		Status: http.StatusNotFound, Title: "No such checkout",
-		Message: "The sandbox forgets its orders when it stops or is reset. Create the order again, and open its new page.",
-	}))
-	return v, false
+	return v, err == nil && strings.HasPrefix(pagePath(&v), kind)
 }
 
 func (s *Sandbox) servePage(kind string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v, ok := s.page(w, r, kind)
+		v, ok := s.page(r, kind)
 		if !ok {
+			s.engine.NoCheckout(w)
 			return
 		}
 		page := s.checkoutPage(&v)
@@ -63,42 +53,26 @@ func (s *Sandbox) servePage(kind string) http.HandlerFunc {
 			// The choice is left alone until somebody makes it.
 			page.Due, page.Controls, page.Refresh = nil, nil, 0
 		}
-		s.written(hosted.WriteCheckout(w, http.StatusOK, page))
+		s.engine.Written(hosted.WriteCheckout(w, http.StatusOK, page))
 	}
 }
 
-// serveForm answers a form: with the page again if it worked, and if not with
-// the page and what is wrong, as refused shows it.
-func (s *Sandbox) serveForm(kind string, act func(*http.Request, *Checkout) (refused, error)) http.HandlerFunc {
+// serveForm answers a form by what it does with an order.
+func (s *Sandbox) serveForm(kind string, act func(*http.Request, *Checkout) (engine.Refused, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := s.engine.AllowsForm(r); err != nil {
-			s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: engine.Sentence(err)}))
-			return
-		}
-		v, ok := s.page(w, r, kind)
-		if !ok {
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
-			s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusBadRequest, Message: "The form cannot be read."}))
-			return
-		}
-		if show, err := act(r, &v); err != nil {
-			page := s.checkoutPage(&v)
-			show(&page, engine.Sentence(err))
-			s.written(hosted.WriteCheckout(w, http.StatusUnprocessableEntity, page))
-			return
-		}
-		http.Redirect(w, r, pagePath(&v), http.StatusSeeOther) //nolint:gosec // to a token that was found
+		s.engine.ServeForm(w, r, func() (engine.Form, bool) {
+			v, ok := s.page(r, kind)
+			return engine.Form{
+				Page: func() hosted.Checkout { return s.checkoutPage(&v) },
+				Act:  func() (engine.Refused, error) { return act(r, &v) },
+				Back: pagePath(&v),
+			}, ok
+		})
 	}
 }
-
-// refused puts what was wrong with a form into its page.
-type refused func(page *hosted.Checkout, reason string)
 
 // coinForm chooses the coin of an invoice.
-func (s *Sandbox) coinForm(r *http.Request, v *Checkout) (refused, error) {
+func (s *Sandbox) coinForm(r *http.Request, v *Checkout) (engine.Refused, error) {
 	show := func(page *hosted.Checkout, reason string) {
 		page.Due, page.Controls = nil, nil
 		if page.Picker != nil {
@@ -126,7 +100,7 @@ var scenarios = map[string]string{
 }
 
 // payForm makes a payment arrive.
-func (s *Sandbox) payForm(r *http.Request, v *Checkout) (refused, error) {
+func (s *Sandbox) payForm(r *http.Request, v *Checkout) (engine.Refused, error) {
 	typed, with := strings.TrimSpace(r.PostForm.Get("amount")), r.PostForm.Get("with")
 	show := func(page *hosted.Checkout, reason string) {
 		if page.Controls == nil {
@@ -152,11 +126,4 @@ func (s *Sandbox) payForm(r *http.Request, v *Checkout) (refused, error) {
 	coin, onChain, _ := strings.Cut(with, "/")
 	_, err = s.Pay(r.Context(), Payment{OrderID: v.OrderID, Amount: amount, Coin: coin, Chain: onChain})
 	return show, err
-}
-
-// written logs a page that could not be written; the client may have left.
-func (s *Sandbox) written(err error) {
-	if err != nil {
-		s.engine.Log.Warn("page", slog.String("error", err.Error()))
-	}
 }

@@ -60,7 +60,7 @@ var mayImport = map[string][]string{
 
 	"sandbox": {"sandbox/coinpayments", "sandbox/engine", "sandbox/hosted", "internal/ack", "internal/subcommand"},
 	// What the sandboxes of all gateways run on.
-	"sandbox/engine": {"internal/ack"},
+	"sandbox/engine": {"sandbox/hosted", "internal/ack"},
 	"sandbox/hosted": {},
 	// CoinPayments' side of the sandbox.
 	"sandbox/coinpayments": {"sandbox/engine", "sandbox/hosted"},

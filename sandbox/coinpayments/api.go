@@ -48,11 +48,15 @@ type route struct {
 func (s *Sandbox) routeAPI(mux *http.ServeMux) {
 	for _, r := range routes {
 		for _, version := range strings.Fields(r.versions) {
-			mux.HandleFunc(r.method+" "+BasePath+"/api/"+version+r.path, s.serve(r, version == "v1"))
+			path := r.path
+			if version == "v3" {
+				path = strings.Replace(path, "/wallets/{id}", "/wallets/{label}/{currency}", 1)
+			}
+			mux.HandleFunc(r.method+" "+BasePath+"/api/"+version+path, s.serve(r, version == "v1"))
 		}
 	}
 	mux.HandleFunc(BasePath+"/", func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, r.URL.Path, notFound("%s %s is no route of the API", r.Method, r.URL.Path))
+		_ = writeProblem(w, r.URL.Path, notFound("%s %s is no route of the API", r.Method, r.URL.Path))
 	})
 }
 
@@ -63,7 +67,7 @@ func (s *Sandbox) serve(to route, v1 bool) http.HandlerFunc {
 		if fault != nil {
 			s.engine.Log.Info("call", slog.String("endpoint", to.name), slog.String("fault", fault.Effect()))
 			if fault.Before(w, r, func() {
-				writeProblem(w, r.URL.Path, refuse(fault.HTTPStatus, "a fault that was set"))
+				_ = writeProblem(w, r.URL.Path, refuse(fault.HTTPStatus, "a fault that was set"))
 			}) {
 				return
 			}

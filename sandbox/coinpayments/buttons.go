@@ -31,7 +31,7 @@ func (s *Sandbox) serveButton(w http.ResponseWriter, r *http.Request) {
 	of := s.st.buttons[r.PathValue("id")]
 	if of == nil {
 		s.mu.Unlock()
-		s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusNotFound, Title: "No such button"}))
+		s.engine.Written(hosted.WriteError(w, hosted.Error{Status: http.StatusNotFound, Title: "No such button"}))
 		return
 	}
 	made := *of

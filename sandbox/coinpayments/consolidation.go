@@ -82,36 +82,35 @@ func text(c *currency, amount decimal.Decimal, v1 bool) string {
 	return c.text(amount)
 }
 
-// addressIDs reads which addresses are meant; none is all.
-func (c *call) addressIDs() []string {
-	if ids := c.query.Get("addressIds"); ids != "" {
-		return strings.Split(ids, ",")
+// collect chooses the addresses of the path's wallet that the query names; without any it
+// is all.
+func (c *call) collect() ([]collected, error) {
+	w, err := c.wallet()
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	var ids []string
+	if text := c.query.Get("addressIds"); text != "" {
+		ids = strings.Split(text, ",")
+	}
+	found, err := w.collect(ids)
+	return []collected{found}, err
 }
 
 func showConsolidation(c *call) (reply, error) {
-	w, err := c.wallet()
+	found, err := c.collect()
 	if err != nil {
 		return reply{}, err
 	}
-	found, err := w.collect(c.addressIDs())
-	if err != nil {
-		return reply{}, err
-	}
-	return ok(view([]collected{found}, c.v1))
+	return ok(view(found, c.v1))
 }
 
 func consolidate(c *call) (reply, error) {
-	w, err := c.wallet()
+	found, err := c.collect()
 	if err != nil {
 		return reply{}, err
 	}
-	found, err := w.collect(c.addressIDs())
-	if err != nil {
-		return reply{}, err
-	}
-	return c.consolidate([]collected{found})
+	return c.consolidate(found)
 }
 
 // consolidate brings what addresses hold to the wallet that the path names, less the

@@ -32,8 +32,8 @@ func (s *Sandbox) ControlCalls() map[string]func(*http.Request) (any, error) {
 		"settings":   s.controlSettings,
 		"price":      s.controlPrice,
 		"credit":     s.controlCredit,
-		"approval":   s.controlApproval,
-		"withdrawal": s.controlWithdrawal,
+		"approval":   engine.Approval(s.SetApproval),
+		"withdrawal": engine.Withdrawal(s.SettleWithdrawal),
 	}
 }
 
@@ -229,8 +229,10 @@ func (s *Sandbox) controlSettings(r *http.Request) (any, error) {
 		text *string
 		into *time.Duration
 	}{
-		{"complete_after", in.CompleteAfter, &set.CompleteAfter}, {"payment_lifetime", in.PaymentLifetime, &set.PaymentLifetime},
-		{"invoice_lifetime", in.InvoiceLifetime, &set.InvoiceLifetime}, {"search_delay", in.SearchDelay, &set.SearchDelay},
+		{"complete_after", in.CompleteAfter, &set.CompleteAfter},
+		{"payment_lifetime", in.PaymentLifetime, &set.PaymentLifetime},
+		{"invoice_lifetime", in.InvoiceLifetime, &set.InvoiceLifetime},
+		{"search_delay", in.SearchDelay, &set.SearchDelay},
 	} {
 		switch {
 		case span.text == nil:
@@ -293,29 +295,4 @@ func (s *Sandbox) controlCredit(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return engine.Done, s.Credit(in.WalletID, amount)
-}
-
-func (s *Sandbox) controlApproval(r *http.Request) (any, error) {
-	var in struct {
-		Needed *bool `json:"needed"`
-	}
-	if err := engine.Read(r, &in); err != nil {
-		return nil, err
-	}
-	if in.Needed == nil {
-		return nil, errors.New("needed: pass true or false")
-	}
-	s.SetApproval(*in.Needed)
-	return engine.Done, nil
-}
-
-func (s *Sandbox) controlWithdrawal(r *http.Request) (any, error) {
-	var in struct {
-		RecordID string `json:"record_id"`
-		Status   string `json:"status"`
-	}
-	if err := engine.Read(r, &in); err != nil {
-		return nil, err
-	}
-	return engine.Done, s.SettleWithdrawal(in.RecordID, in.Status)
 }

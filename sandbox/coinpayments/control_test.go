@@ -122,7 +122,7 @@ func TestFiftyAtOnce(t *testing.T) {
 			if _, err := w.Pay(t.Context(), coinpayments.Payment{OrderID: order, Instant: true}); err != nil {
 				t.Error(err)
 			}
-			w.expectStates(id, "paid confirmed")
+			w.expectStates(id, "paid: confirmed")
 			w.ok("GET", "/v2/merchant/invoices?limit=5", "")
 			if _, err := w.Copy(id, "*", 1); err != nil {
 				t.Error(err)

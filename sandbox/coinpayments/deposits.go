@@ -39,10 +39,6 @@ func (s *Sandbox) deposit(a *address, in Payment) (*transaction, error) {
 		kind = w.currency.receiveKind()
 	}
 	t := s.arrive(w, a, kind, in)
-	confirms, fails, err := in.fate(t.required())
-	if err != nil {
-		return nil, err
-	}
 	w.transactions = append(w.transactions, t)
 	if t.required() == 0 {
 		s.settle(t, txCompleted)
@@ -54,6 +50,7 @@ func (s *Sandbox) deposit(a *address, in Payment) (*transaction, error) {
 	if !w.permanent && !w.currency.utxo() {
 		a.rentedTill = s.engine.Now().Add(rented)
 	}
+	confirms, fails := in.fate(t.required())
 	s.progress(t, s.engine.Now(), confirms, s.interval(t.required(), in.Instant), fails)
 	return t, nil
 }

@@ -18,7 +18,7 @@ func TestInvoicePaid(t *testing.T) {
 	}
 	w.hears("InvoiceCreated")
 	w.pay(coinpayments.Payment{OrderID: "order-1", Coin: "USDT.TRC20"})
-	w.hears("InvoiceCreated InvoicePending InvoicePending InvoicePending InvoicePending InvoicePending InvoicePending InvoicePaid")
+	w.hears("InvoiceCreated InvoicePending×6 InvoicePaid")
 	w.get(id).Expect(t, map[string]string{
 		"status": `"paid"`, "amount.total": `"49.90"`, "currency.id": `"5057"`, "invoiceId": `"order-1"`,
 		"customData.order_id": `"order-1"`, "payments.0.state": `"confirmed"`, "payments.0.nativeActualAmount": `"49.90"`,

@@ -2,6 +2,7 @@ package coinpayments_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -78,12 +79,27 @@ func (r *receiver) got() []hook {
 	return append([]hook(nil), r.hooks...)
 }
 
-// types are those of the webhooks that arrived, in order.
+// types are those of the webhooks that arrived, in order; "InvoicePending×6" is six in a
+// row.
 func (r *receiver) types() string {
 	var list []string
-	for _, h := range r.got() {
-		list = append(list, h.Type)
+	last, count := "", 0
+	flush := func() {
+		if count > 1 {
+			last += fmt.Sprint("×", count)
+		}
+		if count > 0 {
+			list = append(list, last)
+		}
 	}
+	for _, h := range r.got() {
+		if h.Type != last || count == 0 {
+			flush()
+			last, count = h.Type, 0
+		}
+		count++
+	}
+	flush()
 	return strings.Join(list, " ")
 }
 

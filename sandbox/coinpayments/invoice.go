@@ -81,9 +81,6 @@ type happened struct {
 // open reports whether an invoice can still be paid.
 func (i *invoice) open() bool { return i.status == statusUnpaid || i.status == statusPending }
 
-// settled reports whether an invoice was paid.
-func (i *invoice) settled() bool { return i.status == statusPaid || i.status == statusCompleted }
-
 // active is the payment that the buyer is shown, or nil.
 func (i *invoice) active() *payment {
 	for _, p := range i.payments {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/hosted"
 )
 
 // merchantID is the merchant's in answers and webhooks.
@@ -71,7 +73,7 @@ func (c *currency) logo() object {
 func (i *invoice) show(s *Sandbox, v1 bool) object {
 	write := writer(v1)
 	amount := func(a decimal.Decimal) any { return write(i.currency, a) }
-	items := []object{}
+	items := make([]object, 0, len(i.items))
 	for _, line := range i.items {
 		items = append(items, object{
 			"customId": orNull(line.CustomID), "sku": orNull(line.SKU), "name": line.Name,
@@ -79,7 +81,7 @@ func (i *invoice) show(s *Sandbox, v1 bool) object {
 			"originalAmount": amount(line.OriginalAmount), "amount": amount(line.Amount), "tax": amount(line.Tax),
 		})
 	}
-	payments := []object{}
+	payments := make([]object, 0, len(i.payments))
 	for _, p := range i.payments {
 		payments = append(payments, p.view(v1))
 	}
@@ -92,7 +94,7 @@ func (i *invoice) show(s *Sandbox, v1 bool) object {
 		"created": stamp(i.createdAt), "invoiceDate": stamp(i.createdAt), "dueDate": i.asked.value("dueDate"),
 		"confirmed": stamp(i.confirmedAt), "completed": stamp(i.completedAt), "cancelled": stamp(i.cancelledAt),
 		"expires": stamp(i.expiresAt), "currency": i.currency.short(),
-		"merchant":    object{"id": merchantID, "name": merchantName},
+		"merchant":    object{"id": merchantID, "name": hosted.Merchant},
 		"description": orNull(i.description), "items": items,
 		"amount":     i.amountView(amount),
 		"customData": custom, "status": i.status, "poNumber": i.po, "payoutDetails": i.payoutDetails(),

@@ -3,34 +3,24 @@ package coinpayments
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/hosted"
 )
 
-// How soon a page looks again.
-const (
-	soon  = time.Second     // while a payment is on its way
-	later = 5 * time.Second // while one may come
-)
-
-// merchantName is who the pages say is paid.
-const merchantName = "Sandbox merchant"
-
 // page is the page of an invoice. The lock is held.
 func (s *Sandbox) page(i *invoice) hosted.Checkout {
 	now := s.engine.Now()
 	page := hosted.Checkout{
-		Shop: merchantName, OrderID: i.orderID(), Product: i.product(), Price: i.currency.text(i.total) + " " + i.currency.symbol,
-		State: i.pageState(), Now: now, Refresh: later, ReturnURL: i.success, CloseURL: i.cancel,
+		Shop: hosted.Merchant, OrderID: i.orderID(), Product: i.product(), Price: i.currency.text(i.total) + " " + i.currency.symbol,
+		State: i.pageState(), Now: now, Refresh: hosted.Later, ReturnURL: i.success, CloseURL: i.cancel,
 	}
 	p := i.active()
 	page.Note = notes[page.State]
 	switch {
 	case page.State == hosted.Processing:
-		page.Refresh = soon
+		page.Refresh = hosted.Soon
 	case page.Settled():
 		page.Refresh = 0
 	}
@@ -48,7 +38,7 @@ func (s *Sandbox) page(i *invoice) hosted.Checkout {
 	received, _ := p.received()
 	if received.IsPositive() && page.State != hosted.Paid {
 		page.Received, page.Total = p.text(received), p.text(p.expected)
-		page.ReceivedPercent = int(decimal.Min(received.Shift(2).DivRound(p.expected, 4), decimal.New(100, 0)).IntPart())
+		page.ReceivedPercent = hosted.Percent(received, p.expected)
 	}
 	if page.State == hosted.Overpaid {
 		page.Excess = p.text(received.Sub(p.expected))
@@ -149,7 +139,7 @@ func (st *state) picker(i *invoice, chosen *payment) *hosted.Picker {
 		if at < 0 {
 			amount := i.total.DivRound(st.worth(c, i.currency), rateDecimals)
 			picker.Coins = append(picker.Coins, hosted.Coin{
-				Symbol: symbol, Name: strings.TrimSpace(strings.Split(c.name, "(")[0]), Amount: "≈ " + about(amount) + " " + symbol,
+				Symbol: symbol, Name: strings.TrimSpace(strings.Split(c.name, "(")[0]), Amount: "≈ " + hosted.About(amount) + " " + symbol,
 			})
 			at = len(picker.Coins) - 1
 		}
@@ -158,12 +148,6 @@ func (st *state) picker(i *invoice, chosen *payment) *hosted.Picker {
 		})
 	}
 	return picker
-}
-
-// about shortens an amount to six significant digits, rounded up.
-func about(amount decimal.Decimal) string {
-	whole := int32(amount.NumDigits()) + amount.Exponent()
-	return amount.RoundCeil(max(0, 6-whole)).String()
 }
 
 // due is what an invoice's page asks for: what is missing, or all once nothing is. The

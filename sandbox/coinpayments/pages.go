@@ -2,7 +2,6 @@ package coinpayments
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -11,9 +10,6 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/hosted"
 )
-
-// maxForm bounds the forms of hosted pages, in bytes.
-const maxForm = 16 << 10
 
 // pages is where the hosted pages are, as on CoinPayments' checkout host.
 const pages = "/checkout/"
@@ -34,7 +30,7 @@ func (s *Sandbox) servePage(w http.ResponseWriter, r *http.Request) {
 	i := s.st.find(r.URL.Query().Get("invoice-id"))
 	if i == nil {
 		s.mu.Unlock()
-		s.noPage(w)
+		s.engine.NoCheckout(w)
 		return
 	}
 	page := s.page(i)
@@ -43,53 +39,34 @@ func (s *Sandbox) servePage(w http.ResponseWriter, r *http.Request) {
 		// The choice is left alone until somebody makes it.
 		page.Due, page.Controls, page.Refresh = nil, nil, 0
 	}
-	s.written(hosted.WriteCheckout(w, http.StatusOK, page))
+	s.engine.Written(hosted.WriteCheckout(w, http.StatusOK, page))
 }
 
-func (s *Sandbox) noPage(w http.ResponseWriter) {
-	s.written(hosted.WriteError(w, hosted.Error{
-		Status: http.StatusNotFound, Title: "No such checkout",
-		Message: "The sandbox forgets its invoices when it stops or is reset. Create the invoice again, and open its new page.",
-	}))
-}
-
-// refused puts what was wrong with a form into its page.
-type refused func(page *hosted.Checkout, reason string)
-
-// serveForm answers a form: with the page again if it worked, and if not with the page
-// and what is wrong, as refused shows it.
-func (s *Sandbox) serveForm(act func(*http.Request, string) (refused, error)) http.HandlerFunc {
+// serveForm answers a form by what it does with an invoice.
+func (s *Sandbox) serveForm(act func(*http.Request, string) (engine.Refused, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := s.engine.AllowsForm(r); err != nil {
-			s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusForbidden, Message: engine.Sentence(err)}))
-			return
-		}
-		s.mu.Lock()
-		i := s.st.find(r.PathValue("id"))
-		s.mu.Unlock()
-		if i == nil {
-			s.noPage(w)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
-			s.written(hosted.WriteError(w, hosted.Error{Status: http.StatusBadRequest, Message: "The form cannot be read."}))
-			return
-		}
-		if show, err := act(r, i.id); err != nil {
+		s.engine.ServeForm(w, r, func() (engine.Form, bool) {
 			s.mu.Lock()
-			page := s.page(i)
-			s.mu.Unlock()
-			show(&page, engine.Sentence(err))
-			s.written(hosted.WriteCheckout(w, http.StatusUnprocessableEntity, page))
-			return
-		}
-		http.Redirect(w, r, pagePath(i.id), http.StatusSeeOther)
+			defer s.mu.Unlock()
+			i := s.st.find(r.PathValue("id"))
+			if i == nil {
+				return engine.Form{}, false
+			}
+			return engine.Form{
+				Page: func() hosted.Checkout {
+					s.mu.Lock()
+					defer s.mu.Unlock()
+					return s.page(i)
+				},
+				Act:  func() (engine.Refused, error) { return act(r, i.id) },
+				Back: pagePath(i.id),
+			}, true
+		})
 	}
 }
 
 // coinForm chooses the coin that an invoice is paid in.
-func (s *Sandbox) coinForm(r *http.Request, id string) (refused, error) {
+func (s *Sandbox) coinForm(r *http.Request, id string) (engine.Refused, error) {
 	show := func(page *hosted.Checkout, reason string) {
 		page.Due, page.Controls = nil, nil
 		if page.Picker != nil {
@@ -107,7 +84,7 @@ func (s *Sandbox) coinForm(r *http.Request, id string) (refused, error) {
 }
 
 // payForm makes a payment arrive.
-func (s *Sandbox) payForm(r *http.Request, id string) (refused, error) {
+func (s *Sandbox) payForm(r *http.Request, id string) (engine.Refused, error) {
 	typed := strings.TrimSpace(r.PostForm.Get("amount"))
 	show := func(page *hosted.Checkout, reason string) {
 		if page.Controls != nil {
@@ -147,11 +124,4 @@ func (s *Sandbox) way(button, id, typed string) (Payment, error) {
 		return p, errors.New("there is no such way to pay")
 	}
 	return p, nil
-}
-
-// written logs a page that could not be written; the client may have left.
-func (s *Sandbox) written(err error) {
-	if err != nil {
-		s.engine.Log.Warn("page", slog.String("error", err.Error()))
-	}
 }

@@ -81,14 +81,14 @@ func TestPageFromCoinToPaid(t *testing.T) {
 	b.posts("/pay", url.Values{"pay": {"exact"}})
 	w.box.Advance(3 * time.Second)
 	b.sees("Paid", `href="https://shop.example/thanks?o=1"`)
-	w.expectStates(b.id, "paid confirmed")
+	w.expectStates(b.id, "paid: confirmed")
 }
 
 func TestEveryButtonOfThePage(t *testing.T) {
 	w := start(t)
 	for button, want := range map[string][2]string{
-		"exact": {"Paid", "paid confirmed"}, "more": {"Overpaid", "paid confirmed"}, "less": {"Partly paid", "pending pending"},
-		"fail": {"Payment failed", "unpaid created"}, "late": {"Waiting for payment", "unpaid timedOutWaitingRefund"},
+		"exact": {"Paid", "paid: confirmed"}, "more": {"Overpaid", "paid: confirmed"}, "less": {"Partly paid", "pending: pending"},
+		"fail": {"Payment failed", "unpaid: created"}, "late": {"Waiting for payment", "unpaid: timedOutWaitingRefund"},
 	} {
 		b := w.visit("order-" + button)
 		b.posts("/coin", url.Values{"with": {"1002"}})

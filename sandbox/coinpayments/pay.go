@@ -64,8 +64,8 @@ func (s *Sandbox) Pay(ctx context.Context, p Payment) (Paid, error) {
 
 // start resolves a payment and receives it.
 func (s *Sandbox) start(in Payment) (Paid, error) {
-	if in.Amount.IsNegative() {
-		return Paid{}, errors.New("amount: must be above 0")
+	if err := in.check(); err != nil {
+		return Paid{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,31 +92,34 @@ func (s *Sandbox) start(in Payment) (Paid, error) {
 			t.at = p.expiresAt.Add(time.Second)
 		}
 	}
-	confirms, fails, err := in.fate(p.currency.confirms)
-	if err != nil {
-		return Paid{}, err
-	}
+	confirms, fails := in.fate(p.currency.confirms)
 	s.receive(p, t, confirms, s.interval(p.currency.confirms, in.Instant), fails)
 	return Paid{RecordID: p.invoice.id, Hash: t.hash, Address: p.address, final: t.final}, nil
 }
 
+// check refuses a payment that is wrong whatever it is for, before it begins anything.
+func (in *Payment) check() error {
+	if in.Amount.IsNegative() {
+		return errors.New("amount: must be above 0")
+	}
+	switch strings.ToLower(in.Status) {
+	case "", "success", "failed", "processing":
+		return nil
+	}
+	return fmt.Errorf(`status: must be "success", "failed" or "processing", got %q`, in.Status)
+}
+
 // fate is how often a payment is confirmed, of the number that it needs, and whether it
 // fails then.
-func (in *Payment) fate(required int) (confirms int, fails bool, err error) {
+func (in *Payment) fate(required int) (confirms int, fails bool) {
 	confirms = required
-	switch strings.ToLower(in.Status) {
-	case "", "success":
-	case "failed":
-		confirms, fails = min(1, required), true
-	case "processing":
-		confirms = min(1, required)
-	default:
-		return 0, false, fmt.Errorf(`status: must be "success", "failed" or "processing", got %q`, in.Status)
+	if status := strings.ToLower(in.Status); status == "failed" || status == "processing" {
+		confirms, fails = min(1, required), status == "failed"
 	}
 	if in.Confirmations != 0 {
 		confirms = min(max(0, in.Confirmations), required)
 	}
-	return confirms, fails, nil
+	return confirms, fails
 }
 
 // payee finds the payment that is paid, or begins it. The lock is held.

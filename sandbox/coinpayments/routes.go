@@ -1,9 +1,9 @@
 package coinpayments
 
-// routes are all endpoints of the reference, and those that are beside it in v3, which
-// name a wallet by its label and currency. Their names are those of the permissions where
-// there is one.
-var routes = join(invoiceRoutes, currencyRoutes, clientRoutes, walletRoutes, v3Routes)
+// routes are all endpoints of the reference. In v3, which is beside it, a wallet is named
+// by its label and currency instead of its id. Their names are those of the permissions
+// where there is one.
+var routes = join(invoiceRoutes, currencyRoutes, clientRoutes, walletRoutes)
 
 func join(tables ...[]route) (all []route) {
 	for _, table := range tables {
@@ -57,27 +57,28 @@ var clientRoutes = []route{
 
 var walletRoutes = []route{
 	{name: "createWallet", method: "POST", versions: "v1 v2", path: "/merchant/wallets", handle: createWallet},
+	{name: "putWallet", method: "PUT", versions: "v3", path: "/merchant/wallets", handle: putWallet},
 	{name: "getWallets", method: "GET", versions: "v1 v2 v3", path: "/merchant/wallets", handle: listWallets},
 	{name: "countWallets", method: "GET", versions: "v1 v2 v3", path: "/merchant/wallets/count", handle: countWallets},
 	{name: "getWalletById", method: "GET", versions: "v1 v2", path: "/merchant/wallets/{id}", handle: findWallet},
 	{name: "walletBalance", method: "GET", versions: "v1 v2", path: "/merchant/wallets/{id}/balance/{date}", handle: walletBalance},
-	{name: "updateWalletWebhook", method: "PUT", versions: "v1 v2", path: "/merchant/wallets/{id}/webhook", handle: setWalletHook},
+	{name: "updateWalletWebhook", method: "PUT", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/webhook", handle: setWalletHook},
 	{name: "createAddress", method: "POST", versions: "v1 v2", path: "/merchant/wallets/{id}/addresses", handle: createAddress},
-	{name: "getWalletAddresses", method: "GET", versions: "v1 v2", path: "/merchant/wallets/{id}/addresses", handle: listAddresses},
-	{name: "countAddresses", method: "GET", versions: "v1 v2", path: "/merchant/wallets/{id}/addresses/count", handle: countAddresses},
-	{name: "getWalletAddress", method: "GET", versions: "v1 v2", path: "/merchant/wallets/{id}/addresses/{address}", handle: findAddress},
+	{name: "getWalletAddresses", method: "GET", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/addresses", handle: listAddresses},
+	{name: "countAddresses", method: "GET", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/addresses/count", handle: countAddresses},
+	{name: "getWalletAddress", method: "GET", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/addresses/{address}", handle: findAddress},
 	{
-		name: "updateAddressWebhook", method: "PUT", versions: "v1 v2",
+		name: "updateAddressWebhook", method: "PUT", versions: "v1 v2 v3",
 		path: "/merchant/wallets/{id}/addresses/{address}/webhook", handle: setAddressHook,
 	},
-	{name: "getWalletTransactions", method: "GET", versions: "v1 v2", path: "/merchant/wallets/{id}/transactions", handle: listTransactions},
+	{name: "getWalletTransactions", method: "GET", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/transactions", handle: listTransactions},
 	{
-		name: "countTransactions", method: "GET", versions: "v1 v2",
+		name: "countTransactions", method: "GET", versions: "v1 v2 v3",
 		path: "/merchant/wallets/{id}/transactions/count", handle: countTransactions,
 	},
-	{name: "getWalletTransaction", method: "GET", versions: "v1 v2", path: "/merchant/wallets/{id}/transaction", handle: findTransaction},
-	{name: "spendRequest", method: "POST", versions: "v1 v2", path: "/merchant/wallets/{id}/spend/request", handle: spendRequest},
-	{name: "confirmSpendingFunds", method: "POST", versions: "v1 v2", path: "/merchant/wallets/{id}/spend/confirmation", handle: confirmSpend},
+	{name: "getWalletTransaction", method: "GET", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/transaction", handle: findTransaction},
+	{name: "spendRequest", method: "POST", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/spend/request", handle: spendRequest},
+	{name: "confirmSpendingFunds", method: "POST", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/spend/confirmation", handle: confirmSpend},
 	{name: "consolidation", method: "GET", versions: "v1 v2", path: "/merchant/wallets/{id}/consolidation", handle: showConsolidation},
 	{name: "consolidate", method: "POST", versions: "v1 v2", path: "/merchant/wallets/{id}/consolidation/{to}", handle: consolidate},
 	{
@@ -90,21 +91,4 @@ var walletRoutes = []route{
 		name: "consolidationTransactions", method: "GET", versions: "v1 v2",
 		path: "/merchant/wallets/{id}/consolidation-transactions/{spend}", handle: consolidationTransactions,
 	},
-}
-
-// labelled is a wallet in the paths of v3.
-const labelled = "/merchant/wallets/{label}/{currency}"
-
-var v3Routes = []route{
-	{name: "putWallet", method: "PUT", versions: "v3", path: "/merchant/wallets", handle: putWallet},
-	{name: "updateWalletWebhook", method: "PUT", versions: "v3", path: labelled + "/webhook", handle: setWalletHook},
-	{name: "getWalletAddresses", method: "GET", versions: "v3", path: labelled + "/addresses", handle: listAddresses},
-	{name: "countAddresses", method: "GET", versions: "v3", path: labelled + "/addresses/count", handle: countAddresses},
-	{name: "getWalletAddress", method: "GET", versions: "v3", path: labelled + "/addresses/{address}", handle: findAddress},
-	{name: "updateAddressWebhook", method: "PUT", versions: "v3", path: labelled + "/addresses/{address}/webhook", handle: setAddressHook},
-	{name: "getWalletTransactions", method: "GET", versions: "v3", path: labelled + "/transactions", handle: listTransactions},
-	{name: "countTransactions", method: "GET", versions: "v3", path: labelled + "/transactions/count", handle: countTransactions},
-	{name: "getWalletTransaction", method: "GET", versions: "v3", path: labelled + "/transaction", handle: findTransaction},
-	{name: "spendRequest", method: "POST", versions: "v3", path: labelled + "/spend/request", handle: spendRequest},
-	{name: "confirmSpendingFunds", method: "POST", versions: "v3", path: labelled + "/spend/confirmation", handle: confirmSpend},
 }

@@ -48,7 +48,7 @@ func TestDeposit(t *testing.T) {
 		"confirmedBalance.value": `"0"`, "unconfirmedBalance.value": `"0.15019097"`, "depositAddress": `"` + address + `"`,
 	})
 	w.control("coinpayments/confirm", `{"record_id":"`+paid.RecordID+`"}`)
-	w.hears("  ") // three, whose flat bodies have no type
+	w.hears("×3") // three, whose flat bodies have no type
 	for n, h := range w.receiver.got() {
 		jsonOf(t, h).Expect(t, map[string]string{
 			"transactionId": `"` + paid.RecordID + `"`, "transactionType": `"UtxoExternalReceive"`, "amount": `"0.15019097"`, "symbol": `"LTCT"`,
@@ -67,7 +67,7 @@ func TestDeposit(t *testing.T) {
 		"0.toAmount": `"15019097"`, "0.fromCurrencyId": `1002`,
 	})
 	w.control("coinpayments/copy", `{"record_id":"`+paid.RecordID+`"}`)
-	w.hears("   ")
+	w.hears("×4")
 }
 
 // TestWebhooksOfWallets are tried five times, a second apart, and never again.
@@ -106,9 +106,13 @@ func TestKindsOfDeposits(t *testing.T) {
 		t.Errorf("%s, and the balance is %s", got, w.balance(wallet))
 	}
 	for _, p := range []coinpayments.Payment{
-		{Address: address}, {Address: address, Amount: dec("0.0000001")}, {Address: address, Amount: dec("1"), Coin: "BTC"},
-		{Address: address, Amount: dec("1"), Late: true}, {Address: address, Amount: dec("1"), Type: "gift"},
-		{Address: address, Amount: dec("1"), Status: "odd"}, {Address: "nowhere", Amount: dec("1")},
+		{Address: address},
+		{Address: address, Amount: dec("0.0000001")},
+		{Address: address, Amount: dec("1"), Coin: "BTC"},
+		{Address: address, Amount: dec("1"), Late: true},
+		{Address: address, Amount: dec("1"), Type: "gift"},
+		{Address: address, Amount: dec("1"), Status: "odd"},
+		{Address: "nowhere", Amount: dec("1")},
 	} {
 		if _, err := w.Pay(t.Context(), p); err == nil {
 			t.Errorf("%+v was paid", p)
@@ -220,7 +224,7 @@ func TestWithdrawal(t *testing.T) {
 	w.ok("GET", find, "").Expect(t, map[string]string{
 		"transactionStatus": `"confirmedOnBlockchain"`, "transactionType": `"externalSpend"`, "toAmount": `"2"`, "spendRequestId": `"` + id + `"`,
 	})
-	w.hears("  ")
+	w.hears("×3")
 	for n, h := range w.receiver.got() {
 		jsonOf(t, h).Expect(t, map[string]string{
 			"transactionType": `"ExternalSpend"`, "spendRequestId": `"` + id + `"`, "amount": `"2"`, "totalAmount": `"2.0047"`, "confirmations": fmt.Sprint(n + 1),
@@ -241,7 +245,7 @@ func TestWithdrawal(t *testing.T) {
 		}
 	}
 	w.box.Advance(time.Hour)
-	w.hears("  ")
+	w.hears("×3")
 	id = w.spend(wallet, `{"toAddress":"`+outside+`","amount":"0.5"}`).Str("spendRequestId")
 	w.box.Advance(61 * time.Minute)
 	if got := w.call("POST", confirm, `{"spendRequestId":"`+id+`"}`); got.status != 404 {
@@ -268,7 +272,7 @@ func TestMoneyBetweenWallets(t *testing.T) {
 	w.control("coinpayments/credit", `{"wallet_id":"`+from+`","amount":"3"}`)
 	id := w.spend(from, `{"toAddress":"`+address+`","amount":"3"}`).Str("spendRequestId")
 	w.ok("POST", "/v2/merchant/wallets/"+from+"/spend/confirmation", `{"spendRequestId":"`+id+`"}`)
-	w.hears(" ")
+	w.hears("×2")
 	kinds := []string{}
 	for _, h := range w.receiver.got() {
 		kinds = append(kinds, jsonOf(t, h).Str("transactionType"))

@@ -13,7 +13,7 @@ import (
 // seconds, and states begin in upper case.
 func (s *Sandbox) invoiceInHook(i *invoice) object {
 	units := func(amount decimal.Decimal) json.Number { return json.Number(i.currency.minor(amount).String()) }
-	lines := []object{}
+	lines := make([]object, 0, len(i.items))
 	for _, line := range i.items {
 		lines = append(lines, object{
 			"amount": units(line.Amount), "customId": line.CustomID, "description": line.Description, "name": line.Name,
@@ -21,7 +21,7 @@ func (s *Sandbox) invoiceInHook(i *invoice) object {
 			"tax": units(line.Tax), "type": line.Quantity.Type,
 		})
 	}
-	payments := []object{}
+	payments := make([]object, 0, len(i.payments))
 	for _, p := range i.payments {
 		payments = append(payments, p.inHook())
 	}

@@ -58,7 +58,7 @@ func TestOwnPageAtOnce(t *testing.T) {
 		"invoices.0.hotWallet.amount": `"49.895011"`, "invoices.0.hotWallet.currency.symbol": `"USDT.ERC20"`, "invoices.0.payment.refundEmail": `"jane@shop.example"`,
 	})
 	w.pay(coinpayments.Payment{Address: made.Str("invoices.0.hotWallet.addresses.address")})
-	w.expectStates(made.Str("invoices.0.id"), "paid confirmed")
+	w.expectStates(made.Str("invoices.0.id"), "paid: confirmed")
 }
 
 func TestCurrencies(t *testing.T) {

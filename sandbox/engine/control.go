@@ -173,23 +173,6 @@ func (e *Engine) Await(ctx context.Context, final <-chan struct{}, wait time.Dur
 	}
 }
 
-// Sentence writes an error for people.
-func Sentence(err error) string {
-	text := err.Error()
-	return strings.ToUpper(text[:1]) + text[1:] + "."
-}
-
-// AllowsForm refuses forms of other sites, as Allows does. The pages
-// have a no-referrer policy, so browsers send "Origin: null" with their forms; a
-// client that does not send Sec-Fetch-Site either has to know the page's token.
-func (e *Engine) AllowsForm(r *http.Request) error {
-	if r.Header.Get("Origin") == "null" {
-		r = r.Clone(r.Context())
-		r.Header.Del("Origin")
-	}
-	return e.Allows(r)
-}
-
 // ParseAmount reads a plain decimal number of at most 40 digits.
 func ParseAmount(text string) (decimal.Decimal, error) {
 	if len(text) > MaxAmountDigits+1 {
@@ -199,4 +182,35 @@ func ParseAmount(text string) (decimal.Decimal, error) {
 		return decimal.Zero, fmt.Errorf("must be a plain decimal number such as \"10.5\"")
 	}
 	return decimal.NewFromString(text)
+}
+
+// Approval serves a control call that says whether withdrawals wait for approval.
+func Approval(set func(needed bool)) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		var in struct {
+			Needed *bool `json:"needed"`
+		}
+		if err := Read(r, &in); err != nil {
+			return nil, err
+		}
+		if in.Needed == nil {
+			return nil, errors.New("needed: pass true or false")
+		}
+		set(*in.Needed)
+		return Done, nil
+	}
+}
+
+// Withdrawal serves a control call that decides what becomes of a withdrawal.
+func Withdrawal(settle func(id, status string) error) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		var in struct {
+			RecordID string `json:"record_id"`
+			Status   string `json:"status"`
+		}
+		if err := Read(r, &in); err != nil {
+			return nil, err
+		}
+		return Done, settle(in.RecordID, in.Status)
+	}
 }
