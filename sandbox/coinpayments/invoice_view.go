@@ -151,7 +151,6 @@ func (p *payment) view(v1 bool) object {
 		}
 	}
 	return object{
-		"id":                p.id,
 		"paymentCurrencyId": p.currency.id, "paymentCurrencySymbol": p.currency.symbol,
 		"nativeCurrencyId": native.id, "nativeCurrencySymbol": native.symbol,
 		"expectedAmount": write(p.currency, p.expected), "nativeExpectedAmount": write(native, p.invoice.total),

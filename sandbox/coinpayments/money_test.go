@@ -248,6 +248,9 @@ func TestAnotherCoin(t *testing.T) {
 		t.Error("the addresses are wrong")
 	}
 	w.pay(coinpayments.Payment{Address: second.Str("addresses.address"), Amount: dec("0.1"), Status: "processing"})
+	if _, err := w.Pay(t.Context(), coinpayments.Payment{Address: second.Str("addresses.address"), Coin: "BTC"}); err == nil {
+		t.Error("another coin was paid to the address")
+	}
 	if got := w.open("GET", path+"1", ""); got.status != 400 {
 		t.Errorf("another coin: %d", got.status)
 	}

@@ -125,10 +125,14 @@ func (in *Payment) fate(required int) (confirms int, fails bool) {
 // payee finds the payment that is paid, or begins it. The lock is held.
 func (s *Sandbox) payee(in Payment) (*payment, error) {
 	if in.Address != "" {
-		if p := s.st.byAddress[sameCase(in.Address)]; p != nil {
-			return p, p.currency.holds(in.Amount)
+		p := s.st.byAddress[sameCase(in.Address)]
+		switch {
+		case p == nil:
+			return nil, fmt.Errorf("address: nothing is due at %s", in.Address)
+		case in.Coin != "" && currencyNamed(in.Coin) != p.currency:
+			return nil, fmt.Errorf("coin: %s is due there; another coin would go to the merchant's wallet, not to the invoice", p.currency.symbol)
 		}
-		return nil, fmt.Errorf("address: nothing is due at %s", in.Address)
+		return p, p.currency.holds(in.Amount)
 	}
 	i, err := s.st.named(in.OrderID, in.InvoiceID)
 	if err != nil {
