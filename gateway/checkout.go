@@ -31,7 +31,8 @@ type Checkouts interface {
 type Finder interface {
 	// Find returns the checkout of an order that Create was called with before, and of
 	// which the response may have been lost. The error wraps [ErrNotFound] where the
-	// gateway has no such order, or does not list it yet.
+	// gateway has no such order, or does not list it yet. Of o it needs no more than the
+	// ID and the Terms of [ledger.Terms].
 	Find(ctx context.Context, o NewOrder) (Checkout, error)
 }
 
@@ -90,6 +91,9 @@ type Checkout struct {
 	Address, Memo, Amount string
 	// ExpiresAt is when the order can no longer be paid.
 	ExpiresAt time.Time
+	// Twins are further orders of the same id, where Find finds any: a buyer may be about
+	// to pay one of them.
+	Twins []Checkout
 }
 
 // Limits are what a gateway takes. One that makes no orders needs none.

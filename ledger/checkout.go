@@ -42,6 +42,9 @@ type GatewayOrder struct {
 	Address string `json:"address,omitempty"`
 	Memo    string `json:"memo,omitempty"`
 	Amount  string `json:"amount,omitempty"`
+	// Ended: nobody can pay the order, because the gateway does not have it. That it has
+	// expired does not say so.
+	Ended bool `json:"ended,omitempty"`
 }
 
 // Checkout is how an order is to be paid. Its Generations are the orders at the
@@ -74,20 +77,7 @@ func (o Order) GatewayIDs() []string {
 // the order as it is. The error wraps [ErrTaken] where one of its orders at the gateway
 // is another order's.
 func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) error {
-	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
-		checkout := *order.Checkout
-		if o.Checkout != nil {
-			// What another configuration made meanwhile, during a reload, stays.
-			checkout.Generations = slices.Concat(missing(o.Checkout.Generations, checkout.Generations), checkout.Generations)
-		}
-		o.OrderID, o.Account, o.OwnID, o.Checkout = order.OrderID, order.Account, order.OwnID, &checkout
-		o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
-	})
-	if err != nil {
-		return fmt.Errorf("saving the checkout: %w", err)
-	}
-	l.changed(order.OrderID)
-	return nil
+	return l.updateCheckout(ctx, order, cause, func([]GatewayOrder) bool { return true })
 }
 
 // AddGeneration adds an order at the gateway to the order that a checkout made it for,
@@ -110,11 +100,32 @@ func (l *Ledger) AddGeneration(ctx context.Context, id OrderID, g GatewayOrder, 
 	return nil
 }
 
-// missing are the orders at the gateway that the others lack.
-func missing(all, others []GatewayOrder) []GatewayOrder {
-	return slices.DeleteFunc(slices.Clone(all), func(g GatewayOrder) bool {
-		return slices.ContainsFunc(others, func(other GatewayOrder) bool { return other.ID == g.ID })
-	})
+// joined returns the orders at the gateway that are to be written, with what another
+// process, or another configuration during a reload, has written of them meanwhile.
+func joined(known, ours []GatewayOrder) []GatewayOrder {
+	var theirs []GatewayOrder
+	ours = slices.Clone(ours)
+	for _, g := range known {
+		i := slices.IndexFunc(ours, func(our GatewayOrder) bool { return our.ID == g.ID })
+		switch {
+		case i < 0:
+			theirs = append(theirs, g)
+		case g.IsDraft() && ours[i].IsDraft():
+			if g.CreatedAt.After(ours[i].CreatedAt) && !ours[i].IsRefused() {
+				ours[i] = g
+			}
+		case g.Ref == "":
+		case ours[i].Ref == "":
+			ours[i] = g
+		case ours[i].Ref != g.Ref:
+			if g = g.Twin(); !slices.ContainsFunc(ours, func(our GatewayOrder) bool { return our.ID == g.ID }) {
+				theirs = append(theirs, g)
+			}
+		default:
+			ours[i].Ended = ours[i].Ended || g.Ended
+		}
+	}
+	return append(theirs, ours...)
 }
 
 // OrderOf returns the order that an order at the gateway was made for, or

@@ -39,6 +39,7 @@ type Sessions struct {
 	Tokens
 	account   *gateway.Account
 	checkouts gateway.Checkouts
+	finder    gateway.Finder // nil: the gateway knows orders by our ids alone
 	ledger    func() (*ledger.Ledger, func(), error)
 	replay    func(context.Context, ledger.Event, string) error
 	now       func() time.Time
@@ -51,6 +52,8 @@ type Sessions struct {
 	// flights lets concurrent calls with the same request share one result.
 	flights singleflight.Group
 	locks   keylock // by the app's order id: one call at a time changes an order
+
+	findPause, makeAgain time.Duration
 }
 
 const callsAtOnce = 16
@@ -65,9 +68,11 @@ func New(c Config) (*Sessions, error) {
 	if longest := c.Account.Info.Limits.LongestOrderID; len(c.Account.OrderPrefix) >= longest {
 		return nil, fmt.Errorf("order_prefix has %d characters, and %s takes order ids of at most %d", len(c.Account.OrderPrefix), c.Account.Info.Title, longest)
 	}
+	finder, _ := c.Account.Gateway.(gateway.Finder)
 	return &Sessions{
-		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts,
+		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts, finder: finder,
 		ledger: c.Ledger, replay: c.Replay, now: c.Now, logger: c.Logger, slots: semaphore.NewWeighted(callsAtOnce),
+		findPause: findPause, makeAgain: max(makeAgain, c.Account.Budget), // whoever has called may wait that long for the answer
 	}, nil
 }
 
@@ -129,15 +134,15 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 		s.logger.Warn("a part of the checkout request was left out", zap.String("warning", redact.Emails(warning)), zap.String("order_id", redact.Emails(r.OrderID)))
 	}
 	known := order
-	order, isNew, err := s.make(ctx, order, w, len(l.Others()))
+	order, isNew, err := s.make(ctx, order, w, l)
 	var paid *paidError
 	if errors.As(err, &paid) && !confirm.SameTerms(known.Checkout.Terms, w.terms.Terms) {
 		if err := s.repriced(ctx, known, w, paid.records, l); err != nil {
 			return Session{}, Unavailable(err)
 		}
 	}
-	if err == nil && !isNew && !s.now().Before(order.Checkout.Latest().ExpiresAt) {
-		order, isNew, err = s.make(ctx, order, w, len(l.Others())) // the order that was found has expired
+	if err == nil && !isNew && !s.isLive(order.Checkout.Latest()) {
+		order, isNew, err = s.make(ctx, order, w, l) // the order that was found has expired
 	}
 	if known.Checkout == nil && errors.Is(err, errPaid) { // so that its webhooks find the app's order again
 		if err := s.save(ctx, order, "found at "+s.account.Info.Title+", where it is paid", l); err != nil {
@@ -214,9 +219,10 @@ func (s *Sessions) session(order ledger.Order, w wanted, isNew bool) Session {
 	}
 }
 
-// isLive reports whether an order at the gateway can still be paid.
+// isLive reports whether an order at the gateway is there and can still be paid.
 func (s *Sessions) isLive(g ledger.GatewayOrder) bool {
-	return g.ExpiresAt.IsZero() || s.now().Before(g.ExpiresAt)
+	isThere := s.finder == nil || !g.IsDraft()
+	return isThere && !g.Ended && (g.ExpiresAt.IsZero() || s.now().Before(g.ExpiresAt))
 }
 
 // mostGatewayOrders is how many orders at the gateway are made for one of the app's:
@@ -225,9 +231,9 @@ const mostGatewayOrders = 10
 
 // make makes an order at the gateway for an order of the app's: for the first time,
 // for other terms, after expiry, or for the rest of a partly paid one. isNew is false
-// where it found one that serves. Others is how many other processes do the same.
-func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, others int) (ledger.Order, bool, error) {
-	share := int64(min(1+others, callsAtOnce/2))
+// where it found one that serves.
+func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *ledger.Ledger) (ledger.Order, bool, error) {
+	share := int64(min(1+len(l.Others()), callsAtOnce/2)) // others do the same
 	if err := s.slots.Acquire(ctx, share); err != nil {
 		return order, false, &Error{
 			Status: http.StatusServiceUnavailable, Code: "busy", Text: "too many orders are being made", Cause: err, RetryAfter: retrySoon,
@@ -235,6 +241,9 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, other
 	}
 	defer s.slots.Release(share)
 	if order.Checkout == nil {
+		if s.finder != nil {
+			return s.makeNamed(ctx, order, nil, w, l)
+		}
 		g, err := s.create(ctx, order.ID, w)
 		isNew := true
 		if errors.Is(err, gateway.ErrDuplicate) {
@@ -243,6 +252,10 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, other
 		}
 		order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol, Generations: []ledger.GatewayOrder{g}}
 		return order, isNew, err
+	}
+	order, err := s.findDrafts(ctx, order, l)
+	if err != nil {
+		return order, false, err
 	}
 	rest, err := s.rest(ctx, order, w)
 	if err != nil {
@@ -255,11 +268,14 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, other
 		order.Checkout.Generations = append(slices.Delete(made, i, i+1), again)
 		return order, false, nil
 	}
-	if len(made) >= mostGatewayOrders {
-		return order, false, conflict("too_many_terms", "the order has had too many prices: make a new one")
-	}
 	part := w
 	part.terms.Amount, part.terms.Price = rest, rest.String()
+	if s.finder != nil {
+		return s.makeNamed(ctx, order, made, part, l)
+	}
+	if len(made) >= mostGatewayOrders {
+		return order, false, errTooMany
+	}
 	g, err := s.create(ctx, gateway.NewGeneration(order.ID), part)
 	if err != nil {
 		return order, false, err
@@ -268,30 +284,45 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, other
 	return order, true, nil
 }
 
-// find returns the index of an order at the gateway with these terms that can
+// errTooMany is the [*Error] of an order with as many orders at the gateway as one has.
+var errTooMany = conflict("too_many_terms", "the order has had too many prices: make a new one")
+
+// find returns the index of the latest order at the gateway with these terms that can
 // still be paid; -1: there is none.
 func (s *Sessions) find(made []ledger.GatewayOrder, terms ledger.Terms) int {
-	return slices.IndexFunc(made, func(g ledger.GatewayOrder) bool {
-		return confirm.SameTerms(g.Terms, terms) && s.isLive(g)
-	})
+	for i, g := range slices.Backward(made) {
+		if confirm.SameTerms(g.Terms, terms) && s.isLive(g) {
+			return i
+		}
+	}
+	return -1
 }
 
 // create makes an order with this id at the gateway.
 func (s *Sessions) create(ctx context.Context, id string, w wanted) (ledger.GatewayOrder, error) {
 	now := s.now()
-	var expires time.Time
-	if w.Expires > 0 {
-		expires = now.Add(w.Expires).Truncate(time.Second)
-	}
 	made, err := s.checkouts.Create(ctx, gateway.NewOrder{
 		ID: id, Terms: w.terms, Product: w.Product, BuyerEmail: w.BuyerEmail,
 		ReturnURL: s.ReturnURL(w.Request), CloseURL: w.CloseURL, NotifyURL: w.NotifyURL,
-		Expires: expires, Now: now,
+		Expires: expiry(w, now), Now: now,
 	})
-	return ledger.GatewayOrder{
-		ID: id, Ref: made.Ref, Terms: w.terms.Terms, CreatedAt: now, ExpiresAt: made.ExpiresAt,
-		CheckoutURL: made.URL, Address: made.Address, Memo: made.Memo, Amount: made.Amount,
-	}, err
+	return asMade(ledger.GatewayOrder{ID: id, Terms: w.terms.Terms, CreatedAt: now}, made), err
+}
+
+// expiry is when an order that is made now can no longer be paid; zero: the gateway's
+// default.
+func expiry(w wanted, now time.Time) time.Time {
+	if w.Expires <= 0 {
+		return time.Time{}
+	}
+	return now.Add(w.Expires).Truncate(time.Second)
+}
+
+// asMade returns an order at the gateway with what the gateway has returned of it.
+func asMade(g ledger.GatewayOrder, made gateway.Checkout) ledger.GatewayOrder {
+	g.Ref, g.CheckoutURL, g.ExpiresAt = made.Ref, made.URL, made.ExpiresAt
+	g.Address, g.Memo, g.Amount = made.Address, made.Memo, made.Amount
+	return g
 }
 
 // lookUp reads an order that the gateway has and the ledger has lost. The order must

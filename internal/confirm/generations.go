@@ -15,7 +15,11 @@ import (
 // readOrder reads an order at the gateway. Where our checkout made the order, its terms
 // must be those that the checkout asked for.
 func readOrder(ctx context.Context, a *gateway.Account, id string, known *ledger.Order) (gateway.Order, error) {
-	made := madeBy(known, id)
+	return readMade(ctx, a, id, madeBy(known, id))
+}
+
+// readMade is readOrder for an order as our checkout made it; nil: it did not.
+func readMade(ctx context.Context, a *gateway.Account, id string, made *ledger.GatewayOrder) (gateway.Order, error) {
 	order, err := a.Gateway.Order(ctx, id, made)
 	if err != nil {
 		return order, explain(a.Info, "order", err)
@@ -92,10 +96,19 @@ func readOthers(ctx context.Context, a *gateway.Account, order gateway.Order, id
 		return order, nil
 	}
 	checkout := known.Checkout
-	if len(checkout.Generations) == 1 && SameTerms(checkout.Generations[0].Terms, checkout.Terms) {
+	if made := checkout.Generations; len(made) == 1 && isRead(made[0], order, id) && SameTerms(made[0].Terms, checkout.Terms) {
 		return order, nil
 	}
-	return join(ctx, a, order, id, known)
+	return join(ctx, a, &order, id, known)
+}
+
+// isRead reports whether an order that was read by its id is the one that our checkout
+// made.
+func isRead(made ledger.GatewayOrder, order gateway.Order, id string) bool {
+	if made.Ref != "" && order.Ref != "" {
+		return made.Ref == order.Ref
+	}
+	return made.ID == id
 }
 
 // Whole reads an order that our checkout made, over all orders at the gateway that the
@@ -103,12 +116,7 @@ func readOthers(ctx context.Context, a *gateway.Account, order gateway.Order, id
 // the price's unit. A [HeldError] means that an order at the gateway has not the
 // terms that our checkout asked for.
 func Whole(ctx context.Context, a *gateway.Account, known *ledger.Order) (gateway.Order, error) {
-	latest := known.Checkout.Latest().ID
-	order, err := readOrder(ctx, a, latest, known)
-	if err != nil {
-		return order, err
-	}
-	return join(ctx, a, order, latest, known)
+	return join(ctx, a, nil, "", known)
 }
 
 // Settle computes what an order's payments come to at a time, under a policy.
@@ -117,30 +125,78 @@ func Settle(o gateway.Order, policy settle.Policy, at time.Time) settle.Result {
 }
 
 // join returns the order over all orders at the gateway that our checkout made for it,
-// of which the one with this id was read.
-func join(ctx context.Context, a *gateway.Account, order gateway.Order, id string, known *ledger.Order) (gateway.Order, error) {
+// of which the one with this id was read; nil: none was.
+func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id string, known *ledger.Order) (whole gateway.Order, err error) {
 	checkout := known.Checkout
 	price, err := decimal.NewFromString(checkout.Terms.Price)
 	if err != nil {
-		return order, behind(a.Info, "the ledger has no price of the order")
+		return whole, behind(a.Info, "the ledger has no price of the order")
 	}
-	whole := gateway.Order{Currency: checkout.Symbol, Raw: order.Raw, Due: settle.Order{Due: price}}
+	whole = gateway.Order{Currency: checkout.Symbol, Due: settle.Order{Due: price}}
 	if checkout.Terms.FiatID != "" {
 		whole.Due.Slack = decimal.New(1, -fiatDecimals)
 	}
-	for _, made := range checkout.Generations {
-		part := order
-		if made.ID != id {
-			if part, err = readOrder(ctx, a, made.ID, known); err != nil {
-				return order, err
-			}
-		}
+	if read != nil {
+		whole.Raw = read.Raw
+	}
+	add := func(part gateway.Order, made ledger.GatewayOrder) error {
 		if part.LacksRate {
-			return order, behind(a.Info, "an order is priced in fiat and has no rate")
+			return behind(a.Info, "an order is priced in fiat and has no rate")
 		}
 		whole.Payments = append(whole.Payments, inUnit(part, made, checkout.Terms)...)
+		return nil
+	}
+	isThere := read == nil || read.Ref == ""
+	for _, made := range checkout.Generations {
+		var parts []gateway.Order
+		if read != nil && isRead(made, *read, id) {
+			parts, isThere = []gateway.Order{*read}, true
+		} else if parts, err = readParts(ctx, a, made); err != nil {
+			return whole, err
+		}
+		for _, part := range parts {
+			if err := add(part, made); err != nil {
+				return whole, err
+			}
+		}
+	}
+	if !isThere { // the gateway made more than one order of a call, and this one has paid
+		return whole, add(*read, Made(id, read.Terms, *read))
 	}
 	return whole, nil
+}
+
+// readParts reads what the gateway has of an order that our checkout made. That is
+// nothing where it is not known whether the gateway made it, and the gateway does not
+// find it.
+func readParts(ctx context.Context, a *gateway.Account, made ledger.GatewayOrder) ([]gateway.Order, error) {
+	finder, isFinder := a.Gateway.(gateway.Finder)
+	refs := []string{made.Ref}
+	if isFinder && made.IsDraft() {
+		if made.Ended {
+			return nil, nil
+		}
+		found, err := finder.Find(ctx, gateway.NewOrder{ID: made.ID, Terms: gateway.Terms{Terms: made.Terms}})
+		if errors.Is(err, gateway.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, explain(a.Info, "order", err)
+		}
+		refs[0] = found.Ref
+		for _, twin := range found.Twins {
+			refs = append(refs, twin.Ref)
+		}
+	}
+	var parts []gateway.Order
+	for _, made.Ref = range refs {
+		part, err := readMade(ctx, a, made.ID, &made)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
 }
 
 // inUnit returns the payments of an order at the gateway, with the amounts in the unit

@@ -11,7 +11,7 @@ import (
 // that needs no later version is written in the first, which earlier programs read.
 const (
 	orderVersion = 1
-	// withRefs is the version of orders that the gateway has its own id of.
+	// withRefs is the version of orders that the gateway has its own id of, or has no more.
 	withRefs = 2
 )
 
@@ -19,7 +19,7 @@ const (
 func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 	c := coder{value: make([]byte, 0, 512)}
 	c.version = orderVersion
-	if o.Checkout != nil && slices.ContainsFunc(o.Checkout.Generations, func(g ledger.GatewayOrder) bool { return g.Ref != "" }) {
+	if o.Checkout != nil && slices.ContainsFunc(o.Checkout.Generations, func(g ledger.GatewayOrder) bool { return g.Ref != "" || g.Ended }) {
 		c.version = withRefs
 	}
 	c.value = append(c.value, c.version)
@@ -89,6 +89,7 @@ func gatewayOrderFields(c *coder, g *ledger.GatewayOrder) {
 	c.text(&g.Amount)
 	if c.version >= withRefs {
 		c.text(&g.Ref)
+		c.flag(&g.Ended)
 	}
 }
 

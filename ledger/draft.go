@@ -1,0 +1,85 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// IsDraft reports whether the gateway's answer to the call that makes the order is not
+// known: it may have made the order or not, unless the draft has Ended. Only at a gateway
+// that names orders itself are there drafts.
+func (g GatewayOrder) IsDraft() bool { return g.Ref == "" && g.CheckoutURL == "" }
+
+// Refused returns the draft as one that the gateway has refused to make: its id is free.
+func (g GatewayOrder) Refused() GatewayOrder {
+	g.Ended, g.CreatedAt = true, time.Time{}
+	return g
+}
+
+// IsRefused reports whether a draft is one that the gateway has refused to make.
+func (g GatewayOrder) IsRefused() bool { return g.IsDraft() && g.Ended && g.CreatedAt.IsZero() }
+
+// Twin returns a further order at the gateway that came of the same call, or of a
+// repeated one, under an id of its own: one that is no order's at the gateway.
+func (g GatewayOrder) Twin() GatewayOrder {
+	g.ID += "/" + g.Ref
+	return g
+}
+
+// ErrChanged: an order has other orders at the gateway than the caller knew of.
+var ErrChanged = errors.New("the order's checkout has changed meanwhile")
+
+// SaveDraft stores an order as [Ledger.SaveCheckout] does, durably, before the gateway is
+// asked to make the latest of its orders there, which is a draft and gets the time of
+// now. known are the orders at the gateway that the caller has read: where there are
+// others by now, the error is [ErrChanged], and nothing is stored.
+func (l *Ledger) SaveDraft(ctx context.Context, order Order, known []GatewayOrder, cause string) (draft GatewayOrder, err error) {
+	checkout := *order.Checkout
+	checkout.Generations = slices.Clone(checkout.Generations)
+	last := len(checkout.Generations) - 1
+	checkout.Generations[last].CreatedAt = l.now()
+	order.Checkout = &checkout
+	isChanged := false
+	err = l.updateCheckout(ctx, order, cause, func(there []GatewayOrder) bool {
+		isChanged = !slices.EqualFunc(there, known, func(a, b GatewayOrder) bool {
+			return a.ID == b.ID && a.Ref == b.Ref && a.Ended == b.Ended && a.CreatedAt.Equal(b.CreatedAt)
+		})
+		return !isChanged
+	})
+	if err == nil && isChanged {
+		err = ErrChanged
+	}
+	return checkout.Generations[last], err
+}
+
+// MayBeMade reports whether a draft is younger than wait, so that the call that makes it
+// may still be on its way.
+func (l *Ledger) MayBeMade(draft GatewayOrder, wait time.Duration) bool {
+	return draft.CreatedAt.After(l.Before(wait))
+}
+
+// updateCheckout stores how an order is to be paid, unless the orders at the gateway that
+// it has by then do not suit.
+func (l *Ledger) updateCheckout(ctx context.Context, order Order, cause string, suits func([]GatewayOrder) bool) error {
+	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
+		checkout := *order.Checkout
+		var there []GatewayOrder
+		if o.Checkout != nil {
+			there = o.Checkout.Generations
+		}
+		if !suits(there) {
+			return
+		}
+		checkout.Generations = joined(there, checkout.Generations)
+		o.OrderID, o.Account, o.OwnID, o.Checkout = order.OrderID, order.Account, order.OwnID, &checkout
+		o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
+	})
+	if err != nil {
+		return fmt.Errorf("saving the checkout: %w", err)
+	}
+	l.changed(order.OrderID)
+	return nil
+}
