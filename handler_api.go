@@ -91,7 +91,7 @@ func (h *API) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("ccpayment_api needs an account at CCPayment, not at %s", c.Account.Info.Title)
 	}
 	c.Client = v2.Client
-	if c.Sessions, err = app.sessionsOf(c.Account); err != nil {
+	if c.Sessions, err = app.desks.Of(c.Account); err != nil {
 		return err
 	}
 	c.Token, err = secrets.Follow(app.secrets, "token of ccpayment_api, "+c.Account.Label(), tokenOf(h.Token), h.Token)

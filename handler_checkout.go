@@ -159,7 +159,7 @@ func (h *Checkout) Provision(ctx caddy.Context) error {
 	if h.account, err = h.app.account(name); err != nil {
 		return err
 	}
-	if h.sessions, err = h.app.sessionsOf(h.account); err != nil {
+	if h.sessions, err = h.app.desks.Of(h.account); err != nil {
 		return err
 	}
 	return h.resolve(repl, hasName(ctx))

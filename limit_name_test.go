@@ -13,7 +13,7 @@ func TestLimitNames(t *testing.T) {
 	names := func() []string {
 		var names []string
 		a := new(App)
-		for _, h := range []Checkout{
+		for _, h := range []*Checkout{
 			{Price: "1", account: &gateway.Account{}}, {Price: "1", account: &gateway.Account{}},
 			{Price: "2", account: &gateway.Account{}}, {Price: "1", account: &gateway.Account{Name: "other"}},
 			{LinkSecrets: []string{"hush"}, account: &gateway.Account{}},

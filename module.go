@@ -51,6 +51,7 @@ type App struct {
 	Accounts map[string]*Account `json:"accounts,omitempty"`
 
 	ledger  *reload.Handle
+	desks   *checkout.Desks
 	secrets *secrets.Watcher
 	unwatch context.CancelFunc // nil: it does not run
 	logger  *zap.Logger
@@ -60,13 +61,12 @@ type App struct {
 	confirmedAt atomic.Pointer[time.Time] // when an event was last confirmed
 
 	mu       sync.Mutex
-	routes   map[string]string             // the configuration of each route name
-	handlers []*Webhook                    // one for each route
-	servers  []*caddyhttp.Server           // that have a handler of ours
-	accounts map[string]*gateway.Account   // each account that was asked for
-	before   []*gateway.Account            // of the configuration that runs, until this one does
-	sessions map[string]*checkout.Sessions // of each account that makes orders
-	limits   map[string]int                // how many limits have each name
+	routes   map[string]string           // the configuration of each route name
+	handlers []*Webhook                  // one for each route
+	servers  []*caddyhttp.Server         // that have a handler of ours
+	accounts map[string]*gateway.Account // each account that was asked for
+	before   []*gateway.Account          // of the configuration that runs, until this one does
+	limits   map[string]int              // how many limits have each name
 
 	rejections sync.Map // by route: how often its rejections are emitted
 }
@@ -113,6 +113,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
 		Committed: func(took time.Duration) { metrics.commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
+	a.desks = checkout.NewDesks(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, Now: a.now, Logger: a.logger})
 	a.secrets = secrets.New(caddy.NewReplacer(), a.logger)
 	for _, app := range running.Latest() {
 		a.before = append(a.before, app.opened()...)
@@ -172,6 +173,7 @@ func (a *App) Start() error {
 		}
 		routes = append(routes, route)
 	}
+	routes = append(routes, reload.Route{Run: a.desks.Ending(a.opened())})
 	l, err := a.ledger.Start(routes, a.alike())
 	if err != nil {
 		return err
@@ -297,27 +299,6 @@ func appOf(ctx caddy.Context) (*App, error) {
 		app.addServer(server)
 	}
 	return app, nil
-}
-
-// sessionsOf returns the checkout sessions of an account, which all its handlers
-// share.
-func (a *App) sessionsOf(account *gateway.Account) (*checkout.Sessions, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if sessions := a.sessions[account.Name]; sessions != nil {
-		return sessions, nil
-	}
-	sessions, err := checkout.New(checkout.Config{
-		Account: account, Ledger: a.ledger.Acquire, Replay: a.replay, Now: a.now, Logger: a.logger,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if a.sessions == nil {
-		a.sessions = make(map[string]*checkout.Sessions)
-	}
-	a.sessions[account.Name] = sessions
-	return sessions, nil
 }
 
 // claimRoute registers a route name. The same name may stand for one and the

@@ -55,6 +55,9 @@ type Checkout struct {
 	// Symbol is what people call the price's unit.
 	Symbol      string         `json:"symbol"`
 	Generations []GatewayOrder `json:"generations"`
+	// EndAt is when orders at the gateway are to be ended there that ought not to be paid
+	// any more; zero: none are. See [Ledger.EndingNow].
+	EndAt time.Time `json:"end_at,omitzero"`
 }
 
 // Latest returns the order at the gateway that is to be paid.
@@ -101,8 +104,9 @@ func (l *Ledger) AddGeneration(ctx context.Context, id OrderID, g GatewayOrder, 
 }
 
 // joined returns the orders at the gateway that are to be written, with what another
-// process, or another configuration during a reload, has written of them meanwhile.
-func joined(known, ours []GatewayOrder) []GatewayOrder {
+// process, or another configuration during a reload, has written of them meanwhile; and
+// of how many calls there are more orders than one.
+func joined(known, ours []GatewayOrder) (all []GatewayOrder, twins int) {
 	var theirs []GatewayOrder
 	ours = slices.Clone(ours)
 	for _, g := range known {
@@ -119,13 +123,13 @@ func joined(known, ours []GatewayOrder) []GatewayOrder {
 			ours[i] = g
 		case ours[i].Ref != g.Ref:
 			if g = g.Twin(); !slices.ContainsFunc(ours, func(our GatewayOrder) bool { return our.ID == g.ID }) {
-				theirs = append(theirs, g)
+				theirs, twins = append(theirs, g), twins+1
 			}
 		default:
 			ours[i].Ended = ours[i].Ended || g.Ended
 		}
 	}
-	return append(theirs, ours...)
+	return append(theirs, ours...), twins
 }
 
 // OrderOf returns the order that an order at the gateway was made for, or

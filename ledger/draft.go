@@ -73,7 +73,13 @@ func (l *Ledger) updateCheckout(ctx context.Context, order Order, cause string, 
 		if !suits(there) {
 			return
 		}
-		checkout.Generations = joined(there, checkout.Generations)
+		if o.Checkout != nil {
+			checkout.EndAt = earlier(o.Checkout.EndAt, checkout.EndAt)
+		}
+		var twins int
+		if checkout.Generations, twins = joined(there, checkout.Generations); twins > 0 {
+			checkout.EndAt = l.now()
+		}
 		o.OrderID, o.Account, o.OwnID, o.Checkout = order.OrderID, order.Account, order.OwnID, &checkout
 		o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
 	})

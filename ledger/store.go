@@ -47,6 +47,11 @@ type Reader interface {
 	// where the cursor is none.
 	Orders(ctx context.Context, query OrderQuery) (OrderPage, error)
 
+	// Ending returns at most limit of the orders whose [Checkout.EndAt] is the time until
+	// or earlier, the earliest first. It reads no others, and leaves out an order that
+	// cannot be read.
+	Ending(ctx context.Context, until time.Time, limit int) ([]Order, error)
+
 	// Find returns the keys of the events with this id, one for each route.
 	Find(ctx context.Context, eventID string) ([]Key, error)
 

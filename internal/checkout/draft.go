@@ -26,16 +26,16 @@ const (
 	makeAgain = time.Minute
 )
 
-// makeNamed makes an order at a gateway that names it, with those that were made before.
-// order has the terms that are wanted, of which w is what is left to pay.
-func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, made []ledger.GatewayOrder, w wanted, l *ledger.Ledger) (ledger.Order, bool, error) {
+// makeNamed makes an order at a gateway that names it, beside those that were made before,
+// which the ledger has as known. order has the terms that are wanted, of which w is what
+// is left to pay.
+func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, known, made []ledger.GatewayOrder, w wanted, l *ledger.Ledger) (ledger.Order, bool, error) {
 	checkout := ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
 	id := order.ID
 	if order.Checkout != nil {
 		checkout = *order.Checkout
 		id = gateway.NewGeneration(order.ID)
 	}
-	known := made
 	if i := slices.IndexFunc(made, func(g ledger.GatewayOrder) bool { return isFree(g, w.terms.Terms) }); i >= 0 {
 		id = made[i].ID
 		made = slices.Delete(slices.Clone(made), i, i+1)
@@ -43,10 +43,11 @@ func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, made []led
 	if len(made) >= mostGatewayOrders {
 		return order, false, errTooMany
 	}
-	draft := ledger.GatewayOrder{ID: id, Terms: w.terms.Terms, ExpiresAt: expiry(w, s.now())}
+	now := s.now()
+	draft := ledger.GatewayOrder{ID: id, Terms: w.terms.Terms, CreatedAt: now, ExpiresAt: expiry(w, now)}
 	checkout.Generations = append(slices.Clone(made), draft)
 	order.Checkout = &checkout
-	draft, err := l.SaveDraft(ctx, order, known, "making the checkout of "+w.terms.Price+" "+w.terms.Symbol)
+	draft, err := l.SaveDraft(ctx, s.ending(order), known, "making the checkout of "+w.terms.Price+" "+w.terms.Symbol)
 	switch {
 	case errors.Is(err, ledger.ErrTaken):
 		return order, false, s.takenBy("another order")

@@ -127,6 +127,7 @@ func (g *namer) pays(n int, amount string) {
 // stand is a shop at a namer, with a clock of its own.
 type stand struct {
 	*shop
+	account *gateway.Account
 	gateway *namer
 	mu      sync.Mutex
 	now     time.Time
@@ -153,6 +154,10 @@ func newStand(t *testing.T) *stand {
 	s := &stand{shop: &shop{store: store}, gateway: new(namer), now: time.Date(2026, 3, 12, 8, 30, 0, 0, time.UTC)}
 	s.ledger = ledger.New(store, s.clock)
 	t.Cleanup(func() { _ = s.ledger.Close() })
+	s.account = &gateway.Account{
+		Gateway: s.gateway, OrderPrefix: "shop-", Budget: time.Minute,
+		Info: gateway.Info{Title: "PayNamer", AccountID: fuzzAppID, Limits: DefaultInfo.Limits},
+	}
 	s.Sessions = s.another(t)
 	return s
 }
@@ -161,12 +166,9 @@ func newStand(t *testing.T) *stand {
 func (s *stand) another(t *testing.T) *Sessions {
 	t.Helper()
 	sessions, err := New(Config{
-		Account: &gateway.Account{
-			Gateway: s.gateway, OrderPrefix: "shop-", Budget: time.Minute,
-			Info: gateway.Info{Title: "PayNamer", AccountID: fuzzAppID, Limits: DefaultInfo.Limits},
-		},
-		Ledger: func() (*ledger.Ledger, func(), error) { return s.ledger, func() {}, nil },
-		Now:    s.clock, Logger: zap.NewNop(),
+		Account: s.account,
+		Ledger:  func() (*ledger.Ledger, func(), error) { return s.ledger, func() {}, nil },
+		Now:     s.clock, Logger: zap.NewNop(),
 	})
 	if err != nil {
 		t.Fatal(err)

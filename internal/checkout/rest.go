@@ -19,6 +19,9 @@ import (
 // errPaid is the [*Error] of an order of which nothing is left to pay.
 var errPaid = conflict("paid", "the order is paid")
 
+// errUnderWay is the [*Error] of an order of which a payment may come at any time.
+var errUnderWay = conflict("under_way", "a payment of the order is under way: wait for it")
+
 // paidError is errPaid with the record ids of the payments that count for the order.
 type paidError struct{ records []string }
 
@@ -107,7 +110,7 @@ func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (deci
 	case slices.Contains(slices.Collect(maps.Values(result.Verdicts)), settle.OtherUnit):
 		return decimal.Zero, conflict("partly_paid", "the order is partly paid in another currency")
 	case unfinished, result.State == settle.Review:
-		return decimal.Zero, conflict("under_way", "a payment of the order is under way: wait for it")
+		return decimal.Zero, errUnderWay
 	}
 	return w.terms.Amount.Sub(result.Paid).RoundUp(w.terms.Decimals), nil
 }

@@ -39,7 +39,8 @@ type Sessions struct {
 	Tokens
 	account   *gateway.Account
 	checkouts gateway.Checkouts
-	finder    gateway.Finder // nil: the gateway knows orders by our ids alone
+	finder    gateway.Finder   // nil: the gateway knows orders by our ids alone
+	canceler  gateway.Canceler // nil: orders at the gateway end by themselves
 	ledger    func() (*ledger.Ledger, func(), error)
 	replay    func(context.Context, ledger.Event, string) error
 	now       func() time.Time
@@ -69,8 +70,9 @@ func New(c Config) (*Sessions, error) {
 		return nil, fmt.Errorf("order_prefix has %d characters, and %s takes order ids of at most %d", len(c.Account.OrderPrefix), c.Account.Info.Title, longest)
 	}
 	finder, _ := c.Account.Gateway.(gateway.Finder)
+	canceler, _ := c.Account.Gateway.(gateway.Canceler)
 	return &Sessions{
-		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts, finder: finder,
+		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts, finder: finder, canceler: canceler,
 		ledger: c.Ledger, replay: c.Replay, now: c.Now, logger: c.Logger, slots: semaphore.NewWeighted(callsAtOnce),
 		findPause: findPause, makeAgain: max(makeAgain, c.Account.Budget), // whoever has called may wait that long for the answer
 	}, nil
@@ -159,7 +161,7 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 }
 
 func (s *Sessions) save(ctx context.Context, order ledger.Order, cause string, l *ledger.Ledger) error {
-	err := l.SaveCheckout(ctx, order, cause)
+	err := l.SaveCheckout(ctx, s.ending(order), cause)
 	switch {
 	case errors.Is(err, ledger.ErrTaken):
 		return s.takenBy("another order")
@@ -199,7 +201,7 @@ func (s *Sessions) read(ctx context.Context, r Request, w wanted, l *ledger.Ledg
 			return order, false, s.takenBy("another order")
 		}
 	}
-	if order.FulfilledBy != "" || settle.State(order.State).Fulfils() {
+	if isPaid(order) {
 		return order, false, errPaid
 	}
 	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {
@@ -207,6 +209,11 @@ func (s *Sessions) read(ctx context.Context, r Request, w wanted, l *ledger.Ledg
 		isOpen = !asksMore(g, w) && s.isLive(g)
 	}
 	return order, isOpen, nil
+}
+
+// isPaid reports whether the ledger has an order as paid.
+func isPaid(order ledger.Order) bool {
+	return order.FulfilledBy != "" || settle.State(order.State).Fulfils()
 }
 
 func (s *Sessions) explain(err error) error { return explain(s.account.Info.Title, err) }
@@ -242,7 +249,7 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 	defer s.slots.Release(share)
 	if order.Checkout == nil {
 		if s.finder != nil {
-			return s.makeNamed(ctx, order, nil, w, l)
+			return s.makeNamed(ctx, order, nil, nil, w, l)
 		}
 		g, err := s.create(ctx, order.ID, w)
 		isNew := true
@@ -263,15 +270,22 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 	}
 	made := slices.Clone(order.Checkout.Generations)
 	order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
-	if i := s.find(made, w.terms.Terms); i >= 0 && rest.Equal(w.terms.Amount) {
+	if i := s.find(made, w.terms.Terms); i >= 0 && (rest.Equal(w.terms.Amount) || s.canceler != nil) {
 		again := made[i]
 		order.Checkout.Generations = append(slices.Delete(made, i, i+1), again)
 		return order, false, nil
 	}
+	known := made
+	if s.canceler != nil {
+		order.Checkout.Generations = made
+		if made, err = s.cancelAll(ctx, order, rest, w); err != nil {
+			return order, false, err
+		}
+	}
 	part := w
 	part.terms.Amount, part.terms.Price = rest, rest.String()
 	if s.finder != nil {
-		return s.makeNamed(ctx, order, made, part, l)
+		return s.makeNamed(ctx, order, known, made, part, l)
 	}
 	if len(made) >= mostGatewayOrders {
 		return order, false, errTooMany

@@ -11,7 +11,7 @@ import (
 // that needs no later version is written in the first, which earlier programs read.
 const (
 	orderVersion = 1
-	// withRefs is the version of orders that the gateway has its own id of, or has no more.
+	// withRefs is the version of orders that the gateway has its own id of, or that end.
 	withRefs = 2
 )
 
@@ -19,7 +19,7 @@ const (
 func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 	c := coder{value: make([]byte, 0, 512)}
 	c.version = orderVersion
-	if o.Checkout != nil && slices.ContainsFunc(o.Checkout.Generations, func(g ledger.GatewayOrder) bool { return g.Ref != "" || g.Ended }) {
+	if hasRefs(o.Checkout) {
 		c.version = withRefs
 	}
 	c.value = append(c.value, c.version)
@@ -28,6 +28,11 @@ func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 		return nil, fmt.Errorf("encoding order %s: %w", o.ID, c.err)
 	}
 	return Seal(at, c.value), nil
+}
+
+// hasRefs reports whether a checkout has what the first version of orders lacks.
+func hasRefs(c *ledger.Checkout) bool {
+	return c != nil && (!c.EndAt.IsZero() || slices.ContainsFunc(c.Generations, func(g ledger.GatewayOrder) bool { return g.Ref != "" || g.Ended }))
 }
 
 // DecodeOrder reads an order.
@@ -68,6 +73,9 @@ func checkoutFields(c *coder, f *ledger.Checkout) {
 	termsFields(c, &f.Terms)
 	c.text(&f.Symbol)
 	list(c, &f.Generations, gatewayOrderFields)
+	if c.version >= withRefs {
+		c.time(&f.EndAt)
+	}
 }
 
 func termsFields(c *coder, t *ledger.Terms) {

@@ -40,6 +40,7 @@ type Pool interface {
 
 // Route is a route of a configuration.
 type Route struct {
+	// Name is empty for background work that is no route's.
 	Name string
 	// Confirms: see [ledger.SessionRoute].
 	Confirms bool
@@ -252,7 +253,9 @@ func (s *Shared) Routes() []string {
 	var names []string
 	for h := range s.holders {
 		for _, route := range h.routes {
-			names = append(names, route.Name)
+			if route.Name != "" {
+				names = append(names, route.Name)
+			}
 		}
 	}
 	return names

@@ -154,6 +154,8 @@ func closed(t *testing.T, s *store) {
 	is("OrderOf", err)
 	_, err = s.Orders(bg, ledger.OrderQuery{Limit: 1})
 	is("Orders", err)
+	_, err = s.Ending(bg, start, 1)
+	is("Ending", err)
 	_, err = s.Find(bg, e.EventID())
 	is("Find", err)
 	_, err = s.List(bg, ledger.Query{Limit: 1})

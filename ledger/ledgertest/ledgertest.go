@@ -77,6 +77,7 @@ func Run(t *testing.T, features Features, make Opener) {
 		{"AcceptGuesses", acceptGuesses},
 		{"UpdateOrder", updateOrder},
 		{"OrderOf", orderOf},
+		{"Endings", endings},
 		{"Closed", closed},
 	}
 	if features.Shared {

@@ -34,6 +34,9 @@ var (
 	countsBucket   = []byte("counts")
 	// generations hold the key of the order that an order at the gateway belongs to.
 	generationsBucket = []byte("generations")
+	// endings order by time the orders that end. The bucket is made with the first of
+	// them: earlier versions made none.
+	endingsBucket = []byte("endings")
 
 	buckets = [][]byte{
 		metaBucket, eventsBucket, bodiesBucket, flagsBucket, ordersBucket, receivedBucket, dueBucket, countsBucket,

@@ -41,7 +41,7 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 			return err
 		}
-		known := order.GatewayIDs()
+		known, oldEnd := order.GatewayIDs(), endingKey(order, key)
 		update(&order)
 		value, err := encoding.EncodeOrder(key, &order)
 		if err != nil {
@@ -67,8 +67,57 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 				return err
 			}
 		}
+		if err := putEnding(tx, oldEnd, endingKey(order, key)); err != nil {
+			return err
+		}
 		return tx.Bucket(ordersBucket).Put(key, value)
 	})
+}
+
+// endingKey is the key of an order in the list of those that end; nil: it does not.
+func endingKey(order ledger.Order, key []byte) []byte {
+	if order.Checkout == nil || order.Checkout.EndAt.IsZero() {
+		return nil
+	}
+	return append(timeKey(order.Checkout.EndAt), key...)
+}
+
+// putEnding moves an order in the list of those that end.
+func putEnding(tx *bbolt.Tx, before, after []byte) error {
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	bucket, err := tx.CreateBucketIfNotExists(endingsBucket)
+	if err == nil && before != nil {
+		err = bucket.Delete(before)
+	}
+	if err == nil && after != nil {
+		err = bucket.Put(after, nil)
+	}
+	return err
+}
+
+// Ending implements [ledger.Store].
+func (s *Store) Ending(_ context.Context, until time.Time, limit int) ([]ledger.Order, error) {
+	var orders []ledger.Order
+	err := s.view(func(tx *bbolt.Tx) error {
+		orders = nil
+		bucket := tx.Bucket(endingsBucket)
+		if bucket == nil {
+			return nil
+		}
+		end := timeKey(until)
+		cursor := bucket.Cursor()
+		for k, _ := cursor.First(); k != nil && len(orders) < limit && bytes.Compare(k[:min(len(k), timeSize)], end) <= 0; k, _ = cursor.Next() {
+			if key, err := afterTime(k); err == nil {
+				if order, err := readOrder(tx, key); err == nil {
+					orders = append(orders, order)
+				}
+			}
+		}
+		return nil
+	})
+	return orders, err
 }
 
 // generationOf returns the key of the order that an order at the gateway was made for;

@@ -59,6 +59,7 @@ type orderWrite struct {
 	place   []byte
 	version int64
 	data    []byte
+	ends    *int64 // nil: never
 	// generations are the orders at the gateway that were made for it.
 	generations []digest
 }
@@ -209,7 +210,15 @@ func (s *Store) mergeOrders(method string, changes []ledger.Change) ([]orderWrit
 
 func encodeOrder(id digest, o *order) (orderWrite, error) {
 	data, err := encoding.EncodeOrder(id[:], &o.order)
-	return orderWrite{id: id, place: placeOf(o.order.OrderID), version: o.version, data: data}, err
+	return orderWrite{id: id, place: placeOf(o.order.OrderID), version: o.version, data: data, ends: endOf(&o.order)}, err
+}
+
+// endOf is when the order ends; nil: never.
+func endOf(o *ledger.Order) *int64 {
+	if o.Checkout == nil || o.Checkout.EndAt.IsZero() {
+		return nil
+	}
+	return optionalNanos(&o.Checkout.EndAt)
 }
 
 // knownOrders are orders as they were read, and what the store's clock showed then.

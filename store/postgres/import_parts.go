@@ -44,8 +44,8 @@ planned as (
 	on conflict do nothing)
 insert into ledger.counts (route, state, n)
 select route, state, count(*) from ch where id in (select id from made) group by route, state`
-	importOrdersSQL = `insert into ledger.orders (id, place, version, data)
-		select id, place, 1, data from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as t(id, place, data) on conflict (id) do nothing`
+	importOrdersSQL = `insert into ledger.orders (id, place, version, data, ends)
+		select id, place, 1, data, ends from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bigint[]) as t(id, place, data, ends) on conflict (id) do nothing`
 	importGenerationsSQL = `insert into ledger.generations (id, order_id)
 		select id, order_id from unnest($1::uuid[], $2::uuid[]) as t(id, order_id) on conflict (id) do nothing`
 	importFlagsSQL = `insert into ledger.flags (flag, holder)
@@ -103,6 +103,7 @@ func (i *imported) Write(parts []ledger.Part, before, place []byte) error {
 	var events eventColumns
 	var orders, generations, of, flags, holders digests
 	var places, values [][]byte
+	var ends optional
 	for n := range parts {
 		switch p := &parts[n]; p.Kind {
 		case ledger.EventPart:
@@ -116,6 +117,7 @@ func (i *imported) Write(parts []ledger.Part, before, place []byte) error {
 				return err
 			}
 			orders, places, values = append(orders, id), append(places, placeOf(p.ID)), append(values, data)
+			ends = append(ends, endOf(&p.Order))
 		case ledger.GenerationPart:
 			generations, of = append(generations, orderID(p.ID)), append(of, orderID(p.Of))
 		case ledger.FlagPart:
@@ -134,7 +136,7 @@ func (i *imported) Write(parts []ledger.Part, before, place []byte) error {
 	batch.Queue(`select set_config('ccpayment.move', $1, true)`, i.id)
 	queue(len(events.id), importKindsSQL, events.kind, events.route, events.routes, events.appIDs, events.types)
 	queue(len(events.id), importEventsSQL, events.record, events.id, events.eventID, events.route, events.received, events.state, events.due, events.data, events.body)
-	queue(len(orders), importOrdersSQL, orders, places, values)
+	queue(len(orders), importOrdersSQL, orders, places, values, ends)
 	queue(len(generations), importGenerationsSQL, generations, of)
 	queue(len(flags), importFlagsSQL, flags, holders)
 	err := i.inTx(func(ctx context.Context, tx pgx.Tx) error {

@@ -20,6 +20,7 @@ const (
 	versionsSQL   = `select id, version from ledger.orders where id = any($1)`
 	takenSomeSQL  = `select exists (select 1 from ledger.generations where id = any($1) and order_id <> $2)`
 	orderOfSQL    = `select id, data from ledger.orders where id = coalesce((select order_id from ledger.generations where id = $1), $1)`
+	endingSQL     = `select id, data from ledger.orders where ends <= $1 order by ends limit $2`
 	ordersSQL     = `select place, id, data from ledger.orders where place > $1 order by place limit $2`
 )
 
@@ -119,6 +120,27 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 		}
 	}
 	return s.explain(errStuck)
+}
+
+// Ending implements [ledger.Store].
+func (s *Store) Ending(_ context.Context, until time.Time, limit int) ([]ledger.Order, error) {
+	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) ([]ledger.Order, error) {
+		s.count("Ending")
+		found, err := conn.Query(ctx, s.sql.ending, nanos(until), limit)
+		if err != nil {
+			return nil, err
+		}
+		var orders []ledger.Order
+		var at digest
+		var data []byte
+		_, err = pgx.ForEachRow(found, []any{&at, &data}, func() error {
+			if order, err := encoding.DecodeOrder(at[:], data); err == nil {
+				orders = append(orders, order)
+			}
+			return nil
+		})
+		return orders, err
+	})
 }
 
 // isTaken reports whether an order at the gateway that the write adds is another order's.

@@ -280,10 +280,10 @@ func (s *Store) Size() (int64, error) {
 
 // statements are the store's, for its schema.
 type statements struct {
-	write, claim, leased, unlock, owns, readRecord, readEvent, readBody               string
-	load, readOrders, takenSome, orderOf, orders, find, list, due, counts, compact    string
-	prune, holders, kind, kinds, listAside, listRecords                               string
-	keep, others, endSession, versions, tidy, take, taken, renew, left, spend, budget string
+	write, claim, leased, unlock, owns, readRecord, readEvent, readBody                    string
+	load, readOrders, takenSome, orderOf, ending, orders, find, list, due, counts, compact string
+	prune, holders, kind, kinds, listAside, listRecords                                    string
+	keep, others, endSession, versions, tidy, take, taken, renew, left, spend, budget      string
 }
 
 // in puts the schema's name in the place of the word ledger.

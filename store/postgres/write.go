@@ -91,14 +91,14 @@ freed as (
 	update ledger.leases l set until = 0 from good g
 	where g.ends and g.epoch <> 0 and l.record = g.record and l.epoch = g.epoch),
 od as materialized (
-	select o.* from unnest($24::int[], $25::uuid[], $26::bytea[], $27::bigint[], $28::bytea[]) as o(step, id, place, version, data)
+	select o.* from unnest($24::int[], $25::uuid[], $26::bytea[], $27::bigint[], $28::bytea[], $36::bigint[]) as o(step, id, place, version, data, ends)
 		join good g on g.step = o.step),
 order_changed as (
-	update ledger.orders x set version = x.version + 1, data = o.data
+	update ledger.orders x set version = x.version + 1, data = o.data, ends = o.ends
 	from od o where o.version > 0 and x.id = o.id and x.version = o.version returning x.id),
 order_made as (
-	insert into ledger.orders (id, place, version, data)
-	select id, place, 1, data from od where version = 0 order by id
+	insert into ledger.orders (id, place, version, data, ends)
+	select id, place, 1, data, ends from od where version = 0 order by id
 	on conflict do nothing returning id),
 generated as (
 	insert into ledger.generations as g (id, order_id)
@@ -286,6 +286,7 @@ type parameters struct {
 		place   [][]byte
 		version []int64
 		data    [][]byte
+		ends    optional
 	}
 	gen struct {
 		step      []int32
@@ -315,7 +316,7 @@ func (p *parameters) add(n int, c *change) digests {
 	}
 	for _, o := range c.orders {
 		od.step, od.id, od.place = append(od.step, at), append(od.id, o.id), append(od.place, o.place)
-		od.version, od.data = append(od.version, o.version), append(od.data, o.data)
+		od.version, od.data, od.ends = append(od.version, o.version), append(od.data, o.data), append(od.ends, o.ends)
 		for _, id := range o.generations {
 			gen.step, gen.id, gen.order = append(gen.step, at), append(gen.id, id), append(gen.order, o.id)
 		}
@@ -336,6 +337,6 @@ func (p *parameters) list(now *int64, session digest) []any {
 		now, st.step, st.record, st.epoch, st.ends, st.strict, st.events, st.order,
 		ch.step, ch.record, ch.id, ch.eventID, ch.route, ch.version, ch.by, ch.before, ch.state, ch.received, ch.oldDue, ch.due, ch.data, ch.body, ch.replaces,
 		od.step, od.id, od.place, od.version, od.data, gen.step, gen.id, gen.order, fl.step, fl.flag, fl.holder,
-		session,
+		session, od.ends,
 	}
 }

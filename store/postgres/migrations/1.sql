@@ -72,9 +72,11 @@ create table ledger.orders (
 	id uuid primary key,
 	place bytea not null,
 	version bigint not null,
-	data bytea not null
+	data bytea not null,
+	ends bigint -- when its order at the gateway is to be ended there; null: never
 ) with (fillfactor = 60);
 create unique index orders_place on ledger.orders (place);
+create index orders_ends on ledger.orders (ends) where ends is not null;
 
 -- The orders that orders at the gateway were made for.
 create table ledger.generations (

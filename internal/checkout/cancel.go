@@ -1,0 +1,157 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// cancelAll ends the order's orders at a gateway that can, before another one is made, of
+// which rest is left to pay. It returns them as they are then. The error is an [*Error]
+// where one of them may be paid all the same. A partly paid order goes on as it is.
+func (s *Sessions) cancelAll(ctx context.Context, order ledger.Order, rest decimal.Decimal, w wanted) ([]ledger.GatewayOrder, error) {
+	if rest.LessThan(w.terms.Amount) {
+		return nil, conflict("partly_paid", "the order is partly paid, and goes on as it is")
+	}
+	made := slices.Clone(order.Checkout.Generations)
+	for i, g := range made {
+		if g.Ended {
+			continue
+		}
+		err := s.canceler.Cancel(ctx, g)
+		switch {
+		case errors.Is(err, gateway.ErrPaying):
+			if _, err := s.rest(ctx, order, w); err != nil { // which says whether it is paid
+				return nil, err
+			}
+			return nil, errUnderWay
+		case err != nil:
+			return nil, &Error{
+				Status: http.StatusServiceUnavailable, Code: "busy", RetryAfter: retrySoon, Cause: err,
+				Text: s.account.Info.Title + " has not ended the order's earlier checkout yet: try again in a moment",
+			}
+		}
+		made[i].Ended = true
+	}
+	return made, nil
+}
+
+// ending returns the order with the time at which its orders at the gateway are to be
+// ended there.
+func (s *Sessions) ending(order ledger.Order) ledger.Order {
+	if s.canceler == nil {
+		return order
+	}
+	checkout := *order.Checkout
+	checkout.EndAt = checkout.NextEnd(time.Time{})
+	order.Checkout = &checkout
+	return order
+}
+
+// What could not be ended is tried again after as long as it is overdue, within these
+// bounds, and is given up when it has been overdue for endsFor: it is a matter for people
+// then, as where the account is not configured any more.
+const (
+	endAgain     = 10 * time.Minute
+	longestPause = 24 * time.Hour
+	endsFor      = 30 * 24 * time.Hour
+)
+
+// end ends at the gateway what has expired of an order, or was replaced. A payment wins
+// over the end. What is to be ended later stands in the ledger.
+func (s *Sessions) end(ctx context.Context, order ledger.Order, now time.Time, l *ledger.Ledger) error {
+	calls, cancel := context.WithTimeout(ctx, s.account.Budget)
+	defer cancel()
+	e := ender{Sessions: s, order: order, now: now}
+	made := order.Checkout.Generations
+	for i, g := range made {
+		if !g.Ended {
+			e.end(calls, g, i < len(made)-1, l)
+		}
+	}
+	if ctx.Err() != nil { // what was ended is ended once more the next time
+		return ctx.Err()
+	}
+	cause := ""
+	if len(e.found) > 0 {
+		cause = "ended at " + s.account.Info.Title
+	}
+	return l.SaveEnding(ctx, order.OrderID, e.found, now, e.again, cause)
+}
+
+// ender ends an order's orders at the gateway.
+type ender struct {
+	*Sessions
+	order ledger.Order
+	now   time.Time
+	found []ledger.GatewayOrder // what was found out of them
+	again time.Time             // when the rest is tried again; zero: not at all
+}
+
+func (e *ender) end(ctx context.Context, g ledger.GatewayOrder, isReplaced bool, l *ledger.Ledger) {
+	if e.finder != nil && g.IsDraft() {
+		found, err := e.seek(ctx, g)
+		switch {
+		case err != nil:
+			e.retry(g, err)
+			return
+		case found != nil:
+			e.found = append(e.found, found...)
+			g = found[len(found)-1]
+		case l.MayBeMade(g, e.makeAgain):
+			e.retry(g, nil)
+			return
+		default:
+			g.Ended = true
+			e.found = append(e.found, g)
+			return
+		}
+	}
+	if !isReplaced && (g.ExpiresAt.IsZero() || g.ExpiresAt.After(e.now)) {
+		return
+	}
+	switch err := e.canceler.Cancel(ctx, g); {
+	case err == nil:
+		g.Ended = true
+		e.found = append(e.found, g)
+	case !errors.Is(err, gateway.ErrPaying):
+		e.retry(g, err)
+	case !isPaid(e.order):
+		e.retry(g, nil)
+	}
+}
+
+// retry plans another try, after an error if it is one that people should know of.
+func (e *ender) retry(g ledger.GatewayOrder, err error) {
+	due := g.ExpiresAt
+	if due.IsZero() {
+		due = g.CreatedAt
+	}
+	at, isLast := endLater(due, e.now)
+	if e.again.IsZero() || !isLast && at.Before(e.again) {
+		e.again = at
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		e.logger.Warn("an order that has expired could not be ended at the gateway, where a buyer can still pay it",
+			zap.String("order_id", redact.Emails(e.order.OwnID)), zap.String("gateway_order_id", g.ID), zap.Bool("given_up", isLast), zap.Error(err))
+	}
+}
+
+// endLater returns when to try again what was due at a time; zero, and that it was the
+// last try, where there is none.
+func endLater(due, now time.Time) (at time.Time, isLast bool) {
+	overdue := now.Sub(due)
+	if overdue > endsFor {
+		return time.Time{}, true
+	}
+	return now.Add(min(max(overdue, endAgain), longestPause)), false
+}

@@ -1,0 +1,127 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Desks are the checkout sessions of a configuration's accounts. It is safe for concurrent
+// use.
+type Desks struct {
+	config Config
+
+	mu    sync.Mutex
+	desks map[*gateway.Account]*Sessions
+}
+
+// NewDesks returns the desks of accounts that have the rest of a [Config] in common.
+func NewDesks(c Config) *Desks {
+	return &Desks{config: c, desks: make(map[*gateway.Account]*Sessions)}
+}
+
+// Of returns the checkout sessions of an account, which all who ask share. The error is
+// that of [New].
+func (d *Desks) Of(account *gateway.Account) (*Sessions, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.desks[account]; s != nil {
+		return s, nil
+	}
+	c := d.config
+	c.Account = account
+	s, err := New(c)
+	if err == nil {
+		d.desks[account] = s
+	}
+	return s, err
+}
+
+// Orders that have expired are ended every minute, by one process at a time, which takes
+// no longer for it than until the next one may.
+const (
+	endEvery  = time.Minute
+	endFor    = 45 * time.Second
+	endTurn   = time.Second / 10
+	endAtOnce = 100
+)
+
+// Ending returns what ends, in the background and until its context ends, the expired
+// orders of those of the accounts whose gateway does not do so by itself; nil: there is no
+// such account.
+func (d *Desks) Ending(accounts []*gateway.Account) func(context.Context, *ledger.Ledger) {
+	var desks []*Sessions
+	for _, account := range accounts {
+		if s, err := d.Of(account); err == nil && s.canceler != nil {
+			desks = append(desks, s)
+		}
+	}
+	if len(desks) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, l *ledger.Ledger) {
+		ticker := time.NewTicker(endEvery)
+		defer ticker.Stop()
+		for ctx.Err() == nil {
+			if err := endAll(ctx, desks, l); err != nil && ctx.Err() == nil {
+				d.config.Logger.Error("ending the orders that have expired", zap.Error(err))
+			}
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// endAll ends the orders that have expired, as far as one turn goes.
+func endAll(ctx context.Context, desks []*Sessions, l *ledger.Ledger) error {
+	ctx, unlock, err := l.Lock(ctx, ledger.Record{Type: "#endings"}, endEvery, endTurn)
+	switch {
+	case errors.Is(err, ledger.ErrLeased), errors.Is(err, ledger.ErrNoSession): // the session may only begin
+		return nil
+	case err != nil:
+		return err
+	}
+	defer unlock()
+	for began := time.Now(); time.Since(began) < endFor; {
+		orders, now, err := l.EndingNow(ctx, endAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, order := range orders {
+			if time.Since(began) >= endFor || ctx.Err() != nil {
+				return nil
+			}
+			if err := endOne(ctx, desks, order, now, l); err != nil {
+				return err
+			}
+		}
+		if len(orders) < endAtOnce {
+			return nil
+		}
+	}
+	return nil
+}
+
+// endOne ends an order. One whose account is not configured waits for it.
+func endOne(ctx context.Context, desks []*Sessions, order ledger.Order, now time.Time, l *ledger.Ledger) error {
+	i := slices.IndexFunc(desks, func(s *Sessions) bool {
+		return s.account.Info.AccountID == order.AppID && s.account.Name == order.Account
+	})
+	if i < 0 {
+		i = slices.IndexFunc(desks, func(s *Sessions) bool { return s.account.Info.AccountID == order.AppID }) // it is called otherwise by now
+	}
+	if i < 0 {
+		again, _ := endLater(order.Checkout.NextEnd(time.Time{}), now)
+		return l.SaveEnding(ctx, order.OrderID, nil, now, again, "")
+	}
+	return desks[i].end(ctx, order, now, l)
+}

@@ -1,0 +1,87 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// draftTime is how long after a call that makes an order its draft is looked up, if
+// nobody has asked for the order meanwhile.
+const draftTime = 5 * time.Minute
+
+// NextEnd returns the earliest time, behind one, at which an order at the gateway is to be
+// ended: when it expires, and at once where it was replaced by a later one. A draft is to
+// be looked up before. Zero: never.
+func (c *Checkout) NextEnd(behind time.Time) (at time.Time) {
+	for i, g := range c.Generations {
+		end := g.ExpiresAt
+		switch {
+		case g.Ended:
+			continue
+		case g.IsDraft():
+			end = g.CreatedAt.Add(draftTime)
+		case i < len(c.Generations)-1:
+			end = g.CreatedAt
+		}
+		if end.After(behind) {
+			at = earlier(at, end)
+		}
+	}
+	return at
+}
+
+// earlier returns the earlier of two times; zero stands for never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// EndingNow returns at most limit of the orders whose [Checkout.EndAt] has come, the earliest
+// first, and the time that it is by the ledger's clock.
+func (l *Ledger) EndingNow(ctx context.Context, limit int) (orders []Order, now time.Time, err error) {
+	now = l.Before(0)
+	orders, err = l.store.Ending(ctx, now, limit)
+	if err != nil {
+		err = fmt.Errorf("reading the orders that end: %w", err)
+	}
+	return orders, now, err
+}
+
+// SaveEnding stores, durably, what was found out of orders at the gateway: each in its
+// place, where the ledger has it as it was. The order ends when the next of them is to
+// that was not to end by the time now, when they were looked at; and what could not be
+// ended is tried again at the time again; zero: never. An order at the gateway that the
+// ledger does not have yet is added in front of the others.
+func (l *Ledger) SaveEnding(ctx context.Context, id OrderID, found []GatewayOrder, now, again time.Time, cause string) error {
+	err := l.store.UpdateOrder(context.WithoutCancel(ctx), id, func(o *Order) {
+		if o.Checkout == nil {
+			return
+		}
+		checkout := *o.Checkout
+		checkout.Generations = slices.Clone(checkout.Generations)
+		for _, g := range found {
+			i := slices.IndexFunc(checkout.Generations, func(known GatewayOrder) bool { return known.ID == g.ID })
+			switch {
+			case i < 0:
+				checkout.Generations = slices.Insert(checkout.Generations, 0, g)
+			case checkout.Generations[i].Ref == g.Ref && checkout.Generations[i].CreatedAt.Equal(g.CreatedAt),
+				checkout.Generations[i].IsDraft() && !g.IsDraft():
+				checkout.Generations[i] = g
+			}
+		}
+		checkout.EndAt = earlier(checkout.NextEnd(now), again)
+		o.Checkout = &checkout
+		if cause != "" {
+			o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("saving what has ended of the order: %w", err)
+	}
+	l.changed(id)
+	return nil
+}
