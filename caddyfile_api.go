@@ -16,7 +16,7 @@ func init() {
 // parseAPI sets up the API handler from Caddyfile tokens. Syntax:
 //
 //	ccpayment_api [<matcher>] {
-//		account <name>
+//		account <name…>
 //		allow   read | deposit | withdraw | swap | wallet | webhook | <endpoint…> | notify_url
 //		token   <secret>
 //		cache   off | <duration> [<endpoint…>]
@@ -31,7 +31,7 @@ func parseAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		var err error
 		switch option := h.Val(); option {
 		case "account":
-			err = options.Text(h.Dispenser, &api.Account)
+			err = options.TextAndMore(h.Dispenser, &api.Account, &api.OtherAccounts)
 		case "allow":
 			err = options.Texts(h.Dispenser, &api.Allow)
 		case "token":

@@ -21,7 +21,7 @@ func init() {
 // parseCheckout sets up the checkout handler from Caddyfile tokens. Syntax:
 //
 //	ccpayment_checkout [<matcher>] {
-//		account      <name>
+//		account      <name…>
 //		intercept    [<status>] {
 //			<field> <gjson path>
 //		}
@@ -59,7 +59,7 @@ func parseCheckout(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) 
 
 func parseCheckoutOption(d *caddyfile.Dispenser, c *Checkout) error {
 	fields := map[string]*string{
-		"account": &c.Account, "price": &c.Price, "currency": &c.Currency, "order_id": &c.OrderID, "product": &c.Product,
+		"price": &c.Price, "currency": &c.Currency, "order_id": &c.OrderID, "product": &c.Product,
 		"buyer_email": &c.BuyerEmail, "return_url": &c.ReturnURL, "close_url": &c.CloseURL, "notify_url": &c.NotifyURL,
 		"respond": &c.Respond, "status_token": &c.StatusToken, "limit": &c.Limit,
 	}
@@ -68,6 +68,8 @@ func parseCheckoutOption(d *caddyfile.Dispenser, c *Checkout) error {
 		return options.Text(d, to)
 	}
 	switch option {
+	case "account":
+		return options.TextAndMore(d, &c.Account, &c.OtherAccounts)
 	case "intercept":
 		return parseIntercept(d, c)
 	case "link_secret":

@@ -54,7 +54,11 @@ func TestCheckoutMistakes(t *testing.T) {
 		{"ccpayment_api", "cache off\ncache 1m", "cache is given twice", 4},
 		{"ccpayment_api", "secret x", `unknown option "secret": use one of account, allow, token, cache`, 3},
 	}
-	for _, option := range []string{"account", "price", "currency", "order_id", "product", "buyer_email", "return_url", "close_url", "notify_url", "respond", "status_token", "limit"} {
+	for _, directive := range []string{"ccpayment_checkout", "ccpayment_api"} {
+		mistakes = append(mistakes, mistake{directive, "account", arguments, 3}, mistake{directive, `account ""`, "account is empty", 3},
+			mistake{directive, `account a ""`, "account is empty", 3}, mistake{directive, "account a b\naccount a", "account is given twice", 4})
+	}
+	for _, option := range []string{"price", "currency", "order_id", "product", "buyer_email", "return_url", "close_url", "notify_url", "respond", "status_token", "limit"} {
 		mistakes = append(mistakes, mistake{"ccpayment_checkout", option, arguments, 3}, mistake{"ccpayment_checkout", option + " a b", arguments, 3},
 			mistake{"ccpayment_checkout", option + ` ""`, option + " is empty", 3},
 			mistake{"ccpayment_checkout", option + " a\n" + option + " a", option + " is given twice", 4})
@@ -63,7 +67,7 @@ func TestCheckoutMistakes(t *testing.T) {
 		mistakes = append(mistakes, mistake{"ccpayment_checkout", option, arguments, 3},
 			mistake{"ccpayment_checkout", option + " a\n" + option + " a", option + " is given twice", 4})
 	}
-	for _, option := range []string{"account", "token"} {
+	for _, option := range []string{"token"} {
 		mistakes = append(mistakes, mistake{"ccpayment_api", option, arguments, 3}, mistake{"ccpayment_api", option + " a b", arguments, 3},
 			mistake{"ccpayment_api", option + " a\n" + option + " a", option + " is given twice", 4})
 	}

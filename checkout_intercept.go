@@ -61,7 +61,7 @@ func (h *Checkout) intercept(w http.ResponseWriter, r *http.Request, next caddyh
 	if err != nil {
 		return h.fail(w, r, err, request)
 	}
-	return h.checkOut(w, r, h.complete(r, request))
+	return h.checkOut(w, r, request)
 }
 
 // passed logs why a response with the status of a checkout was passed on to the buyer.

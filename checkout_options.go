@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +32,7 @@ func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 		{"currency", h.Currency, "USD", &h.fixed.Currency},
 		{"coin", h.Coin, "", &h.fixed.Coin},
 		{"chain", h.Chain, "", &h.fixed.Chain},
-		{"notify_url", h.NotifyURL, h.account.WebhookURL, &h.fixed.NotifyURL},
+		{"notify_url", h.NotifyURL, "", &h.fixed.NotifyURL},
 	} {
 		value, err := known(repl, field.name, field.from)
 		if err != nil {
@@ -143,10 +142,19 @@ func (h *Checkout) checkFixed() error {
 	if err := checkout.CheckConfiguredOrderID(h.account, h.fixed.OrderID); err != nil {
 		return err
 	}
-	if longest := h.account.Info.Limits.LongestExpiry; h.Expires < 0 || time.Duration(h.Expires) > longest {
-		return fmt.Errorf("expires must be at most %s", longest)
+	for i, at := range h.windows {
+		info := at.Account().Info
+		if longest := info.Limits.LongestExpiry; h.Expires < 0 || time.Duration(h.Expires) > longest {
+			return fmt.Errorf("expires must be at most %s", longest)
+		}
+		if h.fixed.NotifyURL != "" {
+			h.windows[i].NotifyURL = h.fixed.NotifyURL
+		}
+		if err := checkout.CheckURL("notify_url", h.windows[i].NotifyURL, info); err != nil {
+			return err
+		}
 	}
-	return checkout.CheckURL("notify_url", h.fixed.NotifyURL, h.account.Info)
+	return nil
 }
 
 // resolveTargets resolves where buyers are sent, but for the placeholders of the request.
@@ -159,8 +167,10 @@ func (h *Checkout) resolveTargets(repl *caddy.Replacer, siteHasName bool) error 
 		if err != nil {
 			return fmt.Errorf("%s: %v", target.name, err)
 		}
-		if err := checkout.CheckTarget(target.name, link, siteHasName, h.account.Info); err != nil {
-			return err
+		for _, at := range h.windows {
+			if err := checkout.CheckTarget(target.name, link, siteHasName, at.Account().Info); err != nil {
+				return err
+			}
 		}
 		*target.to = link
 	}
@@ -213,11 +223,8 @@ func (h *Checkout) resolveResponse() error {
 		}
 		h.limits.Name = h.app.nameLimit(name)
 	}
-	if len(h.CheckoutHosts) == 0 {
-		h.CheckoutHosts = slices.Clone(h.account.Info.PageHosts)
-	}
-	for i, host := range h.CheckoutHosts {
-		h.CheckoutHosts[i] = strings.ToLower(strings.Replace(host, "*.", ".", 1))
+	for i := range h.windows {
+		h.windows[i].AllowHosts(h.CheckoutHosts)
 	}
 	return nil
 }

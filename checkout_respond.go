@@ -17,6 +17,11 @@ import (
 
 // checkOut opens the request's checkout session and sends the buyer to its page.
 func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request checkout.Request) error {
+	at, err := h.windows.Of(request)
+	if err != nil {
+		return h.fail(w, r, err, request)
+	}
+	request = h.complete(r, request, at)
 	if h.limits != nil {
 		request.Limits, request.Client = h.limits, clientIP(r.Context(), r.RemoteAddr)
 		if doubt := doubtClientIP(r); doubt != nil {
@@ -29,9 +34,9 @@ func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request chec
 			})
 		}
 	}
-	session, err := h.sessions.Open(r.Context(), request)
+	session, err := h.windows.Open(r.Context(), at, request)
 	if err == nil {
-		err = checkout.CheckHost(session.CheckoutURL, h.CheckoutHosts, h.account.Info.Title)
+		err = at.CheckHost(session.CheckoutURL)
 	}
 	var field *gateway.FieldError
 	if h.BuyerPrice != nil && errors.As(err, &field) && field.Field == "price" {
@@ -81,7 +86,8 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, reque
 		repl.Set("http.ccpayment.error", e.Code)
 		repl.Set("http.ccpayment.cause", redacted(e).Error())
 		repl.Set("http.ccpayment.gateway_code", e.GatewayCode) // empty rather than unknown, so that no page shows the placeholder
-		if back := h.sessions.ReturnURL(request); e.Code == "paid" && back != "" && checkout.CheckURL("return_url", back, h.account.Info) == nil {
+		at, _ := h.windows.Of(request)
+		if back := at.ReturnURL(request); e.Code == "paid" && back != "" && checkout.CheckURL("return_url", back, at.Account().Info) == nil {
 			return to.Redirect(w, back)
 		}
 		return caddyhttp.Error(e.Status, errors.New(e.Text)) // without the cause: Caddy logs this error too, and our line has the cause

@@ -29,6 +29,10 @@ type API struct {
 	// of the ccpayment app.
 	Account string `json:"account,omitempty"`
 
+	// Further accounts, any of which `POST checkout` may choose by its name, in the field
+	// `account`.
+	OtherAccounts []string `json:"other_accounts,omitempty"`
+
 	// What may be called: `read`, `deposit`, `withdraw`, `swap`, `wallet`,
 	// `webhook`, or names of endpoints; with `notify_url` a call may choose the URL
 	// that its webhooks are sent to. Default: read and deposit.
@@ -91,7 +95,7 @@ func (h *API) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("ccpayment_api needs an account at CCPayment, not at %s", c.Account.Info.Title)
 	}
 	c.Client = v2.Client
-	if c.Sessions, err = app.desks.Of(c.Account); err != nil {
+	if c.Windows, err = app.windows(repl, h.Account, h.OtherAccounts); err != nil {
 		return err
 	}
 	c.Token, err = secrets.Follow(app.secrets, "token of ccpayment_api, "+c.Account.Label(), tokenOf(h.Token), h.Token)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
-	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 )
 
 func init() {
@@ -35,6 +34,10 @@ type Checkout struct {
 	// The name of the merchant account. Default: the account at the top level
 	// of the ccpayment app.
 	Account string `json:"account,omitempty"`
+
+	// Further accounts, any of which the app's response may choose by its name, in the
+	// field `account`. Links and configured prices use the first.
+	OtherAccounts []string `json:"other_accounts,omitempty"`
 
 	// Take the terms from the app's response. Default, where there is no other
 	// source: a response with status 402.
@@ -102,8 +105,8 @@ type Checkout struct {
 	CheckoutHosts []string `json:"checkout_hosts,omitempty"`
 
 	app         *App
-	account     *gateway.Account
-	sessions    *checkout.Sessions
+	account     *gateway.Account // the first
+	windows     checkout.Windows
 	linkSecrets func() []string
 	paths       map[string]string // gjson paths of the fields in an app's response
 	fixed       checkout.Request  // what is known at load
@@ -152,16 +155,10 @@ func (h *Checkout) Provision(ctx caddy.Context) error {
 		return err
 	}
 	repl := caddy.NewReplacer()
-	name, err := placeholder.Optional(repl, "account", h.Account)
-	if err != nil {
+	if h.windows, err = h.app.windows(repl, h.Account, h.OtherAccounts); err != nil {
 		return err
 	}
-	if h.account, err = h.app.account(name); err != nil {
-		return err
-	}
-	if h.sessions, err = h.app.desks.Of(h.account); err != nil {
-		return err
-	}
+	h.account = h.windows[0].Account()
 	return h.resolve(repl, hasName(ctx))
 }
 
@@ -184,7 +181,7 @@ func (h *Checkout) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	if err != nil {
 		return h.fail(w, r, err, request)
 	}
-	return h.checkOut(w, r, h.complete(r, request))
+	return h.checkOut(w, r, request)
 }
 
 func badMethod(text string) error {
@@ -215,7 +212,7 @@ func badAmount(err error) error {
 
 // complete fills in what the source of the terms left out: from the configuration,
 // with the HTTP request's placeholders.
-func (h *Checkout) complete(r *http.Request, request checkout.Request) checkout.Request {
+func (h *Checkout) complete(r *http.Request, request checkout.Request, at checkout.Window) checkout.Request {
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	replace := func(text string) string { return repl.ReplaceAll(text, "") }
 	if request.Currency == "" {
@@ -237,15 +234,15 @@ func (h *Checkout) complete(r *http.Request, request checkout.Request) checkout.
 	}
 	request.NoStatusToken = h.StatusToken == "off"
 	if request.ReturnURL == "" {
-		request.ReturnURL = h.sessions.Target("return_url", h.returnURL, replace, &request)
+		request.ReturnURL = at.Target("return_url", h.returnURL, replace, &request)
 	}
 	if request.CloseURL == "" {
-		request.CloseURL = h.sessions.Target("close_url", h.closeURL, replace, &request)
+		request.CloseURL = at.Target("close_url", h.closeURL, replace, &request)
 	}
 	if request.Expires == 0 {
 		request.Expires = h.fixed.Expires
 	}
-	request.NotifyURL = h.fixed.NotifyURL
+	request.NotifyURL = at.NotifyURL
 	return request
 }
 

@@ -301,6 +301,23 @@ func appOf(ctx caddy.Context) (*App, error) {
 	return app, nil
 }
 
+// windows returns the accounts at which a handler's buyers check out.
+func (a *App) windows(repl placeholder.Replacer, first string, others []string) (checkout.Windows, error) {
+	var accounts []*gateway.Account
+	for _, name := range append([]string{first}, others...) {
+		name, err := placeholder.Optional(repl, "account", name)
+		if err != nil {
+			return nil, err
+		}
+		account, err := a.account(name)
+		if err != nil {
+			return nil, err
+		}
+		accounts = append(accounts, account)
+	}
+	return a.desks.NewWindows(accounts...)
+}
+
 // claimRoute registers a route name. The same name may stand for one and the
 // same configuration only, because the ledger keys events by route name. It
 // reports whether the name stands for the first time.

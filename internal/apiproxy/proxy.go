@@ -27,8 +27,9 @@ type Config struct {
 	// Client returns the account's API client, which signs the calls: with another
 	// secret after a rotation.
 	Client func() *client.Client
-	// Sessions are the account's checkout sessions.
-	Sessions *checkout.Sessions
+	// Windows are the accounts that POST checkout may choose from, with the Account as the
+	// first.
+	Windows checkout.Windows
 	// Ledger returns the ledger, and a function that releases it.
 	Ledger func() (l *ledger.Ledger, release func(), err error)
 
@@ -59,12 +60,12 @@ const defaultCacheFor = 10 * time.Minute
 
 // Proxy serves the calls of apps for an account. It is safe for concurrent use.
 type Proxy struct {
-	account  *gateway.Account
-	client   func() *client.Client
-	sessions *checkout.Sessions
-	ledger   func() (*ledger.Ledger, func(), error)
-	now      func() time.Time
-	logger   *zap.Logger
+	account *gateway.Account
+	client  func() *client.Client
+	windows checkout.Windows
+	ledger  func() (*ledger.Ledger, func(), error)
+	now     func() time.Time
+	logger  *zap.Logger
 
 	token     func() string
 	allowed   map[string]bool
@@ -82,7 +83,7 @@ const callsAtOnce = 16
 // New returns a proxy. The error is a mistake in Allow or Cache.
 func New(c Config) (*Proxy, error) {
 	p := &Proxy{
-		account: c.Account, client: c.Client, sessions: c.Sessions, ledger: c.Ledger, now: c.Now, logger: c.Logger,
+		account: c.Account, client: c.Client, windows: c.Windows, ledger: c.Ledger, now: c.Now, logger: c.Logger,
 		token: c.Token, slots: semaphore.NewWeighted(callsAtOnce),
 	}
 	if len(c.Allow) == 0 {

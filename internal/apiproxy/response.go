@@ -142,10 +142,14 @@ func (p *Proxy) serveCheckout(ctx context.Context, w http.ResponseWriter, body [
 	if request.Currency == "" {
 		request.Currency = "USD"
 	}
-	request.NotifyURL = p.account.WebhookURL
-	session, err := p.sessions.Open(ctx, request)
+	at, err := p.windows.Of(request)
+	var session checkout.Session
 	if err == nil {
-		err = checkout.CheckHost(session.CheckoutURL, p.account.Info.PageHosts, p.account.Info.Title)
+		request.NotifyURL = at.NotifyURL
+		session, err = p.windows.Open(ctx, at, request)
+	}
+	if err == nil {
+		err = at.CheckHost(session.CheckoutURL)
 	}
 	status, outcome := http.StatusOK, "again"
 	if session.IsNew {
@@ -205,14 +209,14 @@ func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID strin
 		return unreadable.write(w)
 	}
 	defer release()
-	order, err := l.Order(r.Context(), p.account.OrderIDs(orderID)...)
+	order, at, err := p.windows.Order(r.Context(), orderID, l)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return refuse(http.StatusNotFound, "there is no order %q", orderID).write(w)
 	case err != nil:
 		return unreadable.write(w)
 	}
-	view := orderView{StatusView: checkout.Status(order, p.now()), Token: p.sessions.StatusToken(order.OwnID)}
+	view := orderView{StatusView: checkout.Status(order, p.now()), Token: at.StatusToken(order.OwnID)}
 	if order.Checkout != nil {
 		view.CheckoutURL = order.Checkout.Latest().CheckoutURL
 	}

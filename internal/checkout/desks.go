@@ -20,6 +20,7 @@ type Desks struct {
 
 	mu    sync.Mutex
 	desks map[*gateway.Account]*Sessions
+	locks keylock // by the app's order id, where it may choose the account
 }
 
 // NewDesks returns the desks of accounts that have the rest of a [Config] in common.

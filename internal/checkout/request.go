@@ -16,6 +16,9 @@ import (
 // Request asks for an order's checkout session, in the terms of the app, link or
 // configuration that sets its price.
 type Request struct {
+	// Account is the name of the account that the app chooses; empty: the first of those
+	// that it may choose from. See [Windows.Of].
+	Account string
 	// OrderID is the app's id of the order, without the account's prefix.
 	OrderID string
 	// Price is a positive decimal number, such as 49.90.
@@ -47,7 +50,7 @@ type Request struct {
 
 // Fields are the names of the fields of a request in JSON.
 var Fields = []string{
-	"order_id", "price", "currency", "product", "buyer_email", "return_url", "close_url", "expires_in", "coin", "chain",
+	"order_id", "price", "currency", "product", "buyer_email", "return_url", "close_url", "expires_in", "coin", "chain", "account",
 }
 
 // OwnPaths returns the gjson paths by which [ReadRequest] finds the fields under
@@ -90,6 +93,11 @@ func ReadRequest(body []byte, paths map[string]string) (Request, error) {
 	}
 	if name := strictjson.RepeatedKey(body); name != "" {
 		return Request{}, fmt.Errorf("the key %.60q stands in it twice", name)
+	}
+	if account := object.Get(paths["account"]); account.Type == gjson.String {
+		r.Account = account.Str
+	} else if account.Type != gjson.Null {
+		r.Account = account.Raw // which is no account's name
 	}
 	var in string
 	for _, field := range []struct {

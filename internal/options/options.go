@@ -51,6 +51,28 @@ func Text(d Dispenser, to *string) (err error) {
 	return err
 }
 
+// TextAndMore reads an option with at least one argument: the first, which may be empty
+// only if there are more, and the others.
+func TextAndMore(d Dispenser, to *string, more *[]string) error {
+	option := d.Val()
+	if *to != "" || *more != nil {
+		return d.Errf("%s is given twice", option)
+	}
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return noValue(d, option)
+	}
+	for i, text := range args {
+		if strings.TrimSpace(text) == "" && (i > 0 || len(args) == 1) {
+			return d.Errf("%s is empty", option)
+		}
+	}
+	if *to = args[0]; len(args) > 1 {
+		*more = args[1:]
+	}
+	return nil
+}
+
 // Texts reads an option's arguments, at least one.
 func Texts(d Dispenser, to *[]string) error {
 	option := d.Val()
