@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -256,4 +258,47 @@ func TestEndingOfTwins(t *testing.T) {
 		t.Errorf("%+v, ended: %q", again, g.ended)
 	}
 	s.wantEnding(t, 0)
+}
+
+// TestEndingInTheBackground: what has expired is ended as soon as a configuration works,
+// if one of its accounts is at a gateway where that can be. The orders of an account that
+// is not configured wait.
+func TestEndingInTheBackground(t *testing.T) {
+	s, g := newEndable(t)
+	desks := NewDesks(Config{Now: s.clock, Logger: zap.NewNop(), Ledger: func() (*ledger.Ledger, func(), error) { return s.ledger, func() {}, nil }})
+	if desks.Ending([]*gateway.Account{{Gateway: s.gateway, Info: s.account.Info}, {Gateway: records{}}}) != nil {
+		t.Error("there is work where no order can be ended")
+	}
+	if _, err := s.Open(t.Context(), Request{OrderID: "order-1", Price: "10", Currency: "USD", Expires: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(time.Hour)
+	run := func(account *gateway.Account, until func() bool) {
+		t.Helper()
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			desks.Ending([]*gateway.Account{account})(ctx, s.ledger)
+		}()
+		for !until() {
+			time.Sleep(time.Millisecond)
+		}
+		stop()
+		<-done
+	}
+	dueNow := func() bool {
+		list, err := s.store.Ending(t.Context(), s.clock(), 10)
+		return err != nil || len(list) > 0
+	}
+	stranger := *s.account
+	stranger.Info.AccountID = "another"
+	run(&stranger, func() bool { return !dueNow() })
+	s.wantEnding(t, 1)
+	s.pass(time.Hour)
+	run(s.account, func() bool { return !dueNow() })
+	s.wantEnding(t, 0)
+	if !slices.Equal(g.ended, []string{"ref-1"}) {
+		t.Errorf("ended: %q", g.ended)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -151,7 +152,10 @@ func TestRoutesTakeOver(t *testing.T) {
 	if err := failing.Close(); err != nil { // it was never ready
 		t.Fatal(err)
 	}
-	begin(t, second, route("second"), Route{Name: "pass-through"})
+	begin(t, second, route("second"), Route{Name: "pass-through"}, Route{})
+	if names := second.held.Routes(); !slices.Contains(names, "pass-through") || slices.Contains(names, "") {
+		t.Errorf("the routes are %q", names)
+	}
 	second.Ready()
 	first.Stop()
 	got := map[string]bool{<-works: true, <-works: true}
