@@ -91,6 +91,7 @@ func (g *namer) Find(_ context.Context, o gateway.NewOrder) (found gateway.Check
 			made.unlisted--
 		case found.Ref == "":
 			found = made.checkout()
+			found.ExpiresAt = time.Time{} // which it does not keep
 		default:
 			found.Twins = append(found.Twins, made.checkout())
 		}

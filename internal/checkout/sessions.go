@@ -332,9 +332,13 @@ func expiry(w wanted, now time.Time) time.Time {
 	return now.Add(w.Expires).Truncate(time.Second)
 }
 
-// asMade returns an order at the gateway with what the gateway has returned of it.
+// asMade returns an order at the gateway with what the gateway has returned of it. A
+// gateway may not know when we end the order.
 func asMade(g ledger.GatewayOrder, made gateway.Checkout) ledger.GatewayOrder {
-	g.Ref, g.CheckoutURL, g.ExpiresAt = made.Ref, made.URL, made.ExpiresAt
+	if g.ExpiresAt.IsZero() || !made.ExpiresAt.IsZero() && made.ExpiresAt.Before(g.ExpiresAt) {
+		g.ExpiresAt = made.ExpiresAt
+	}
+	g.Ref, g.CheckoutURL = made.Ref, made.URL
 	g.Address, g.Memo, g.Amount = made.Address, made.Memo, made.Amount
 	return g
 }
