@@ -14,8 +14,10 @@ func TestLimitNames(t *testing.T) {
 		var names []string
 		a := new(App)
 		for _, h := range []*Checkout{
-			{Price: "1", account: &gateway.Account{}}, {Price: "1", account: &gateway.Account{}},
-			{Price: "2", account: &gateway.Account{}}, {Price: "1", account: &gateway.Account{Name: "other"}},
+			{Price: "1", account: &gateway.Account{}},
+			{Price: "1", account: &gateway.Account{}},
+			{Price: "2", account: &gateway.Account{}},
+			{Price: "1", account: &gateway.Account{Name: "other"}},
 			{LinkSecrets: []string{"hush"}, account: &gateway.Account{}},
 		} {
 			name, err := h.limitName()

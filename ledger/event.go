@@ -189,19 +189,6 @@ type Transition struct {
 	Rejected bool `json:"rejected,omitempty"`
 }
 
-// isOutcome reports whether the step is what an attempt, at this event or at a later one
-// of its record, came to; and not what an operator or a copy asks for.
-func (t Transition) isOutcome() bool {
-	switch t.State {
-	case Delivered, Held, Dead, Superseded:
-		return true
-	case Retrying:
-		return t.Reason == ""
-	default:
-		return false
-	}
-}
-
 // longestHistory bounds an event's history, which would grow with every copy of a
 // webhook that the app refuses. Far beyond what retries make, steps in the middle
 // are left out; Attempts still counts them.
