@@ -60,7 +60,7 @@ func (p *payment) inHook() object {
 			"nativeCurrency": inHook(p.invoice.currency), "currency": inHook(p.currency),
 			"paymentSubTotalInNativeCurrency": json.Number(p.invoice.currency.minor(p.invoice.total).String()),
 			"confirmedAmountInNativeCurrency": native(confirmed), "unconfirmedAmountInNativeCurrency": native(received.Sub(confirmed)),
-			"currencyRateFromInvoiceCurrency": p.rate.InexactFloat64(),
+			"currencyRateFromInvoiceCurrency": json.Number(p.rate.String()),
 			"paymentReceiveAddress":           p.address, "paymentSubTotal": units(p.expected).String(),
 			"confirmedAmount": units(confirmed), "unconfirmedAmount": units(received.Sub(confirmed)),
 			"confirmations": p.confirms(), "requiredConfirmations": p.currency.confirms,

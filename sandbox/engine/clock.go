@@ -33,7 +33,12 @@ func (a *agenda) Pop() any {
 }
 
 // Now is the engine's time: the wall clock's, moved by what was advanced. Mu is held.
-func (e *Engine) Now() time.Time { return time.Now().Add(e.ahead) }
+func (e *Engine) Now() time.Time {
+	if e.advancing {
+		return e.standing
+	}
+	return time.Now().Add(e.ahead)
+}
 
 // At schedules a task, which runs without the lock. Mu is held. A Reset forgets the
 // task unless it has begun.
@@ -83,14 +88,15 @@ func (e *Engine) work() {
 
 // Advance moves the clock forward and does, in order, what falls due
 // on the way: confirmations, deliveries and their retries. It returns when all
-// of it is done, so a receiver must not call it while it handles a webhook.
+// of it is done, so a receiver must not call it while it handles a webhook. Meanwhile the
+// clock stands at what is being done, however long that takes.
 // Timestamp headers keep wall time, so signatures do not grow stale.
 func (e *Engine) Advance(d time.Duration) {
 	e.advance.Lock()
 	defer e.advance.Unlock()
 
 	e.Mu.Lock()
-	e.advancing = true
+	e.standing, e.advancing = e.Now(), true
 	target := e.Now().Add(max(d, 0))
 	e.Mu.Unlock()
 	// Tries that have begun may yet schedule their retries.
@@ -99,23 +105,17 @@ func (e *Engine) Advance(d time.Duration) {
 	e.Mu.Lock()
 	for e.ctx.Err() == nil && e.agenda.Len() > 0 && !e.agenda[0].due.After(target) {
 		next := heap.Pop(&e.agenda).(*task)
-		e.moveTo(next.due)
+		if next.due.After(e.standing) {
+			e.standing = next.due
+		}
 		e.Mu.Unlock()
 		next.run(e.ctx, next.due)
 		e.Mu.Lock()
 	}
-	e.moveTo(target)
-	e.advancing = false
+	e.ahead, e.advancing = time.Until(target), false
 	e.Mu.Unlock()
 	select {
 	case e.wake <- struct{}{}:
 	default:
-	}
-}
-
-// moveTo sets the clock to a moment, unless it is past it. Mu is held.
-func (e *Engine) moveTo(moment time.Time) {
-	if behind := moment.Sub(e.Now()); behind > 0 {
-		e.ahead += behind
 	}
 }

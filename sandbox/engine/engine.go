@@ -45,6 +45,7 @@ type Engine struct {
 	// What follows is guarded by Mu, and Reset forgets it.
 	ahead     time.Duration
 	advancing bool
+	standing  time.Time // the clock while it is advanced
 	agenda    agenda
 	seq       uint64 // orders tasks that fall due together
 	era       int    // counts Resets, so that what was sent before is known
