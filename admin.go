@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -33,7 +34,7 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 
 // Provision registers the metrics.
 func (*adminAPI) Provision(ctx caddy.Context) error {
-	return registerMetrics(ctx.GetMetricsRegistry())
+	return metrics.Register(ctx.GetMetricsRegistry(), ledgerCollector{})
 }
 
 // Routes returns the one route under which all endpoints are. Caddy asks for it

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
@@ -22,21 +21,8 @@ func (a *App) alike() map[string]string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, h := range a.handlers {
-		r := h.route
-		for name, value := range map[string]any{
-			"account":          r.Account.Info.AccountID,
-			"deliver":          r.App != nil,
-			"retry":            r.Retry,
-			"types":            slices.Sorted(slices.Values(r.Types)),
-			"statuses":         slices.Sorted(slices.Values(r.Statuses)),
-			"body":             r.Enrich,
-			"ack":              r.Ack,
-			"confirm":          r.Trust,
-			"risky":            r.Confirm.Policy.HoldRisky,
-			"late":             r.Confirm.Policy.HoldLate,
-			"accept_underpaid": r.Confirm.Policy.AcceptUnderpaid,
-		} {
-			options[name+" of the route "+r.Name] = digestOf(value)
+		for name, value := range h.route.Options() {
+			options[name+" of the route "+h.route.Name] = digestOf(value)
 		}
 	}
 	return options

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -225,7 +226,7 @@ func (h *Webhook) reportHeld(o relay.Outcome) {
 	h.logger.Error("holding an event", h.fields(o.Event, zap.String("cause", cause))...)
 	var held *confirm.HeldError
 	if errors.As(o.Err, &held) {
-		metrics.held.WithLabelValues(h.route.Name, held.Kind()).Inc()
+		metrics.Held.WithLabelValues(h.route.Name, held.Kind()).Inc()
 	}
 	data := h.facts(o.Event)
 	data["cause"] = cause

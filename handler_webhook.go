@@ -18,6 +18,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -266,7 +267,7 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	reply.Write(w)
 
 	account := h.route.Account
-	metrics.webhooks.WithLabelValues(account.Name, h.route.Name, typeLabel(notice, account.Info), reply.Outcome).Inc()
+	metrics.Webhooks.WithLabelValues(account.Name, h.route.Name, metrics.TypeLabel(notice, account.Info), reply.Outcome).Inc()
 	h.webhookTime.Observe(h.app.now().Sub(start).Seconds())
 	if c := h.logger.Check(zap.DebugLevel, "answered webhook"); c != nil {
 		c.Write(zap.String("route", h.route.Name), zap.String("type", notice.Type), zap.Int("status", reply.Status), zap.String("outcome", reply.Outcome))

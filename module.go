@@ -24,6 +24,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/reload"
@@ -86,7 +87,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.now = time.Now
 	a.http = client.NewHTTPClient()
 	a.routes = make(map[string]string)
-	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+	if err := metrics.Register(ctx.GetMetricsRegistry(), ledgerCollector{}); err != nil {
 		return err
 	}
 
@@ -111,7 +112,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.ledger = reload.New(reload.Config{
 		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
-		Committed: func(took time.Duration) { metrics.commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
+		Committed: func(took time.Duration) { metrics.Commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
 	a.desks = checkout.NewDesks(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, Now: a.now, Logger: a.logger})
 	a.secrets = secrets.New(caddy.NewReplacer(), a.logger)

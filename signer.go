@@ -12,6 +12,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	gatewayv2 "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 )
@@ -89,7 +90,7 @@ func (a *Account) open(o gateway.OpenOptions) (*gateway.Account, error) {
 	if o.Timeout < 0 || o.Grace < 0 {
 		return nil, errors.New("api_timeout must be longer than zero, and file_grace not shorter")
 	}
-	o.Observe = observeAPI(o.Account)
+	o.Observe = metrics.ObserveAPI(o.Account)
 	account := &gateway.Account{Name: o.Account, Budget: 4 * o.Timeout} // an order of unknown kind takes three calls, one after the other
 	driver := a.driver
 	if driver == nil {

@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"gateway/ccpayment": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/options", "internal/placeholder", "client"},
 	"internal/confirm":  {"gateway", "ledger", "settle"},
 	"internal/operator": {"gateway", "ledger", "internal/secrets"},
+	"internal/metrics":  {"gateway"},
 
 	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/ack", "internal/failpoint"},
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson", "internal/redact"},

@@ -4,6 +4,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,24 @@ type Route struct {
 	// between attempts.
 	Report func(Outcome)
 	Now    func() time.Time
+}
+
+// Options returns by their names the options that decide what becomes of an event, which
+// are to be alike wherever the route is. Secrets are not among them.
+func (r *Route) Options() map[string]any {
+	return map[string]any{
+		"account":          r.Account.Info.AccountID,
+		"deliver":          r.App != nil,
+		"retry":            r.Retry,
+		"types":            slices.Sorted(slices.Values(r.Types)),
+		"statuses":         slices.Sorted(slices.Values(r.Statuses)),
+		"body":             r.Enrich,
+		"ack":              r.Ack,
+		"confirm":          r.Trust,
+		"risky":            r.Confirm.Policy.HoldRisky,
+		"late":             r.Confirm.Policy.HoldLate,
+		"accept_underpaid": r.Confirm.Policy.AcceptUnderpaid,
+	}
 }
 
 // Event returns the ledger's event for a notice that came in a request at a time.
