@@ -207,8 +207,8 @@ func (c *connection) put(e ledger.Event, epoch uint64) {
 func (c *connection) Commit(_ context.Context, claim ledger.Claim, changes []ledger.Change) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	owns := c.owns(claim)
-	if !owns && c.mistake != noFences {
+	owns := c.owns(claim) || c.mistake == noFences
+	if !owns {
 		if changes, err = ledger.Fenced(changes); err != nil {
 			return err
 		}
