@@ -44,6 +44,9 @@ func init() {
 //
 // Placeholder | Description
 // ------------|---------------
+// `{http.ccpayment.gateway}` | The gateway's name
+// `{http.ccpayment.kind}` | payment, deposit, payout or other
+// `{http.ccpayment.testing}` | true on an account with `testing on`
 // `{http.ccpayment.type}` | The event's type, such as ApiDeposit
 // `{http.ccpayment.status}` | Its status, as the gateway writes it
 // `{http.ccpayment.record_id}` | The gateway's id of the record
@@ -285,7 +288,7 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	account := h.route.Account
 	now := h.app.now() // not earlier: a slow sender must not stretch the tolerance
-	signedAt, err := h.webhooks.Verify(gateway.Request{Method: r.Method, URL: account.WebhookURL, Header: r.Header, Body: body}, now)
+	signedAt, err := h.webhooks.Verify(gateway.Request{Method: r.Method, URL: account.WebhookURL, PreviousURLs: account.PreviousWebhookURLs, Header: r.Header, Body: body}, now)
 	if !errors.Is(err, gateway.ErrMalformed) { // whatever its gateway calls the header of the signature
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
@@ -304,7 +307,7 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if n, err = h.webhooks.Read(body); err != nil {
 		return n, h.reject(r, badRequest("unreadable", err))
 	}
-	if _, isKnown := account.Info.Type(n.Type); stale && !isKnown { // and so cannot be confirmed
+	if stale && !account.Info.Confirms(n.Type) {
 		return n, h.reject(r, tooStale(skew))
 	}
 	if n.Ping {

@@ -51,6 +51,8 @@ func TestWhatTheAppGets(t *testing.T) {
 		"Content-Type":             "application/json; charset=utf-8",
 		"User-Agent":               "CCPayment",
 		"Idempotency-Key":          id,
+		"Ccpayment-Gateway":        "ccpayment",
+		"Ccpayment-Kind":           "deposit",
 		"Ccpayment-Type":           "UserDeposit",
 		"Ccpayment-Status":         "SUCCESS",
 		"Ccpayment-Record-Id":      "2024031200000000000000000001",
@@ -97,6 +99,8 @@ func TestLittleToSay(t *testing.T) {
 	got := s.app.wants(t, 1)[0].header
 	wantsHeaders(t, got, map[string]string{
 		"Idempotency-Key":          got.Get("Idempotency-Key"),
+		"Ccpayment-Gateway":        "ccpayment",
+		"Ccpayment-Kind":           "other",
 		"Ccpayment-Type":           "New",
 		"Ccpayment-Record-Seq":     got.Get("Ccpayment-Record-Seq"),
 		"Ccpayment-Attempt":        "1",

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,8 +22,12 @@ type Account struct {
 	// for the app; may be empty.
 	OrderPrefix string
 	// WebhookURL is the public URL that webhooks of orders made here are sent to; empty:
-	// the one that is set in the gateway's console.
-	WebhookURL string
+	// the one that is set in the gateway's console. PreviousWebhookURLs are those that it
+	// has replaced.
+	WebhookURL          string
+	PreviousWebhookURLs []PreviousURL
+	// Testing: money of test coins counts as if it were worth something.
+	Testing bool
 	// Budget is how long all API calls for one event, or for one checkout, may take
 	// together.
 	Budget time.Duration
@@ -55,6 +60,9 @@ type OpenOptions struct {
 	// Account is the account's name in the configuration; empty: the default one. Only
 	// the default account may take missing options from the environment.
 	Account string
+	// WebhookURL and PreviousWebhookURLs are those of [Account].
+	WebhookURL          string
+	PreviousWebhookURLs []PreviousURL
 	// Timeout is how long each try of an API call may take; positive.
 	Timeout time.Duration
 	// HTTP is the client for API calls; nil: the driver makes one. Other accounts share
@@ -76,6 +84,15 @@ type OpenOptions struct {
 	// Grace is how long a webhook secret that a changed file has replaced still
 	// verifies webhooks; 0: not at all.
 	Grace time.Duration
+}
+
+// WatchFiles calls Watch, or, where it is not set, only apply, with the files as they are
+// now.
+func (o OpenOptions) WatchFiles(apply func(file func(name string) ([]byte, error)) error, texts ...string) error {
+	if o.Watch == nil {
+		return apply(os.ReadFile)
+	}
+	return o.Watch(apply, texts...)
 }
 
 // Call is one try of an API call, for metrics.

@@ -70,10 +70,18 @@ type Webhooks interface {
 type Request struct {
 	Method string
 	// URL is the webhook's public address as the configuration has it, which some
-	// gateways sign; empty where it has none.
-	URL    string
-	Header http.Header
-	Body   []byte
+	// gateways sign; empty where it has none. PreviousURLs are those that it had.
+	URL          string
+	PreviousURLs []PreviousURL
+	Header       http.Header
+	Body         []byte
+}
+
+// PreviousURL is a public address of webhooks that was replaced, and that webhooks under
+// way are still signed for.
+type PreviousURL struct {
+	URL   string
+	Until time.Time // zero: no end
 }
 
 // Notice is the content of a webhook, in the gateway's words. A field is empty where the
@@ -92,6 +100,8 @@ type Notice struct {
 	// ReferenceID and UserID are the app's ids of the customer whose deposit it is.
 	ReferenceID, UserID string
 	CoinID              string
+	// WalletID is where the gateway keeps the record, if it must be told to find it.
+	WalletID string
 	// Risk is whether the gateway flags the payment as risky. A gateway that never
 	// flags any says [ledger.NotRisky]. It is part of the event's id, and never empty.
 	Risk ledger.Risk
@@ -135,6 +145,15 @@ type Type struct {
 	Kind Kind
 	// BookedBy is the id by which the app books the money.
 	BookedBy Booking
+	// IsOrder: the records are orders, by the gateway's own ids of them, which are the
+	// Ref of a [ledger.GatewayOrder]; see [Record.Order].
+	IsOrder bool
+	// Unconfirmed: there are no records to ask for, so that events of the type never
+	// carry a flag.
+	Unconfirmed bool
+	// FailsSilently: the gateway sends no webhook when a payout fails. Whichever event
+	// of a payout comes tells of it.
+	FailsSilently bool
 }
 
 // Kind is what a webhook is about, whatever its gateway calls it.
@@ -173,7 +192,8 @@ type Status struct {
 // Stage is what a status means for the money.
 type Stage uint8
 
-// The stages of a record. No other stage follows Success, Failed or Rejected.
+// The stages of a record. After Success, Failed or Rejected there is no other, but for a
+// Success of a higher rank: a payment can win over the end of an invoice.
 const (
 	Unknown Stage = iota
 	Open
@@ -194,6 +214,13 @@ func (i Info) Type(name string) (Type, bool) {
 		}
 	}
 	return Type{Name: name, Kind: Other}, false
+}
+
+// Confirms reports whether the gateway has records by which events of this type are
+// confirmed.
+func (i Info) Confirms(typ string) bool {
+	t, isKnown := i.Type(typ)
+	return isKnown && !t.Unconfirmed
 }
 
 // Rank returns a status's rank; 0 where the gateway does not document the status, which

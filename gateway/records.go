@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -43,6 +44,15 @@ type Record struct {
 	// ArrivedAt is when the payment arrived; zero: not known.
 	ArrivedAt time.Time
 
+	// Own: the money moved between the merchant's own wallets. It is nobody's deposit or
+	// payout, and its event carries no flag.
+	Own bool
+	// TestCoin: the coin is worth nothing.
+	TestCoin bool
+	// Doubt is why the record is no proof that the money is the merchant's, in a few
+	// words for an operator, who must look at it; empty: it is one.
+	Doubt string
+
 	// Order is the order that the record is, at a gateway whose webhooks are about
 	// orders and not about each of their payments. nil: the record is a payment, and
 	// its order is read by [Records.Order].
@@ -80,7 +90,24 @@ type Order struct {
 type OrderPayment struct {
 	settle.Payment
 	Risk ledger.Risk
+	// TestCoin: the coin is worth nothing.
+	TestCoin bool
 }
+
+// PaymentOf returns a record id for one of the payments of an order whose webhooks are
+// about the order: id names the payment among those of the order.
+func PaymentOf(ref, id string) string { return ref + paymentMark + id }
+
+// RecordOf returns the id of the record whose webhooks tell of a payment, by the payment's
+// record id.
+func RecordOf(payment string) string {
+	if at := strings.Index(payment, paymentMark); at > 0 {
+		return payment[:at]
+	}
+	return payment
+}
+
+const paymentMark = "#"
 
 // Resender is a gateway that can be asked to send webhooks again.
 type Resender interface {

@@ -63,18 +63,25 @@ type Checkout struct {
 // Latest returns the order at the gateway that is to be paid.
 func (c *Checkout) Latest() GatewayOrder { return c.Generations[len(c.Generations)-1] }
 
-// GatewayIDs returns the ids of the orders at the gateway that a checkout made for the
-// order.
+// GatewayIDs returns the ids by which the orders at the gateway that a checkout made for
+// the order are found to be this order's: their ids, and [RefID] of those that have a Ref.
 func (o Order) GatewayIDs() []string {
 	if o.Checkout == nil {
 		return nil
 	}
-	ids := make([]string, len(o.Checkout.Generations))
-	for i, g := range o.Checkout.Generations {
-		ids[i] = g.ID
+	ids := make([]string, 0, len(o.Checkout.Generations))
+	for _, g := range o.Checkout.Generations {
+		ids = append(ids, g.ID)
+		if g.Ref != "" {
+			ids = append(ids, RefID(g.Ref))
+		}
 	}
 	return ids
 }
+
+// RefID is the id by which [Ledger.OrderOf] finds an order by the Ref of one of its
+// orders at the gateway. The mark in front keeps it apart from the ids that orders get.
+func RefID(ref string) string { return "#" + ref }
 
 // SaveCheckout stores how an order is to be paid, durably, and leaves the rest of
 // the order as it is. The error wraps [ErrTaken] where one of its orders at the gateway

@@ -45,7 +45,11 @@ func (c Change) Write(known *Event, hasBody func() (bool, error)) (Write, error)
 	if known != nil {
 		w.Event, w.Body = *known, nil
 		w.Before, w.DueBefore = known.State, known.NextAttemptAt
-		if known.OrderID == "" && known.GatewayOrderID != "" { // which order it is may be found later
+		switch { // which order it is may be found later
+		case known.GatewayOrderID == "" && c.Event.GatewayOrderID != "":
+			w.Event.GatewayOrderID = c.Event.GatewayOrderID
+			w.Event.OrderID, w.Event.Order = c.Event.OrderID, c.Event.Order
+		case known.OrderID == "" && known.GatewayOrderID != "":
 			w.Event.OrderID, w.Event.Order = c.Event.OrderID, c.Event.Order
 		}
 	}

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,5 +161,28 @@ func TestFenced(t *testing.T) {
 	}
 	if got, err := ledger.Fenced([]ledger.Change{no}); !errors.Is(err, ledger.ErrFenced) || got != nil {
 		t.Errorf("allowed are %+v, %v", got, err)
+	}
+}
+
+// TestWriteNamesTheOrder: which order an event belongs to may be found after it was
+// stored, and is then kept.
+func TestWriteNamesTheOrder(t *testing.T) {
+	for _, test := range []struct{ name, known, knownOwn, found, want, wantOwn string }{
+		{"by the record", "", "", "shop-1", "shop-1", "1"},
+		{"by the ledger", "shop-1", "", "shop-1", "shop-1", "1"},
+		{"known", "shop-1", "1", "shop-2", "shop-1", "1"},
+		{"by a change of the key alone", "shop-1", "1", "", "shop-1", "1"},
+		{"nobody knows", "", "", "", "", ""},
+	} {
+		known := stored(t, ledger.Transition{At: at, State: ledger.Received, Next: at})
+		known.GatewayOrderID, known.OrderID = test.known, test.knownOwn
+		change := ledger.Change{
+			Event:       ledger.Event{Key: known.Key, GatewayOrderID: test.found, OrderID: strings.TrimPrefix(test.found, "shop-")},
+			Transitions: []ledger.Transition{{At: at, State: ledger.Confirming}},
+		}
+		w, err := change.Write(known, unasked(t))
+		if err != nil || w.Event.GatewayOrderID != test.want || w.Event.OrderID != test.wantOwn {
+			t.Errorf("%s: written as %q of %q, %v", test.name, w.Event.GatewayOrderID, w.Event.OrderID, err)
+		}
 	}
 }

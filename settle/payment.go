@@ -6,12 +6,16 @@ import "github.com/shopspring/decimal"
 // order's unit if it counts.
 func (o Order) judge(p Payment, policy Policy) (Verdict, decimal.Decimal) {
 	switch {
+	case p.Returned:
+		return Returned, decimal.Zero
 	case p.Failed:
 		return Failed, decimal.Zero
 	case o.CoinID != "" && p.CoinID != o.CoinID:
 		return WrongCoin, decimal.Zero
 	case !p.Finished:
 		return Unfinished, decimal.Zero
+	case p.Worthless:
+		return TestCoin, decimal.Zero
 	case !p.Clean:
 		return Risky, decimal.Zero
 	case !sensible(p.Amount):

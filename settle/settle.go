@@ -16,7 +16,7 @@ type State string
 const (
 	Unknown    State = ""
 	Unpaid     State = "unpaid"
-	Processing State = "processing" // only unfinished payments
+	Processing State = "processing" // only unfinished payments, or too little that the gateway sends back
 	Partial    State = "partial"
 	Paid       State = "paid"
 	Overpaid   State = "overpaid"
@@ -43,6 +43,8 @@ const (
 	Late       Verdict = "late"       // after expiry, and held by the policy or for want of a rate
 	Invalid    Verdict = "senseless"  // its amount or rate is not a positive number within bounds
 	OtherUnit  Verdict = "other_unit" // for an earlier price in another currency
+	TestCoin   Verdict = "test_coin"  // a coin that is worth nothing, where those do not count
+	Returned   Verdict = "returned"   // sent back to the buyer by the gateway
 )
 
 // holds reports whether an operator must look at the payment.
@@ -62,6 +64,9 @@ type Order struct {
 	// Slack is how much more than Due is not over: what asking for a rest in
 	// whole cents adds.
 	Slack decimal.Decimal
+	// Refunds: the gateway sends back by itself what is too little in the end, and what
+	// is too much. The order is never [Partial].
+	Refunds bool
 }
 
 // Payment is one payment of the order, as the gateway's records have it.
@@ -86,6 +91,10 @@ type Payment struct {
 	Unpriced bool
 	// OtherUnit: the amount is in another unit than the order's.
 	OtherUnit bool
+	// Returned: the gateway sends the money back by itself; Failed once it has.
+	Returned bool
+	// Worthless: the coin is a test coin, and those do not count.
+	Worthless bool
 }
 
 // Policy is what the operator has configured.
@@ -126,7 +135,7 @@ func Settle(order Order, payments []Payment, policy Policy, now time.Time) Resul
 		verdict, worth := order.judge(p, policy)
 		r.Verdicts[p.RecordID] = verdict
 		held = held || verdict.holds()
-		unfinished = unfinished || verdict == Unfinished
+		unfinished = unfinished || verdict == Unfinished || verdict == Returned && !p.Failed
 		if verdict == Counts {
 			r.Paid = r.Paid.Add(worth)
 			r.Late = r.Late || order.isLate(p)
@@ -146,9 +155,9 @@ func state(order Order, paid decimal.Decimal, policy Policy, held, unfinished bo
 		return Paid
 	case held:
 		return Review
-	case paid.IsPositive():
+	case paid.IsPositive() && !order.Refunds:
 		return Partial
-	case unfinished:
+	case paid.IsPositive(), unfinished:
 		return Processing
 	case !order.ExpiresAt.IsZero() && now.After(order.ExpiresAt):
 		return Expired

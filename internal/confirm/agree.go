@@ -51,13 +51,14 @@ func agreeBooking(by gateway.Booking, e ledger.Event, r gateway.Record) error {
 }
 
 // agreeStatus refuses a record whose status contradicts the webhook's or is behind it.
-// A record that is ahead agrees: the event keeps the webhook's status.
+// A record that is ahead agrees: the event keeps the webhook's status. So does one whose
+// success has won over the end that the webhook tells of.
 func agreeStatus(info gateway.Info, webhook, record string) error {
 	said, known := info.Stage(webhook), info.Stage(record)
 	switch rank := info.Rank(webhook); {
 	case rank == 0:
 		return nil // a status that the gateway does not document cannot be compared
-	case said.Final() && known.Final() && said != known:
+	case said.Final() && known.Final() && said != known && (known != gateway.Success || info.Rank(record) <= rank):
 		return mismatch("the status is %s in the webhook and %.40q in the record", webhook, record)
 	case info.Rank(record) < rank:
 		return behind(info, "the status is %s in the webhook and %.40q in the record", webhook, record)

@@ -4,6 +4,7 @@
 package confirm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func behind(info gateway.Info, format string, args ...any) error {
 // payment; the finding then has what is known of the order. Any other error means
 // that nothing is known for sure yet, and the event is to be retried.
 func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, e ledger.Event, l *ledger.Ledger) (*Finding, error) {
-	t, isKnown := a.Info.Type(e.Type)
+	t, _ := a.Info.Type(e.Type)
 	f := &Finding{AskedAt: c.Now(), Risk: e.Risk, event: e, kind: t.Kind}
 	known, err := knownOrder(ctx, e, l)
 	if err != nil {
@@ -75,7 +76,7 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	if known != nil && known.Checkout != nil {
 		f.terms = &known.Checkout.Terms
 	}
-	if !isKnown {
+	if !a.Info.Confirms(e.Type) {
 		return f, nil // there is nothing to ask
 	}
 	if !e.HasID() {
@@ -85,21 +86,26 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	if err != nil {
 		return f, explain(a.Info, "record", err)
 	}
+	if record.Order != nil && madeAs(known, record.Order.Ref) != nil {
+		record.OrderID = e.GatewayOrderID // the ledger knows which order the record is, whatever it says itself
+	}
 	if err := agree(t, n, e, record); err != nil {
 		return f, err
 	}
-	if err := agreeStatus(a.Info, e.Status, record.Status); err != nil {
+	if stage := a.Info.Stage(record.Status); t.FailsSilently && stage.Final() && stage != gateway.Success {
+		f.Status = record.Status
+	} else if err := agreeStatus(a.Info, e.Status, record.Status); err != nil {
 		return f, err
 	}
 	f.Asked, f.Record = true, record
 	if t.Kind == gateway.Payout {
-		f.payout(a.Info.Stage(e.Status))
+		f.payout(a.Info.Stage(cmp.Or(f.Status, e.Status)))
 	} else if err := c.money(ctx, a, f, known); err != nil {
 		return f, err
 	}
 	// An event that an operator released although it is risky goes to the app, and
 	// fulfils nothing.
-	if c.Policy.NoFlags || e.RiskAccepted && f.Risk != ledger.NotRisky {
+	if c.Policy.NoFlags || e.RiskAccepted && (f.Risk != ledger.NotRisky || f.doubted) {
 		f.flag, f.earned = nil, false
 	}
 	f.mayFulfil = f.flag != nil && f.flag.Name == ledger.Fulfill
@@ -140,23 +146,42 @@ func (c *Confirmer) money(ctx context.Context, a *gateway.Account, f *Finding, k
 		return &HeldError{"risky: " + a.Info.Title + " flags the payment, or does not say that it is clean"}
 	}
 	success := a.Info.Stage(e.Status) == gateway.Success
-	if success && !f.Record.Amount.IsPositive() {
+	if success && f.Record.Order == nil && !f.Record.Amount.IsPositive() {
 		return behind(a.Info, "the record is %s and has no amount", e.Status)
 	}
 	if isOrder {
 		return c.settle(ctx, a, f, known)
 	}
 	if success {
-		flag := ledger.CreditOf(e.Record)
-		f.flag, f.flagValue, f.earned = &flag, "true", f.Risk == ledger.NotRisky
+		return f.deposit(a)
 	}
+	return nil
+}
+
+// deposit judges a confirmed deposit. What only moved between the merchant's own wallets
+// is nobody's credit.
+func (f *Finding) deposit(a *gateway.Account) error {
+	e := f.event
+	f.doubted = f.Record.Doubt != ""
+	switch {
+	case f.doubted && !e.RiskAccepted:
+		return mismatch("%s", f.Record.Doubt)
+	case f.Record.Own:
+		return nil
+	}
+	isWorthless := f.Record.TestCoin && !a.Testing
+	if isWorthless {
+		f.reason = string(settle.TestCoin)
+	}
+	flag := ledger.CreditOf(e.Record)
+	f.flag, f.flagValue, f.earned = &flag, "true", f.Risk == ledger.NotRisky && !isWorthless
 	return nil
 }
 
 // payout judges a confirmed payout.
 func (f *Finding) payout(stage gateway.Stage) {
 	f.Risk = ledger.NotRisky
-	if !stage.Final() {
+	if !stage.Final() || f.Record.Own {
 		return
 	}
 	flag := ledger.PayoutOf(f.event.Record)

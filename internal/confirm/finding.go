@@ -21,6 +21,8 @@ type Finding struct {
 	Record gateway.Record
 	// Order is the order, settled; nil where there is none.
 	Order *Settlement
+	// Status is what the event's status has turned out to be; empty: what the webhook says.
+	Status string
 	// LeftTo is the record id of another payment of the order, whose event will carry
 	// the order's Fulfill flag; empty: none.
 	LeftTo string
@@ -34,6 +36,11 @@ type Finding struct {
 	earned    bool
 	// mayFulfil: the flag was Fulfill, before it was known which event carries it.
 	mayFulfil bool
+	// successes are the statuses of events that may carry the order's flag, as keys have
+	// them.
+	successes []string
+	// doubted: the records are no proof that the money is there.
+	doubted bool
 	// reason is why a payment does not fulfil its order, in one word.
 	reason string
 	// terms are our checkout's, which the order was settled by; nil: none.

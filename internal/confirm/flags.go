@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
@@ -62,7 +63,7 @@ func (c *Confirmer) Unsettled(ctx context.Context, f *Finding, e ledger.Event, l
 	if !isNewer && f.LeftTo == "" {
 		return "", nil
 	}
-	another, err := c.anotherToCome(ctx, e, order.Payments, l)
+	another, err := c.anotherToCome(ctx, f, e, order.Payments, l)
 	if err != nil || another != "" {
 		return "", err
 	}
@@ -72,7 +73,7 @@ func (c *Confirmer) Unsettled(ctx context.Context, f *Finding, e ledger.Event, l
 // counts reports whether a record is one of the payments that count for the order.
 func counts(payments []ledger.OrderPayment, recordID string) bool {
 	return slices.ContainsFunc(payments, func(p ledger.OrderPayment) bool {
-		return p.RecordID == recordID && p.Verdict == string(settle.Counts)
+		return gateway.RecordOf(p.RecordID) == recordID && p.Verdict == string(settle.Counts)
 	})
 }
 
@@ -88,27 +89,29 @@ func (c *Confirmer) leftTo(ctx context.Context, f *Finding, e ledger.Event, l *l
 	if err != nil || bound[0] {
 		return "", err // the flag is bound to an event already
 	}
-	return c.anotherToCome(ctx, e, f.Order.Payments, l)
+	return c.anotherToCome(ctx, f, e, f.Order.Payments, l)
 }
 
 // anotherToCome returns the record id of another payment that counts for the order,
 // whose event of the same status has still to be delivered for the first time; empty:
-// there is none. That holds for a payment whose webhook has not come, too.
-func (c *Confirmer) anotherToCome(ctx context.Context, e ledger.Event, payments []ledger.OrderPayment, l *ledger.Ledger) (recordID string, err error) {
+// there is none. That holds for a payment whose webhook has not come, too. Payments of
+// orders that are records themselves have the events of those.
+func (c *Confirmer) anotherToCome(ctx context.Context, f *Finding, e ledger.Event, payments []ledger.OrderPayment, l *ledger.Ledger) (recordID string, err error) {
 	routes, err := c.allRoutes(ctx, l)
 	if err != nil {
 		return "", err
 	}
 	for _, payment := range payments {
-		if payment.Verdict != string(settle.Counts) || payment.RecordID == e.ID {
+		recordID := gateway.RecordOf(payment.RecordID)
+		if payment.Verdict != string(settle.Counts) || recordID == e.ID {
 			continue
 		}
-		isToCome, err := isToCome(ctx, e.Key, payment.RecordID, routes, l)
+		isToCome, err := isToCome(ctx, e.Key, recordID, f.successes, routes, l)
 		if err != nil {
 			return "", err
 		}
 		if isToCome {
-			return payment.RecordID, nil
+			return recordID, nil
 		}
 	}
 	return "", nil
@@ -135,24 +138,26 @@ func (c *Confirmer) allRoutes(ctx context.Context, l *ledger.Ledger) (map[string
 	return routes, err
 }
 
-// isToCome reports whether a record's event has still to be delivered for the
-// first time, on a route that confirms it. An event that the gateway flags as risky
-// stays held until an operator releases it.
-func isToCome(ctx context.Context, key ledger.Key, recordID string, routes map[string]bool, l *ledger.Ledger) (bool, error) {
+// isToCome reports whether a record's event, of one of the statuses, has still to be
+// delivered for the first time, on a route that confirms it. An event that the gateway
+// flags as risky stays held until an operator releases it.
+func isToCome(ctx context.Context, key ledger.Key, recordID string, statuses []string, routes map[string]bool, l *ledger.Ledger) (bool, error) {
 	key.ID = recordID
 	isKnown, isToCome := false, false
 	for route, confirms := range routes {
 		key.Route = route
-		for _, key.Risk = range []ledger.Risk{ledger.Risky, ledger.RiskUnknown, ledger.NotRisky} {
-			e, err := l.Load(ctx, key)
-			switch {
-			case errors.Is(err, ledger.ErrNotFound):
-			case errors.Is(err, ledger.ErrDamaged):
-				return false, nil // the event cannot be delivered
-			case err != nil || e.Seq > 0 || !e.State.Pending():
-				return false, err
-			default:
-				isKnown, isToCome = true, isToCome || confirms && key.Risk != ledger.Risky
+		for _, key.Status = range statuses {
+			for _, key.Risk = range []ledger.Risk{ledger.Risky, ledger.RiskUnknown, ledger.NotRisky} {
+				e, err := l.Load(ctx, key)
+				switch {
+				case errors.Is(err, ledger.ErrNotFound):
+				case errors.Is(err, ledger.ErrDamaged):
+					return false, nil // the event cannot be delivered
+				case err != nil || e.Seq > 0 || !e.State.Pending():
+					return false, err
+				default:
+					isKnown, isToCome = true, isToCome || confirms && key.Risk != ledger.Risky
+				}
 			}
 		}
 	}

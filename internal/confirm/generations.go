@@ -24,10 +24,7 @@ func readMade(ctx context.Context, a *gateway.Account, id string, made *ledger.G
 	if err != nil {
 		return order, explain(a.Info, "order", err)
 	}
-	if made != nil && !isMade(*made, order) {
-		return order, mismatch("the order asks for %+v, and our checkout for %+v", order.Terms, made.Terms)
-	}
-	return order, nil
+	return ofCheckout(order, made)
 }
 
 // FindOrder returns an order that the gateway has, as a checkout would have made it.
@@ -48,7 +45,7 @@ func Made(id string, terms ledger.Terms, order gateway.Order) ledger.GatewayOrde
 		ID: id, Ref: order.Ref, Terms: terms, ExpiresAt: order.Due.ExpiresAt,
 		CheckoutURL: order.CheckoutURL, Address: order.Address, Memo: order.Memo,
 	}
-	if !terms.IsInvoice() {
+	if !terms.IsInvoice() && order.Ref == "" {
 		g.Amount = order.Due.Due.String()
 	}
 	return g
@@ -70,9 +67,10 @@ func madeBy(known *ledger.Order, id string) *ledger.GatewayOrder {
 
 // isMade reports whether an order has the terms that our checkout made it with. Where
 // the gateway returned an amount in coins then, that amount is compared instead of
-// the price, which cannot be computed back exactly for a coin of very high value.
+// the price, which cannot be computed back exactly for a coin of very high value; an order
+// that the gateway has by an id of its own has the price.
 func isMade(made ledger.GatewayOrder, order gateway.Order) bool {
-	if made.Amount == "" {
+	if made.Amount == "" || order.Ref != "" {
 		return SameTerms(made.Terms, order.Terms)
 	}
 	amount, err := decimal.NewFromString(made.Amount)
@@ -143,6 +141,7 @@ func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id strin
 		if part.LacksRate {
 			return behind(a.Info, "an order is priced in fiat and has no rate")
 		}
+		whole.Due.Refunds = part.Due.Refunds
 		whole.Payments = append(whole.Payments, inUnit(part, made, checkout.Terms)...)
 		return nil
 	}
@@ -206,7 +205,7 @@ func inUnit(part gateway.Order, made ledger.GatewayOrder, terms ledger.Terms) []
 	otherUnit := made.Terms.FiatID != terms.FiatID || made.Terms.CoinID != terms.CoinID
 	list := make([]gateway.OrderPayment, 0, len(part.Payments))
 	for _, payment := range part.Payments {
-		payment.ExpiresAt, payment.OtherUnit = part.Due.ExpiresAt, otherUnit
+		payment.ExpiresAt, payment.OtherUnit = part.Due.ExpiresAt, payment.OtherUnit || otherUnit
 		if rate := part.Due.Rate; rate.IsPositive() {
 			own := payment.Rate
 			if own.IsZero() {

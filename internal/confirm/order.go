@@ -3,7 +3,7 @@ package confirm
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 	"sync"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -17,7 +17,13 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	if e.OrderID == "" {
 		return mismatch("the webhook names no order")
 	}
-	read, err := readOrder(ctx, a, e.GatewayOrderID, known)
+	var read gateway.Order
+	var err error
+	if record.Order != nil {
+		read, err = ownOrder(e.GatewayOrderID, record, known)
+	} else {
+		read, err = readOrder(ctx, a, e.GatewayOrderID, known)
+	}
 	if err != nil {
 		return err
 	}
@@ -26,7 +32,7 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	}
 	success := a.Info.Stage(e.Status) == gateway.Success
 	wrongCoin := read.Due.CoinID != "" && record.CoinID != "" && record.CoinID != read.Due.CoinID
-	if success && !wrongCoin {
+	if success && !wrongCoin && record.Order == nil {
 		if err := lists(a.Info, read, record.ID, e.Status); err != nil {
 			return err
 		}
@@ -47,8 +53,11 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	if err := askOtherRisks(ctx, a, e.Type, order, record.ID); err != nil {
 		return err
 	}
-	for i, payment := range order.Payments {
-		order.Payments[i].Released = known != nil && slices.Contains(known.Released, payment.RecordID)
+	for _, list := range [][]gateway.OrderPayment{read.Payments, order.Payments} { // which may be the same
+		for i, payment := range list {
+			list[i].Released = isReleased(known, payment.RecordID)
+			list[i].Worthless = payment.TestCoin && !a.Testing
+		}
 	}
 	result := settle.Settle(order.Due, payments(order), c.Policy.Policy, f.AskedAt)
 	if result.State == settle.Unknown {
@@ -58,6 +67,9 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 		result.Verdicts[record.ID] = settle.WrongCoin
 	}
 	f.Order = &Settlement{Result: result, Currency: order.Currency, Payments: judged(order, result), Raw: order.Raw}
+	if record.Order != nil {
+		return c.judgeOrder(a, f, Settle(read, c.Policy.Policy, f.AskedAt), result)
+	}
 	if !success {
 		return nil
 	}
@@ -66,7 +78,7 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	case verdict == settle.Invalid:
 		return behind(a.Info, "the order lists the payment without an amount or a rate that makes sense")
 	case verdict == settle.Late:
-		return &HeldError{"late: the payment came after the order's expiry"}
+		return errLate
 	case verdict != settle.Counts:
 		f.reason = string(verdict)
 	case !result.State.Fulfils():
@@ -74,9 +86,25 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	default:
 		f.earned = true
 	}
-	flag := ledger.FulfillOf(e.AppID, e.InOrder().ID)
-	f.flag, f.flagValue = &flag, "true"
+	f.fulfils(a.Info)
 	return nil
+}
+
+var errLate = &HeldError{"late: the payment came after the order's expiry"}
+
+// fulfils gives the finding the flag of its order, which is earned or not.
+func (f *Finding) fulfils(info gateway.Info) {
+	flag := ledger.FulfillOf(f.event.AppID, f.event.InOrder().ID)
+	f.flag, f.flagValue = &flag, "true"
+	f.successes = []string{f.event.Key.Status}
+	if f.Record.Order == nil {
+		return
+	}
+	for _, s := range info.Statuses {
+		if name := strings.ToLower(s.Name); s.Stage == gateway.Success && name != f.event.Key.Status {
+			f.successes = append(f.successes, name)
+		}
+	}
 }
 
 // lists returns an error where the order's list of payments does not have this one with

@@ -58,7 +58,10 @@ func (r *Route) try(ctx context.Context, n gateway.Notice, app App, attempt *led
 	failpoint.Reach("claimed")
 	asking, cancel := context.WithTimeout(ctx, r.Account.Budget)
 	defer cancel()
-	err := r.sureOfOrder(asking, &attempt.Event, l)
+	err := r.nameByRecord(asking, n, &attempt.Event, l)
+	if err == nil {
+		err = r.sureOfOrder(asking, &attempt.Event, l)
+	}
 	o.Event = attempt.Event
 	var held *confirm.HeldError
 	var unconfirmed *unconfirmedError

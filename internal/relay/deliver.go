@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 	m := Message{Event: attempt.Event, Lives: attempt.Lives}
 	if f := o.Finding; f != nil {
 		m.Event.Risk = f.Risk // by webhook and record; the event's id stays the webhook's
+		m.Event.Status = cmp.Or(f.Status, m.Event.Status)
 	}
 	if r.Enrich {
 		body, err := enrich(m.Event, o.EventID, o.Finding, o.Confirmation)
@@ -62,7 +64,7 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 	}
 	confirmed := confirm.Headers(o.Confirmation)
 	m.Header = r.header(o.EventID, m.Event, attempt, confirmed)
-	m.Facts = facts(o.EventID, m.Event, attempt, confirmed)
+	m.Facts = r.facts(o.EventID, m.Event, attempt, confirmed)
 
 	start := r.Now()
 	response, err := app.Deliver(ctx, m)
@@ -104,6 +106,13 @@ func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confi
 	h.add("User-Agent", e.Request.UserAgent)
 
 	h.add("Idempotency-Key", id)
+	of := r.accountOf(e)
+	t, _ := of.Info.Type(e.Type)
+	h.add("Ccpayment-Gateway", HeaderText(of.Info.Name))
+	h.add("Ccpayment-Kind", string(t.Kind))
+	if of.Testing {
+		h.add("Ccpayment-Testing", "true")
+	}
 	h.add("Ccpayment-Type", HeaderText(e.Type))
 	h.add("Ccpayment-Status", HeaderText(e.Status))
 	if e.HasID() {
@@ -133,8 +142,15 @@ func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confi
 }
 
 // facts returns what the handlers in front of the app can route by.
-func facts(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
+func (r *Route) facts(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
 	f := make(fields, 0, 32)
+	of := r.accountOf(e)
+	t, _ := of.Info.Type(e.Type)
+	f.add("gateway", of.Info.Name)
+	f.add("kind", string(t.Kind))
+	if of.Testing {
+		f.add("testing", "true")
+	}
 	f.add("type", e.Type)
 	f.add("status", e.Status)
 	if e.HasID() {

@@ -27,21 +27,14 @@ var (
 // is not known whose the order is.
 func (r *Route) nameOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledger) error {
 	e.OrderID, e.Order = "", ""
-	if e.GatewayOrderID == "" {
-		return nil
-	}
 	a := r.Account
+	t, _ := a.Info.Type(e.Type)
+	order, err := orderOf(ctx, e, t, l)
+	if err != nil || e.GatewayOrderID == "" {
+		return err
+	}
 	own, isBehind := strings.CutPrefix(e.GatewayOrderID, a.OrderPrefix)
 	isForeign := !isBehind || own == ""
-	t, _ := a.Info.Type(e.Type)
-	var order ledger.Order
-	if t.Kind != gateway.Payout {
-		var err error
-		order, err = l.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
-		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-			return err
-		}
-	}
 	_, mayBeLater := a.FirstOf(e.GatewayOrderID)
 	switch {
 	case order.Checkout != nil:
@@ -52,6 +45,48 @@ func (r *Route) nameOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledger
 		return errLost
 	}
 	e.OrderID = own
+	return nil
+}
+
+// orderOf returns what the ledger has of the event's order; nothing where it does not know
+// the order. The gateway's own id of an order comes before what else the webhook says, and
+// names the order where the webhook does not.
+func orderOf(ctx context.Context, e *ledger.Event, t gateway.Type, l *ledger.Ledger) (order ledger.Order, err error) {
+	if t.IsOrder {
+		order, err = l.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: ledger.RefID(e.ID)})
+		if err == nil && order.Checkout != nil {
+			i := slices.IndexFunc(order.Checkout.Generations, func(g ledger.GatewayOrder) bool { return g.Ref == e.ID })
+			if i >= 0 && !slices.Contains(order.GatewayIDs(), e.GatewayOrderID) {
+				e.GatewayOrderID = order.Checkout.Generations[i].ID
+			}
+			return order, nil
+		}
+		order = ledger.Order{}
+	}
+	if (err == nil || errors.Is(err, ledger.ErrNotFound)) && e.GatewayOrderID != "" && t.Kind != gateway.Payout {
+		order, err = l.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
+	}
+	if errors.Is(err, ledger.ErrNotFound) {
+		err = nil
+	}
+	return order, err
+}
+
+// nameByRecord asks the gateway which order an event belongs to whose webhook does not say
+// it. The error is an unconfirmedError.
+func (r *Route) nameByRecord(ctx context.Context, n gateway.Notice, e *ledger.Event, l *ledger.Ledger) error {
+	t, _ := r.Account.Info.Type(e.Type)
+	if e.GatewayOrderID != "" || !t.IsOrder || !r.confirms(*e) {
+		return nil
+	}
+	if err := r.nameOrder(ctx, e, l); err != nil || e.GatewayOrderID != "" {
+		return err // the ledger knows by now
+	}
+	record, err := r.Account.Gateway.Record(ctx, n)
+	if err != nil {
+		return &unconfirmedError{err}
+	}
+	e.GatewayOrderID = record.OrderID
 	return nil
 }
 

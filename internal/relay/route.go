@@ -101,5 +101,16 @@ func (r *Route) lease() time.Duration { return r.Timeout + r.Account.Budget + le
 // confirms reports whether the route asks the gateway about an event.
 func (r *Route) confirms(e ledger.Event) bool { return !r.Trust || e.Request.Stale }
 
+// accountOf returns the account that an event came for; the route's own, where that is not
+// configured any more.
+func (r *Route) accountOf(e ledger.Event) *gateway.Account {
+	if e.AppID != r.Account.Info.AccountID {
+		if of, ok := r.AccountOf(e); ok {
+			return of
+		}
+	}
+	return r.Account
+}
+
 // rank is the rank of a status at the account's gateway.
 func (r *Route) rank(status string) int { return r.Account.Info.Rank(status) }

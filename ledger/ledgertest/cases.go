@@ -105,7 +105,8 @@ func updateOrder(t *testing.T, s *store) {
 	}
 }
 
-// orderOf: an order is found by each of its ids at the gateway.
+// orderOf: an order is found by each of its ids at the gateway, and by the gateway's own
+// ids of them.
 func orderOf(t *testing.T, s *store) {
 	id := ledger.OrderID{AppID: "app-123", ID: "shop-order-1"}
 	want := func(of string, is bool) {
@@ -128,10 +129,16 @@ func orderOf(t *testing.T, s *store) {
 		want(id.ID, true)
 		for j := range 4 {
 			want(fmt.Sprint(id.ID, "-", j), j <= i)
+			want(ledger.RefID(fmt.Sprint("ref-", j)), j <= i)
 		}
 	}
 	_, err := s.OrderOf(bg, ledger.OrderID{AppID: "app-124", ID: made[0].ID})
 	wantErr(t, "another merchant's", err, ledger.ErrNotFound)
+	other := ledger.OrderID{AppID: id.AppID, ID: "shop-order-2"}
+	err = s.UpdateOrder(bg, other, func(o *ledger.Order) {
+		o.OrderID, o.Checkout = other, &ledger.Checkout{Generations: []ledger.GatewayOrder{{ID: other.ID, Ref: made[1].Ref}}}
+	})
+	wantErr(t, "an order with the ref of another's", err, ledger.ErrTaken)
 	order, err := s.LoadOrder(bg, id)
 	if err != nil || order.Checkout == nil || !reflect.DeepEqual(order.Checkout.Generations, made) {
 		t.Errorf("the order is %+v, %v", order, err)

@@ -185,10 +185,8 @@ func generationPart(tx *bbolt.Tx, key, value []byte) ledger.Part {
 		order, _ := readOrder(tx, of)
 		if part.Of, ok = orderIDOf(of, order.OrderID); ok {
 			var made []ledger.OrderID
-			if order.Checkout != nil {
-				for _, g := range order.Checkout.Generations {
-					made = append(made, ledger.OrderID{AppID: part.Of.AppID, ID: g.ID})
-				}
+			for _, id := range order.GatewayIDs() {
+				made = append(made, ledger.OrderID{AppID: part.Of.AppID, ID: id})
 			}
 			part.ID, ok = orderIDOf(key, made...)
 		}
