@@ -41,22 +41,12 @@ func init() {
 //		base_url        <url>
 //		api_timeout     <duration>
 //		webhook_url     <url>
+//		previous_webhook_url <url> [<until>]
 //		file_grace      <duration>
+//		testing         on | off
 //		gateway <module> { … }
 //		store <module> { … }
-//		account <name> {
-//			app_id          <id>
-//			app_secret      <secret>
-//			previous_secret <secret> [<until>]
-//			webhook_key     <file>
-//			order_prefix    <text>
-//			private_key     <file>
-//			base_url        <url>
-//			api_timeout     <duration>
-//			webhook_url     <url>
-//			file_grace      <duration>
-//			gateway <module> { … }
-//		}
+//		account <name> { … } # the same options, but for store and account
 //	}
 //
 // With a gateway, app_id and the like stand in its block.
@@ -124,17 +114,20 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 		return options.Text(d, &a.OrderPrefix)
 	case "api_timeout":
 		return oneDuration(d, &a.APITimeout)
-	case "webhook_url":
-		return options.Text(d, &a.WebhookURL)
+	case "testing":
+		return options.Text(d, &a.Testing)
 	case "file_grace":
 		return parseFileGrace(d, a)
 	case "gateway":
 		return parseModule(d, "ccpayment.gateways.", &a.GatewayRaw)
 	}
+	if isOurs, err := a.ReadOption(d); isOurs {
+		return err
+	}
 	if err := a.UnmarshalOption(d); !errors.Is(err, gatewayv2.ErrNoOption) {
 		return err
 	}
-	return options.Unknown(d, option, allowed)
+	return options.Unknown(d, option, allowed+", previous_webhook_url, testing")
 }
 
 // parseFileGrace reads file_grace, which may be 0.

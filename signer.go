@@ -15,12 +15,14 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/rotation"
 )
 
 // Account is one merchant account at a payment gateway. Where it names no gateway,
 // it is an account at CCPayment, whose options stand beside these.
 type Account struct {
 	gatewayv2.Options
+	rotation.WebhookURLs
 
 	// The payment gateway, with its own options. Default: CCPayment, by the options
 	// of the account.
@@ -28,10 +30,6 @@ type Account struct {
 
 	// How long one try of an API call may take. Default: 10s.
 	APITimeout caddy.Duration `json:"api_timeout,omitempty"`
-
-	// The public URL that webhooks of orders made here are sent to. Default: the
-	// one that is set in the gateway's console.
-	WebhookURL string `json:"webhook_url,omitempty"`
 
 	// How long a webhook secret that a changed file has replaced still verifies
 	// webhooks; 0: not at all. Default: 1h.
@@ -42,15 +40,17 @@ type Account struct {
 	// events are recorded and acknowledged, but not forwarded.
 	OrderPrefix string `json:"order_prefix,omitempty"`
 
+	// Whether money of test coins counts: `on` or `off`. With `on` every event says
+	// that it is a test. Default: `off`.
+	Testing string `json:"testing,omitempty"`
+
 	driver gateway.Driver // of GatewayRaw
 }
 
-// PreviousSecret is an app secret that was replaced.
-type PreviousSecret = gatewayv2.PreviousSecret
-
 // isSet reports whether any option is given.
 func (a *Account) isSet() bool {
-	return a.IsSet() || a.GatewayRaw != nil || a.driver != nil || a.OrderPrefix+a.WebhookURL != "" || a.APITimeout != 0 || a.FileGrace != nil
+	return a.Options.IsSet() || a.WebhookURLs.IsSet() || a.GatewayRaw != nil || a.driver != nil ||
+		a.OrderPrefix+a.Testing != "" || a.APITimeout != 0 || a.FileGrace != nil
 }
 
 // loadGateway loads the gateway's module, if the account names one.
@@ -58,7 +58,7 @@ func (a *Account) loadGateway(ctx caddy.Context) error {
 	if a.GatewayRaw == nil {
 		return nil
 	}
-	if a.IsSet() {
+	if a.Options.IsSet() {
 		return errors.New("the account has a gateway: app_id and the like stand in its block")
 	}
 	module, err := ctx.LoadModule(a, "GatewayRaw")
@@ -92,20 +92,27 @@ func (a *Account) open(o gateway.OpenOptions) (*gateway.Account, error) {
 	}
 	o.Observe = metrics.ObserveAPI(o.Account)
 	account := &gateway.Account{Name: o.Account, Budget: 4 * o.Timeout} // an order of unknown kind takes three calls, one after the other
+	var err error
+	account.WebhookURL, account.PreviousWebhookURLs, err = a.Resolve(repl, func(option, url string) error {
+		return checkout.CheckURL(option, url, gateway.Info{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.WebhookURL, o.PreviousWebhookURLs = account.WebhookURL, account.PreviousWebhookURLs
+	if account.Testing, err = placeholder.Switch(repl, "testing", a.Testing); err != nil {
+		return nil, err
+	}
 	driver := a.driver
 	if driver == nil {
 		driver = &gatewayv2.Module{Options: a.Options}
 	}
-	var err error
 	account.Gateway, err = driver.Open(o)
 	if err != nil {
 		return nil, err
 	}
 	account.Info = account.Gateway.Info()
 	if account.OrderPrefix, err = placeholder.Optional(repl, "order_prefix", a.OrderPrefix); err != nil {
-		return nil, err
-	}
-	if account.WebhookURL, err = placeholder.Optional(repl, "webhook_url", a.WebhookURL); err != nil {
 		return nil, err
 	}
 	return account, checkout.CheckURL("webhook_url", account.WebhookURL, account.Info)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/rotation"
 )
 
 // Succeed implements [gateway.Rotating]. The account before was this one where it read
@@ -35,24 +36,13 @@ func (v *V2) Keys(purpose string) [][]byte {
 // replace has the secrets of old go on verifying for the options' grace, but for those
 // that do so already.
 func (k *keys) replace(old *keys, o gateway.OpenOptions) {
-	if o.Grace <= 0 {
-		return
-	}
-	now := o.Now()
-	until := now.Add(o.Grace)
 	replaced := slices.Clone(old.graced)
 	if old.current != nil {
 		replaced = append(replaced, previousHMAC{secret: old.secret, key: old.current})
 	}
-	for _, p := range append(replaced, old.previous...) {
-		if k.verifiesWith(p.secret) || p.ended(now) {
-			continue
-		}
-		if p.until.IsZero() || p.until.After(until) {
-			p.until = until
-		}
-		k.graced = append(k.graced, p)
-	}
+	replaced = append(replaced, old.previous...)
+	of := func(p *previousHMAC) (string, *time.Time) { return p.secret, &p.until }
+	k.graced = append(k.graced, rotation.Graced(o, replaced, of, k.verifiesWith)...)
 }
 
 // verifiesWith reports whether webhooks of this secret are taken, if only for a while.
@@ -61,4 +51,4 @@ func (k *keys) verifiesWith(secret string) bool {
 	return k.secret == secret || slices.ContainsFunc(k.previous, is) || slices.ContainsFunc(k.graced, is)
 }
 
-func (p previousHMAC) ended(now time.Time) bool { return !p.until.IsZero() && now.After(p.until) }
+func (p previousHMAC) ended(now time.Time) bool { return rotation.Ended(p.until, now) }

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/rotation"
 )
 
 // keys are an account's secrets and keys, and the API client that signs with them.
@@ -78,11 +77,7 @@ func (v *V2) Rotate(c Config) error {
 	if err != nil {
 		return err
 	}
-	if gone := len(v.keys.Load().previous) - len(next.previous); gone > 0 && v.options.Logger != nil {
-		v.options.Logger.Warn("the file of a previous secret is gone: it verifies webhooks for file_grace, and then no more; "+
-			"remove previous_secret before the configuration is loaded again",
-			zap.String("account", v.options.Account), zap.Int("secrets", gone), zap.Duration("file_grace", v.options.Grace))
-	}
+	rotation.WarnGone(v.options, len(v.keys.Load().previous)-len(next.previous))
 	next.replace(v.keys.Load(), v.options)
 	v.keys.Store(next)
 	return nil

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -16,6 +14,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/options"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/rotation"
 )
 
 func init() {
@@ -53,13 +52,7 @@ type Options struct {
 }
 
 // PreviousSecret is an app secret that was replaced.
-type PreviousSecret struct {
-	// The secret. Required.
-	Secret string `json:"secret,omitempty"`
-
-	// When it stops verifying, in RFC 3339. Default: when it is removed here.
-	Until string `json:"until,omitempty"`
-}
+type PreviousSecret = rotation.PreviousSecret
 
 // CaddyModule returns the Caddy module information.
 func (*Module) CaddyModule() caddy.ModuleInfo {
@@ -77,6 +70,9 @@ func (o *Options) IsSet() bool {
 // Open implements [gateway.Driver]. Only the default account falls back to the
 // environment's names: two accounts with one secret are a mistake.
 func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
+	if len(o.PreviousWebhookURLs) > 0 {
+		return nil, errors.New("previous_webhook_url: CCPayment does not sign the URL of a webhook, leave it out")
+	}
 	var v *V2
 	apply := func(file func(string) ([]byte, error)) error {
 		c, err := m.resolve(o, file, v)
@@ -89,11 +85,7 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 		v, err = New(c, o)
 		return err
 	}
-	watch := o.Watch
-	if watch == nil {
-		watch = func(apply func(func(string) ([]byte, error)) error, _ ...string) error { return apply(os.ReadFile) }
-	}
-	if err := watch(apply, m.watched()...); err != nil {
+	if err := o.WatchFiles(apply, m.watched()...); err != nil {
 		return nil, err
 	}
 	v.source = m.AppSecret
@@ -145,54 +137,14 @@ func (m *Module) resolve(o gateway.OpenOptions, file func(string) ([]byte, error
 	if c.AppSecret, err = placeholder.Secret(repl, "app_secret", appSecret); err != nil {
 		return c, err
 	}
-	for _, p := range m.PreviousSecrets {
-		previous, err := p.resolve(repl)
-		if gone(err) {
-			continue
-		}
-		if err != nil {
-			return c, fmt.Errorf("previous_secret: %w", err)
-		}
-		c.Previous = append(c.Previous, previous)
+	if c.Previous, err = rotation.Secrets(repl, m.PreviousSecrets, gone); err != nil {
+		return c, err
 	}
-	c.warnQuoted(o)
+	rotation.WarnQuoted(o, map[string]string{"app_id": c.AppID, "app_secret": c.AppSecret}, c.Previous)
 	if c.BaseURL, err = placeholder.Optional(repl, "base_url", m.BaseURL); err != nil {
 		return c, err
 	}
 	return c, m.readKeys(repl, file, &c)
-}
-
-// warnQuoted logs a warning for each credential that has the quotes of an env file.
-func (c *Config) warnQuoted(o gateway.OpenOptions) {
-	if o.Logger == nil {
-		return
-	}
-	warn := func(option, value string) {
-		if placeholder.IsQuoted(value) {
-			o.Logger.Warn(placeholder.QuotedWarning, zap.String("option", option), zap.String("account", o.Account))
-		}
-	}
-	warn("app_id", c.AppID)
-	warn("app_secret", c.AppSecret)
-	for _, previous := range c.Previous {
-		warn("previous_secret", previous.Secret)
-	}
-}
-
-func (p PreviousSecret) resolve(repl placeholder.Replacer) (PreviousKey, error) {
-	var key PreviousKey
-	var err error
-	if key.Secret, err = placeholder.Secret(repl, "secret", p.Secret); err != nil {
-		return key, err
-	}
-	text, err := placeholder.Optional(repl, "until", p.Until)
-	if err != nil || text == "" {
-		return key, err
-	}
-	if key.Until, err = time.Parse(time.RFC3339, text); err != nil {
-		return key, fmt.Errorf("the end %q is not a time like 2026-01-31T12:00:00Z", text)
-	}
-	return key, nil
 }
 
 // readKeys reads the key files that the options name.
@@ -267,16 +219,7 @@ func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) error {
 	case "base_url":
 		return options.Text(d, &o.BaseURL)
 	case "previous_secret":
-		args := d.RemainingArgs()
-		if len(args) < 1 || len(args) > 2 {
-			return d.ArgErr()
-		}
-		previous := PreviousSecret{Secret: args[0]}
-		if len(args) == 2 {
-			previous.Until = args[1]
-		}
-		o.PreviousSecrets = append(o.PreviousSecrets, previous)
-		return nil
+		return rotation.ReadSecret(d, &o.PreviousSecrets)
 	default:
 		return ErrNoOption
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/rotation"
 )
 
 // Config is a merchant account at CCPayment.
@@ -29,10 +30,7 @@ type Config struct {
 }
 
 // PreviousKey is an app secret that was replaced.
-type PreviousKey struct {
-	Secret string
-	Until  time.Time // zero: no end
-}
+type PreviousKey = rotation.Secret
 
 // V2 is a merchant account at CCPayment's V2 API. It implements [gateway.Gateway].
 type V2 struct {

@@ -40,6 +40,15 @@ func Optional(repl Replacer, name, text string) (string, error) {
 	return value, nil
 }
 
+// Switch is [Optional] for an option that is on or off; empty: off.
+func Switch(repl Replacer, name, text string) (bool, error) {
+	value, err := Optional(repl, name, text)
+	if err == nil && value != "" && value != "on" && value != "off" {
+		err = fmt.Errorf("unknown %s %q: use on or off", name, value)
+	}
+	return value == "on", err
+}
+
 // RequiredList replaces the placeholders in texts, each as [Required] does.
 func RequiredList(repl Replacer, name string, texts []string) ([]string, error) {
 	return each(Required, repl, name, texts)
