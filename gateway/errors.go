@@ -39,3 +39,12 @@ type RefusedError struct {
 // Error returns the gateway's message.
 func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
+
+// Tag returns an error with the text of err that is also kind, one of the errors above.
+func Tag(kind, err error) error { return &taggedError{kind, err} }
+
+type taggedError struct{ kind, err error }
+
+func (e *taggedError) Error() string        { return e.err.Error() }
+func (e *taggedError) Unwrap() error        { return e.err }
+func (e *taggedError) Is(target error) bool { return target == e.kind }

@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"internal/hookpath": {},
 	// Resolves placeholders for guest modules and the root.
 	"internal/placeholder": {},
+	// Reads the options of an account about what it has replaced.
+	"internal/rotation": {"gateway", "internal/options", "internal/placeholder"},
 	// Reads secrets again when their files change.
 	"internal/secrets": {"internal/placeholder"},
 
@@ -47,10 +49,11 @@ var mayImport = map[string][]string{
 	// Moves a ledger from a store to another, neither of which it knows.
 	"internal/move": {"ledger", "internal/encoding"},
 
-	"gateway/ccpayment": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/options", "internal/placeholder", "client"},
-	"internal/confirm":  {"gateway", "ledger", "settle"},
-	"internal/operator": {"gateway", "ledger", "internal/secrets"},
-	"internal/metrics":  {"gateway"},
+	"gateway/ccpayment":    {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/options", "internal/placeholder", "internal/rotation", "client"},
+	"gateway/coinpayments": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/options", "internal/placeholder", "internal/rotation", "client/coinpayments"},
+	"internal/confirm":     {"gateway", "ledger", "settle"},
+	"internal/operator":    {"gateway", "ledger", "internal/secrets"},
+	"internal/metrics":     {"gateway"},
 
 	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/ack", "internal/failpoint"},
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson", "internal/redact"},
@@ -76,14 +79,15 @@ var outside = []string{"cmd/*", "examples", "examples/*", "internal/apiclient/ap
 
 // only are packages that nobody may import but those named.
 var only = map[string][]string{
-	"gateway/ccpayment": {"", "internal/cli"},
-	"store/bolt":        {"", "test/*"},
-	"store/postgres":    {"cmd/*", "test/*"},
-	"internal/encoding": {"store/*", "internal/move"},
-	"internal/move":     {"internal/cli"},
-	"internal/reload":   {""},
-	"":                  {"cmd/*", "internal/stage", "test", "test/*", "examples/*"},
-	"sandbox":           {"cmd/*", "internal/stage", "test", "test/*", "examples/*"},
+	"gateway/ccpayment":    {"", "internal/cli"},
+	"gateway/coinpayments": {""},
+	"store/bolt":           {"", "test/*"},
+	"store/postgres":       {"cmd/*", "test/*"},
+	"internal/encoding":    {"store/*", "internal/move"},
+	"internal/move":        {"internal/cli"},
+	"internal/reload":      {""},
+	"":                     {"cmd/*", "internal/stage", "test", "test/*", "examples/*"},
+	"sandbox":              {"cmd/*", "internal/stage", "test", "test/*", "examples/*"},
 }
 
 // TestImports holds the walls between the packages: what each may import of ours,

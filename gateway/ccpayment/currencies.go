@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/coalesce"
 )
 
 // unit is what a price is in: a fiat currency, or a coin.
@@ -33,7 +33,7 @@ type symbols struct {
 }
 
 // symbolsAge is how old a list may be before it is read again.
-const symbolsAge = 10 * time.Minute
+const symbolsAge = coalesce.ListAge
 
 func newSymbols(api func() *client.Client, now func() time.Time) *symbols {
 	return &symbols{
@@ -46,41 +46,12 @@ func newSymbols(api func() *client.Client, now func() time.Time) *symbols {
 // cachedList caches a list that seldom changes.
 type cachedList[T any] struct {
 	read func(context.Context) ([]T, error)
-
-	mu      sync.Mutex // held while the first list is read: all wait for that one
-	list    []T
-	readAt  time.Time
-	reading bool // a newer list is being read
+	kept coalesce.List[T]
 }
 
-// get returns the list. It waits only for the first list; later ones are read in the
-// background.
+// get returns the list. The client's timeout applies to each time that it is read.
 func (c *cachedList[T]) get(ctx context.Context, now time.Time) ([]T, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.list == nil {
-		list, err := c.read(ctx)
-		if err != nil {
-			return nil, err
-		}
-		c.list, c.readAt = list, now
-	}
-	if now.Sub(c.readAt) > symbolsAge && !c.reading {
-		c.reading = true
-		go c.refresh(context.WithoutCancel(ctx), now)
-	}
-	return c.list, nil
-}
-
-// refresh reads a newer list. The client's timeout applies.
-func (c *cachedList[T]) refresh(ctx context.Context, now time.Time) {
-	list, err := c.read(ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reading = false
-	if err == nil {
-		c.list, c.readAt = list, now
-	}
+	return c.kept.Get(ctx, now, c.read)
 }
 
 // unit finds a currency by symbol, or by `fiat:<id>` or `coin:<id>`.
@@ -114,7 +85,7 @@ func (s *symbols) unit(ctx context.Context, text string) (unit, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return unit{}, gateway.WrongField("currency", "%.40q is no currency that CCPayment knows%s", text, nearest(text, names))
+		return unit{}, gateway.WrongField("currency", "%.40q is no currency that CCPayment knows%s", text, gateway.Nearest(text, names))
 	default:
 		var ids []string
 		for _, u := range found {
@@ -148,7 +119,7 @@ func (s *symbols) coin(ctx context.Context, text, chain string) (coin, error) {
 	}
 	switch len(found) {
 	case 0:
-		return coin{}, gateway.WrongField("coin", "%.40q is no coin of this account%s", text, nearest(text, names))
+		return coin{}, gateway.WrongField("coin", "%.40q is no coin of this account%s", text, gateway.Nearest(text, names))
 	case 1:
 	default:
 		var ids []string
@@ -166,22 +137,6 @@ func (s *symbols) coin(ctx context.Context, text, chain string) (coin, error) {
 	}
 	slices.Sort(chains)
 	return coin{}, gateway.WrongField("chain", "%.40q is no chain of %s: use one of %s", chain, found[0].Symbol, strings.Join(chains, ", "))
-}
-
-// nearest returns the names of symbols that begin as the text does, for an error.
-func nearest(text string, names []string) string {
-	var near []string
-	for length := min(len(text), 3); length > 0 && len(near) == 0; length-- {
-		for _, name := range names {
-			if len(name) >= length && strings.EqualFold(name[:length], text[:length]) && !slices.Contains(near, name) {
-				near = append(near, name)
-			}
-		}
-	}
-	if len(near) == 0 {
-		return ""
-	}
-	return ": is one of these meant, " + strings.Join(near[:min(len(near), 5)], ", ") + "?"
 }
 
 func asking(what string, err error) error {

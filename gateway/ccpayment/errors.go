@@ -8,14 +8,6 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
-// taggedError is an error of the API that also is one of package gateway's errors. It
-// has the former's text.
-type taggedError struct{ kind, err error }
-
-func (e *taggedError) Error() string        { return e.err.Error() }
-func (e *taggedError) Unwrap() error        { return e.err }
-func (e *taggedError) Is(target error) bool { return target == e.kind }
-
 // explain turns an error of the API into one of package gateway's.
 func explain(err error) error {
 	var argument *client.ArgumentError
@@ -27,7 +19,7 @@ func explain(err error) error {
 		return &gateway.FieldError{Field: argument.Field, Problem: argument.Problem}
 	case errors.As(err, &refused):
 	case errors.Is(err, client.ErrOutcomeUnknown):
-		return &taggedError{gateway.ErrOutcomeUnknown, err}
+		return gateway.Tag(gateway.ErrOutcomeUnknown, err)
 	default:
 		return err
 	}
@@ -37,13 +29,13 @@ func explain(err error) error {
 	}
 	switch {
 	case errors.Is(err, client.ErrOutcomeUnknown) && !errors.Is(err, client.ErrOrderDuplicate): // which says enough
-		refusal.Err = &taggedError{gateway.ErrOutcomeUnknown, err}
+		refusal.Err = gateway.Tag(gateway.ErrOutcomeUnknown, err)
 	case errors.Is(err, client.ErrNotFound):
-		refusal.Err = &taggedError{gateway.ErrNotFound, err}
+		refusal.Err = gateway.Tag(gateway.ErrNotFound, err)
 	case errors.Is(err, client.ErrOrderDuplicate):
-		refusal.Err = &taggedError{gateway.ErrDuplicate, err}
+		refusal.Err = gateway.Tag(gateway.ErrDuplicate, err)
 	case errors.Is(err, client.ErrRateLimit), errors.Is(err, client.ErrFrequentOperation):
-		refusal.Err = &taggedError{gateway.ErrBusy, err}
+		refusal.Err = gateway.Tag(gateway.ErrBusy, err)
 	}
 	return refusal
 }

@@ -52,12 +52,12 @@ func (v rsaWebhooks) Verify(r gateway.Request, _ time.Time) (time.Time, error) {
 func (v *V2) verify(header http.Header, matches func(client.SignatureHeaders) (bool, error)) (time.Time, error) {
 	signed, err := client.ReadSignatureHeaders(header)
 	if err != nil {
-		return time.Time{}, &taggedError{gateway.ErrMalformed, err}
+		return time.Time{}, gateway.Tag(gateway.ErrMalformed, err)
 	}
 	isOurs, err := matches(signed)
 	switch {
 	case err != nil:
-		return time.Time{}, &taggedError{gateway.ErrMalformed, fmt.Errorf("%w: %w", client.ErrHeaders, err)}
+		return time.Time{}, gateway.Tag(gateway.ErrMalformed, fmt.Errorf("%w: %w", client.ErrHeaders, err))
 	// The response to both is the same; the log says which it was.
 	case signed.AppID != v.info.AccountID:
 		return time.Time{}, fmt.Errorf("%w: the Appid is not ours: compare app_id with CCPayment's console", gateway.ErrSignature)

@@ -1,0 +1,105 @@
+package coinpayments
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Terms implements [gateway.Checkouts] by the list of currencies.
+func (v *V2) Terms(ctx context.Context, p gateway.Price) (gateway.Terms, error) {
+	var t gateway.Terms
+	priced, err := v.symbols.price(ctx, p.Currency)
+	if err != nil {
+		return t, err
+	}
+	t.Decimals, t.Symbol = priced.decimals, priced.symbol
+	if t.Amount, err = gateway.ParseAmount(p.Amount, t.Decimals, priced.symbol); err != nil {
+		return t, err
+	}
+	t.Terms = ledger.Terms{Price: t.Amount.String(), CoinID: priced.id}
+	if p.Coin == "" {
+		if p.Chain != "" {
+			return t, gateway.WrongField("chain", "there is a chain without a coin")
+		}
+		return t, nil
+	}
+	pay, err := v.symbols.coin(ctx, p.Coin, p.Chain)
+	t.PayCoinID, t.Chain, t.PaySymbol = pay.id, p.Chain, pay.symbol
+	return t, err
+}
+
+// poDigits is how many characters a poNumber has at most.
+const poDigits = 16
+
+// poNumber is the number by which an invoice is found again. It must be unique for the
+// merchant: a hash over the order's id, which is another for each generation, and the
+// terms.
+func (v *V2) poNumber(o gateway.NewOrder) string {
+	t := o.Terms.Terms
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{v.info.AccountID, o.ID, t.Price, t.CoinID, t.PayCoinID}))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:poDigits]
+}
+
+// Create implements [gateway.Checkouts]: an invoice with one item. Its payment is begun at
+// once where the coin is known, for which CoinPayments wants the buyer's address.
+func (v *V2) Create(ctx context.Context, o gateway.NewOrder) (gateway.Checkout, error) {
+	hook := v.options.WebhookURL
+	if o.NotifyURL != "" && o.NotifyURL != hook {
+		return gateway.Checkout{}, gateway.WrongField("notify_url", "CoinPayments signs its webhooks for the URL that they are sent to, which must be the account's webhook_url")
+	}
+	request := coinpayments.InvoiceRequest{
+		Currency: o.CoinID, InvoiceID: o.ID, PONumber: v.poNumber(o),
+		Items:      []coinpayments.Item{{Name: cmp.Or(o.Product, o.ID), Amount: o.Amount}},
+		Amount:     coinpayments.InvoiceAmount{Total: o.Amount},
+		CustomData: map[string]string{orderKey: o.ID},
+		SuccessURL: o.ReturnURL, CancelURL: o.CloseURL,
+		Webhooks: []coinpayments.InvoiceWebhook{{NotificationsURL: hook, Notifications: coinpayments.Notifications()}},
+	}
+	if !o.IsInvoice() {
+		if o.BuyerEmail == "" {
+			return gateway.Checkout{}, gateway.WrongField("buyer_email", "CoinPayments takes a coin only together with the buyer's e-mail address: give buyer_email, or leave coin out")
+		}
+		request.Payment = coinpayments.PaymentRequest{RefundEmail: o.BuyerEmail, PaymentCurrency: o.PayCoinID}
+	}
+	made, err := v.Client().CreateInvoice(ctx, request)
+	if err != nil {
+		return gateway.Checkout{}, explain(err)
+	}
+	return gateway.Checkout{Ref: plainID(made.ID), URL: made.URL(), ExpiresAt: expiry(o)}, nil
+}
+
+// expiry is when an order can no longer be paid. CoinPayments takes no such time: our
+// checkout has the invoice cancelled then.
+func expiry(o gateway.NewOrder) time.Time {
+	if o.Expires.IsZero() {
+		return o.Now.Add(lifetime)
+	}
+	return o.Expires
+}
+
+// Find implements [gateway.Finder] by a search for the poNumber, and for the order's id:
+// nobody knows which of them CoinPayments looks for.
+func (v *V2) Find(ctx context.Context, o gateway.NewOrder) (gateway.Checkout, error) {
+	number := v.poNumber(o)
+	for _, query := range []string{number, o.ID} {
+		for i, err := range v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{Query: query}) {
+			if err != nil {
+				return gateway.Checkout{}, explain(err)
+			}
+			if i.PONumber != number || i.InvoiceID != o.ID {
+				continue
+			}
+			return gateway.Checkout{Ref: plainID(i.ID), URL: v.pageOf(i.ID), ExpiresAt: v.order(i).Due.ExpiresAt}, nil
+		}
+	}
+	return gateway.Checkout{}, gateway.ErrNotFound
+}

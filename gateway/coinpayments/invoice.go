@@ -1,0 +1,133 @@
+package coinpayments
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+)
+
+// Order implements [gateway.Records]: an invoice by CoinPayments' id of it, or else by a
+// search for its number.
+func (v *V2) Order(ctx context.Context, id string, made *ledger.GatewayOrder) (gateway.Order, error) {
+	var invoice coinpayments.Invoice
+	var err error
+	if made != nil && made.Ref != "" {
+		invoice, err = v.invoices.Get(ctx, made.Ref)
+	} else {
+		invoice, err = v.search(ctx, id)
+	}
+	if err != nil {
+		return gateway.Order{}, explain(err)
+	}
+	return v.order(invoice), nil
+}
+
+// search finds an invoice by its number: of several one that can still be paid or is.
+func (v *V2) search(ctx context.Context, id string) (found coinpayments.Invoice, err error) {
+	err = gateway.ErrNotFound
+	for i, listErr := range v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{Query: id}) {
+		if listErr != nil {
+			return found, listErr
+		}
+		if i.InvoiceID == id && (err != nil || found.Status.Ended() && !i.Status.Ended()) {
+			found, err = i, nil
+		}
+	}
+	return found, err
+}
+
+// order is an invoice as an order.
+func (v *V2) order(i coinpayments.Invoice) gateway.Order {
+	order := gateway.Order{
+		Ref: plainID(i.ID), Currency: i.Currency.Symbol, CheckoutURL: v.pageOf(i.ID), Raw: i.Raw,
+		Due:   settle.Order{Due: i.Amount.Total, ExpiresAt: i.Expires, Refunds: true},
+		Terms: ledger.Terms{Price: i.Amount.Total.String(), CoinID: currencyID(i.Currency.ID)},
+	}
+	if i.Status.Ended() {
+		order.Due.ExpiresAt = firstTime(i.Cancelled, i.Expires, i.Created)
+	}
+	for at, p := range i.Payments {
+		if payment, isThere := orderPayment(i, at, p); isThere {
+			order.Payments = append(order.Payments, payment)
+		}
+	}
+	return order
+}
+
+// currencyID is the id of a currency in one form. Of fiat currencies and coins it is alike,
+// and invoices do not say which it is: [ledger.Terms] have both as a coin's.
+func currencyID(id string) string {
+	if coin, contract, isToken := strings.Cut(id, ":"); isToken && strings.HasPrefix(strings.ToLower(contract), "0x") {
+		return coin + ":" + strings.ToLower(contract)
+	}
+	return id
+}
+
+// orderPayment is a payment in an invoice's list, and false where nothing was paid yet.
+func orderPayment(i coinpayments.Invoice, at int, p coinpayments.Payment) (gateway.OrderPayment, bool) {
+	returned := p.State.GivenBack()
+	isUnderWay := p.State.Is(coinpayments.PaymentDetected) || p.State.Is(coinpayments.PaymentPending)
+	if !p.State.Paid() && !returned && !isUnderWay && !p.ActualAmount.IsPositive() {
+		return gateway.OrderPayment{}, false
+	}
+	return gateway.OrderPayment{
+		Payment: settle.Payment{
+			RecordID: gateway.PaymentOf(plainID(i.ID), paymentName(p, at)), CoinID: currencyID(p.PaymentCurrencyID),
+			Amount: worth(p), ArrivedAt: firstTime(p.PendingAt, p.ConfirmedAt),
+			Finished: p.State.Paid() || returned, Clean: true,
+			Returned: returned, Failed: returned && !strings.Contains(strings.ToLower(string(p.State)), "waiting"),
+			OtherUnit: p.NativeCurrencyID != "" && !coinpayments.SameCurrency(p.NativeCurrencyID, i.Currency.ID),
+		},
+		Risk:     ledger.NotRisky,
+		TestCoin: isTestCoin(p.PaymentCurrencyID, p.PaymentCurrencySymbol),
+	}, true
+}
+
+// paymentName names a payment among those of its invoice by what does not change: two
+// entries of one payment are one.
+func paymentName(p coinpayments.Payment, at int) string {
+	if p.PaymentAddress == "" {
+		return strconv.Itoa(at)
+	}
+	return strings.Join([]string{currencyID(p.PaymentCurrencyID), p.PaymentAddress, strconv.FormatInt(p.PendingAt.Unix(), 10)}, "/")
+}
+
+// worth is what a payment comes to in the invoice's currency. One of the amount that was
+// asked for is what was asked for: the rate of its coin leaves noise.
+func worth(p coinpayments.Payment) decimal.Decimal {
+	switch asked := p.ExpectedAmount.IsPositive() && p.NativeExpectedAmount.IsPositive(); {
+	case asked && p.ActualAmount.Equal(p.ExpectedAmount):
+		return p.NativeExpectedAmount
+	case asked && p.ActualAmount.GreaterThan(p.ExpectedAmount):
+		return decimal.Max(p.NativeActualAmount, p.NativeExpectedAmount)
+	default:
+		return p.NativeActualAmount
+	}
+}
+
+func firstTime(times ...time.Time) time.Time {
+	for _, t := range times {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+// pageOf is the checkout page of an invoice, which CoinPayments names only when it makes
+// one.
+func (v *V2) pageOf(id string) string {
+	host := "checkout.coinpayments.com"
+	if v.instance != "" {
+		host = v.instance + "-checkout.coinpayments.net"
+	}
+	return "https://" + host + "/checkout/?invoice-id=" + id
+}
