@@ -142,6 +142,7 @@ func (h *Checkout) checkFixed() error {
 	if err := checkout.CheckConfiguredOrderID(h.account, h.fixed.OrderID); err != nil {
 		return err
 	}
+	mayNameEmail := h.BuyerEmail != "" || h.Intercept != nil || len(h.LinkSecrets) > 0
 	for i, at := range h.windows {
 		info := at.Account().Info
 		if longest := info.Limits.LongestExpiry; h.Expires < 0 || time.Duration(h.Expires) > longest {
@@ -151,6 +152,9 @@ func (h *Checkout) checkFixed() error {
 			h.windows[i].NotifyURL = h.fixed.NotifyURL
 		}
 		if err := checkout.CheckURL("notify_url", h.windows[i].NotifyURL, info); err != nil {
+			return err
+		}
+		if err := checkout.CheckLimits(at.Account(), h.fixed.NotifyURL, h.fixed.Coin, mayNameEmail); err != nil {
 			return err
 		}
 	}

@@ -95,7 +95,9 @@ func (a *cpAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // says sets how a route is answered from now on.
-func (a *cpAPI) says(route string, status int, body string) { a.answer(route, cpAnswer{status, body, nil}) }
+func (a *cpAPI) says(route string, status int, body string) {
+	a.answer(route, cpAnswer{status, body, nil})
+}
 
 func (a *cpAPI) answer(route string, answer cpAnswer) {
 	a.mu.Lock()

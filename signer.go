@@ -138,12 +138,11 @@ type AppSignature struct {
 // signer returns the signer that the options describe; of a nil AppSignature, nil:
 // nothing is signed.
 func (s *AppSignature) signer(repl placeholder.Replacer, account *gateway.Account) (relay.Signer, error) {
+	signer, isSigner := account.Gateway.(gateway.Signer)
 	switch {
+	case s.Scheme != signStandard && !isSigner:
+		return nil, fmt.Errorf("sign %s: %s's signature cannot be made here: use standard", s.Scheme, account.Info.Title)
 	case s.Scheme == account.Info.Name:
-		signer, ok := account.Gateway.(gateway.Signer)
-		if !ok {
-			return nil, fmt.Errorf("sign %s: %s's signature cannot be made here: use standard", s.Scheme, account.Info.Title)
-		}
 		if s.Secret != "" || s.Previous != "" {
 			return nil, fmt.Errorf("sign %s takes no secret: it signs with the account's", s.Scheme)
 		}
@@ -163,9 +162,9 @@ func (s *AppSignature) signer(repl placeholder.Replacer, account *gateway.Accoun
 	if previous != "" {
 		secrets = append(secrets, previous)
 	}
-	signer, err := relay.SignAsStandard(secrets...)
+	standard, err := relay.SignAsStandard(secrets...)
 	if err != nil {
 		return nil, fmt.Errorf("sign standard: %v", err)
 	}
-	return signer, nil
+	return standard, nil
 }

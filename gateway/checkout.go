@@ -105,6 +105,10 @@ type Limits struct {
 	LongestURL, LongestProduct int
 	// LongestExpiry is how long an order can be paid at most.
 	LongestExpiry time.Duration
+	// CoinNeedsEmail: an order in a fixed coin needs the buyer's e-mail address.
+	CoinNeedsEmail bool
+	// OneWebhookURL: webhooks go to the account's webhook URL and nowhere else.
+	OneWebhookURL bool
 }
 
 var amounts = regexp.MustCompile(`^-?([0-9]+\.?[0-9]*|\.[0-9]+)$`)

@@ -94,6 +94,12 @@ type OrderPayment struct {
 	TestCoin bool
 }
 
+// IsTestCoin reports whether the coin of a symbol is one to test with at any of the
+// gateways, and worth nothing.
+func IsTestCoin(symbol string) bool {
+	return strings.EqualFold(symbol, "LTCT") || strings.EqualFold(symbol, "TETH")
+}
+
 // PaymentOf returns a record id for one of the payments of an order whose webhooks are
 // about the order: id names the payment among those of the order.
 func PaymentOf(ref, id string) string { return ref + paymentMark + id }

@@ -116,12 +116,27 @@ func TestWaitsForAPerson(t *testing.T) {
 		{"unpriced, released", settle.Payment{Unpriced: true, Released: true}, settle.Paid, settle.Counts},
 		{"another unit", settle.Payment{OtherUnit: true}, settle.Review, settle.OtherUnit},
 		{"another unit, released", settle.Payment{OtherUnit: true, Released: true}, settle.Review, settle.OtherUnit},
+		{"worthless", settle.Payment{Worthless: true, Released: true}, settle.Unpaid, settle.TestCoin},
+		{"on its way back", settle.Payment{Returned: true}, settle.Processing, settle.Returned},
+		{"sent back", settle.Payment{Returned: true, Failed: true}, settle.Unpaid, settle.Returned},
 	} {
 		p := test.payment
 		p.RecordID, p.Amount, p.Finished, p.Clean = "1", decimal.New(10, 0), true, true
 		got := settle.Settle(order, []settle.Payment{p}, settle.Policy{}, time.Now())
 		if got.State != test.state || got.Verdicts["1"] != test.verdict {
 			t.Errorf("%s: %s, %s, want %s, %s", test.name, got.State, got.Verdicts["1"], test.state, test.verdict)
+		}
+	}
+}
+
+// TestRefunds: where the gateway sends too little back by itself, the order is not partly
+// paid, and too much is too much all the same.
+func TestRefunds(t *testing.T) {
+	for paid, want := range map[int64]settle.State{9: settle.Processing, 10: settle.Paid, 11: settle.Overpaid} {
+		p := settle.Payment{RecordID: "1", Amount: decimal.New(paid, 0), Finished: true, Clean: true}
+		got := settle.Settle(settle.Order{Due: decimal.New(10, 0), Refunds: true}, []settle.Payment{p}, settle.Policy{}, time.Now())
+		if got.State != want {
+			t.Errorf("%d of 10 paid: %s, want %s", paid, got.State, want)
 		}
 	}
 }

@@ -66,19 +66,19 @@ func ReadSignatureHeaders(h http.Header) (SignatureHeaders, error) {
 // single finds a header whatever case its name is in, also in a map that was not made
 // by net/http.
 func single(h http.Header, name string) (string, error) {
-	var values []string
-	for key, more := range h {
-		if strings.EqualFold(key, name) {
-			values = append(values, more...)
+	value, count := "", 0
+	for key, values := range h {
+		if strings.EqualFold(key, name) && len(values) > 0 {
+			value, count = values[0], count+len(values)
 		}
 	}
 	switch {
-	case len(values) == 0 || values[0] == "" && len(values) == 1:
+	case count == 0 || count == 1 && value == "":
 		return "", fmt.Errorf("%w: %s is missing", ErrHeaders, name)
-	case len(values) > 1:
+	case count > 1:
 		return "", fmt.Errorf("%w: %s is repeated", ErrHeaders, name)
 	default:
-		return values[0], nil
+		return value, nil
 	}
 }
 

@@ -62,7 +62,7 @@ func fromDepositOrder(o client.DepositOrder) gateway.Order {
 		order.Terms.FiatID, order.Terms.CoinID = o.FiatID, ""
 	}
 	for _, p := range o.PaidList {
-		order.Payments = append(order.Payments, payment(p.RecordID, o.CoinID, p.Amount, p.Rate, p.ArrivedAt, p.Status, p.Risk))
+		order.Payments = append(order.Payments, payment(p.RecordID, o.CoinID, o.CoinSymbol, p.Amount, p.Rate, p.ArrivedAt, p.Status, p.Risk))
 	}
 	return order
 }
@@ -74,18 +74,18 @@ func fromInvoice(o client.Invoice) gateway.Order {
 		Terms: ledger.Terms{Price: o.Price.String(), FiatID: o.PriceFiatID, CoinID: o.PriceCoinID},
 	}
 	for _, p := range o.PaidList {
-		order.Payments = append(order.Payments, payment(p.RecordID, p.CoinID, p.PaidValue, decimal.Decimal{}, p.ArrivedAt, p.Status, p.Risk))
+		order.Payments = append(order.Payments, payment(p.RecordID, p.CoinID, p.CoinSymbol, p.PaidValue, decimal.Decimal{}, p.ArrivedAt, p.Status, p.Risk))
 	}
 	return order
 }
 
-func payment(recordID, coinID string, amount, rate decimal.Decimal, arrived time.Time, status client.Status, r client.Risk) gateway.OrderPayment {
+func payment(recordID, coinID, symbol string, amount, rate decimal.Decimal, arrived time.Time, status client.Status, r client.Risk) gateway.OrderPayment {
 	return gateway.OrderPayment{
 		Payment: settle.Payment{
 			RecordID: recordID, CoinID: coinID, Amount: amount, Rate: rate, ArrivedAt: arrived,
 			Finished: status.Final(), Failed: status.Final() && !status.Is(client.StatusSuccess),
 			Clean: r == client.RiskNone,
 		},
-		Risk: risk(r),
+		Risk: risk(r), TestCoin: gateway.IsTestCoin(symbol),
 	}
 }

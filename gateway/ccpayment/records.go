@@ -65,6 +65,7 @@ func deposited(r client.DepositRecord, err error) (gateway.Record, error) {
 		ID: r.RecordID, CoinID: r.CoinID, OrderID: r.OrderID, ReferenceID: r.ReferenceID, UserID: r.UserID,
 		Status: string(r.Status), Risk: risk(r.Risk), Coin: r.CoinSymbol, Chain: r.Chain, TxID: r.TxID,
 		Amount: r.Amount, Fee: r.ServiceFee, USDPrice: r.CoinUSDPrice, ArrivedAt: r.ArrivedAt, Raw: r.Raw,
+		TestCoin: gateway.IsTestCoin(r.CoinSymbol),
 	}, explain(err)
 }
 

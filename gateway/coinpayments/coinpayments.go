@@ -145,6 +145,7 @@ func newInfo(accountID, baseURL string) gateway.Info {
 		Ack: gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "OK"},
 		Limits: gateway.Limits{
 			ShortestOrderID: 1, LongestOrderID: longestOrderID, LongestProduct: longestProduct, LongestExpiry: lifetime,
+			CoinNeedsEmail: true, OneWebhookURL: true,
 		},
 	}
 	if u, err := url.Parse(baseURL); err == nil && u.Hostname() != "" {

@@ -49,25 +49,19 @@ func (v *V2) poNumber(o gateway.NewOrder) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:poDigits]
 }
 
-// Create implements [gateway.Checkouts]: an invoice with one item. Its payment is begun at
-// once where the coin is known, for which CoinPayments wants the buyer's address.
+// Create implements [gateway.Checkouts]: an invoice with one item, whose webhooks are
+// signed for the account's webhook URL. Its payment is begun at once where the coin is
+// known.
 func (v *V2) Create(ctx context.Context, o gateway.NewOrder) (gateway.Checkout, error) {
-	hook := v.options.WebhookURL
-	if o.NotifyURL != "" && o.NotifyURL != hook {
-		return gateway.Checkout{}, gateway.WrongField("notify_url", "CoinPayments signs its webhooks for the URL that they are sent to, which must be the account's webhook_url")
-	}
 	request := coinpayments.InvoiceRequest{
 		Currency: o.CoinID, InvoiceID: o.ID, PONumber: v.poNumber(o),
 		Items:      []coinpayments.Item{{Name: cmp.Or(o.Product, o.ID), Amount: o.Amount}},
 		Amount:     coinpayments.InvoiceAmount{Total: o.Amount},
 		CustomData: map[string]string{orderKey: o.ID},
 		SuccessURL: o.ReturnURL, CancelURL: o.CloseURL,
-		Webhooks: []coinpayments.InvoiceWebhook{{NotificationsURL: hook, Notifications: coinpayments.Notifications()}},
+		Webhooks: []coinpayments.InvoiceWebhook{{NotificationsURL: v.options.WebhookURL, Notifications: coinpayments.Notifications()}},
 	}
 	if !o.IsInvoice() {
-		if o.BuyerEmail == "" {
-			return gateway.Checkout{}, gateway.WrongField("buyer_email", "CoinPayments takes a coin only together with the buyer's e-mail address: give buyer_email, or leave coin out")
-		}
 		request.Payment = coinpayments.PaymentRequest{RefundEmail: o.BuyerEmail, PaymentCurrency: o.PayCoinID}
 	}
 	made, err := v.Client().CreateInvoice(ctx, request)
@@ -87,18 +81,24 @@ func expiry(o gateway.NewOrder) time.Time {
 }
 
 // Find implements [gateway.Finder] by a search for the poNumber, and for the order's id:
-// nobody knows which of them CoinPayments looks for.
+// nobody knows which of them CoinPayments looks for. Of several invoices the first is one
+// that can still be paid, or is.
 func (v *V2) Find(ctx context.Context, o gateway.NewOrder) (gateway.Checkout, error) {
 	number := v.poNumber(o)
+	isMeant := func(i coinpayments.Invoice) bool { return i.PONumber == number && i.InvoiceID == o.ID }
 	for _, query := range []string{number, o.ID} {
-		for i, err := range v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{Query: query}) {
-			if err != nil {
-				return gateway.Checkout{}, explain(err)
-			}
-			if i.PONumber != number || i.InvoiceID != o.ID {
-				continue
-			}
-			return gateway.Checkout{Ref: plainID(i.ID), URL: v.pageOf(i.ID), ExpiresAt: v.order(i).Due.ExpiresAt}, nil
+		list, err := v.list(ctx, query, isMeant)
+		if err != nil {
+			return gateway.Checkout{}, explain(err)
+		}
+		var found []gateway.Checkout
+		for _, i := range list {
+			order := v.order(i)
+			found = append(found, gateway.Checkout{Ref: order.Ref, URL: order.CheckoutURL, ExpiresAt: order.Due.ExpiresAt})
+		}
+		if len(found) > 0 {
+			found[0].Twins = found[1:]
+			return found[0], nil
 		}
 	}
 	return gateway.Checkout{}, gateway.ErrNotFound

@@ -1,12 +1,14 @@
 package coinpayments
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
+	"github.com/tidwall/gjson"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -30,24 +32,46 @@ func (v *V2) Order(ctx context.Context, id string, made *ledger.GatewayOrder) (g
 	return v.order(invoice), nil
 }
 
-// search finds an invoice by its number: of several one that can still be paid or is.
-func (v *V2) search(ctx context.Context, id string) (found coinpayments.Invoice, err error) {
-	err = gateway.ErrNotFound
-	for i, listErr := range v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{Query: id}) {
-		if listErr != nil {
-			return found, listErr
+// search finds an invoice by its number: of several one that can still be paid, or is.
+func (v *V2) search(ctx context.Context, id string) (coinpayments.Invoice, error) {
+	found, err := v.list(ctx, id, func(i coinpayments.Invoice) bool { return i.InvoiceID == id })
+	if err != nil || len(found) == 0 {
+		return coinpayments.Invoice{}, cmp.Or(err, gateway.ErrNotFound)
+	}
+	return found[0], nil
+}
+
+// mostListed is how many invoices are looked through: a search for a short number finds
+// very many that have it somewhere.
+const mostListed = 500
+
+// list searches for invoices, and returns those that are meant: first those that can still
+// be paid, or are.
+func (v *V2) list(ctx context.Context, query string, isMeant func(coinpayments.Invoice) bool) ([]coinpayments.Invoice, error) {
+	var found, ended []coinpayments.Invoice
+	listed := 0
+	for i, err := range v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{Query: query}) {
+		if err != nil {
+			return nil, err
 		}
-		if i.InvoiceID == id && (err != nil || found.Status.Ended() && !i.Status.Ended()) {
-			found, err = i, nil
+		switch listed++; {
+		case !isMeant(i):
+		case i.Status.Ended():
+			ended = append(ended, i)
+		default:
+			found = append(found, i)
+		}
+		if listed == mostListed {
+			break
 		}
 	}
-	return found, err
+	return append(found, ended...), nil
 }
 
 // order is an invoice as an order.
 func (v *V2) order(i coinpayments.Invoice) gateway.Order {
 	order := gateway.Order{
-		Ref: plainID(i.ID), Currency: i.Currency.Symbol, CheckoutURL: v.pageOf(i.ID), Raw: i.Raw,
+		Ref: plainID(i.ID), Currency: i.Currency.Symbol, CheckoutURL: v.pageOf(i), Raw: i.Raw,
 		Due:   settle.Order{Due: i.Amount.Total, ExpiresAt: i.Expires, Refunds: true},
 		Terms: ledger.Terms{Price: i.Amount.Total.String(), CoinID: currencyID(i.Currency.ID)},
 	}
@@ -122,12 +146,15 @@ func firstTime(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
-// pageOf is the checkout page of an invoice, which CoinPayments names only when it makes
-// one.
-func (v *V2) pageOf(id string) string {
+// pageOf is the checkout page of an invoice. CoinPayments is only known to name it when it
+// makes one.
+func (v *V2) pageOf(i coinpayments.Invoice) string {
+	if link := gjson.GetBytes(i.Raw, "checkoutLink").String(); link != "" {
+		return link
+	}
 	host := "checkout.coinpayments.com"
 	if v.instance != "" {
 		host = v.instance + "-checkout.coinpayments.net"
 	}
-	return "https://" + host + "/checkout/?invoice-id=" + id
+	return "https://" + host + "/checkout/?invoice-id=" + i.ID
 }

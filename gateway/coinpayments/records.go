@@ -188,8 +188,6 @@ func sameAddress(a, b string) bool {
 	return a == b || strings.HasPrefix(a, "0x") && strings.EqualFold(a, b)
 }
 
-// isTestCoin reports whether a coin is worth nothing: LTCT and the like (API reference,
-// Introduction).
-func isTestCoin(id, symbol string) bool {
-	return id == "1002" || strings.EqualFold(symbol, "LTCT") || strings.EqualFold(symbol, "TETH")
-}
+// isTestCoin reports whether a coin is worth nothing, as LTCT is (API reference,
+// Introduction), whose id is known.
+func isTestCoin(id, symbol string) bool { return id == "1002" || gateway.IsTestCoin(symbol) }

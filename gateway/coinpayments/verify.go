@@ -29,7 +29,7 @@ func (v *V2) Verify(r gateway.Request, now time.Time) (time.Time, error) {
 	}
 	switch {
 	// The response to both is the same; the log says which it was.
-	case !coinpayments.SameID(signed.ClientID, v.info.AccountID):
+	case signed.ClientID != v.info.AccountID && !coinpayments.SameID(signed.ClientID, v.info.AccountID):
 		return time.Time{}, fmt.Errorf("%w: the client id is not ours: compare client_id with CoinPayments' dashboard", gateway.ErrSignature)
 	case !matches:
 		return time.Time{}, fmt.Errorf("%w: no live secret made it for webhook_url: compare client_secret with CoinPayments' dashboard, "+

@@ -103,7 +103,7 @@ func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (deci
 		paid := &paidError{}
 		for record, verdict := range result.Verdicts {
 			if verdict == settle.Counts {
-				paid.records = append(paid.records, record)
+				paid.records = append(paid.records, gateway.RecordOf(record))
 			}
 		}
 		return decimal.Zero, paid

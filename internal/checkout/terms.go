@@ -58,6 +58,9 @@ func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
 	if w.terms, err = s.checkouts.Terms(ctx, price); err != nil {
 		return w, err
 	}
+	if err := CheckLimits(s.account, r.NotifyURL, r.Coin, isEmail(r.BuyerEmail)); err != nil {
+		return w, err
+	}
 	if r.Expires < 0 || r.Expires > limits.LongestExpiry {
 		return w, gateway.WrongField("expires_in", "it must be at most %s", limits.LongestExpiry)
 	}
@@ -129,6 +132,20 @@ func CheckConfiguredOrderID(account *gateway.Account, configured string) error {
 		_, err = account.GatewayOrderID(id)
 	}
 	return err
+}
+
+// CheckLimits returns an error where the account's gateway sends webhooks to one URL only
+// and notifyURL is another, or takes a coin only together with the buyer's e-mail address.
+// The error is a [*gateway.FieldError].
+func CheckLimits(account *gateway.Account, notifyURL, coin string, hasEmail bool) error {
+	limits, title := account.Info.Limits, account.Info.Title
+	switch {
+	case limits.OneWebhookURL && notifyURL != "" && notifyURL != account.WebhookURL:
+		return gateway.WrongField("notify_url", "%s's webhooks go to the account's webhook_url: leave notify_url out", title)
+	case limits.CoinNeedsEmail && coin != "" && !hasEmail:
+		return gateway.WrongField("coin", "%s takes a coin only together with the buyer's e-mail address: give buyer_email, or leave coin out", title)
+	}
+	return nil
 }
 
 // IsFiat reports whether a currency is known to be fiat without a look-up. Others may be
