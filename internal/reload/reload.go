@@ -101,7 +101,7 @@ func (h *Handle) release() {
 // Start acquires the configuration's own reference, so that a ledger that cannot
 // be used fails the configuration and not the first payment, and queues its routes. The
 // options are those that all who share the ledger must have alike; see [ledger.Session].
-func (h *Handle) Start(routes []Route, options map[string]string) (*ledger.Ledger, error) {
+func (h *Handle) Start(routes []Route, options map[string]any) (*ledger.Ledger, error) {
 	shared, err := h.acquire()
 	// A request of a closed configuration may have tried to open the ledger at the
 	// same time: the pool shares its ErrClosed, which is not about us.
@@ -112,7 +112,7 @@ func (h *Handle) Start(routes []Route, options map[string]string) (*ledger.Ledge
 		return nil, err
 	}
 	h.mu.Lock()
-	h.held, h.routes, h.options = shared, routes, options
+	h.held, h.routes, h.options = shared, routes, digests(options)
 	h.mu.Unlock()
 	shared.enter(h)
 	return shared.Ledger, nil

@@ -1,6 +1,9 @@
 package reload
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -39,6 +42,17 @@ func (s *Shared) session() ledger.Session {
 		about.Routes = append(about.Routes, ledger.SessionRoute{Name: name, Confirms: confirms[name]})
 	}
 	return about
+}
+
+// digests tell options' values apart, in a few letters.
+func digests(options map[string]any) map[string]string {
+	short := make(map[string]string, len(options))
+	for name, value := range options {
+		text, _ := json.Marshal(value) // of numbers, texts and lists of them, which is always possible
+		sum := sha256.Sum256(text)
+		short[name] = hex.EncodeToString(sum[:8])
+	}
+	return short
 }
 
 func (s *Shared) sessionFailed(err error) {
