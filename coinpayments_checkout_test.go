@@ -108,7 +108,7 @@ func (s *cpShop) buys(status int) string {
 	return body.CheckoutURL + body.Error.Code
 }
 
-// pays pays the invoice of a page, so much of its price where amount is not empty.
+// pays makes a payment of the invoice of a page, of so many coins where amount is not empty.
 func (s *cpShop) pays(page, amount string) {
 	s.t.Helper()
 	payment := cpbox.Payment{InvoiceID: invoiceOf(page), Coin: "LTC", Instant: true, Wait: patience}
@@ -259,7 +259,8 @@ func TestCoinPaymentsTwins(t *testing.T) {
 	s.pays("="+twin.ID, "")
 	isPaidTwice := func(h http.Header) bool { return h.Get("Ccpayment-Reason") == "already_fulfilled" }
 	s.hears("the second is not to be fulfilled", isPaidTwice).says(t, map[string]string{
-		"Ccpayment-Order-State": "overpaid", "Ccpayment-Order-Amount-Paid": "99.8", "Ccpayment-Order-Amount-Due": "49.9"})
+		"Ccpayment-Order-State": "overpaid", "Ccpayment-Order-Amount-Paid": "99.8", "Ccpayment-Order-Amount-Due": "49.9",
+	})
 	s.fulfilled(1)
 }
 
@@ -276,7 +277,8 @@ func TestCoinPaymentsTooLittle(t *testing.T) {
 	}
 	s.pays(page, "")
 	s.hears("the order is paid", hasStatus("Paid")).says(t, map[string]string{
-		"Ccpayment-Fulfill": "true", "Ccpayment-Order-State": "paid", "Ccpayment-Order-Amount-Paid": "49.9", "Ccpayment-Reason": "gateway_refunds"})
+		"Ccpayment-Fulfill": "true", "Ccpayment-Order-State": "paid", "Ccpayment-Order-Amount-Paid": "49.9", "Ccpayment-Reason": "gateway_refunds",
+	})
 	s.fulfilled(1)
 }
 

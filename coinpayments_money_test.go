@@ -212,3 +212,28 @@ func TestCoinPaymentsPrefix(t *testing.T) {
 	s.hook(cpDelivery{body: ours(cpNotice("InvoiceCompleted", "Completed"))}, 200)
 	s.gets(1)[0].says(t, map[string]string{"Ccpayment-Order-Id": "order-1", "Ccpayment-Fulfill": "true"})
 }
+
+// TestCoinPaymentsLater: an event that was sent without the flag carries it once it is
+// earned: no payment of the invoice has events of its own to leave it to.
+func TestCoinPaymentsLater(t *testing.T) {
+	api := newCPAPI(t)
+	api.has("paid", "", cpPayments(cpPayment("confirmed", "49.90", map[string]any{"paymentCurrencySymbol": "LTCT"})))
+	setup := api.setup("body enriched", "")
+	setup.app = status(http.StatusInternalServerError)
+	s := start(t, setup)
+	s.hook(cpDelivery{}, 200)
+	await(t, "the app was called", func() bool { return len(s.app.received()) > 0 })
+	s.load(api.setup("body enriched", "testing on"))
+	await(t, "the app is told to fulfil the order", func() bool {
+		calls := s.app.received()
+		return calls[len(calls)-1].header.Get("Ccpayment-Fulfill") == "true"
+	})
+	s.app.answers(nil)
+	calls := s.app.received()
+	calls[0].says(t, map[string]string{"Ccpayment-Fulfill": "", "Ccpayment-Reason": "test_coin"})
+	for _, part := range []string{`"type":"Invoice"`, `"msg":{"id":`, `"record":{"amount":`, `"fulfill":true`} {
+		if body := calls[len(calls)-1].body; !strings.Contains(body, part) {
+			t.Errorf("the body %s has no %s", body, part)
+		}
+	}
+}

@@ -41,6 +41,7 @@ func TestCoinPaymentsMistakes(t *testing.T) {
 		{good, "scheme rsa", "", "CoinPayments has one way to sign"},
 		{good, "sign ccpayment", "", "sign ccpayment: CoinPayments's signature cannot be made here: use standard"},
 		{good, "sign coinpayments", "", "sign coinpayments: CoinPayments's signature cannot be made here: use standard"},
+		{with("instance c"), "allow_ips coinpayments", "", "allow_ips: CoinPayments publishes no addresses"},
 		{good, "allow_ips ccpayment", "", `"ccpayment" is neither coinpayments, an IP address nor a CIDR range`},
 		{good, "", "price 1\n coin LTC BTC", "CoinPayments takes a coin only together with the buyer's e-mail address"},
 		{good, "", "notify_url https://shop.example.com/other", "notify_url: CoinPayments's webhooks go to the account's webhook_url"},

@@ -263,7 +263,7 @@ func (h *Webhook) Validate() error {
 // itself.
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	start := h.app.now()
-	if len(r.Header["Sign"]) > 0 {
+	if len(r.Header.Values(h.route.Account.Info.SignatureHeader)) > 0 {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
 	notice, reply := h.receive(w, r, next)

@@ -123,6 +123,8 @@ type Info struct {
 	Types    []Type
 	Statuses []Status
 
+	// SignatureHeader is the header that has a webhook's signature, which no log shows.
+	SignatureHeader string
 	// Addresses are the IP addresses that the gateway sends webhooks from.
 	Addresses []string
 	// PageHosts are the hosts of the gateway's checkout pages; a host with a dot in

@@ -257,6 +257,7 @@ func (w *world) mustFind(id string) string {
 // TestCancelIsSlow: an invoice that is not cancelled yet when the call returns is asked for
 // again, and a payment that came first wins.
 func TestCancelIsSlow(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		then string
 		want error

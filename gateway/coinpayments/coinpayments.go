@@ -55,7 +55,7 @@ func New(c Config, o gateway.OpenOptions) (*V2, error) {
 	v.keys.Store(k)
 	v.invoices = coalesce.New(v.readInvoice)
 	v.symbols = newSymbols(v.Client, o.Now)
-	v.info = newInfo(accountID(c.ClientID), c.BaseURL)
+	v.info = newInfo(accountID(c.ClientID), c)
 	return v, nil
 }
 
@@ -125,9 +125,14 @@ const (
 	lifetime = 365 * 24 * time.Hour
 )
 
-// newInfo returns what CoinPayments documents (API reference, Webhooks, Invoices). The
-// addresses are those of the instances a and b: nobody knows those of c.
-func newInfo(accountID, baseURL string) gateway.Info {
+// addresses are those that each instance sends webhooks from. Nobody knows those of c.
+var addresses = map[string][]string{
+	"a": {"23.183.244.249", "23.183.244.250"},
+	"b": {"23.183.244.98"},
+}
+
+// newInfo returns what CoinPayments documents (API reference, Webhooks, Invoices).
+func newInfo(accountID string, c Config) gateway.Info {
 	info := gateway.Info{
 		Name: "coinpayments", Title: "CoinPayments", AccountID: accountID,
 		Types: []gateway.Type{
@@ -136,8 +141,9 @@ func newInfo(accountID, baseURL string) gateway.Info {
 			{Name: depositType, Kind: gateway.Deposit, BookedBy: gateway.ByReference},
 			{Name: withdrawalType, Kind: gateway.Payout, FailsSilently: true},
 		},
-		Statuses:  statuses,
-		Addresses: []string{"23.183.244.249", "23.183.244.250", "23.183.244.98"},
+		Statuses:        statuses,
+		SignatureHeader: coinpayments.HeaderSignature,
+		Addresses:       addresses[c.Instance],
 		PageHosts: []string{
 			"checkout.coinpayments.com", ".coinpayments.com",
 			"a-checkout.coinpayments.net", "b-checkout.coinpayments.net", "c-checkout.coinpayments.net",
@@ -148,7 +154,7 @@ func newInfo(accountID, baseURL string) gateway.Info {
 			CoinNeedsEmail: true, OneWebhookURL: true,
 		},
 	}
-	if u, err := url.Parse(baseURL); err == nil && u.Hostname() != "" {
+	if u, err := url.Parse(c.BaseURL); err == nil && u.Hostname() != "" {
 		info.PageHosts = append(info.PageHosts, strings.ToLower(u.Hostname()))
 	}
 	return info

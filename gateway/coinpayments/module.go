@@ -65,7 +65,7 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 		v, err = New(c, o)
 		return err
 	}
-	texts := []string{m.ClientSecret}
+	texts := append(make([]string, 0, 1+2*len(m.PreviousSecrets)), m.ClientSecret)
 	for _, p := range m.PreviousSecrets {
 		texts = append(texts, p.Secret, p.Until)
 	}

@@ -20,13 +20,19 @@ import (
 )
 
 // vectors are signatures that were computed by two other programs.
-var vectors = func() (v struct {
+var vectors = readVectors()
+
+type vector struct {
+	Name, Signature string
+	Message         string `json:"message_hex"`
+}
+
+type knownVectors struct {
 	Secret, Client, Timestamp, URL, Paid, Wallet string
-	Vectors                                      []struct {
-		Name, Signature string
-		Message         string `json:"message_hex"`
-	}
-}) {
+	Vectors                                      []vector
+}
+
+func readVectors() (v knownVectors) {
 	text, err := os.ReadFile("../../client/coinpayments/testdata/vectors.json")
 	if err == nil {
 		err = json.Unmarshal(text, &v)
@@ -35,7 +41,7 @@ var vectors = func() (v struct {
 		panic(err)
 	}
 	return v
-}()
+}
 
 const (
 	hookURL = "https://shop.example.com/cp-hook"

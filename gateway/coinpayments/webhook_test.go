@@ -53,11 +53,15 @@ func TestRead(t *testing.T) {
 		{"amounts of any kind", invoice("InvoicePaid", `,"amount":{"total":"49.90"},"createdAt":"x","createdAt":1`), is("Paid")},
 
 		{"a payment begun", invoice("PaymentCreated", `,"state":"Unpaid","payments":[{"id":"p0","isActive":false},{"id":"p1","isActive":true},{"id":"p2"}]`), payment},
-		{"a payment's end", invoice("invoicePaymentTimedOut", `,"payments":[{"id":"p0"},{"id":"p1"}]`),
-			with(payment, func(n *gateway.Notice) { n.Status, n.Digest = "TimedOut", "TimedOut of "+invoiceID })},
+		{
+			"a payment's end", invoice("invoicePaymentTimedOut", `,"payments":[{"id":"p0"},{"id":"p1"}]`),
+			with(payment, func(n *gateway.Notice) { n.Status, n.Digest = "TimedOut", "TimedOut of "+invoiceID }),
+		},
 		{"a payment that is not named", invoice("PaymentCreated", ""), with(payment, func(n *gateway.Notice) { n.RecordID = "" })},
-		{"an unknown type", invoice("InvoiceRefunded", `,"state":"Paid","invoiceId":"order-1"`),
-			gateway.Notice{Type: "InvoiceRefunded", Status: "Paid", RecordID: invoiceID, OrderID: "order-1", Risk: ledger.NotRisky}},
+		{
+			"an unknown type", invoice("InvoiceRefunded", `,"state":"Paid","invoiceId":"order-1"`),
+			gateway.Notice{Type: "InvoiceRefunded", Status: "Paid", RecordID: invoiceID, OrderID: "order-1", Risk: ledger.NotRisky},
+		},
 
 		{"deposit", vectors.Wallet, gateway.Notice{
 			Type: "WalletDeposit", Status: "Success", RecordID: "407ee3f9-4d8d-4ebe-8b82-39704906f931",

@@ -39,7 +39,7 @@ type settlement struct {
 func enrich(event ledger.Event, id string, f *confirm.Finding, c *ledger.Confirmation) ([]byte, error) {
 	e := enriched{EventID: id}
 	parts := gjson.GetManyBytes(event.Body, "type", "msg")
-	if e.Type, e.Msg = raw(parts[0].Raw), raw(parts[1].Raw); e.Type == nil && e.Msg == nil {
+	if e.Type, e.Msg = raw(parts[0].Raw), raw(parts[1].Raw); e.Msg == nil {
 		// The webhook has no envelope: it is the message.
 		typ, err := json.Marshal(event.Type)
 		if err != nil {
