@@ -114,9 +114,9 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 			return k, err
 		}
 		var names [][]byte
-		var options []byte
-		_, err = pgx.ForEachRow(found, []any{&names, &options}, func() error {
-			k.others = append(k.others, sessionOf(names, options))
+		var theirs []byte
+		_, err = pgx.ForEachRow(found, []any{&names, &theirs}, func() error {
+			k.others = append(k.others, sessionOf(names, theirs))
 			return nil
 		})
 		if err != nil {
