@@ -161,11 +161,12 @@ func BenchmarkPrune(b *testing.B) {
 	var before, after int64
 	_, _ = fmt.Sscan(server.Value(b, position), &before)
 	b.ResetTimer()
-	for pruned, n := 0, 0; pruned < b.N; pruned += n {
-		var err error
-		if n, err = s.Prune(bg, time.Now(), 500); err != nil || n == 0 {
+	for pruned := 0; pruned < b.N; {
+		n, err := s.Prune(bg, time.Now(), 500)
+		if err != nil || n == 0 {
 			b.Fatalf("%d of %d pruned: %v", pruned, b.N, err)
 		}
+		pruned += n
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "bodies/s")
 	_, _ = fmt.Sscan(server.Value(b, position), &after)

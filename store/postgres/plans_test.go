@@ -21,7 +21,7 @@ func fill(t *testing.T, server *postgrestest.Server, schema string, n int) {
 	t.Helper()
 	sql := `
 insert into ledger.events (record, id, event_id, route, received, version, epoch, state, data)
-	select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '00000000-0000-0000-0000-000000000001', n, 1, 0, 4, '\x00' from generate_series(1, %[1]d) n;
+	select md5('r' || n)::uuid, md5('i' || n)::uuid, md5('e' || n)::uuid, '00000000-0000-0000-0000-000000000001', n, 1, 0, 4, '\x00' from generate_series(1, %[1]d) n;
 insert into ledger.bodies (id, record, received, body) select id, record, received, '\x00' from ledger.events where data = '\x00';
 insert into ledger.due (route, at, record, id) select route, received, record, id from ledger.events where data = '\x00';
 insert into ledger.aside (state, received, id, record, route) select 7, received, id, record, route from ledger.events where data = '\x00';
