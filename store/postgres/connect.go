@@ -73,14 +73,13 @@ func (s *Store) configure(config *pgxpool.Config) {
 		return nil
 	}
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		s.kinds.Clear() // this server may lack what the one before it had
-		if s.isPooled.Load() {
-			return nil // what is set here would be another's
+		s.kinds.Clear()         // this server may lack what the one before it had
+		if !s.isPooled.Load() { // else what is set here would be another's
+			if _, err := conn.Exec(ctx, sessionSettings); err != nil {
+				return err
+			}
 		}
-		if _, err := conn.Exec(ctx, sessionSettings); err != nil {
-			return err
-		}
-		return s.checkAgain(ctx, conn)
+		return s.checkAgain(conn.QueryRow(ctx, settingsSQL, pgx.QueryExecModeSimpleProtocol))
 	}
 	// A connection that died while nobody used it is found out before a step is sent on
 	// it, so that the step's outcome is not in doubt.
@@ -88,22 +87,6 @@ func (s *Store) configure(config *pgxpool.Config) {
 		return isQuiet(conn.PgConn().Conn()), nil
 	}
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-}
-
-// checkAgain refuses a server that took the first one's place, in a failover, and does
-// not keep what it says it has committed.
-func (s *Store) checkAgain(ctx context.Context, conn *pgx.Conn) error {
-	var keeps bool
-	var standbys string
-	err := conn.QueryRow(ctx, `select current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on' and not pg_is_in_recovery(),
-		current_setting('synchronous_standby_names')`, pgx.QueryExecModeSimpleProtocol).Scan(&keeps, &standbys)
-	if err == nil && !keeps {
-		err = refuse("its server is a standby, or has fsync or full_page_writes off: it must be a primary that has both on")
-	}
-	if err == nil {
-		err = s.checkStandbys(standbys)
-	}
-	return err
 }
 
 // sessionSettings hold for each connection. Every statement is by key: a plan that was

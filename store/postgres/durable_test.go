@@ -300,7 +300,7 @@ func TestReplicasAreLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(bg)
-	if err := s.checkAgain(bg, conn); err == nil {
+	if err := s.checkAgain(conn.QueryRow(bg, settingsSQL)); err == nil {
 		t.Error("such a server may take the first one's place")
 	}
 	set(`alter system set synchronous_standby_names = 'nobody'`)

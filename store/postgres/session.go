@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -28,7 +29,7 @@ made as (
 booted as (
 	insert into ledger.boots (at) select now from clock where not exists (select 1 from ledger.boots)
 	on conflict do nothing)
-select k.id, clock.now, current_setting('synchronous_standby_names')
+select k.id, clock.now
 from (select id from kept union all select id from made) k cross join clock`
 	// renewSQL renews the leases $3 of the session $2. One that is locked is in use, and
 	// is renewed the next time.
@@ -78,12 +79,11 @@ func (s *session) id() (digest, bool) {
 
 // kept is what renewing a session returns.
 type kept struct {
-	id       digest
-	now      int64
-	standbys string // as the setting has them
-	others   []ledger.Session
-	boot     digest
-	left     []int64
+	id     digest
+	now    int64
+	others []ledger.Session
+	boot   digest
+	left   []int64
 }
 
 // Keep implements [ledger.Cluster]. It has a connection of its own: whatever holds up
@@ -99,6 +99,7 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 	news, err := callOn(ctx, s, s.keeper, repeats, func(ctx context.Context, conn *pgx.Conn) (kept, error) {
 		s.count("Keep")
 		var batch pgx.Batch
+		batch.Queue(settingsSQL) // which may be others since the server read its configuration again
 		batch.Queue(s.sql.keep, s.clock(), held, fresh, int64(ledger.SessionTTL), routes, options)
 		batch.Queue(s.sql.others, s.clock(), held, fresh)
 		batch.Queue(s.sql.renew, s.clock(), held, epochs, int64(ledger.SessionTTL))
@@ -106,7 +107,13 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()
 		var k kept
-		if err := results.QueryRow().Scan(&k.id, &k.now, &k.standbys); err != nil {
+		if err := s.checkAgain(results.QueryRow()); errors.As(err, new(refusal)) {
+			s.lose(err)
+			return k, err
+		} else if err != nil {
+			return k, err
+		}
+		if err := results.QueryRow().Scan(&k.id, &k.now); err != nil {
 			return k, err
 		}
 		found, err := results.Query()
@@ -138,10 +145,6 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 		if !slices.Contains(news.left, int64(epoch)) { //nolint:gosec // they come from a sequence
 			lost = append(lost, epoch)
 		}
-	}
-	if err := s.checkStandbys(news.standbys); err != nil { // since the server read its configuration again
-		s.lose(err)
-		return ledger.News{}, s.explain(err)
 	}
 	s.session.mu.Lock()
 	s.session.held, s.session.isHeld = news.id, true

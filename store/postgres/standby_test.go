@@ -126,6 +126,46 @@ func TestStandbysOfAnotherServer(t *testing.T) {
 	waitsFor(t, server, "") // so that the sessions can end
 }
 
+// TestUnfitWhileItRuns: a server that keeps its commits no more, which takes no restart,
+// takes none until it does again, also behind a pooler.
+func TestUnfitWhileItRuns(t *testing.T) {
+	server := postgrestest.Start(t)
+	for name, test := range map[string]struct {
+		url, harm, mend, want string
+	}{
+		"fsync":            {server.URL(), `alter system set fsync = off`, `alter system reset fsync`, "fsync = off"},
+		"full_page_writes": {server.URL(), `alter system set full_page_writes = off`, `alter system reset full_page_writes`, "full_page_writes = off"},
+		"pooler":           {server.Pooler(t).URL(), `alter system set synchronous_commit = off`, `alter system reset synchronous_commit`, "synchronous_commit is off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := member(t, Options{URL: test.url, Schema: name})
+			accept := func() error {
+				c := one("1")
+				return s.Accept(bg, c.Event.Key, acceptOnce(c))
+			}
+			if err := accept(); err != nil {
+				t.Fatal(err)
+			}
+			reload := func(sql string) {
+				t.Helper()
+				server.Exec(t, sql)
+				server.Exec(t, `select pg_reload_conf()`)
+			}
+			reload(test.harm)
+			isRefused := func(err error) bool { return err != nil && strings.Contains(err.Error(), test.want) }
+			processtest.Until(t, "the session is refused", func() bool {
+				_, err := s.Keep(bg, ledger.Session{}, nil)
+				return isRefused(err)
+			})
+			if err := accept(); !isRefused(err) {
+				t.Errorf("accepting then: %v, want %q", err, test.want)
+			}
+			reload(test.mend)
+			processtest.Until(t, "it is used again", func() bool { return accept() == nil })
+		})
+	}
+}
+
 // TestEpochComesAgain: the sequence of epochs may go back in a failover. A claim from
 // before it is not taken for the one of another process that got its number since.
 func TestEpochComesAgain(t *testing.T) {

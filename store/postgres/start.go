@@ -68,71 +68,78 @@ type server struct {
 // says it has committed, or that waits for fewer standbys than replicas.
 func checkServer(ctx context.Context, conn *pgx.Conn, replicas int) (is server, err error) {
 	var pid int
-	var isStandby bool
-	var fsync, fullPages, standbys string
-	err = conn.QueryRow(ctx, `select current_setting('server_version_num')::int, pg_backend_pid(), pg_is_in_recovery(),
-		current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_standby_names')`,
-		pgx.QueryExecModeSimpleProtocol).Scan(&is.version, &pid, &isStandby, &fsync, &fullPages, &standbys)
+	var isolation string
+	err = conn.QueryRow(ctx, `select current_setting('server_version_num')::int, pg_backend_pid(), current_setting('default_transaction_isolation')`,
+		pgx.QueryExecModeSimpleProtocol).Scan(&is.version, &pid, &isolation)
 	if err != nil {
 		return is, err
+	}
+	if is.version < oldestServer {
+		return is, refuse("its server is PostgreSQL %d: use %d or newer", is.version/10000, oldestServer/10000)
 	}
 	// A pooler gives its clients a process id of its own. Whether it keeps them on one
 	// connection nobody says, so it is taken to change it after each transaction.
 	is.isPooled = uint32(pid) != conn.PgConn().PID()
-	is.standbys = synchronousStandbys(standbys)
-	switch {
-	case is.version < oldestServer:
-		return is, refuse("its server is PostgreSQL %d: use %d or newer", is.version/10000, oldestServer/10000)
-	case isStandby:
-		return is, refuse("its server is a standby, which cannot be written: name the primary, or all hosts with target_session_attrs=read-write")
-	case fsync != "on":
-		return is, refuse("its server has fsync = off, so that what it has committed is lost in a power cut: set fsync = on")
-	case fullPages != "on":
-		return is, refuse("its server has full_page_writes = off, so that a power cut can damage what it has committed: set full_page_writes = on")
-	}
-	if err := checkCommits(ctx, conn, is.isPooled); err != nil {
-		return is, err
-	}
-	return is, tooFew(is.standbys, replicas)
-}
-
-// checkStandbys notes whether commits wait for a standby, and refuses a server where they
-// wait for fewer than they must. Names are its synchronous_standby_names.
-func (s *Store) checkStandbys(names string) error {
-	standbys := synchronousStandbys(names)
-	s.replicated.Store(standbys > 0)
-	return tooFew(standbys, s.opts.Replicas)
-}
-
-// tooFew refuses a server that waits for fewer standbys than it is to.
-func tooFew(standbys, replicas int) error {
-	if standbys >= replicas {
-		return nil
-	}
-	return refuse("its server waits for %d synchronous standbys and replicas asks for %d: set synchronous_standby_names, as to 'ANY %d (…)'",
-		standbys, replicas, replicas)
-}
-
-// checkCommits sees to it that a commit is waited for.
-func checkCommits(ctx context.Context, conn *pgx.Conn, isPooled bool) error {
-	if !isPooled {
+	if !is.isPooled {
 		if _, err := conn.Exec(ctx, `set synchronous_commit = on`); err != nil {
-			return refuse("synchronous_commit cannot be set on: %w", err)
+			return is, refuse("synchronous_commit cannot be set on: %w", err)
 		}
 	}
-	var commits, isolation string
-	err := conn.QueryRow(ctx, `select current_setting('synchronous_commit'), current_setting('default_transaction_isolation')`,
-		pgx.QueryExecModeSimpleProtocol).Scan(&commits, &isolation)
+	keeps, err := readSettings(conn.QueryRow(ctx, settingsSQL, pgx.QueryExecModeSimpleProtocol))
+	if err != nil {
+		return is, err
+	}
+	is.standbys = synchronousStandbys(keeps.standbys)
+	if is.isPooled && isolation != "read committed" {
+		return is, refuse("behind the pooler default_transaction_isolation is %s: have it read committed for the user, with alter role", isolation)
+	}
+	return is, keeps.check(replicas)
+}
+
+// settings are what it depends on whether a server keeps what it has committed. They
+// may change while it runs, and behind a pooler also with the server.
+type settings struct {
+	isStandby                           bool
+	fsync, fullPages, commits, standbys string
+}
+
+const settingsSQL = `select pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'),
+	current_setting('synchronous_commit'), current_setting('synchronous_standby_names')`
+
+func readSettings(row pgx.Row) (is settings, err error) {
+	err = row.Scan(&is.isStandby, &is.fsync, &is.fullPages, &is.commits, &is.standbys)
+	return is, err
+}
+
+// check refuses a server that does not keep what it says it has committed, or that
+// waits for fewer standbys than replicas.
+func (is settings) check(replicas int) error {
+	standbys := synchronousStandbys(is.standbys)
+	switch {
+	case is.isStandby:
+		return refuse("its server is a standby, which cannot be written: name the primary, or all hosts with target_session_attrs=read-write")
+	case is.fsync != "on":
+		return refuse("its server has fsync = off, so that what it has committed is lost in a power cut: set fsync = on")
+	case is.fullPages != "on":
+		return refuse("its server has full_page_writes = off, so that a power cut can damage what it has committed: set full_page_writes = on")
+	case is.commits != "on" && is.commits != "remote_apply":
+		return refuse("behind the pooler synchronous_commit is %s: have it on for the user, with alter role … set synchronous_commit = on", is.commits)
+	case standbys < replicas:
+		return refuse("its server waits for %d synchronous standbys and replicas asks for %d: set synchronous_standby_names, as to 'ANY %d (…)'",
+			standbys, replicas, replicas)
+	}
+	return nil
+}
+
+// checkAgain notes whether commits wait for a standby, and refuses a server that is not
+// fit any more, or that took the place of one that was.
+func (s *Store) checkAgain(row pgx.Row) error {
+	is, err := readSettings(row)
 	if err != nil {
 		return err
 	}
-	if isPooled && isolation != "read committed" {
-		return refuse("behind the pooler default_transaction_isolation is %s: have it read committed for the user, with alter role", isolation)
-	}
-	if commits != "on" && commits != "remote_apply" {
-		return refuse("behind the pooler synchronous_commit is %s: have it on for the user, with alter role … set synchronous_commit = on", commits)
-	}
-	return nil
+	s.replicated.Store(synchronousStandbys(is.standbys) > 0)
+	return is.check(s.opts.Replicas)
 }
 
 // synchronousStandbys returns for how many standbys a commit waits.
