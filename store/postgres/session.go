@@ -10,13 +10,15 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 const (
 	// keepSQL renews the session $2, or begins the session $3 where that has run out. It
-	// notes when leases were lost.
+	// notes when leases were lost. A time of that which lies ahead was read from a clock
+	// that has been set back since, and would have nobody get a lease until it comes.
 	keepSQL = `
 with ` + clockSQL + `,
 kept as (
@@ -28,7 +30,10 @@ made as (
 	on conflict (id) do update set until = excluded.until returning id),
 booted as (
 	insert into ledger.boots (at) select now from clock where not exists (select 1 from ledger.boots)
-	on conflict do nothing)
+	on conflict do nothing),
+ahead as (
+	update ledger.boots set at = clock.now from clock where one = any(array(
+		select b.one from ledger.boots b, clock where b.at > clock.now for update of b skip locked)))
 select k.id, clock.now
 from (select id from kept union all select id from made) k cross join clock`
 	// renewSQL renews the leases $3 of the session $2. One that is locked is in use, and
@@ -37,11 +42,11 @@ from (select id from kept union all select id from made) k cross join clock`
 with ` + clockSQL + `
 update ledger.leases set until = least(ends, (select now from clock) + $4) where record = any(array(
 	select l.record from ledger.leases l, clock where l.session = $2 and l.epoch = any($3) and l.until > clock.now for update of l skip locked))`
-	// leftSQL reads which boot leases are of, and which of the epochs $3 are still leases
+	// leftSQL reads which boot leases are of and since when, and which of the epochs $3 are still leases
 	// of the session $2.
 	leftSQL = `
 with ` + clockSQL + `
-select b.id, array(select l.epoch from ledger.leases l, clock where l.session = $2 and l.epoch = any($3) and l.until > clock.now) from ledger.boots b`
+select b.id, b.at, array(select l.epoch from ledger.leases l, clock where l.session = $2 and l.epoch = any($3) and l.until > clock.now) from ledger.boots b`
 	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id not in ($2, $3) order by s.id`
 	endSessionSQL = `delete from ledger.sessions where id = $1`
 	// tidySQL deletes what has ended. A lease that others may be waiting for is locked,
@@ -68,6 +73,14 @@ type session struct {
 	held   digest
 	isHeld bool
 	tidied time.Time
+	// told is the boot of which it was logged that leases are not given yet.
+	told booted
+}
+
+// booted is since when leases are kept.
+type booted struct {
+	boot digest
+	at   int64
 }
 
 // id returns the session's id; false: there is none.
@@ -82,7 +95,7 @@ type kept struct {
 	id     digest
 	now    int64
 	others []ledger.Session
-	boot   digest
+	booted booted
 	left   []int64
 }
 
@@ -132,7 +145,7 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 		if _, err := results.Exec(); err != nil {
 			return k, err
 		}
-		if err := results.QueryRow().Scan(&k.boot, &k.left); err != nil {
+		if err := results.QueryRow().Scan(&k.booted.boot, &k.booted.at, &k.left); err != nil {
 			return k, err
 		}
 		return k, results.Close()
@@ -148,11 +161,20 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 	}
 	s.session.mu.Lock()
 	s.session.held, s.session.isHeld = news.id, true
+	wait := time.Duration(news.booted.at - news.now + int64(ledger.SessionTTL))
+	tells := wait > 0 && s.session.told != news.booted
+	if tells {
+		s.session.told = news.booted
+	}
 	isTidy := time.Since(s.session.tidied) < tidyEvery
 	if !isTidy {
 		s.session.tidied = time.Now()
 	}
 	s.session.mu.Unlock()
+	if tells {
+		s.opts.Logger.Warn("the ledger's database has lost who works on what, as in a crash, or its clock was set: nothing is handed over until those who did must have heard of it",
+			zap.String("ledger", s.name), zap.Duration("wait", wait))
+	}
 	if !isTidy && s.enter() {
 		go func() {
 			defer s.active.Done()
@@ -161,7 +183,7 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 	}
 	return ledger.News{
 		Session: uuid.UUID(news.id).String(), Now: timeOf(news.now), Others: news.others, Poll: s.opts.Poll, Listens: s.hints.listening.Load(),
-		Boot: uuid.UUID(news.boot).String(), Lost: lost,
+		Boot: uuid.UUID(news.booted.boot).String(), Lost: lost,
 	}, nil
 }
 

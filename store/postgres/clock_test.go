@@ -1,0 +1,55 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// TestBootAhead: a server that starts again after a crash with its clock ahead stops
+// nobody for longer than any crash does, once its clock is set right.
+func TestBootAhead(t *testing.T) {
+	server := postgrestest.Shared(t)
+	schema := server.Schema(t)
+	now := time.Now()
+	core, logs := observer.New(zap.WarnLevel)
+	s := member(t, Options{URL: server.URL(), Schema: schema, now: func() time.Time { return now }, Logger: zap.New(core)})
+	c := one("1")
+	if err := s.Accept(bg, c.Event.Key, acceptOnce(c)); err != nil {
+		t.Fatal(err)
+	}
+	keep := func() {
+		t.Helper()
+		if _, err := s.Keep(bg, ledger.Session{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func() int { return logs.FilterMessageSnippet("nothing is handed over").Len() }
+	if told() != 0 {
+		t.Errorf("it warns of a new ledger: %v", logs.All())
+	}
+	now = now.Add(time.Hour)
+	server.Exec(t, fmt.Sprintf(`delete from %q.boots`, schema))
+	keep()
+	keep()
+	if told() != 1 {
+		t.Errorf("after the crash it warns %d times: %v", told(), logs.All())
+	}
+	now = now.Add(-time.Hour)
+	keep()
+	if _, err := s.Take(bg, "webhook", time.Hour, 5); !errors.Is(err, ledger.ErrNoSession) {
+		t.Errorf("when the clock was set right: %v, want %v", err, ledger.ErrNoSession)
+	}
+	now = now.Add(ledger.SessionTTL)
+	keep()
+	if taken, err := s.Take(bg, "webhook", time.Hour, 5); err != nil || len(taken) != 1 {
+		t.Errorf("%s later are taken %v, %v", ledger.SessionTTL, taken, err)
+	}
+}
