@@ -53,3 +53,44 @@ func TestBootAhead(t *testing.T) {
 		t.Errorf("%s later are taken %v, %v", ledger.SessionTTL, taken, err)
 	}
 }
+
+// TestSetBack: when the clock is set back, what a process that died had is free as soon as
+// otherwise, and so is a lease that nobody knows of.
+func TestSetBack(t *testing.T) {
+	server := postgrestest.Shared(t)
+	schema := server.Schema(t)
+	now := time.Now()
+	clock := func() time.Time { return now }
+	dead := member(t, Options{URL: server.URL(), Schema: schema, now: clock})
+	s := member(t, Options{URL: server.URL(), Schema: schema, now: clock})
+	claim := func(of *Store, id string) error {
+		_, err := of.Claim(bg, one(id).Event.Record, 2*time.Hour)
+		return err
+	}
+	keep := func() {
+		t.Helper()
+		if _, err := s.Keep(bg, ledger.Session{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(claim(dead, "of the dead"), claim(s, "unheard")); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(-time.Hour)
+	keep()
+	s.tidy()
+	now = now.Add(ledger.SessionTTL - 1)
+	keep()
+	for _, id := range []string{"of the dead", "unheard"} {
+		if err := claim(s, id); !errors.Is(err, ledger.ErrLeased) {
+			t.Errorf("%s, too soon: %v, want %v", id, err, ledger.ErrLeased)
+		}
+	}
+	now = now.Add(1)
+	keep()
+	for _, id := range []string{"of the dead", "unheard"} {
+		if err := claim(s, id); err != nil {
+			t.Errorf("%s, %s after the clock was set back: %v", id, ledger.SessionTTL, err)
+		}
+	}
+}

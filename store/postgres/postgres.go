@@ -283,7 +283,8 @@ type statements struct {
 	write, claim, leased, unlock, owns, readRecord, readEvent, readBody                    string
 	load, readOrders, takenSome, orderOf, ending, orders, find, list, due, counts, compact string
 	prune, holders, kind, kinds, listAside, listRecords                                    string
-	keep, others, endSession, versions, tidy, take, taken, renew, left, spend, budget      string
+	keep, near, others, endSession, versions, tidy, take, taken, renew, left, spend        string
+	budget                                                                                 string
 }
 
 // in puts the schema's name in the place of the word ledger.

@@ -47,16 +47,25 @@ update ledger.leases set until = least(ends, (select now from clock) + $4) where
 	leftSQL = `
 with ` + clockSQL + `
 select b.id, b.at, array(select l.epoch from ledger.leases l, clock where l.session = $2 and l.epoch = any($3) and l.until > clock.now) from ledger.boots b`
+	// nearSQL has the other sessions end no later than if they had been renewed now. Where
+	// the clock was set back, those of processes that died would live on for as long.
+	nearSQL = `
+with ` + clockSQL + `
+update ledger.sessions set until = clock.now + $4 from clock where id = any(array(
+	select s.id from ledger.sessions s, clock where s.until > clock.now + $4 and s.id not in ($2, $3) for update of s skip locked))`
 	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id not in ($2, $3) order by s.id`
 	endSessionSQL = `delete from ledger.sessions where id = $1`
-	// tidySQL deletes what has ended. A lease that others may be waiting for is locked,
-	// and stays.
+	// tidySQL deletes what has ended, and does for leases what nearSQL does for sessions,
+	// with $3. A lease that others may be waiting for is locked, and stays.
 	tidySQL = `
 with ` + clockSQL + `,
 ended as (delete from ledger.sessions s using clock where s.until < clock.now - $2),
 spent as (
 	delete from ledger.budgets where id = any(array(
-		select b.id from ledger.budgets b, clock where b.full_at < clock.now - $2 for update of b skip locked)))
+		select b.id from ledger.budgets b, clock where b.full_at < clock.now - $2 for update of b skip locked))),
+near as (
+	update ledger.leases set until = (select now from clock) + $3 where record = any(array(
+		select l.record from ledger.leases l, clock where l.until > clock.now + $3 for update of l skip locked)))
 delete from ledger.leases where record = any(array(
 	select l.record from ledger.leases l, clock where l.until < clock.now - $2 for update of l skip locked))`
 )
@@ -114,6 +123,7 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 		var batch pgx.Batch
 		batch.Queue(settingsSQL) // which may be others since the server read its configuration again
 		batch.Queue(s.sql.keep, s.clock(), held, fresh, int64(ledger.SessionTTL), routes, options)
+		batch.Queue(s.sql.near, s.clock(), held, fresh, int64(ledger.SessionTTL))
 		batch.Queue(s.sql.others, s.clock(), held, fresh)
 		batch.Queue(s.sql.renew, s.clock(), held, epochs, int64(ledger.SessionTTL))
 		batch.Queue(s.sql.left, s.clock(), held, epochs)
@@ -127,6 +137,9 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 			return k, err
 		}
 		if err := results.QueryRow().Scan(&k.id, &k.now); err != nil {
+			return k, err
+		}
+		if _, err := results.Exec(); err != nil {
 			return k, err
 		}
 		found, err := results.Query()
@@ -234,7 +247,7 @@ func sessionOf(routes [][]byte, options []byte) (about ledger.Session) {
 func (s *Store) tidy() {
 	_, _ = call(context.Background(), s, repeats, func(ctx context.Context, conn *pgx.Conn) (struct{}, error) {
 		var batch pgx.Batch
-		batch.Queue(s.sql.tidy, s.clock(), int64(keptFor))
+		batch.Queue(s.sql.tidy, s.clock(), int64(keptFor), int64(ledger.SessionTTL))
 		batch.Queue(s.sql.compact)
 		return struct{}{}, conn.SendBatch(ctx, &batch).Close()
 	})
