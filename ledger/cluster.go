@@ -19,8 +19,8 @@ type Cluster interface {
 	// Keep begins this process's session or renews it, and its leases of the epochs that
 	// are held, for [SessionTTL] by the store's own clock. Until the first Keep, and after
 	// the session has run out, Claim and Take fail with [ErrNoSession]. So they do for
-	// [SessionTTL] after the store has lost all leases, as in a crash: those who held
-	// them may not know yet.
+	// [SessionTTL] after the store has lost all leases, as in a crash, or its clock was
+	// set forward by so much that they have run out: those who held them may not know yet.
 	Keep(ctx context.Context, about Session, held []uint64) (News, error)
 
 	// Take leases due events of a route under its session and returns them with all
@@ -101,7 +101,7 @@ type News struct {
 	// Listens: hints arrive. Any may still be lost.
 	Listens bool
 	// Boot names the time since which the store has kept leases. When it is another one,
-	// as after a crash or a failover, all leases from before are lost, and the session
+	// as after a crash, a failover or a leap of its clock, all leases from before are lost, and the session
 	// may be the same.
 	Boot string
 	// Lost are those of the held epochs that are no lease of the session any more,

@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,5 +93,64 @@ func TestSetBack(t *testing.T) {
 		if err := claim(s, id); err != nil {
 			t.Errorf("%s, %s after the clock was set back: %v", id, ledger.SessionTTL, err)
 		}
+	}
+}
+
+// TestSetForward: when the clock is set forward by more than a session lives, nobody gets
+// what another has in hand before that one must have heard of it.
+func TestSetForward(t *testing.T) {
+	server := postgrestest.Shared(t)
+	schema := server.Schema(t)
+	var leap, passed time.Duration
+	began := time.Now()
+	local := func() time.Time { return began.Add(passed) }
+	clock := func() time.Time { return local().Add(leap) }
+	a := member(t, Options{URL: server.URL(), Schema: schema, now: clock, local: local})
+	b := member(t, Options{URL: server.URL(), Schema: schema, now: clock, local: local})
+	c := one("1")
+	if err := b.Accept(bg, c.Event.Key, acceptOnce(c)); err != nil {
+		t.Fatal(err)
+	}
+	passed = time.Second
+	keep := func(s *Store, held ...uint64) ledger.News {
+		t.Helper()
+		news, err := s.Keep(bg, ledger.Session{}, held)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return news
+	}
+	before := keep(a)
+	keep(b)
+	taken, err := a.Take(bg, "webhook", time.Hour, 5)
+	if err != nil || len(taken) != 1 {
+		t.Fatal(taken, err)
+	}
+	leap = ledger.SessionTTL + time.Second
+	theirs := keep(b)
+	refused := func() {
+		t.Helper()
+		if got, err := b.Take(bg, "webhook", time.Hour, 5); !errors.Is(err, ledger.ErrNoSession) {
+			t.Errorf("%s after the leap the other takes %v, %v, want %v", passed-time.Second, got, err, ledger.ErrNoSession)
+		}
+	}
+	refused()
+	epoch := taken[0].Claim.Epoch
+	if heard := keep(a, epoch); heard.Boot == before.Boot || heard.Session == before.Session || !slices.Equal(heard.Lost, []uint64{epoch}) {
+		t.Errorf("who has it hears %+v, before %+v, the other %+v", heard, before, theirs)
+	}
+	passed += ledger.SessionTTL - 1
+	keep(a)
+	keep(b)
+	refused()
+	passed++
+	if got, err := b.Take(bg, "webhook", time.Hour, 5); err != nil || len(got) != 1 {
+		t.Errorf("then it takes %v, %v", got, err)
+	}
+	// A session that has run out in its time is no leap.
+	boot := keep(b).Boot
+	passed += ledger.SessionTTL
+	if again := keep(b); again.Boot != boot {
+		t.Errorf("after a session ran out the boot is %s, before %s", again.Boot, boot)
 	}
 }

@@ -43,6 +43,9 @@ type Options struct {
 
 	// now, if set, stands for the server's clock.
 	now func() time.Time
+	// local, if set, stands for this machine's monotonic clock; else now does where it is
+	// set.
+	local func() time.Time
 	// patience, if set, stands for the time that callers wait.
 	patience time.Duration
 	// counted, if set, is called with the method for each round trip.
@@ -115,6 +118,12 @@ func Open(opts Options) (*Store, error) {
 	}
 	if opts.migrations == nil {
 		opts.migrations = migrations
+	}
+	if opts.local == nil {
+		opts.local = opts.now
+	}
+	if opts.local == nil {
+		opts.local = time.Now
 	}
 	if opts.patience == 0 {
 		opts.patience = patience
@@ -284,7 +293,7 @@ type statements struct {
 	load, readOrders, takenSome, orderOf, ending, orders, find, list, due, counts, compact string
 	prune, holders, kind, kinds, listAside, listRecords                                    string
 	keep, near, others, endSession, versions, tidy, take, taken, renew, left, spend        string
-	budget                                                                                 string
+	budget, boot                                                                           string
 }
 
 // in puts the schema's name in the place of the word ledger.

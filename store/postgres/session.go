@@ -53,6 +53,8 @@ select b.id, b.at, array(select l.epoch from ledger.leases l, clock where l.sess
 with ` + clockSQL + `
 update ledger.sessions set until = clock.now + $4 from clock where id = any(array(
 	select s.id from ledger.sessions s, clock where s.until > clock.now + $4 and s.id not in ($2, $3) for update of s skip locked))`
+	// bootSQL begins to keep leases anew, as after a crash.
+	bootSQL       = `with ` + clockSQL + ` update ledger.boots set id = gen_random_uuid(), at = clock.now from clock returning id, at`
 	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id not in ($2, $3) order by s.id`
 	endSessionSQL = `delete from ledger.sessions where id = $1`
 	// tidySQL deletes what has ended, and does for leases what nearSQL does for sessions,
@@ -81,6 +83,8 @@ type session struct {
 	mu     sync.Mutex
 	held   digest
 	isHeld bool
+	// kept is when it was last renewed or earlier, by this machine's clock.
+	kept   time.Time
 	tidied time.Time
 	// told is the boot of which it was logged that leases are not given yet.
 	told booted
@@ -90,6 +94,13 @@ type session struct {
 type booted struct {
 	boot digest
 	at   int64
+}
+
+// mustLive reports whether the session cannot have run out yet, by this machine's clock.
+func (s *session) mustLive(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isHeld && now.Sub(s.kept) < ledger.SessionTTL
 }
 
 // id returns the session's id; false: there is none.
@@ -116,7 +127,7 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 	for _, epoch := range leases {
 		epochs = append(epochs, int64(epoch)) //nolint:gosec // they come from a sequence
 	}
-	fresh := newToken()
+	fresh, begun := newToken(), s.opts.local()
 	routes, options := columnsOf(about, s.known())
 	news, err := callOn(ctx, s, s.keeper, repeats, func(ctx context.Context, conn *pgx.Conn) (kept, error) {
 		s.count("Keep")
@@ -166,6 +177,13 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 	if err != nil {
 		return ledger.News{}, err
 	}
+	if news.id == fresh && s.session.mustLive(s.opts.local()) {
+		// The database's clock was set forward: the others, whose sessions have run out
+		// just so, are to hear of it before anybody gets what they have in hand.
+		if news.booted, err = s.boot(ctx); err != nil {
+			return ledger.News{}, err
+		}
+	}
 	var lost []uint64
 	for _, epoch := range leases {
 		if !slices.Contains(news.left, int64(epoch)) { //nolint:gosec // they come from a sequence
@@ -173,7 +191,7 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 		}
 	}
 	s.session.mu.Lock()
-	s.session.held, s.session.isHeld = news.id, true
+	s.session.held, s.session.isHeld, s.session.kept = news.id, true, begun
 	wait := time.Duration(news.booted.at - news.now + int64(ledger.SessionTTL))
 	tells := wait > 0 && s.session.told != news.booted
 	if tells {
@@ -198,6 +216,15 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 		Session: uuid.UUID(news.id).String(), Now: timeOf(news.now), Others: news.others, Poll: s.opts.Poll, Listens: s.hints.listening.Load(),
 		Boot: uuid.UUID(news.booted.boot).String(), Lost: lost,
 	}, nil
+}
+
+// boot begins to keep leases anew.
+func (s *Store) boot(ctx context.Context) (booted, error) {
+	return callOn(ctx, s, s.keeper, repeats, func(ctx context.Context, conn *pgx.Conn) (b booted, err error) {
+		s.count("boot")
+		err = conn.QueryRow(ctx, s.sql.boot, s.clock()).Scan(&b.boot, &b.at)
+		return b, err
+	})
 }
 
 // said is what a process says of itself besides the names of its routes, as the column
