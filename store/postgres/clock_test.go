@@ -154,3 +154,28 @@ func TestSetForward(t *testing.T) {
 		t.Errorf("after a session ran out the boot is %s, before %s", again.Boot, boot)
 	}
 }
+
+// TestSpendSetBack: when the clock is set back, a budget that was spent fills up as ever.
+func TestSpendSetBack(t *testing.T) {
+	server := postgrestest.Shared(t)
+	now := time.Now()
+	s := open(t, Options{URL: server.URL(), Schema: server.Schema(t), now: func() time.Time { return now }})
+	const every, burst = 6 * time.Second, 10
+	want := func(want time.Duration) {
+		t.Helper()
+		if wait, err := s.Spend(bg, "orders of 1.2.3.4", every, burst); err != nil || wait != want {
+			t.Errorf("spending: %s, %v, want %s", wait, err, want)
+		}
+	}
+	want(0)
+	now = now.Add(-time.Hour)
+	want(every)
+	now = now.Add(every)
+	want(0)
+	want(every)
+	now = now.Add(burst * every)
+	for range burst {
+		want(0)
+	}
+	want(every)
+}

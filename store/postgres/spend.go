@@ -9,6 +9,11 @@ import (
 )
 
 const (
+	// drainSQL takes a budget that would be full later than $3 from now for one that was
+	// just spent: that was by a clock that has been set back since.
+	drainSQL = `
+with ` + clockSQL + `
+update ledger.budgets b set full_at = clock.now + $3 from clock where b.id = $2 and b.full_at > clock.now + $3`
 	// spendSQL takes one from a budget: its row has when the budget holds all that it
 	// can, which each one that is taken puts off by $3. Nothing is taken where that
 	// would be later than $4 from now.
@@ -27,11 +32,15 @@ func (s *Store) Spend(ctx context.Context, budget string, every time.Duration, b
 	return call(ctx, s, repeats, func(ctx context.Context, conn *pgx.Conn) (time.Duration, error) {
 		s.count("Spend")
 		var batch pgx.Batch
+		batch.Queue(s.sql.drain, s.clock(), id, most)
 		batch.Queue(s.sql.spend, s.clock(), id, step, most)
 		batch.Queue(s.sql.budget, s.clock(), id, step, most)
 		results := conn.SendBatch(ctx, &batch)
 		defer results.Close()
 		var fullAt, wait int64
+		if _, err := results.Exec(); err != nil {
+			return 0, err
+		}
 		err := results.QueryRow().Scan(&fullAt)
 		isTaken := err == nil
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
