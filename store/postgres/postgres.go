@@ -78,10 +78,11 @@ type Store struct {
 	// instance tells this store from others that are open on the database.
 	instance digest
 
-	// unusable is why the store cannot be used yet; nil: it can.
+	// unusable is why the store cannot be used yet; nil: it can. It is written under losing.
 	unusable atomic.Pointer[error]
+	losing   sync.Mutex
 	// isConnecting: it is tried again until it can.
-	isConnecting atomic.Bool
+	isConnecting bool
 	// replicated: the server waits for a standby at each commit.
 	replicated atomic.Bool
 	// isPooled: a pooler stands in front of the server.
@@ -162,7 +163,7 @@ func Open(opts Options) (*Store, error) {
 	if err != nil {
 		opts.Logger.Error("the ledger's database is away: webhooks are answered 503 until it is there", zap.String("ledger", s.name), zap.Error(err))
 		s.unusable.Store(&err)
-		s.isConnecting.Store(true)
+		s.isConnecting = true
 		s.active.Add(1)
 		go s.connect()
 	}
@@ -171,12 +172,36 @@ func Open(opts Options) (*Store, error) {
 
 // lose has the store be used no more until its server is fit again.
 func (s *Store) lose(why error) {
+	s.losing.Lock()
+	defer s.losing.Unlock()
 	s.unusable.Store(&why)
-	if s.isConnecting.Swap(true) || !s.enter() {
+	if s.isConnecting || !s.enter() {
 		return
 	}
+	s.isConnecting = true
 	s.opts.Logger.Error("the ledger's database cannot be used any more: webhooks are answered 503", zap.String("ledger", s.name), zap.Error(why))
 	go s.connect()
+}
+
+// regain has the store be used again, unless it was lost once more since the reason why it
+// cannot be was looked at.
+func (s *Store) regain(why *error) bool {
+	s.losing.Lock()
+	defer s.losing.Unlock()
+	if !s.unusable.CompareAndSwap(why, nil) {
+		return false
+	}
+	s.isConnecting = false
+	return true
+}
+
+// stayLost notes why the store still cannot be used.
+func (s *Store) stayLost(why error) {
+	s.losing.Lock()
+	defer s.losing.Unlock()
+	if before := s.unusable.Swap(&why); !away(why) && (before == nil || (*before).Error() != why.Error()) {
+		s.opts.Logger.Error("the ledger's database cannot be used", zap.String("ledger", s.name), zap.Error(why))
+	}
 }
 
 // connect tries again until the store can be used.
@@ -190,17 +215,13 @@ func (s *Store) connect() {
 			return
 		case <-ticker.C:
 		}
-		err := s.begin(s.closing)
-		if err == nil {
-			s.isConnecting.Store(false)
-			s.unusable.Store(nil)
+		why := s.unusable.Load()
+		if err := s.begin(s.closing); err != nil {
+			s.stayLost(err)
+		} else if s.regain(why) {
 			s.opts.Logger.Info("the ledger's database is there", zap.String("ledger", s.name))
 			return
 		}
-		if before := s.unusable.Load(); !away(err) && (before == nil || (*before).Error() != err.Error()) {
-			s.opts.Logger.Error("the ledger's database cannot be used", zap.String("ledger", s.name), zap.Error(err))
-		}
-		s.unusable.Store(&err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
@@ -147,6 +148,33 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	if err := never.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLostWhileItConnects: a server that turns out to be unfit while the store connects
+// anew is looked at once more before it is used.
+func TestLostWhileItConnects(t *testing.T) {
+	server := postgrestest.Shared(t)
+	core, logs := observer.New(zap.InfoLevel)
+	opened := make(chan struct{})
+	var hold sync.Once
+	logger := zap.New(core, zap.Hooks(func(e zapcore.Entry) error {
+		if e.Message == "opened the ledger" {
+			hold.Do(func() {
+				opened <- struct{}{}
+				<-opened
+			})
+		}
+		return nil
+	}))
+	s := open(t, Options{URL: server.URL(), Schema: server.Schema(t), Logger: logger}) // which begins it
+	s.lose(refuse("a standby took its place"))
+	<-opened // it has looked at the server, and found it fit
+	s.lose(refuse("fsync was turned off"))
+	opened <- struct{}{}
+	eventually(t, "the store does not come back", func() bool { return logs.FilterMessage("the ledger's database is there").Len() > 0 })
+	if n := logs.FilterMessage("opened the ledger").Len(); n != 2 || s.usable() != nil {
+		t.Errorf("it was looked at %d times, and is unusable because of %v: %v", n, s.usable(), logs.All())
 	}
 }
 
