@@ -52,10 +52,20 @@ func (l *Ledger) saveAll(ctx context.Context) {
 		return cmp.Or(cmp.Compare(a.Route, b.Route), cmp.Compare(a.AppID, b.AppID), cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID))
 	})
 	for _, record := range records {
-		if err := l.saveOne(ctx, record); ctx.Err() != nil || err != nil && !errors.Is(err, ErrLeased) {
+		if err := l.saveOne(ctx, record); ctx.Err() != nil || err != nil && !isOfRecord(err) {
 			return // it goes on when the session is renewed the next time
 		}
 	}
+}
+
+// isOfRecord reports whether an error is of one record, so that the others can do.
+func isOfRecord(err error) bool {
+	for _, of := range []error{ErrLeased, ErrFenced, ErrDamaged, ErrTaken} {
+		if errors.Is(err, of) {
+			return true
+		}
+	}
+	return false
 }
 
 // saveOne is saveAll for one record, unless something of it is in flight, which does it.

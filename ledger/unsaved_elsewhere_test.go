@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -138,6 +139,54 @@ func TestUnsavedIsSaved(t *testing.T) {
 		synctest.Wait()
 		if verdict, _, err := b.Begin(bg, event("Success"), opts); verdict != ledger.Duplicate || err != nil {
 			t.Errorf("a copy comes to %v, %v", verdict, err)
+		}
+	})
+}
+
+// unreadable is a connection that cannot read one record.
+type unreadable struct {
+	*cuttable
+	record ledger.Record
+	isBad  atomic.Bool
+}
+
+func (u *unreadable) Claim(ctx context.Context, r ledger.Record, ttl time.Duration) (ledger.Claim, error) {
+	if u.isBad.Load() && r == u.record {
+		return ledger.Claim{}, fmt.Errorf("the row cannot be read: %w", ledger.ErrDamaged)
+	}
+	return u.cuttable.Claim(ctx, r, ttl)
+}
+
+// TestUnsavedBesideUnreadable: a record that cannot be read keeps no later one's yes from
+// being recorded.
+func TestUnsavedBesideUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad, good := event("Success"), event("Success")
+		good.Key.Record.ID = "2"
+		way := &unreadable{cuttable: &cuttable{connection: newDatabase().connect("a")}, record: bad.Key.Record}
+		a, b := join(t, way), join(t, way.connect("b"))
+		way.isCut.Store(true)
+		for _, e := range []ledger.Event{bad, good} {
+			if _, err := b.Accept(bg, e, ""); err != nil {
+				t.Fatal(err)
+			}
+			_, attempt, err := a.Begin(bg, e, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := attempt.Sent(bg, ledger.Sending{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := succeed(bg, attempt); err == nil {
+				t.Fatal("the commit did not fail")
+			}
+		}
+		way.isBad.Store(true)
+		way.isCut.Store(false)
+		time.Sleep(ledger.SessionTTL / 5)
+		synctest.Wait()
+		if verdict, _, err := b.Begin(bg, good, opts); verdict != ledger.Duplicate || err != nil {
+			t.Errorf("a copy of the one that can be read comes to %v, %v", verdict, err)
 		}
 	})
 }
