@@ -143,15 +143,15 @@ func (h *Checkout) checkFixed() error {
 		return err
 	}
 	mayNameEmail := h.BuyerEmail != "" || h.Intercept != nil || len(h.LinkSecrets) > 0
-	for i, at := range h.windows {
+	for i, at := range h.choices {
 		info := at.Account().Info
 		if longest := info.Limits.LongestExpiry; h.Expires < 0 || time.Duration(h.Expires) > longest {
 			return fmt.Errorf("expires must be at most %s", longest)
 		}
 		if h.fixed.NotifyURL != "" {
-			h.windows[i].NotifyURL = h.fixed.NotifyURL
+			h.choices[i].NotifyURL = h.fixed.NotifyURL
 		}
-		if err := checkout.CheckURL("notify_url", h.windows[i].NotifyURL, info); err != nil {
+		if err := checkout.CheckURL("notify_url", h.choices[i].NotifyURL, info); err != nil {
 			return err
 		}
 		if err := checkout.CheckLimits(at.Account(), h.fixed.NotifyURL, h.fixed.Coin, mayNameEmail); err != nil {
@@ -171,7 +171,7 @@ func (h *Checkout) resolveTargets(repl *caddy.Replacer, siteHasName bool) error 
 		if err != nil {
 			return fmt.Errorf("%s: %v", target.name, err)
 		}
-		for _, at := range h.windows {
+		for _, at := range h.choices {
 			if err := checkout.CheckTarget(target.name, link, siteHasName, at.Account().Info); err != nil {
 				return err
 			}
@@ -227,8 +227,8 @@ func (h *Checkout) resolveResponse() error {
 		}
 		h.limits.Name = h.app.nameLimit(name)
 	}
-	for i := range h.windows {
-		h.windows[i].AllowHosts(h.CheckoutHosts)
+	for i := range h.choices {
+		h.choices[i].AllowHosts(h.CheckoutHosts)
 	}
 	return nil
 }

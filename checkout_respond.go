@@ -17,7 +17,7 @@ import (
 
 // checkOut opens the request's checkout session and sends the buyer to its page.
 func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request checkout.Request) error {
-	at, err := h.windows.Of(request)
+	at, err := h.choices.Of(request)
 	if err != nil {
 		return h.fail(w, r, err, request)
 	}
@@ -34,7 +34,7 @@ func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request chec
 			})
 		}
 	}
-	session, err := h.windows.Open(r.Context(), at, request)
+	session, err := h.choices.Open(r.Context(), at, request)
 	if err == nil {
 		err = at.CheckHost(session.CheckoutURL)
 	}
@@ -86,7 +86,7 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, reque
 		repl.Set("http.ccpayment.error", e.Code)
 		repl.Set("http.ccpayment.cause", redacted(e).Error())
 		repl.Set("http.ccpayment.gateway_code", e.GatewayCode) // empty rather than unknown, so that no page shows the placeholder
-		at, _ := h.windows.Of(request)
+		at, _ := h.choices.Of(request)
 		if back := at.ReturnURL(request); e.Code == "paid" && back != "" && checkout.CheckURL("return_url", back, at.Account().Info) == nil {
 			return to.Redirect(w, back)
 		}

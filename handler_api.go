@@ -95,7 +95,7 @@ func (h *API) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("ccpayment_api needs an account at CCPayment, not at %s", c.Account.Info.Title)
 	}
 	c.Client = v2.Client
-	if c.Windows, err = app.windows(repl, h.Account, h.OtherAccounts); err != nil {
+	if c.Choices, err = app.choices(repl, h.Account, h.OtherAccounts); err != nil {
 		return err
 	}
 	c.Token, err = secrets.Follow(app.secrets, "token of ccpayment_api, "+c.Account.Label(), tokenOf(h.Token), h.Token)

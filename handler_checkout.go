@@ -106,7 +106,7 @@ type Checkout struct {
 
 	app         *App
 	account     *gateway.Account // the first
-	windows     checkout.Windows
+	choices     checkout.Choices
 	linkSecrets func() []string
 	paths       map[string]string // gjson paths of the fields in an app's response
 	fixed       checkout.Request  // what is known at load
@@ -155,10 +155,10 @@ func (h *Checkout) Provision(ctx caddy.Context) error {
 		return err
 	}
 	repl := caddy.NewReplacer()
-	if h.windows, err = h.app.windows(repl, h.Account, h.OtherAccounts); err != nil {
+	if h.choices, err = h.app.choices(repl, h.Account, h.OtherAccounts); err != nil {
 		return err
 	}
-	h.account = h.windows[0].Account()
+	h.account = h.choices[0].Account()
 	return h.resolve(repl, hasName(ctx))
 }
 
@@ -212,7 +212,7 @@ func badAmount(err error) error {
 
 // complete fills in what the source of the terms left out: from the configuration,
 // with the HTTP request's placeholders.
-func (h *Checkout) complete(r *http.Request, request checkout.Request, at checkout.Window) checkout.Request {
+func (h *Checkout) complete(r *http.Request, request checkout.Request, at checkout.Choice) checkout.Request {
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	replace := func(text string) string { return repl.ReplaceAll(text, "") }
 	if request.Currency == "" {

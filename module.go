@@ -51,13 +51,13 @@ type App struct {
 	// Further merchant accounts, by name.
 	Accounts map[string]*Account `json:"accounts,omitempty"`
 
-	ledger  *reload.Handle
-	desks   *checkout.Desks
-	secrets *secrets.Watcher
-	unwatch context.CancelFunc // nil: it does not run
-	logger  *zap.Logger
-	now     func() time.Time
-	http    *http.Client // for all accounts' API calls
+	ledger   *reload.Handle
+	registry *checkout.Registry
+	secrets  *secrets.Watcher
+	unwatch  context.CancelFunc // nil: it does not run
+	logger   *zap.Logger
+	now      func() time.Time
+	http     *http.Client // for all accounts' API calls
 
 	confirmedAt atomic.Pointer[time.Time] // when an event was last confirmed
 
@@ -114,7 +114,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
 		Committed: func(took time.Duration) { metrics.Commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
-	a.desks = checkout.NewDesks(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, Now: a.now, Logger: a.logger})
+	a.registry = checkout.NewRegistry(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, Now: a.now, Logger: a.logger})
 	a.secrets = secrets.New(caddy.NewReplacer(), a.logger)
 	for _, app := range running.Latest() {
 		a.before = append(a.before, app.opened()...)
@@ -174,7 +174,7 @@ func (a *App) Start() error {
 		}
 		routes = append(routes, route)
 	}
-	routes = append(routes, reload.Route{Run: a.desks.Ending(a.opened())})
+	routes = append(routes, reload.Route{Run: a.registry.Ending(a.opened())})
 	l, err := a.ledger.Start(routes, a.alike())
 	if err != nil {
 		return err
@@ -302,8 +302,8 @@ func appOf(ctx caddy.Context) (*App, error) {
 	return app, nil
 }
 
-// windows returns the accounts at which a handler's buyers check out.
-func (a *App) windows(repl placeholder.Replacer, first string, others []string) (checkout.Windows, error) {
+// choices returns the accounts at which a handler's buyers check out.
+func (a *App) choices(repl placeholder.Replacer, first string, others []string) (checkout.Choices, error) {
 	var accounts []*gateway.Account
 	for _, name := range append([]string{first}, others...) {
 		name, err := placeholder.Optional(repl, "account", name)
@@ -316,7 +316,7 @@ func (a *App) windows(repl placeholder.Replacer, first string, others []string) 
 		}
 		accounts = append(accounts, account)
 	}
-	return a.desks.NewWindows(accounts...)
+	return a.registry.NewChoices(accounts...)
 }
 
 // claimRoute registers a route name. The same name may stand for one and the

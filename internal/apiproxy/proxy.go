@@ -27,9 +27,9 @@ type Config struct {
 	// Client returns the account's API client, which signs the calls: with another
 	// secret after a rotation.
 	Client func() *client.Client
-	// Windows are the accounts that POST checkout may choose from, with the Account as the
+	// Choices are the accounts that POST checkout may choose from, with the Account as the
 	// first.
-	Windows checkout.Windows
+	Choices checkout.Choices
 	// Ledger returns the ledger, and a function that releases it.
 	Ledger func() (l *ledger.Ledger, release func(), err error)
 
@@ -62,7 +62,7 @@ const defaultCacheFor = 10 * time.Minute
 type Proxy struct {
 	account *gateway.Account
 	client  func() *client.Client
-	windows checkout.Windows
+	choices checkout.Choices
 	ledger  func() (*ledger.Ledger, func(), error)
 	now     func() time.Time
 	logger  *zap.Logger
@@ -83,7 +83,7 @@ const callsAtOnce = 16
 // New returns a proxy. The error is a mistake in Allow or Cache.
 func New(c Config) (*Proxy, error) {
 	p := &Proxy{
-		account: c.Account, client: c.Client, windows: c.Windows, ledger: c.Ledger, now: c.Now, logger: c.Logger,
+		account: c.Account, client: c.Client, choices: c.Choices, ledger: c.Ledger, now: c.Now, logger: c.Logger,
 		token: c.Token, slots: semaphore.NewWeighted(callsAtOnce),
 	}
 	if len(c.Allow) == 0 {

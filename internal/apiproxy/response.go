@@ -142,11 +142,11 @@ func (p *Proxy) serveCheckout(ctx context.Context, w http.ResponseWriter, body [
 	if request.Currency == "" {
 		request.Currency = "USD"
 	}
-	at, err := p.windows.Of(request)
+	at, err := p.choices.Of(request)
 	var session checkout.Session
 	if err == nil {
 		request.NotifyURL = at.NotifyURL
-		session, err = p.windows.Open(ctx, at, request)
+		session, err = p.choices.Open(ctx, at, request)
 	}
 	if err == nil {
 		err = at.CheckHost(session.CheckoutURL)
@@ -209,7 +209,7 @@ func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID strin
 		return unreadable.write(w)
 	}
 	defer release()
-	order, at, err := p.windows.Order(r.Context(), orderID, l)
+	order, at, err := p.choices.Order(r.Context(), orderID, l)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return refuse(http.StatusNotFound, "there is no order %q", orderID).write(w)

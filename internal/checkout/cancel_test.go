@@ -265,8 +265,8 @@ func TestEndingOfTwins(t *testing.T) {
 // is not configured wait.
 func TestEndingInTheBackground(t *testing.T) {
 	s, g := newEndable(t)
-	desks := NewDesks(Config{Now: s.clock, Logger: zap.NewNop(), Ledger: func() (*ledger.Ledger, func(), error) { return s.ledger, func() {}, nil }})
-	if desks.Ending([]*gateway.Account{{Gateway: s.gateway, Info: s.account.Info}, {Gateway: records{}}}) != nil {
+	registry := NewRegistry(Config{Now: s.clock, Logger: zap.NewNop(), Ledger: func() (*ledger.Ledger, func(), error) { return s.ledger, func() {}, nil }})
+	if registry.Ending([]*gateway.Account{{Gateway: s.gateway, Info: s.account.Info}, {Gateway: records{}}}) != nil {
 		t.Error("there is work where no order can be ended")
 	}
 	if _, err := s.Open(t.Context(), Request{OrderID: "order-1", Price: "10", Currency: "USD", Expires: time.Hour}); err != nil {
@@ -279,7 +279,7 @@ func TestEndingInTheBackground(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			desks.Ending([]*gateway.Account{account})(ctx, s.ledger)
+			registry.Ending([]*gateway.Account{account})(ctx, s.ledger)
 		}()
 		for !until() {
 			time.Sleep(time.Millisecond)

@@ -17,7 +17,7 @@ import (
 // configuration that sets its price.
 type Request struct {
 	// Account is the name of the account that the app chooses; empty: the first of those
-	// that it may choose from. See [Windows.Of].
+	// that it may choose from. See [Choices.Of].
 	Account string
 	// OrderID is the app's id of the order, without the account's prefix.
 	OrderID string

@@ -13,34 +13,34 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Desks are the checkout sessions of a configuration's accounts. It is safe for concurrent
+// Registry has the checkout sessions of a configuration's accounts. It is safe for concurrent
 // use.
-type Desks struct {
+type Registry struct {
 	config Config
 
-	mu    sync.Mutex
-	desks map[*gateway.Account]*Sessions
-	locks keylock // by the app's order id, where it may choose the account
+	mu       sync.Mutex
+	sessions map[*gateway.Account]*Sessions
+	locks    keylock // by the app's order id, where it may choose the account
 }
 
-// NewDesks returns the desks of accounts that have the rest of a [Config] in common.
-func NewDesks(c Config) *Desks {
-	return &Desks{config: c, desks: make(map[*gateway.Account]*Sessions)}
+// NewRegistry returns the registry of accounts that have the rest of a [Config] in common.
+func NewRegistry(c Config) *Registry {
+	return &Registry{config: c, sessions: make(map[*gateway.Account]*Sessions)}
 }
 
 // Of returns the checkout sessions of an account, which all who ask share. The error is
 // that of [New].
-func (d *Desks) Of(account *gateway.Account) (*Sessions, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if s := d.desks[account]; s != nil {
+func (g *Registry) Of(account *gateway.Account) (*Sessions, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s := g.sessions[account]; s != nil {
 		return s, nil
 	}
-	c := d.config
+	c := g.config
 	c.Account = account
 	s, err := New(c)
 	if err == nil {
-		d.desks[account] = s
+		g.sessions[account] = s
 	}
 	return s, err
 }
@@ -57,22 +57,22 @@ const (
 // Ending returns what ends, in the background and until its context ends, the expired
 // orders of those of the accounts whose gateway does not do so by itself; nil: there is no
 // such account.
-func (d *Desks) Ending(accounts []*gateway.Account) func(context.Context, *ledger.Ledger) {
-	var desks []*Sessions
+func (g *Registry) Ending(accounts []*gateway.Account) func(context.Context, *ledger.Ledger) {
+	var all []*Sessions
 	for _, account := range accounts {
-		if s, err := d.Of(account); err == nil && s.canceler != nil {
-			desks = append(desks, s)
+		if s, err := g.Of(account); err == nil && s.canceler != nil {
+			all = append(all, s)
 		}
 	}
-	if len(desks) == 0 {
+	if len(all) == 0 {
 		return nil
 	}
 	return func(ctx context.Context, l *ledger.Ledger) {
 		ticker := time.NewTicker(endEvery)
 		defer ticker.Stop()
 		for ctx.Err() == nil {
-			if err := endAll(ctx, desks, l); err != nil && ctx.Err() == nil {
-				d.config.Logger.Error("ending the orders that have expired", zap.Error(err))
+			if err := endAll(ctx, all, l); err != nil && ctx.Err() == nil {
+				g.config.Logger.Error("ending the orders that have expired", zap.Error(err))
 			}
 			select {
 			case <-ticker.C:
@@ -83,7 +83,7 @@ func (d *Desks) Ending(accounts []*gateway.Account) func(context.Context, *ledge
 }
 
 // endAll ends the orders that have expired, as far as one turn goes.
-func endAll(ctx context.Context, desks []*Sessions, l *ledger.Ledger) error {
+func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 	ctx, unlock, err := l.Lock(ctx, ledger.Record{Type: "#endings"}, endEvery, endTurn)
 	switch {
 	case errors.Is(err, ledger.ErrLeased), errors.Is(err, ledger.ErrNoSession): // the session may only begin
@@ -101,7 +101,7 @@ func endAll(ctx context.Context, desks []*Sessions, l *ledger.Ledger) error {
 			if time.Since(began) >= endFor || ctx.Err() != nil {
 				return nil
 			}
-			if err := endOne(ctx, desks, order, now, l); err != nil {
+			if err := endOne(ctx, all, order, now, l); err != nil {
 				return err
 			}
 		}
@@ -113,16 +113,16 @@ func endAll(ctx context.Context, desks []*Sessions, l *ledger.Ledger) error {
 }
 
 // endOne ends an order. One whose account is not configured waits for it.
-func endOne(ctx context.Context, desks []*Sessions, order ledger.Order, now time.Time, l *ledger.Ledger) error {
-	i := slices.IndexFunc(desks, func(s *Sessions) bool {
+func endOne(ctx context.Context, all []*Sessions, order ledger.Order, now time.Time, l *ledger.Ledger) error {
+	i := slices.IndexFunc(all, func(s *Sessions) bool {
 		return s.account.Info.AccountID == order.AppID && s.account.Name == order.Account
 	})
 	if i < 0 {
-		i = slices.IndexFunc(desks, func(s *Sessions) bool { return s.account.Info.AccountID == order.AppID }) // it is called otherwise by now
+		i = slices.IndexFunc(all, func(s *Sessions) bool { return s.account.Info.AccountID == order.AppID }) // it is called otherwise by now
 	}
 	if i < 0 {
 		again, _ := endLater(order.Checkout.NextEnd(time.Time{}), now)
 		return l.SaveEnding(ctx, order.OrderID, nil, now, again, "")
 	}
-	return desks[i].end(ctx, order, now, l)
+	return all[i].end(ctx, order, now, l)
 }

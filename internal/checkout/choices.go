@@ -11,10 +11,10 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Window is an account at which a handler's buyers check out.
-type Window struct {
+// Choice is an account at which a handler's buyers check out.
+type Choice struct {
 	*Sessions
-	desks *Desks
+	registry *Registry
 	// NotifyURL is where the gateway sends the webhooks of orders.
 	NotifyURL string
 	// Hosts are those of checkout pages that buyers may be sent to.
@@ -22,42 +22,42 @@ type Window struct {
 }
 
 // Account returns the account.
-func (w Window) Account() *gateway.Account { return w.account }
+func (c Choice) Account() *gateway.Account { return c.account }
 
 // CheckHost returns an error unless buyers may be sent to a checkout page; see
 // [CheckHost].
-func (w Window) CheckHost(link string) error {
-	return CheckHost(link, w.Hosts, w.account.Info.Title)
+func (c Choice) CheckHost(link string) error {
+	return CheckHost(link, c.Hosts, c.account.Info.Title)
 }
 
 // AllowHosts lets buyers be sent to these hosts alone, unless there are none. *. in front
 // stands for subdomains.
-func (w *Window) AllowHosts(hosts []string) {
+func (c *Choice) AllowHosts(hosts []string) {
 	if len(hosts) == 0 {
 		return
 	}
-	w.Hosts = nil
+	c.Hosts = nil
 	for _, host := range hosts {
-		w.Hosts = append(w.Hosts, strings.ToLower(strings.Replace(host, "*.", ".", 1)))
+		c.Hosts = append(c.Hosts, strings.ToLower(strings.Replace(host, "*.", ".", 1)))
 	}
 }
 
-// Windows are the accounts among which an app chooses one for an order, by its name.
-type Windows []Window
+// Choices are the accounts among which an app chooses one for an order, by its name.
+type Choices []Choice
 
-// NewWindows returns windows of accounts: with the accounts' own webhook URLs, and the
+// NewChoices returns the choices among accounts: with the accounts' own webhook URLs, and the
 // hosts of their gateways. The error is that an account stands twice.
-func (d *Desks) NewWindows(accounts ...*gateway.Account) (Windows, error) {
-	var all Windows
+func (g *Registry) NewChoices(accounts ...*gateway.Account) (Choices, error) {
+	var all Choices
 	for i, account := range accounts {
 		if slices.Contains(accounts[:i], account) {
 			return nil, fmt.Errorf("account: %s is named twice", account.Label())
 		}
-		s, err := d.Of(account)
+		s, err := g.Of(account)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Window{Sessions: s, desks: d, NotifyURL: account.WebhookURL, Hosts: slices.Clone(account.Info.PageHosts)})
+		all = append(all, Choice{Sessions: s, registry: g, NotifyURL: account.WebhookURL, Hosts: slices.Clone(account.Info.PageHosts)})
 	}
 	return all, nil
 }
@@ -65,11 +65,11 @@ func (d *Desks) NewWindows(accounts ...*gateway.Account) (Windows, error) {
 // Open opens the checkout session of a request at one of the accounts. An order stays at
 // the account that it was first opened at, else two checkouts of it could be paid. The
 // error wraps an [*Error].
-func (w Windows) Open(ctx context.Context, at Window, r Request) (Session, error) {
-	if len(w) == 1 {
+func (c Choices) Open(ctx context.Context, at Choice, r Request) (Session, error) {
+	if len(c) == 1 {
 		return at.Sessions.Open(ctx, r)
 	}
-	lock, release := at.desks.locks.take(r.OrderID)
+	lock, release := at.registry.locks.take(r.OrderID)
 	defer release()
 	lock.Lock()
 	defer lock.Unlock()
@@ -85,7 +85,7 @@ func (w Windows) Open(ctx context.Context, at Window, r Request) (Session, error
 		return Session{}, Unavailable(err)
 	}
 	defer unlock()
-	for _, other := range w {
+	for _, other := range c {
 		if other.account == at.account {
 			continue
 		}
@@ -101,8 +101,8 @@ func (w Windows) Open(ctx context.Context, at Window, r Request) (Session, error
 
 // Order returns the ledger's order of the app's id, at the first of the accounts that has
 // one. The error wraps [ledger.ErrNotFound] where none has.
-func (w Windows) Order(ctx context.Context, orderID string, l *ledger.Ledger) (order ledger.Order, at Window, err error) {
-	for _, at = range w {
+func (c Choices) Order(ctx context.Context, orderID string, l *ledger.Ledger) (order ledger.Order, at Choice, err error) {
+	for _, at = range c {
 		if order, err = l.Order(ctx, at.account.OrderIDs(orderID)...); !errors.Is(err, ledger.ErrNotFound) {
 			break
 		}
@@ -110,24 +110,24 @@ func (w Windows) Order(ctx context.Context, orderID string, l *ledger.Ledger) (o
 	return order, at, err
 }
 
-// Of returns the window of the account that a request names: the first where it names
+// Of returns the choice of the account that a request names: the first where it names
 // none. The first, too, where there is no other and it is the default account, which has
 // no name: the field is then the app's own business. The error is an [*Error].
-func (w Windows) Of(r Request) (Window, error) {
-	isNameless := len(w) == 1 && w[0].account.Name == ""
+func (c Choices) Of(r Request) (Choice, error) {
+	isNameless := len(c) == 1 && c[0].account.Name == ""
 	if r.Account == "" || isNameless {
-		return w[0], nil
+		return c[0], nil
 	}
-	i := slices.IndexFunc(w, func(one Window) bool { return one.account.Name == r.Account })
+	i := slices.IndexFunc(c, func(one Choice) bool { return one.account.Name == r.Account })
 	if i >= 0 {
-		return w[i], nil
+		return c[i], nil
 	}
 	var names []string
-	for _, one := range w {
+	for _, one := range c {
 		if one.account.Name != "" {
 			names = append(names, one.account.Name)
 		}
 	}
-	return w[0], BadTerms(gateway.WrongField("account", "%.60q is none of those that the directive names, which are %s: add it to the directive's `account` option, or leave the field out for the first",
+	return c[0], BadTerms(gateway.WrongField("account", "%.60q is none of those that the directive names, which are %s: add it to the directive's `account` option, or leave the field out for the first",
 		r.Account, strings.Join(names, ", ")))
 }
