@@ -45,8 +45,8 @@ func (c *Choice) AllowHosts(hosts []string) {
 // Choices are the accounts among which an app chooses one for an order, by its name.
 type Choices []Choice
 
-// NewChoices returns the choices among accounts: with the accounts' own webhook URLs, and the
-// hosts of their gateways. The error is that an account stands twice.
+// NewChoices returns the choices among accounts: with the accounts' own webhook URLs, and
+// the hosts of their gateways. The error is that an account stands twice.
 func (g *Registry) NewChoices(accounts ...*gateway.Account) (Choices, error) {
 	var all Choices
 	for i, account := range accounts {
@@ -63,48 +63,63 @@ func (g *Registry) NewChoices(accounts ...*gateway.Account) (Choices, error) {
 }
 
 // Open opens the checkout session of a request at one of the accounts. An order stays at
-// the account that it was first opened at, else two checkouts of it could be paid. The
-// error wraps an [*Error].
+// the account that it was first opened at, else two checkouts of it could be paid; one
+// that its gateway has refused to make was not opened. The error wraps an [*Error].
 func (c Choices) Open(ctx context.Context, at Choice, r Request) (Session, error) {
-	if len(c) == 1 {
-		return at.Sessions.Open(ctx, r)
-	}
-	lock, release := at.registry.locks.take(r.OrderID)
-	defer release()
-	lock.Lock()
-	defer lock.Unlock()
-	l, release, err := at.ledger()
-	if err != nil {
-		return Session{}, Unavailable(err)
-	}
-	defer release()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*at.account.Budget)
-	defer cancel()
-	ctx, unlock, err := l.Lock(ctx, ledger.Record{Type: "#account", ID: r.OrderID}, 2*at.account.Budget, 2*at.account.Budget)
-	if err != nil {
-		return Session{}, Unavailable(err)
-	}
-	defer unlock()
-	for _, other := range c {
-		if other.account == at.account {
-			continue
-		}
-		switch _, err := l.Order(ctx, other.account.OrderIDs(r.OrderID)...); {
-		case err == nil:
-			return Session{}, conflict("other_account", "the order is one of the "+other.account.Label()+", where it stays")
-		case !errors.Is(err, ledger.ErrNotFound):
-			return Session{}, Unavailable(err)
+	var others Choices
+	for _, one := range c {
+		if one.account != at.account {
+			others = append(others, one)
 		}
 	}
-	return at.Sessions.Open(ctx, r)
+	return at.openAlone(ctx, r, others)
 }
 
-// Order returns the ledger's order of the app's id, at the first of the accounts that has
-// one. The error wraps [ledger.ErrNotFound] where none has.
+// lock keeps an order to one call at a time of this process, whichever account it is for.
+func (c Choices) lock(orderID string) (unlock func()) {
+	if len(c) == 0 {
+		return func() {}
+	}
+	lock, release := c[0].registry.locks.take(orderID)
+	lock.Lock()
+	return func() {
+		lock.Unlock()
+		release()
+	}
+}
+
+// haveNot returns an [*Error] where the order was opened at one of the accounts.
+func (c Choices) haveNot(ctx context.Context, orderID string, l *ledger.Ledger) error {
+	for _, one := range c {
+		switch order, err := l.Order(ctx, one.account.OrderIDs(orderID)...); {
+		case err == nil && wasOpened(order):
+			return conflict("other_account", "the order is one of the "+one.account.Label()+", where it stays")
+		case err != nil && !errors.Is(err, ledger.ErrNotFound):
+			return Unavailable(err)
+		}
+	}
+	return nil
+}
+
+// wasOpened reports whether there may be anything of an order at its gateway, which may
+// have refused all that it was asked to make.
+func wasOpened(order ledger.Order) bool {
+	return order.Checkout == nil || order.State != "" || len(order.Events) > 0 ||
+		slices.ContainsFunc(order.Checkout.Generations, func(g ledger.GatewayOrder) bool { return !g.IsRefused() })
+}
+
+// Order returns the ledger's order of the app's id, at the account that it was opened at,
+// else at the first that has it. The error wraps [ledger.ErrNotFound] where none has.
 func (c Choices) Order(ctx context.Context, orderID string, l *ledger.Ledger) (order ledger.Order, at Choice, err error) {
-	for _, at = range c {
-		if order, err = l.Order(ctx, at.account.OrderIDs(orderID)...); !errors.Is(err, ledger.ErrNotFound) {
-			break
+	err = ledger.ErrNotFound
+	for _, one := range c {
+		found, failure := l.Order(ctx, one.account.OrderIDs(orderID)...)
+		switch {
+		case errors.Is(failure, ledger.ErrNotFound):
+		case failure != nil, wasOpened(found):
+			return found, one, failure
+		case err != nil:
+			order, at, err = found, one, nil
 		}
 	}
 	return order, at, err

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Registry has the checkout sessions of a configuration's accounts. It is safe for concurrent
-// use.
+// Registry has the checkout sessions of a configuration's accounts. It is safe for
+// concurrent use.
 type Registry struct {
 	config Config
 

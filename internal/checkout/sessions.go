@@ -83,23 +83,33 @@ func New(c Config) (*Sessions, error) {
 // share one session; calls for one order with other terms run one after the other.
 // The error wraps an [*Error].
 func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
+	return s.openAlone(ctx, r, nil)
+}
+
+// openAlone is Open for an order that was opened at none of the others.
+func (s *Sessions) openAlone(ctx context.Context, r Request, others Choices) (Session, error) {
 	lock, release := s.locks.take(r.OrderID)
 	defer release()
-	key := fmt.Sprintf("%q", []string{r.OrderID, r.Price, r.Currency, r.Coin, r.Chain, r.Client})
+	terms := []string{r.OrderID, r.Price, r.Currency, r.Coin, r.Chain, r.Client}
+	for _, other := range others {
+		terms = append(terms, other.account.Name)
+	}
+	key := fmt.Sprintf("%q", terms)
 	mine := false
 	shared, err, _ := s.flights.Do(key, func() (any, error) {
 		mine = true
 		lock.Lock()
 		defer lock.Unlock()
-		return s.open(ctx, r)
+		defer others.lock(r.OrderID)()
+		return s.open(ctx, r, others)
 	})
 	session := shared.(Session)
 	session.IsNew = session.IsNew && mine // for one of the calls
 	return session, err
 }
 
-// open is Open for one request. The caller holds the order's lock.
-func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
+// open is openAlone for one request. The caller holds the order's locks in this process.
+func (s *Sessions) open(ctx context.Context, r Request, others Choices) (Session, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.account.Budget)
 	defer cancel()
 	w, err := s.resolve(ctx, r)
@@ -112,15 +122,21 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 	}
 	defer release()
 
-	order, isOpen, err := s.read(ctx, r, w, l)
+	order, isOpen, err := s.read(ctx, r, w, others, l)
 	if err == nil && !isOpen && l.IsShared() {
-		held, unlock, locked := l.Lock(ctx, ledger.Record{AppID: order.AppID, Type: "#checkout", ID: order.ID}, s.account.Budget, s.account.Budget)
-		if locked != nil {
-			return Session{}, Unavailable(locked)
+		names := []ledger.Record{{AppID: order.AppID, Type: "#checkout", ID: order.ID}}
+		if len(others) > 0 {
+			names = append([]ledger.Record{{Type: "#account", ID: r.OrderID}}, names...)
 		}
-		defer unlock()
-		ctx = held
-		order, isOpen, err = s.read(ctx, r, w, l) // another process may have made it meanwhile
+		for _, name := range names {
+			held, unlock, err := l.Lock(ctx, name, s.account.Budget, s.account.Budget)
+			if err != nil {
+				return Session{}, Unavailable(err)
+			}
+			defer unlock()
+			ctx = held // all that follows ends with the locks
+		}
+		order, isOpen, err = s.read(ctx, r, w, others, l) // another process may have made it meanwhile
 	}
 	if err != nil {
 		return Session{}, err
@@ -176,8 +192,12 @@ func (s *Sessions) takenBy(what string) error {
 }
 
 // read returns the order as the ledger has it, and whether its checkout session is the
-// one that is asked for. An order that the ledger does not know has its id.
-func (s *Sessions) read(ctx context.Context, r Request, w wanted, l *ledger.Ledger) (order ledger.Order, isOpen bool, err error) {
+// one that is asked for. An order that the ledger does not know has its id. The error is
+// an [*Error], also where one of the others has the order.
+func (s *Sessions) read(ctx context.Context, r Request, w wanted, others Choices, l *ledger.Ledger) (order ledger.Order, isOpen bool, err error) {
+	if err := others.haveNot(ctx, r.OrderID, l); err != nil {
+		return order, false, err
+	}
 	id := ledger.OrderID{AppID: s.account.Info.AccountID, ID: w.gatewayID}
 	order, err = l.Order(ctx, s.account.OrderIDs(r.OrderID)...)
 	switch isNew := errors.Is(err, ledger.ErrNotFound); {

@@ -1,0 +1,203 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/store/postgres"
+)
+
+// slow is a namer whose first look-up of terms, and whose making of orders, wait.
+type slow struct {
+	namer
+	once          sync.Once
+	reached, gate chan struct{} // nil: it does not wait
+	making        chan struct{} // nil: it does not wait
+}
+
+func (g *slow) Terms(ctx context.Context, p gateway.Price) (gateway.Terms, error) {
+	if g.gate != nil {
+		g.once.Do(func() { close(g.reached); <-g.gate })
+	}
+	return g.namer.Terms(ctx, p)
+}
+
+func (g *slow) Create(ctx context.Context, o gateway.NewOrder) (gateway.Checkout, error) {
+	if g.making != nil {
+		<-g.making
+	}
+	return g.namer.Create(ctx, o)
+}
+
+// wantMade fails the test unless so many orders are at the gateway, after so many calls.
+func (g *slow) wantMade(t *testing.T, orders, calls int) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.invoices) != orders || len(g.calls) != calls {
+		t.Errorf("%d orders were made by %d calls, want %d by %d", len(g.invoices), len(g.calls), orders, calls)
+	}
+}
+
+// process is one of those that share a ledger, and have an account at each of two gateways.
+type process struct {
+	Choices
+	ledger *ledger.Ledger
+}
+
+func newProcess(t *testing.T, server *postgrestest.Server, schema string, now func() time.Time, one, two gateway.Gateway) *process {
+	t.Helper()
+	store, err := postgres.Open(postgres.Options{URL: server.URL(), Schema: schema, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := ledger.New(store, now)
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	registry := NewRegistry(Config{Ledger: func() (*ledger.Ledger, func(), error) { return l, func() {}, nil }, Now: now, Logger: zap.NewNop()})
+	account := func(name string, g gateway.Gateway) *gateway.Account {
+		return &gateway.Account{
+			Name: name, Gateway: g, Budget: time.Minute,
+			Info: gateway.Info{Title: "PayNamer", AccountID: "app-" + name, Limits: DefaultInfo.Limits},
+		}
+	}
+	choices, err := registry.NewChoices(account("one", one), account("two", two))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &process{choices, l}
+}
+
+// share keeps the process's session until it is stopped.
+func (p *process) share() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.ledger.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {})
+	}()
+	return func() { cancel(); <-done }
+}
+
+// tenth is a request of an order that costs 10.
+var tenth = Request{OrderID: "order-1", Price: "10", Currency: "USD"}
+
+// wantCode fails the test unless an error has this code.
+func wantCode(t *testing.T, err error, code string) {
+	t.Helper()
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Code != code {
+		t.Errorf("%v, want %q", err, code)
+	}
+}
+
+// TestAccountAfterLostSession: an order is made at one account also where a process loses
+// its session while it makes the order, and goes on with a new one.
+func TestAccountAfterLostSession(t *testing.T) {
+	server := postgrestest.Shared(t)
+	schema := server.Schema(t)
+	one, two := &slow{reached: make(chan struct{}), gate: make(chan struct{})}, new(slow)
+	a, b := newProcess(t, server, schema, time.Now, one, two), newProcess(t, server, schema, time.Now, one, two)
+	stop := a.share()
+	defer b.share()()
+	var all sync.WaitGroup
+	all.Go(func() {
+		_, err := a.Open(t.Context(), a.Choices[0], tenth)
+		wantCode(t, err, "other_account")
+	})
+	<-one.reached
+	stop() // it is cut off from the database
+	if _, err := b.Open(t.Context(), b.Choices[1], tenth); err != nil {
+		t.Error(err)
+	}
+	defer a.share()()
+	close(one.gate)
+	all.Wait()
+	one.wantMade(t, 0, 0)
+	two.wantMade(t, 1, 1)
+}
+
+// TestAccountThatRefuses: an order that its gateway refuses to make may be made at another
+// account, and stays there.
+func TestAccountThatRefuses(t *testing.T) {
+	server := postgrestest.Shared(t)
+	one, two := new(slow), new(slow)
+	p := newProcess(t, server, server.Schema(t), time.Now, one, two)
+	defer p.share()()
+	one.before = gateway.ErrBusy
+	_, err := p.Open(t.Context(), p.Choices[0], tenth)
+	wantCode(t, err, "busy")
+	if _, err = p.Open(t.Context(), p.Choices[1], tenth); err != nil {
+		t.Fatal(err)
+	}
+	order, at, err := p.Order(t.Context(), "order-1", p.ledger)
+	if err != nil || order.Account != "two" || at.Account().Name != "two" {
+		t.Errorf("the order is at %q: %v", order.Account, err)
+	}
+	_, err = p.Open(t.Context(), p.Choices[0], tenth)
+	wantCode(t, err, "other_account")
+	one.wantMade(t, 0, 1)
+	two.wantMade(t, 1, 1)
+	// What may have been made stays.
+	two.before = gateway.ErrOutcomeUnknown
+	next := tenth
+	next.OrderID = "order-2"
+	p.Choices[1].findPause = time.Millisecond
+	_, err = p.Open(t.Context(), p.Choices[1], next)
+	wantCode(t, err, "unreachable")
+	_, err = p.Open(t.Context(), p.Choices[0], next)
+	wantCode(t, err, "other_account")
+}
+
+// TestTabsAtSeveralAccounts: tabs that ask for one order at once share one call, also where
+// the app may choose the account.
+func TestTabsAtSeveralAccounts(t *testing.T) {
+	server := postgrestest.Shared(t)
+	one, two := &slow{making: make(chan struct{})}, new(slow)
+	p := newProcess(t, server, server.Schema(t), time.Now, one, two)
+	defer p.share()()
+	one.before = gateway.ErrBusy
+	const tabs = 10
+	var all sync.WaitGroup
+	for range tabs {
+		all.Go(func() {
+			_, err := p.Open(t.Context(), p.Choices[0], tenth)
+			wantCode(t, err, "busy")
+		})
+	}
+	for users := 0; users < tabs; { // each has come to the order's lock
+		locks := &p.Choices[0].locks
+		locks.mu.Lock()
+		if lock := locks.locks["order-1"]; lock != nil {
+			users = lock.users
+		}
+		locks.mu.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+	close(one.making)
+	all.Wait()
+	one.wantMade(t, 0, 1)
+	// And a tab gets what is there while the order's locks are held elsewhere.
+	if _, err := p.Open(t.Context(), p.Choices[0], tenth); err != nil {
+		t.Fatal(err)
+	}
+	_, unlock, err := p.ledger.Lock(t.Context(), ledger.Record{Type: "#account", ID: "order-1"}, time.Minute, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if again, err := p.Open(t.Context(), p.Choices[0], tenth); err != nil || again.IsNew {
+		t.Errorf("%+v: %v", again, err)
+	}
+}
