@@ -308,9 +308,10 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 		}
 	}
 	err := a.ledger.store.Commit(ctx, a.claim, changes)
-	if err != nil && outcome.State == Delivered && len(changes) > 1 {
-		// The events that it supersedes may have moved on since the claim. That the app
-		// took this one stands.
+	if err != nil && outcome.State == Delivered {
+		// The events that it supersedes may have moved on since the claim, or a connection
+		// was lost. That the app took this one stands, and whoever gets the record next is
+		// to know.
 		err = a.ledger.store.Commit(ctx, a.claim, changes[:1])
 	}
 	if err != nil {

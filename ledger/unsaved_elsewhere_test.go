@@ -190,3 +190,38 @@ func TestUnsavedBesideUnreadable(t *testing.T) {
 		}
 	})
 }
+
+// stumbling is a connection that is lost during its first commit, and works again.
+type stumbling struct {
+	*connection
+	commits int
+}
+
+func (s *stumbling) Commit(ctx context.Context, claim ledger.Claim, changes []ledger.Change) error {
+	if s.commits++; s.commits == 1 {
+		return errors.New("the connection was lost")
+	}
+	return s.connection.Commit(ctx, claim, changes)
+}
+
+// TestYesAfterLostConnection: where one connection is lost while the app's yes is
+// recorded, no other process asks the app again.
+func TestYesAfterLostConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDatabase()
+		a, b := join(t, &stumbling{connection: d.connect("a")}), join(t, d.connect("b"))
+		_, attempt, err := a.Begin(bg, event("Success"), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := attempt.Sent(bg, ledger.Sending{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := succeed(bg, attempt); err != nil {
+			t.Errorf("the yes is not recorded: %v", err)
+		}
+		if verdict, _, err := b.Begin(bg, event("Success"), opts); verdict != ledger.Duplicate || err != nil {
+			t.Errorf("a copy comes to %v, %v", verdict, err)
+		}
+	})
+}
