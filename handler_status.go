@@ -74,7 +74,7 @@ func (h *Status) Provision(ctx caddy.Context) error {
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
 		server.RegisterOnShutdown(sync.OnceFunc(func() { close(ended) }))
 	}
-	h.orders = checkout.StatusReader{Account: account, Ledger: app.ledger.Acquire, Now: app.now, Ended: ended}
+	h.orders = checkout.StatusReader{Account: account, Ledger: app.ledger.Acquire, Ended: ended}
 	return nil
 }
 

@@ -216,7 +216,7 @@ func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID strin
 	case err != nil:
 		return unreadable.write(w)
 	}
-	view := orderView{StatusView: checkout.Status(order, p.now()), Token: at.StatusToken(order.OwnID)}
+	view := orderView{StatusView: checkout.Status(order, l.Now()), Token: at.StatusToken(order.OwnID)}
 	if order.Checkout != nil {
 		view.CheckoutURL = order.Checkout.Latest().CheckoutURL
 	}

@@ -128,6 +128,31 @@ func TestAccountAfterLostSession(t *testing.T) {
 	two.wantMade(t, 1, 1)
 }
 
+// TestClocksOfProcesses: an order expires by the clock of the ledger that processes share,
+// whatever their own show: they would make it again and again else.
+func TestClocksOfProcesses(t *testing.T) {
+	server := postgrestest.Shared(t)
+	schema := server.Schema(t)
+	one := new(slow)
+	behind := func() time.Time { return time.Now().Add(-40 * time.Minute) }
+	a, b := newProcess(t, server, schema, behind, one, one), newProcess(t, server, schema, time.Now, one, one)
+	defer a.share()()
+	defer b.share()()
+	request := tenth
+	request.Expires = 30 * time.Minute
+	for i, p := range []*process{a, b, a, b} {
+		session, err := p.Choices[0].Sessions.Open(t.Context(), request)
+		if left := time.Until(session.ExpiresAt); err != nil || left < 28*time.Minute || left > 31*time.Minute {
+			t.Errorf("call %d: the order expires in %s: %v", i, left, err)
+		}
+		status := StatusReader{Account: p.Choices[0].Account(), Ledger: p.Choices[0].ledger}
+		if view, err := status.Read(t.Context(), "order-1", 0); err != nil || view.State != "unpaid" {
+			t.Errorf("call %d: %+v: %v", i, view, err)
+		}
+	}
+	one.wantMade(t, 1, 1)
+}
+
 // TestAccountThatRefuses: an order that its gateway refuses to make may be made at another
 // account, and stays there.
 func TestAccountThatRefuses(t *testing.T) {

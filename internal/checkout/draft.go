@@ -43,7 +43,7 @@ func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, known, mad
 	if len(made) >= mostGatewayOrders {
 		return order, false, errTooMany
 	}
-	now := s.now()
+	now := l.Now()
 	draft := ledger.GatewayOrder{ID: id, Terms: w.terms.Terms, CreatedAt: now, ExpiresAt: expiry(w, now)}
 	checkout.Generations = append(slices.Clone(made), draft)
 	order.Checkout = &checkout
@@ -58,7 +58,7 @@ func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, known, mad
 	case err != nil:
 		return order, false, Unavailable(err)
 	}
-	g, err := s.create(ctx, id, w)
+	g, err := s.create(ctx, id, w, l)
 	g.CreatedAt = draft.CreatedAt
 	all := []ledger.GatewayOrder{g}
 	if err != nil {

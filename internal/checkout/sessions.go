@@ -159,7 +159,7 @@ func (s *Sessions) open(ctx context.Context, r Request, others Choices) (Session
 			return Session{}, Unavailable(err)
 		}
 	}
-	if err == nil && !isNew && !s.isLive(order.Checkout.Latest()) {
+	if err == nil && !isNew && !s.isLive(order.Checkout.Latest(), l.Now()) {
 		order, isNew, err = s.make(ctx, order, w, l) // the order that was found has expired
 	}
 	if known.Checkout == nil && errors.Is(err, errPaid) { // so that its webhooks find the app's order again
@@ -226,7 +226,7 @@ func (s *Sessions) read(ctx context.Context, r Request, w wanted, others Choices
 	}
 	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {
 		g := order.Checkout.Latest()
-		isOpen = !asksMore(g, w) && s.isLive(g)
+		isOpen = !asksMore(g, w) && s.isLive(g, l.Now())
 	}
 	return order, isOpen, nil
 }
@@ -246,10 +246,11 @@ func (s *Sessions) session(order ledger.Order, w wanted, isNew bool) Session {
 	}
 }
 
-// isLive reports whether an order at the gateway is there and can still be paid.
-func (s *Sessions) isLive(g ledger.GatewayOrder) bool {
+// isLive reports whether an order at the gateway is there and can still be paid, at a time
+// by the ledger's clock: all processes that share one are to agree when an order expires.
+func (s *Sessions) isLive(g ledger.GatewayOrder, now time.Time) bool {
 	isThere := s.finder == nil || !g.IsDraft()
-	return isThere && !g.Ended && (g.ExpiresAt.IsZero() || s.now().Before(g.ExpiresAt))
+	return isThere && !g.Ended && (g.ExpiresAt.IsZero() || now.Before(g.ExpiresAt))
 }
 
 // mostGatewayOrders is how many orders at the gateway are made for one of the app's:
@@ -271,10 +272,10 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 		if s.finder != nil {
 			return s.makeNamed(ctx, order, nil, nil, w, l)
 		}
-		g, err := s.create(ctx, order.ID, w)
+		g, err := s.create(ctx, order.ID, w, l)
 		isNew := true
 		if errors.Is(err, gateway.ErrDuplicate) {
-			g, err = s.lookUp(ctx, order.ID, w)
+			g, err = s.lookUp(ctx, order.ID, w, l)
 			isNew = false
 		}
 		order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol, Generations: []ledger.GatewayOrder{g}}
@@ -290,7 +291,7 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 	}
 	made := slices.Clone(order.Checkout.Generations)
 	order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
-	if i := s.find(made, w.terms.Terms); i >= 0 && (rest.Equal(w.terms.Amount) || s.canceler != nil) {
+	if i := s.find(made, w.terms.Terms, l.Now()); i >= 0 && (rest.Equal(w.terms.Amount) || s.canceler != nil) {
 		again := made[i]
 		order.Checkout.Generations = append(slices.Delete(made, i, i+1), again)
 		return order, false, nil
@@ -310,7 +311,7 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 	if len(made) >= mostGatewayOrders {
 		return order, false, errTooMany
 	}
-	g, err := s.create(ctx, gateway.NewGeneration(order.ID), part)
+	g, err := s.create(ctx, gateway.NewGeneration(order.ID), part, l)
 	if err != nil {
 		return order, false, err
 	}
@@ -322,10 +323,10 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 var errTooMany = conflict("too_many_terms", "the order has had too many prices: make a new one")
 
 // find returns the index of the latest order at the gateway with these terms that can
-// still be paid; -1: there is none.
-func (s *Sessions) find(made []ledger.GatewayOrder, terms ledger.Terms) int {
+// still be paid now; -1: there is none.
+func (s *Sessions) find(made []ledger.GatewayOrder, terms ledger.Terms, now time.Time) int {
 	for i, g := range slices.Backward(made) {
-		if confirm.SameTerms(g.Terms, terms) && s.isLive(g) {
+		if confirm.SameTerms(g.Terms, terms) && s.isLive(g, now) {
 			return i
 		}
 	}
@@ -333,8 +334,8 @@ func (s *Sessions) find(made []ledger.GatewayOrder, terms ledger.Terms) int {
 }
 
 // create makes an order with this id at the gateway.
-func (s *Sessions) create(ctx context.Context, id string, w wanted) (ledger.GatewayOrder, error) {
-	now := s.now()
+func (s *Sessions) create(ctx context.Context, id string, w wanted, l *ledger.Ledger) (ledger.GatewayOrder, error) {
+	now := l.Now()
 	made, err := s.checkouts.Create(ctx, gateway.NewOrder{
 		ID: id, Terms: w.terms, Product: w.Product, BuyerEmail: w.BuyerEmail,
 		ReturnURL: s.ReturnURL(w.Request), CloseURL: w.CloseURL, NotifyURL: w.NotifyURL,
@@ -366,7 +367,7 @@ func asMade(g ledger.GatewayOrder, made gateway.Checkout) ledger.GatewayOrder {
 // lookUp reads an order that the gateway has and the ledger has lost. The order must
 // have the terms that are wanted, and an id that no later generation of another order
 // can have. Where it is paid, it is returned with errPaid.
-func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.GatewayOrder, error) {
+func (s *Sessions) lookUp(ctx context.Context, id string, w wanted, l *ledger.Ledger) (ledger.GatewayOrder, error) {
 	if _, mayBeLater := s.account.FirstOf(id); mayBeLater {
 		return ledger.GatewayOrder{}, s.takenBy("an order that may be another's")
 	}
@@ -380,7 +381,7 @@ func (s *Sessions) lookUp(ctx context.Context, id string, w wanted) (ledger.Gate
 		return ledger.GatewayOrder{}, s.takenBy("an order with other terms")
 	}
 	g := confirm.Made(id, w.terms.Terms, order)
-	g.CreatedAt = s.now()
+	g.CreatedAt = l.Now()
 	if confirm.Settle(order, settle.Policy{}, s.now()).State.Fulfils() {
 		return g, errPaid
 	}

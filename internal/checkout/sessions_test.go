@@ -399,7 +399,7 @@ func TestCheckHost(t *testing.T) {
 // does not wait how it stands.
 func TestStatusWaits(t *testing.T) {
 	s := newShop(t)
-	reader := StatusReader{Account: s.account, Ledger: s.Sessions.ledger, Now: time.Now}
+	reader := StatusReader{Account: s.account, Ledger: s.Sessions.ledger}
 	if _, err := reader.Read(t.Context(), "order-1", time.Minute); !errors.Is(err, ledger.ErrNotFound) {
 		t.Error(err)
 	}

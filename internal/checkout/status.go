@@ -21,7 +21,7 @@ type StatusView struct {
 	Fulfilled  bool       `json:"fulfilled"`
 }
 
-// Status returns an order's status at a time. An order without a state, because no
+// Status returns an order's status at a time by the ledger's clock. An order without a state, because no
 // payment of it was confirmed yet, is unpaid or expired.
 func Status(o ledger.Order, now time.Time) StatusView {
 	v := StatusView{
@@ -49,9 +49,8 @@ const LongestWait = 55 * time.Second
 // have checkouts.
 type StatusReader struct {
 	Account *gateway.Account
-	// Ledger and Now are as in [Config].
+	// Ledger is as in [Config].
 	Ledger func() (l *ledger.Ledger, release func(), err error)
-	Now    func() time.Time
 	// Ended is closed when nobody may wait any longer; nil: never.
 	Ended <-chan struct{}
 }
@@ -85,7 +84,7 @@ func (s StatusReader) read(ctx context.Context, l *ledger.Ledger, id ledger.Orde
 		hasChanged := before != nil && !reflect.DeepEqual(order, *before)
 		if err != nil || wait <= 0 || order.FulfilledBy != "" || hasChanged {
 			stop()
-			return Status(order, s.Now()), err
+			return Status(order, l.Now()), err
 		}
 		before = &order
 		isOver := true
@@ -98,7 +97,7 @@ func (s StatusReader) read(ctx context.Context, l *ledger.Ledger, id ledger.Orde
 			err = ctx.Err()
 		}
 		if stop(); isOver {
-			return Status(order, s.Now()), err
+			return Status(order, l.Now()), err
 		}
 	}
 }
