@@ -44,15 +44,20 @@ func (l *Ledger) SaveDraft(ctx context.Context, order Order, known []GatewayOrde
 	order.Checkout = &checkout
 	isChanged := false
 	err = l.updateCheckout(ctx, order, cause, func(there []GatewayOrder) bool {
-		isChanged = !slices.EqualFunc(there, known, func(a, b GatewayOrder) bool {
-			return a.ID == b.ID && a.Ref == b.Ref && a.Ended == b.Ended && a.CreatedAt.Equal(b.CreatedAt)
-		})
+		isChanged = !sameOrders(there, known)
 		return !isChanged
 	})
 	if err == nil && isChanged {
 		err = ErrChanged
 	}
 	return checkout.Generations[last], err
+}
+
+// sameOrders reports whether no order at the gateway has come or changed between two reads.
+func sameOrders(a, b []GatewayOrder) bool {
+	return slices.EqualFunc(a, b, func(a, b GatewayOrder) bool {
+		return a.ID == b.ID && a.Ref == b.Ref && a.Ended == b.Ended && a.CreatedAt.Equal(b.CreatedAt)
+	})
 }
 
 // MayBeMade reports whether a draft is younger than wait, so that the call that makes it

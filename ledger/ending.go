@@ -51,17 +51,19 @@ func (l *Ledger) EndingNow(ctx context.Context, limit int) (orders []Order, now 
 	return orders, now, err
 }
 
-// SaveEnding stores, durably, what was found out of orders at the gateway: each in its
-// place, where the ledger has it as it was. The order ends when the next of them is to
+// SaveEnding stores, durably, what was found out of an order's orders at the gateway: each
+// in its place, where the ledger has it as it was. order is the one that was looked at. The order ends when the next of them is to
 // that was not to end by the time now, when they were looked at; and what could not be
 // ended is tried again at the time again; zero: never. An order at the gateway that the
-// ledger does not have yet is added in front of the others.
-func (l *Ledger) SaveEnding(ctx context.Context, id OrderID, found []GatewayOrder, now, again time.Time, cause string) error {
-	err := l.store.UpdateOrder(context.WithoutCancel(ctx), id, func(o *Order) {
+// ledger does not have yet is added in front of the others. Where the ledger has others by
+// now than those that were looked at, all are looked at again at once.
+func (l *Ledger) SaveEnding(ctx context.Context, order Order, found []GatewayOrder, now, again time.Time, cause string) error {
+	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
 		if o.Checkout == nil {
 			return
 		}
 		checkout := *o.Checkout
+		isChanged := !sameOrders(checkout.Generations, order.Checkout.Generations)
 		checkout.Generations = slices.Clone(checkout.Generations)
 		for _, g := range found {
 			i := slices.IndexFunc(checkout.Generations, func(known GatewayOrder) bool { return known.ID == g.ID })
@@ -73,7 +75,9 @@ func (l *Ledger) SaveEnding(ctx context.Context, id OrderID, found []GatewayOrde
 				checkout.Generations[i] = g
 			}
 		}
-		checkout.EndAt = earlier(checkout.NextEnd(now), again)
+		if checkout.EndAt = earlier(checkout.NextEnd(now), again); isChanged {
+			checkout.EndAt = l.now()
+		}
 		o.Checkout = &checkout
 		if cause != "" {
 			o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
@@ -82,6 +86,6 @@ func (l *Ledger) SaveEnding(ctx context.Context, id OrderID, found []GatewayOrde
 	if err != nil {
 		return fmt.Errorf("saving what has ended of the order: %w", err)
 	}
-	l.changed(id)
+	l.changed(order.OrderID)
 	return nil
 }

@@ -85,7 +85,7 @@ func (s *Sessions) end(ctx context.Context, order ledger.Order, now time.Time, l
 	if len(e.found) > 0 {
 		cause = "ended at " + s.account.Info.Title
 	}
-	return l.SaveEnding(ctx, order.OrderID, e.found, now, e.again, cause)
+	return l.SaveEnding(ctx, order, e.found, now, e.again, cause)
 }
 
 // ender ends an order's orders at the gateway.

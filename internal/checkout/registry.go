@@ -122,7 +122,7 @@ func endOne(ctx context.Context, all []*Sessions, order ledger.Order, now time.T
 	}
 	if i < 0 {
 		again, _ := endLater(order.Checkout.NextEnd(time.Time{}), now)
-		return l.SaveEnding(ctx, order.OrderID, nil, now, again, "")
+		return l.SaveEnding(ctx, order, nil, now, again, "")
 	}
 	return all[i].end(ctx, order, now, l)
 }
