@@ -286,11 +286,32 @@ func (l *Ledger) Lock(ctx context.Context, name Record, ttl, wait time.Duration)
 	if err != nil {
 		return nil, nil, err
 	}
-	held, end := during(ctx, claim.life)
-	return held, func() {
+	held, end := during(context.WithValue(ctx, lifeKey{}, claim.life), claim.life)
+	unlock = func() {
 		end()
 		_ = l.store.Unlock(context.WithoutCancel(ctx), claim) // else it runs out
-	}, nil
+	}
+	if !l.Lives(ctx) { // that of an outer lock may have ended meanwhile
+		unlock()
+		return nil, nil, ErrNoSession
+	}
+	return held, unlock, nil
+}
+
+// lifeKey is the key of the session's life in a context that [Ledger.Lock] returns.
+type lifeKey struct{}
+
+// Lives reports whether a context that [Ledger.Lock] has returned has not ended, by this
+// process's own clock: one that was stopped is quicker than its timers when it wakes. One
+// that is of no lock always lives.
+func (l *Ledger) Lives(held context.Context) bool {
+	life, ok := held.Value(lifeKey{}).(context.Context)
+	if !ok {
+		return true
+	}
+	_, _ = l.session.living() // ends the session if its time is over
+	deadline, ends := held.Deadline()
+	return life.Err() == nil && held.Err() == nil && (!ends || time.Now().Before(deadline))
 }
 
 // during returns a context that also ends with a session's life, because of [ErrNoSession].

@@ -226,3 +226,31 @@ func TestTabsAtSeveralAccounts(t *testing.T) {
 		t.Errorf("%+v: %v", again, err)
 	}
 }
+
+// late is a context whose deadline has passed while the process was stopped, so that its
+// timers have not run yet.
+type late struct{ context.Context }
+
+func (late) Deadline() (time.Time, bool) { return time.Now().Add(-time.Nanosecond), true }
+
+// TestStoppedBeforeTheCall: a process that was stopped right before the call that makes an
+// order does not make it when it wakes, because another may have.
+func TestStoppedBeforeTheCall(t *testing.T) {
+	server := postgrestest.Shared(t)
+	one := new(slow)
+	p := newProcess(t, server, server.Schema(t), time.Now, one, one)
+	defer p.share()()
+	held, unlock, err := p.ledger.Lock(t.Context(), ledger.Record{Type: "#checkout", ID: "order-1"}, time.Minute, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	wanted := wanted{Request: tenth, terms: gateway.Terms{Terms: ledger.Terms{Price: "10", FiatID: "1"}}}
+	_, err = p.Choices[0].create(late{held}, "order-1", wanted, p.ledger)
+	wantCode(t, err, "unavailable")
+	one.wantMade(t, 0, 0)
+	if _, err := p.Choices[0].create(held, "order-1", wanted, p.ledger); err != nil {
+		t.Error(err)
+	}
+	one.wantMade(t, 1, 1)
+}

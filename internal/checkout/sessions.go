@@ -333,8 +333,12 @@ func (s *Sessions) find(made []ledger.GatewayOrder, terms ledger.Terms, now time
 	return -1
 }
 
-// create makes an order with this id at the gateway.
+// create makes an order with this id at the gateway, unless the time for it is over, so
+// that another process may be making it.
 func (s *Sessions) create(ctx context.Context, id string, w wanted, l *ledger.Ledger) (ledger.GatewayOrder, error) {
+	if !l.Lives(ctx) {
+		return ledger.GatewayOrder{}, Unavailable(ledger.ErrNoSession)
+	}
 	now := l.Now()
 	made, err := s.checkouts.Create(ctx, gateway.NewOrder{
 		ID: id, Terms: w.terms, Product: w.Product, BuyerEmail: w.BuyerEmail,
