@@ -302,3 +302,38 @@ func TestEndingInTheBackground(t *testing.T) {
 		t.Errorf("ended: %q", g.ended)
 	}
 }
+
+// halfReadable is a store that cannot read order-0, and cannot write order-1.
+type halfReadable struct{ ledger.Store }
+
+func (h halfReadable) Ending(ctx context.Context, until time.Time, limit int) ([]ledger.Order, error) {
+	list, err := h.Store.Ending(ctx, until, limit)
+	return slices.DeleteFunc(list, func(o ledger.Order) bool { return o.OwnID == "order-0" }), err
+}
+
+func (h halfReadable) UpdateOrder(ctx context.Context, id ledger.OrderID, update func(*ledger.Order)) error {
+	if id.ID == "shop-order-1" {
+		return ledger.ErrDamaged
+	}
+	return h.Store.UpdateOrder(ctx, id, update)
+}
+
+// TestEndingBesideDamaged: orders that cannot be read or written keep no other from its end.
+func TestEndingBesideDamaged(t *testing.T) {
+	s, g := newEndable(t)
+	const n = 150
+	for i := range n {
+		r := Request{OrderID: fmt.Sprint("order-", i), Price: "10", Currency: "USD", Expires: time.Hour}
+		if _, err := s.Open(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.pass(time.Hour)
+	l := ledger.New(halfReadable{s.store}, s.clock)
+	if err := endAll(t.Context(), []*Sessions{s.Sessions}, l); !errors.Is(err, ledger.ErrDamaged) {
+		t.Errorf("%v", err)
+	}
+	if len(g.ended) != n-1 {
+		t.Errorf("%d of %d were ended", len(g.ended), n-1)
+	}
+}

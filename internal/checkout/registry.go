@@ -82,7 +82,8 @@ func (g *Registry) Ending(accounts []*gateway.Account) func(context.Context, *le
 	}
 }
 
-// endAll ends the orders that have expired, as far as one turn goes.
+// endAll ends the orders that have expired, as far as one turn goes. One that cannot be
+// ended keeps no other from it; the error is that of the last.
 func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 	ctx, unlock, err := l.Lock(ctx, ledger.Record{Type: "#endings"}, endEvery, endTurn)
 	switch {
@@ -92,24 +93,30 @@ func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 		return err
 	}
 	defer unlock()
+	failed := make(map[ledger.OrderID]bool)
+	var last error
 	for began := time.Now(); time.Since(began) < endFor; {
-		orders, now, err := l.EndingNow(ctx, endAtOnce)
+		orders, now, err := l.EndingNow(ctx, endAtOnce+len(failed))
 		if err != nil {
 			return err
 		}
+		orders = slices.DeleteFunc(orders, func(o ledger.Order) bool { return failed[o.OrderID] })
 		for _, order := range orders {
 			if time.Since(began) >= endFor || ctx.Err() != nil {
 				return nil
 			}
-			if err := endOne(ctx, all, order, now, l); err != nil {
+			switch err := endOne(ctx, all, order, now, l); {
+			case errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrTaken), errors.Is(err, ledger.ErrFenced):
+				failed[order.OrderID], last = true, err
+			case err != nil:
 				return err
 			}
 		}
-		if len(orders) < endAtOnce {
-			return nil
+		if len(orders) == 0 { // a page may lack orders that cannot be read
+			break
 		}
 	}
-	return nil
+	return last
 }
 
 // endOne ends an order. One whose account is not configured waits for it.
