@@ -23,7 +23,8 @@ var cpVectors = func() (v struct {
 	URLWithQuery                      string `json:"url_query"`
 	LegacyBody                        string `json:"legacy_body"`
 	LegacyHMAC                        string `json:"legacy_hmac"`
-}) {
+},
+) {
 	text, err := os.ReadFile("client/coinpayments/testdata/vectors.json")
 	if err == nil {
 		err = json.Unmarshal(text, &v)
@@ -201,8 +202,12 @@ func (d cpDelivery) withDefaults() cpDelivery {
 		field *string
 		value string
 	}{
-		{&d.path, "/cp-hook"}, {&d.url, cpVectors.URL}, {&d.client, cpVectors.Client}, {&d.secret, cpVectors.Secret},
-		{&d.timestamp, coinpayments.Timestamp(time.Now())}, {&d.body, cpVectors.Paid},
+		{&d.path, "/cp-hook"},
+		{&d.url, cpVectors.URL},
+		{&d.client, cpVectors.Client},
+		{&d.secret, cpVectors.Secret},
+		{&d.timestamp, coinpayments.Timestamp(time.Now())},
+		{&d.body, cpVectors.Paid},
 	} {
 		if *option.field == "" {
 			*option.field = option.value

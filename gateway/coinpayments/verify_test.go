@@ -231,8 +231,12 @@ func TestSecrets(t *testing.T) {
 		at     time.Time
 		want   bool
 	}{
-		{vectors.Secret, now, true}, {"old", now, true}, {"old", now.Add(time.Hour + time.Second), false},
-		{"older", now.Add(1000 * time.Hour), true}, {"", now, false}, {"new", now, false},
+		{vectors.Secret, now, true},
+		{"old", now, true},
+		{"old", now.Add(time.Hour + time.Second), false},
+		{"older", now.Add(1000 * time.Hour), true},
+		{"", now, false},
+		{"new", now, false},
 	} {
 		header := signed(coinpayments.Credentials{ClientID: vectors.Client, ClientSecret: test.secret}, hookURL, coinpayments.Timestamp(now), nil)
 		if _, err := g.Verify(gateway.Request{URL: hookURL, Header: header}, test.at); (err == nil) != test.want {

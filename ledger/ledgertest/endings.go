@@ -19,7 +19,7 @@ func endings(t *testing.T, s *store) {
 		t.Helper()
 		err := s.UpdateOrder(bg, id(order), func(o *ledger.Order) {
 			o.OrderID = id(order)
-			o.Checkout = &ledger.Checkout{EndAt: at, Generations: []ledger.GatewayOrder{{ID: order, Ref: "ref of it", Ended: at.IsZero()}}}
+			o.Checkout = &ledger.Checkout{EndAt: at, Generations: []ledger.GatewayOrder{{ID: order, Ref: "ref of " + order, Ended: at.IsZero()}}}
 		})
 		if err != nil {
 			t.Fatal(err)
