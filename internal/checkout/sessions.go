@@ -90,11 +90,10 @@ func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
 func (s *Sessions) openAlone(ctx context.Context, r Request, others Choices) (Session, error) {
 	lock, release := s.locks.take(r.OrderID)
 	defer release()
-	terms := []string{r.OrderID, r.Price, r.Currency, r.Coin, r.Chain, r.Client}
+	key := fmt.Sprintf("%q", []string{r.OrderID, r.Price, r.Currency, r.Coin, r.Chain, r.Client})
 	for _, other := range others {
-		terms = append(terms, other.account.Name)
+		key += fmt.Sprintf(" %q", other.account.Name)
 	}
-	key := fmt.Sprintf("%q", terms)
 	mine := false
 	shared, err, _ := s.flights.Do(key, func() (any, error) {
 		mine = true
