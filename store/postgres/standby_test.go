@@ -22,6 +22,7 @@ func waitsFor(t *testing.T, server *postgrestest.Server, name string) {
 	processtest.Until(t, "the server waits for "+name, func() bool {
 		return server.Value(t, `show synchronous_standby_names`) == name
 	})
+	server.Exec(t, `checkpoint`) // by the process that makes it so for commits, after it has read the setting
 }
 
 // TestReadOnThePrimaryAlone: what a process reads of a commit that no standby has is not
