@@ -237,8 +237,15 @@ func (p *page) stepsTable() {
 		trips, _ := p.figure(stepsBenchmark+"/"+inPostgres, "trips/"+row[0])
 		statements, _ := p.figure(stepsBenchmark+"/"+inPostgres, "statements/"+row[0])
 		if ok && ok2 {
-			p.printf("%s| %s | %.2f | %.2f | %.3g µs | %.3g µs | %.1f |\n", title, row[1], trips, statements, postgres, file, postgres/file)
+			p.printf("%s| %s | %.2f | %.2f | %s | %s | %.1f |\n", title, row[1], trips, statements, microseconds(postgres), microseconds(file), postgres/file)
 			title = ""
 		}
 	}
+}
+
+func microseconds(f float64) string {
+	if f < 100 {
+		return fmt.Sprintf("%.3g µs", f)
+	}
+	return thousands(f) + " µs"
 }
