@@ -43,7 +43,8 @@ type Cluster interface {
 
 	// Spend takes one from a budget that all processes share, which gains one every
 	// interval and holds at most burst. It returns how long to wait until there is one;
-	// 0: it was taken.
+	// 0: it was taken. It returns when the context ends, and one may be taken all the
+	// same.
 	Spend(ctx context.Context, budget string, every time.Duration, burst int) (wait time.Duration, err error)
 }
 
@@ -101,8 +102,8 @@ type News struct {
 	// Listens: hints arrive. Any may still be lost.
 	Listens bool
 	// Boot names the time since which the store has kept leases. When it is another one,
-	// as after a crash, a failover or a leap of its clock, all leases from before are lost, and the session
-	// may be the same.
+	// as after a crash, a failover or a leap of its clock, all leases from before are
+	// lost, and the session may be the same.
 	Boot string
 	// Lost are those of the held epochs that are no lease of the session any more,
 	// because it was lost, has run out or was given back meanwhile. One that is in use,

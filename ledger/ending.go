@@ -51,12 +51,12 @@ func (l *Ledger) EndingNow(ctx context.Context, limit int) (orders []Order, now 
 	return orders, now, err
 }
 
-// SaveEnding stores, durably, what was found out of an order's orders at the gateway: each
-// in its place, where the ledger has it as it was. order is the one that was looked at. The order ends when the next of them is to
-// that was not to end by the time now, when they were looked at; and what could not be
-// ended is tried again at the time again; zero: never. An order at the gateway that the
-// ledger does not have yet is added in front of the others. Where the ledger has others by
-// now than those that were looked at, all are looked at again at once.
+// SaveEnding stores, durably, what was found out of the orders at the gateway of an order,
+// as the ledger had it at the time now when they were looked at: each in its place, unless
+// it has changed since, and one that the ledger does not have yet in front of the others.
+// The order is due again when the next of them ends, and at the time again (zero: never)
+// for what could not be ended; at once where the ledger has other orders at the gateway by
+// now than those that were looked at.
 func (l *Ledger) SaveEnding(ctx context.Context, order Order, found []GatewayOrder, now, again time.Time, cause string) error {
 	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
 		if o.Checkout == nil {

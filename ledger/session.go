@@ -339,28 +339,13 @@ func (l *Ledger) sync(ctx context.Context) error {
 	return nil
 }
 
-// Spend takes one from a budget that all processes share; see [Cluster.Spend]. It
-// returns when the context ends, and one may be taken all the same. The error is
-// [ErrUnsupported] where the store is not shared.
+// Spend takes one from a budget that all processes share; see [Cluster.Spend]. The
+// error is [ErrUnsupported] where the store is not shared.
 func (l *Ledger) Spend(ctx context.Context, budget string, every time.Duration, burst int) (wait time.Duration, err error) {
 	if l.session == nil {
 		return 0, ErrUnsupported
 	}
-	type spent struct {
-		wait time.Duration
-		err  error
-	}
-	done := make(chan spent, 1)
-	go func() {
-		wait, err := l.session.cluster.Spend(ctx, budget, every, burst)
-		done <- spent{wait, err}
-	}()
-	select {
-	case s := <-done:
-		return s.wait, s.err
-	case <-ctx.Done(): // a store need not heed it
-		return 0, ctx.Err()
-	}
+	return l.session.cluster.Spend(ctx, budget, every, burst)
 }
 
 // Waiting for another process's lease begins with short pauses, because most end soon.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -281,9 +282,7 @@ func TestEndingInTheBackground(t *testing.T) {
 			defer close(done)
 			registry.Ending([]*gateway.Account{account})(ctx, s.ledger)
 		}()
-		for !until() {
-			time.Sleep(time.Millisecond)
-		}
+		processtest.Until(t, "what is to end has ended", until)
 		stop()
 		<-done
 	}

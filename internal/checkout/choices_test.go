@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/store/postgres"
 )
@@ -201,15 +202,13 @@ func TestTabsAtSeveralAccounts(t *testing.T) {
 			wantCode(t, err, "busy")
 		})
 	}
-	for users := 0; users < tabs; { // each has come to the order's lock
+	processtest.Until(t, "each has come to the order's lock", func() bool {
 		locks := &p.Choices[0].locks
 		locks.mu.Lock()
-		if lock := locks.locks["order-1"]; lock != nil {
-			users = lock.users
-		}
-		locks.mu.Unlock()
-		time.Sleep(time.Millisecond)
-	}
+		defer locks.mu.Unlock()
+		lock := locks.locks["order-1"]
+		return lock != nil && lock.users == tabs
+	})
 	close(one.making)
 	all.Wait()
 	one.wantMade(t, 0, 1)
