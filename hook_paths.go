@@ -3,67 +3,90 @@ package ccpayment
 import (
 	"slices"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/fileserver"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
-	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/hookpath"
 )
 
-// warnHookPaths logs a warning for each account whose webhooks cannot arrive, and for each
-// directive that takes what is meant for others.
-func (a *App) warnHookPaths() {
-	c := hookpath.Config{URLs: make(map[string]string), Routes: make(map[string]string), Checkouts: make(map[string]bool)}
+// addServer remembers a server that has one of our handlers.
+func (a *App) addServer(server *caddyhttp.Server) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !slices.Contains(a.servers, server) {
+		a.servers = append(a.servers, server)
+	}
+}
+
+// warnPaths logs a warning for each account whose webhooks cannot arrive, and for each
+// directive that requests do not reach.
+func (a *App) warnPaths() {
+	site := hookpath.Site{URLs: make(map[string]string), Hooks: make(map[string]string)}
 	for name, account := range a.accounts {
-		c.URLs[name] = account.WebhookURL
+		site.URLs[name] = account.WebhookURL
 	}
 	for _, h := range a.handlers {
-		c.Routes[h.route.Name] = h.route.Account.Name
+		site.Hooks[h.route.Name] = h.route.Account.Name
 	}
 	for _, server := range a.servers {
-		findHooks(&c, a.logger, server.Routes, nil, false)
+		site.Servers = append(site.Servers, sketchRoutes(server.Routes))
 	}
-	for _, p := range c.Problems() {
-		a.logger.Warn(p.Text, zap.String("account", p.Account), zap.String("webhook_url", p.URL))
+	for _, p := range site.Problems() {
+		a.logger.Warn(p.Text, p.Fields...)
 	}
 }
 
-// findHooks goes through routes that these paths lead to. It reports whether the path may
-// be another one behind them: matchers there count as matching.
-func findHooks(c *hookpath.Config, logger *zap.Logger, routes caddyhttp.RouteList, before [][]string, isRewritten bool) bool {
-	for i, route := range routes {
-		paths := slices.Clip(before)
-		if !isRewritten {
-			paths = append(paths, pathsOf(route))
-		}
-		for j, handler := range route.Handlers {
+// sketchRoutes returns what package hookpath is to know of routes.
+func sketchRoutes(routes caddyhttp.RouteList) []hookpath.Route {
+	sketch := make([]hookpath.Route, 0, len(routes))
+	for _, route := range routes {
+		r := hookpath.Route{Sets: sketchMatchers(ownMatchers(route)), IsTerminal: route.Terminal}
+		for _, handler := range route.Handlers {
+			var s hookpath.Handler
 			switch h := handler.(type) {
 			case *rewrite.Rewrite:
-				isRewritten = true
+				s.IsRewrite, s.Rewrite = true, h.URI
 			case *caddyhttp.Subroute:
-				isRewritten = findHooks(c, logger, h.Routes, paths, isRewritten)
-			case *Checkout:
-				c.Checkouts[h.account.Name] = c.Checkouts[h.account.Name] || h.NotifyURL == ""
+				s.Routes = sketchRoutes(h.Routes)
 			case *Webhook:
-				c.Hooks = append(c.Hooks, hookpath.Hook{Account: h.route.Account.Name, Route: h.route.Name, Paths: paths})
-				if h.Deliver != nil && len(ownMatchers(route)) == 0 && (i < len(routes)-1 || j < len(route.Handlers)-1) {
-					logger.Warn("ccpayment_webhook takes every request, so that what stands behind it is never reached: give it a path",
-						zap.String("route", h.route.Name))
-				}
+				s.Account, s.Hook, s.TakesAll = h.route.Account.Name, h.route.Name, h.Deliver != nil
+			case *Checkout:
+				s.Account, s.Sells = h.account.Name, h.NotifyURL == ""
 			}
+			switch handler.(type) {
+			case *Webhook, *Status, *Checkout, *API:
+				s.Directive = handler.(caddy.Module).CaddyModule().ID.Name()
+			}
+			r.Handlers = append(r.Handlers, s)
 		}
+		sketch = append(sketch, r)
 	}
-	return isRewritten
+	return sketch
 }
 
-// pathsOf returns the patterns of paths that a route matches; nil: it may match any.
-func pathsOf(route caddyhttp.Route) (patterns []string) {
-	for _, set := range ownMatchers(route) {
-		i := slices.IndexFunc(set, func(matcher any) bool { _, isPath := matcher.(*caddyhttp.MatchPath); return isPath })
-		if i < 0 {
-			return nil
+func sketchMatchers(sets caddyhttp.MatcherSets) [][]hookpath.Matcher {
+	sketch := make([][]hookpath.Matcher, 0, len(sets))
+	for _, set := range sets {
+		var matchers []hookpath.Matcher
+		for _, matcher := range set {
+			var s hookpath.Matcher
+			switch m := matcher.(type) {
+			case *caddyhttp.MatchPath:
+				s.Paths = *m
+			case *caddyhttp.MatchPathRE:
+				s.IsPattern = true
+			case *fileserver.MatchFile:
+				if s.IsFile = true; len(m.TryFiles) > 0 {
+					s.LastFile = m.TryFiles[len(m.TryFiles)-1]
+				}
+			case *caddyhttp.MatchNot:
+				s.Not = sketchMatchers(m.MatcherSets)
+			}
+			matchers = append(matchers, s)
 		}
-		patterns = append(patterns, *set[i].(*caddyhttp.MatchPath)...)
+		sketch = append(sketch, matchers)
 	}
-	return patterns
+	return sketch
 }

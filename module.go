@@ -180,8 +180,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.warnUnconfigured(l)
-	a.warnTryFiles()
-	a.warnHookPaths()
+	a.warnPaths()
 	watching, stop := context.WithCancel(context.Background())
 	a.unwatch = stop
 	a.secrets.Run(watching)

@@ -147,6 +147,7 @@ type traffic struct {
 	pace    <-chan time.Time // of all senders together; nil: they do not wait
 	senders sync.WaitGroup
 	ending  chan struct{}
+	once    sync.Once // of end
 
 	appMayBeAway atomic.Bool
 
@@ -171,14 +172,17 @@ func startPacedTraffic(t *testing.T, url string, pace <-chan time.Time) *traffic
 	for range senders {
 		tr.senders.Go(tr.send)
 	}
+	t.Cleanup(tr.end) // also of a test that is left out, or fails, under way
 	return tr
 }
 
 // end lets every sender finish what it has begun.
 func (tr *traffic) end() {
-	close(tr.ending)
-	tr.senders.Wait()
-	tr.client.CloseIdleConnections()
+	tr.once.Do(func() {
+		close(tr.ending)
+		tr.senders.Wait()
+		tr.client.CloseIdleConnections()
+	})
 }
 
 func (tr *traffic) send() {

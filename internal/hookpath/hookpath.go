@@ -1,5 +1,5 @@
-// Package hookpath finds out whether an account's webhooks can arrive: one that is sent to
-// another path gets the app's 404, or its page, and nobody says a word.
+// Package hookpath finds out whether requests reach the directives of a site: a webhook that
+// is sent to another path gets the app's 404, or its page, and nobody says a word.
 package hookpath
 
 import (
@@ -8,60 +8,157 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"go.uber.org/zap"
 )
 
-// Hook is a place that takes webhooks.
-type Hook struct {
-	Account, Route string
-	// Paths are the path patterns that lead to it. Of each list one must match; an empty
-	// list stands for all paths.
-	Paths [][]string
-}
-
-// Config is what a configuration does with webhooks. An account's name may be empty.
-type Config struct {
+// Site is what a configuration does with webhooks. An account's name may be empty.
+type Site struct {
 	// URLs are where the gateway is told to send webhooks, by account; empty: it has them
 	// from its console.
 	URLs map[string]string
-	// Routes are the accounts of all routes, also of those that are not among the Hooks.
-	Routes map[string]string
-	Hooks  []Hook
-	// Checkouts are the accounts that orders are made of.
-	Checkouts map[string]bool
+	// Hooks are the accounts of all routes of webhooks, also of those that are not in Servers.
+	Hooks map[string]string
+	// Servers are the routes of each server.
+	Servers [][]Route
 }
 
-// Problem is an account whose webhooks cannot arrive.
-type Problem struct{ Account, URL, Text string }
+// Route is one of the routes of a server.
+type Route struct {
+	// Sets are its matchers. One set must match; none: it matches all requests.
+	Sets     [][]Matcher
+	Handlers []Handler
+	// IsTerminal: no route behind it gets what it matches.
+	IsTerminal bool
+}
+
+// Matcher is a matcher of a route. The zero value is one that is none of these kinds.
+type Matcher struct {
+	Paths     []string    // patterns of paths of which one must match
+	IsPattern bool        // it matches paths by a regular expression
+	IsFile    bool        // it matches what is a file
+	LastFile  string      // which a matcher of files tries last
+	Not       [][]Matcher // none of these sets may match
+}
+
+// Handler is a handler of a route. The zero value is one that is none of these kinds.
+type Handler struct {
+	IsRewrite bool    // it changes the path
+	Rewrite   string  // the URI that it puts in the place of another
+	Routes    []Route // those that it has of its own
+	Directive string  // the name of a directive of ours
+	Account   string  // of a directive that is a webhook or sells
+	Hook      string  // the name of the route of webhooks
+	TakesAll  bool    // it passes no request on
+	Sells     bool    // it makes orders whose webhooks go to the account's address
+}
+
+// Problem is why requests do not reach what they are meant for.
+type Problem struct {
+	Text   string
+	Fields []zap.Field
+}
 
 // Problems returns what is certainly wrong: what may match counts as matching.
-func (c Config) Problems() []Problem {
-	var problems []Problem
-	for _, account := range slices.Sorted(maps.Keys(c.URLs)) {
-		found := make(map[string]bool) // the account's routes
-		arrives := c.URLs[account] == ""
-		for _, h := range c.Hooks {
-			if h.Account == account {
-				found[h.Route] = true
-				arrives = arrives || h.takes(c.URLs[account])
-			}
-		}
-		isHidden := func(route string) bool { return c.Routes[route] == account && !found[route] }
-		switch {
-		case slices.ContainsFunc(slices.Collect(maps.Keys(c.Routes)), isHidden):
-		case len(found) == 0 && c.Checkouts[account]:
-			problems = append(problems, Problem{account, c.URLs[account], "orders are made here, and no ccpayment_webhook takes the webhooks of their account, " +
-				"so the app is not told when they are paid: add one"})
-		case !arrives:
-			problems = append(problems, Problem{account, c.URLs[account], "no ccpayment_webhook of the account matches the path of webhook_url, " +
-				"so webhooks that are sent there are lost: make the two the same, down to the slash at the end"})
-		}
+func (s Site) Problems() []Problem {
+	f := finder{sells: make(map[string]bool)}
+	for _, routes := range s.Servers {
+		f.replaced(routes, nil, false)
 	}
-	return problems
+	for _, routes := range s.Servers {
+		f.findHooks(routes, nil, false)
+	}
+	f.findAccounts(s)
+	return f.problems
 }
 
-func (h Hook) takes(to string) bool {
+// finder collects what it finds in the routes.
+type finder struct {
+	hooks    []hook
+	sells    map[string]bool // the accounts that orders are made of
+	problems []Problem
+}
+
+// hook is a place that takes webhooks.
+type hook struct {
+	account, route string
+	// paths are the path patterns that lead to it. Of each list one must match; an empty
+	// list stands for all paths.
+	paths [][]string
+}
+
+func (f *finder) add(text string, fields ...zap.Field) {
+	f.problems = append(f.problems, Problem{text, fields})
+}
+
+// findHooks goes through routes that these paths lead to. It reports whether the path may
+// be another one behind them: matchers there count as matching.
+func (f *finder) findHooks(routes []Route, before [][]string, isRewritten bool) bool {
+	for i, route := range routes {
+		paths := slices.Clip(before)
+		if !isRewritten {
+			paths = append(paths, pathsOf(route))
+		}
+		for j, h := range route.Handlers {
+			switch {
+			case h.IsRewrite:
+				isRewritten = true
+			case h.Routes != nil:
+				isRewritten = f.findHooks(h.Routes, paths, isRewritten)
+			case h.Hook != "":
+				f.hooks = append(f.hooks, hook{h.Account, h.Hook, paths})
+				if h.TakesAll && len(route.Sets) == 0 && (i < len(routes)-1 || j < len(route.Handlers)-1) {
+					f.add("ccpayment_webhook takes every request, so that what stands behind it is never reached: give it a path", zap.String("route", h.Hook))
+				}
+			case h.Sells:
+				f.sells[h.Account] = true
+			}
+		}
+	}
+	return isRewritten
+}
+
+// pathsOf returns the patterns of paths that a route matches; nil: it may match any.
+func pathsOf(route Route) (patterns []string) {
+	for _, set := range route.Sets {
+		i := slices.IndexFunc(set, func(m Matcher) bool { return m.Paths != nil })
+		if i < 0 {
+			return nil
+		}
+		patterns = append(patterns, set[i].Paths...)
+	}
+	return patterns
+}
+
+// findAccounts finds the accounts whose webhooks cannot arrive.
+func (f *finder) findAccounts(s Site) {
+	for _, account := range slices.Sorted(maps.Keys(s.URLs)) {
+		to := s.URLs[account]
+		found := make(map[string]bool) // the account's routes
+		arrives := to == ""
+		for _, h := range f.hooks {
+			if h.account == account {
+				found[h.route] = true
+				arrives = arrives || h.takes(to)
+			}
+		}
+		isHidden := func(route string) bool { return s.Hooks[route] == account && !found[route] }
+		fields := []zap.Field{zap.String("account", account), zap.String("webhook_url", to)}
+		switch {
+		case slices.ContainsFunc(slices.Collect(maps.Keys(s.Hooks)), isHidden):
+		case len(found) == 0 && f.sells[account]:
+			f.add("orders are made here, and no ccpayment_webhook takes the webhooks of their account, "+
+				"so the app is not told when they are paid: add one", fields...)
+		case !arrives:
+			f.add("no ccpayment_webhook of the account matches the path of webhook_url, "+
+				"so webhooks that are sent there are lost: make the two the same, down to the slash at the end", fields...)
+		}
+	}
+}
+
+func (h hook) takes(to string) bool {
 	u, err := url.Parse(to)
-	return err != nil || !slices.ContainsFunc(h.Paths, func(patterns []string) bool {
+	return err != nil || !slices.ContainsFunc(h.paths, func(patterns []string) bool {
 		return len(patterns) > 0 && !slices.ContainsFunc(patterns, func(p string) bool { return matches(p, "/"+strings.TrimPrefix(u.Path, "/")) })
 	})
 }

@@ -1,19 +1,31 @@
 package hookpath
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
 
 // TestProblems: only what is certainly wrong is told.
 func TestProblems(t *testing.T) {
-	at := func(paths ...[]string) []Hook { return []Hook{{Route: "webhook", Paths: paths}} }
+	// at puts a webhook behind routes that match these paths, one inside the other.
+	at := func(paths ...[]string) []Route {
+		handlers := []Handler{{Hook: "webhook"}}
+		for _, patterns := range slices.Backward(paths) {
+			route := Route{Handlers: handlers}
+			if patterns != nil {
+				route.Sets = [][]Matcher{{{Paths: patterns}}}
+			}
+			handlers = []Handler{{Routes: []Route{route}}}
+		}
+		return []Route{{Handlers: handlers}}
+	}
 	routes := map[string]string{"webhook": ""}
 	const shop = "https://shop.example"
 	for name, test := range map[string]struct {
 		url    string
 		routes map[string]string
-		hooks  []Hook
+		hooks  []Route
 		sells  bool
 		want   string
 	}{
@@ -33,9 +45,10 @@ func TestProblems(t *testing.T) {
 		"no hook, no checkout": {"", nil, nil, false, ""},
 		"no hook for the URL":  {shop + "/hook", nil, nil, false, "down to the slash"},
 		"a hook out of sight":  {shop + "/hook", routes, nil, true, ""},
-		"another account's":    {shop + "/hook", map[string]string{"webhook": "b"}, []Hook{{Account: "b", Route: "webhook"}}, true, "add one"},
+		"another account's":    {shop + "/hook", map[string]string{"webhook": "b"}, []Route{{Handlers: []Handler{{Account: "b", Hook: "webhook"}}}}, true, "add one"},
 	} {
-		problems := Config{URLs: map[string]string{"": test.url}, Routes: test.routes, Hooks: test.hooks, Checkouts: map[string]bool{"": test.sells}}.Problems()
+		shop := []Route{{Handlers: []Handler{{Sells: test.sells}}}}
+		problems := Site{URLs: map[string]string{"": test.url}, Hooks: test.routes, Servers: [][]Route{shop, test.hooks}}.Problems()
 		if (len(problems) > 0) != (test.want != "") || len(problems) > 0 && !strings.Contains(problems[0].Text, test.want) {
 			t.Errorf("%s: %+v, want %q", name, problems, test.want)
 		}
