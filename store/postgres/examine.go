@@ -51,7 +51,11 @@ func (s *Store) Examine(ctx context.Context) (ledger.Condition, error) {
 	case s.opts.NoListen:
 		c.Facts = append(c.Facts, fmt.Sprintf("listen is off, so that what others store is seen every %s", s.opts.Poll))
 	}
-	if hosts := exposed(s.pool.Config().ConnConfig); len(hosts) > 0 {
+	config := s.pool.Config().ConnConfig
+	switch hosts := exposed(config); {
+	case len(hosts) > 0 && isPlain(config):
+		c.Facts = append(c.Facts, "not encrypted, as sslmode=disable says: for a network that nobody else is on")
+	case len(hosts) > 0:
 		c.Care = append(c.Care, fmt.Sprintf("the connection to %s is %s: %s", strings.Join(hosts, ", "), notSafe, makeSafe))
 	}
 	return c, nil
@@ -73,6 +77,11 @@ func exposed(config *pgx.ConnConfig) (hosts []string) {
 		}
 	}
 	return hosts
+}
+
+// isPlain reports whether no way to the server is encrypted, which has to be asked for.
+func isPlain(config *pgx.ConnConfig) bool {
+	return config.TLSConfig == nil && !slices.ContainsFunc(config.Fallbacks, func(way *pgconn.FallbackConfig) bool { return way.TLSConfig != nil })
 }
 
 // isHere reports whether a host is this machine, by a socket or its loopback address.

@@ -41,10 +41,12 @@ func TestExposed(t *testing.T) {
 
 // TestRemoteServer: whoever reaches the database over a network without sslmode
 // verify-full is warned at the start, once, and where the store is examined; the others
-// are not.
+// are not. One who says disable has chosen it, which is told and not called wrong.
 func TestRemoteServer(t *testing.T) {
 	server := postgrestest.StartRemote(t)
-	for mode, isSafe := range map[string]bool{"disable": false, "require": false, "verify-ca": false, "verify-full": true} {
+	for mode, want := range map[string]struct{ warns, isWrong bool }{
+		"disable": {true, false}, "prefer": {true, true}, "require": {true, true}, "verify-ca": {true, true}, "verify-full": {false, false},
+	} {
 		t.Run(mode, func(t *testing.T) {
 			core, logs := observer.New(zap.WarnLevel)
 			settings := url.Values{"sslmode": {mode}}
@@ -61,9 +63,12 @@ func TestRemoteServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			warnings := logs.FilterMessageSnippet("sslmode=verify-full&sslrootcert=").Len()
-			if care := strings.Join(is.Care, "\n"); isSafe != (care == "") || isSafe != (warnings == 0) || warnings > 1 ||
-				!isSafe && !strings.Contains(care, "sslmode=verify-full&sslrootcert=") {
+			care := strings.Join(is.Care, "\n")
+			if want.warns != (warnings == 1) || want.isWrong != strings.Contains(care, "sslmode=verify-full&sslrootcert=") || want.isWrong != (care != "") {
 				t.Errorf("it warns %d times, and says %q", warnings, care)
+			}
+			if isPlain := strings.Contains(strings.Join(is.Facts, "\n"), "not encrypted"); isPlain != (mode == "disable") {
+				t.Errorf("%q", is.Facts)
 			}
 		})
 	}
