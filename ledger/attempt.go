@@ -309,15 +309,9 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	}
 	err := a.ledger.store.Commit(ctx, a.claim, changes)
 	if err != nil && outcome.State == Delivered {
-		// The events that it supersedes may have moved on since the claim, or a connection
-		// was lost. That the app took this one stands, and whoever gets the record next is
-		// to know.
-		err = a.ledger.store.Commit(ctx, a.claim, changes[:1])
+		err = a.saveYes(ctx, changes[0], err)
 	}
 	if err != nil {
-		if outcome.State == Delivered {
-			a.ledger.keepUnsaved(a.claim.Record, changes[0])
-		}
 		// The commit that accepted the event counts this attempt, whose number stays also
 		// where the event got another sequence number.
 		if a.Number == 1 && a.Event.CountedBy == a.ledger.process {
@@ -328,6 +322,26 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	}
 	a.ledger.forgetLost(a.Event.Key)
 	return nil
+}
+
+// saveYes records that the app took the event, which could not be recorded together with
+// what that supersedes, because of err. It stands, and whoever gets the record next is to
+// know.
+func (a *Attempt) saveYes(ctx context.Context, yes Change, err error) error {
+	if !errors.Is(err, ErrFenced) { // a superseded event may be damaged, or a connection was lost
+		err = a.ledger.store.Commit(ctx, a.claim, []Change{yes})
+	}
+	if err == nil {
+		return nil
+	}
+	a.ledger.keepUnsaved(a.claim.Record, yes)
+	if errors.Is(err, ErrFenced) {
+		// Another claim knows what became of the record since this one lost it.
+		if saved, _ := a.ledger.save(ctx, a.claim.Record); saved {
+			return nil
+		}
+	}
+	return err
 }
 
 func (a *Attempt) change(transitions []Transition) Change {

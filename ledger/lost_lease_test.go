@@ -72,13 +72,85 @@ func TestLeaseThatIsGone(t *testing.T) {
 		if second.Err() != nil {
 			t.Error("a lease that was given back ends the call under another")
 		}
-		d.mu.Lock()
-		clear(d.leases)
-		d.mu.Unlock()
+		d.loseLeases()
 		time.Sleep(ledger.SessionTTL / 5)
 		synctest.Wait()
 		if !errors.Is(context.Cause(second), ledger.ErrNoSession) {
 			t.Errorf("the call goes on under a lease that is gone: %v", context.Cause(second))
 		}
 	})
+}
+
+// TestYesWithoutALease: the app takes an event while the lease on it is lost, of which
+// nobody else knows. Where another process has begun another event of the record since,
+// that is the later of the two for the app, so that this one is handed over again; else
+// the yes is recorded, at once or when the record is free.
+func TestYesWithoutALease(t *testing.T) {
+	for name, test := range map[string]struct {
+		elsewhere string // the event that another process has begun; empty: none
+		ends      bool   // before the yes comes
+		refused   bool   // by the app
+		isAgain   bool   // the Success has to be handed over again
+	}{
+		"nothing":                 {},
+		"the same":                {elsewhere: "Success"},
+		"the same, ended":         {elsewhere: "Success", ends: true},
+		"the same, in vain":       {elsewhere: "Success", refused: true},
+		"the same, ended in vain": {elsewhere: "Success", ends: true, refused: true},
+		"another":                 {elsewhere: "Processing", isAgain: true},
+		"another, ended":          {elsewhere: "Processing", ends: true, isAgain: true},
+		"another, in vain":        {elsewhere: "Processing", refused: true, isAgain: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDatabase()
+				a, b := join(t, d.connect("a")), join(t, d.connect("b"))
+				first, _ := begun(t, a, event("Success"))
+				d.loseLeases()
+				time.Sleep(time.Second)
+				var second *ledger.Attempt
+				end := func() {
+					err := error(nil)
+					switch {
+					case second == nil:
+					case test.refused:
+						err = fail(second, errRefused, ledger.Again{})
+					default:
+						err = succeed(bg, second)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				if test.elsewhere != "" {
+					second, _ = begun(t, b, event(test.elsewhere))
+				}
+				if test.ends {
+					end()
+				}
+				err := succeed(bg, first)
+				isRecorded := !test.isAgain && (test.ends || test.elsewhere == "")
+				if (err == nil) != isRecorded {
+					t.Errorf("the yes: %v", err)
+				}
+				if !test.ends {
+					end()
+				}
+				time.Sleep(ledger.SessionTTL) // until it was tried again
+				synctest.Wait()
+				if test.isAgain {
+					again, _ := begun(t, a, event("Success"))
+					if again.Seq <= second.Seq {
+						t.Errorf("it comes again with %d after the other with %d", again.Seq, second.Seq)
+					}
+					if err := succeed(bg, again); err != nil {
+						t.Error(err)
+					}
+				}
+				if verdict, _, err := b.Begin(bg, event("Success"), opts); verdict != ledger.Duplicate || err != nil {
+					t.Errorf("a copy comes to %v, %v", verdict, err)
+				}
+			})
+		})
+	}
 }

@@ -124,6 +124,13 @@ func (d *database) crash() {
 	d.boot = time.Now()
 }
 
+// loseLeases loses all leases, and nobody is told.
+func (d *database) loseLeases() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.leases)
+}
+
 // lease takes a record; the caller holds the mutex.
 func (c *connection) lease(r ledger.Record, ttl time.Duration) (ledger.Claim, error) {
 	hasBooted := c.session != "" && time.Since(c.boot) < ledger.SessionTTL && c.mistake != hasty
@@ -204,14 +211,11 @@ func (c *connection) put(e ledger.Event, epoch uint64) {
 	c.events[e.Key], c.epochs[e.Key] = e, epoch
 }
 
-func (c *connection) Commit(_ context.Context, claim ledger.Claim, changes []ledger.Change) (err error) {
+func (c *connection) Commit(_ context.Context, claim ledger.Claim, changes []ledger.Change) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	owns := c.owns(claim) || c.mistake == noFences
-	if !owns {
-		if changes, err = ledger.Fenced(changes); err != nil {
-			return err
-		}
+	if !c.owns(claim) && c.mistake != noFences {
+		return ledger.ErrFenced
 	}
 	var events []ledger.Event
 	for _, change := range changes {
@@ -229,9 +233,7 @@ func (c *connection) Commit(_ context.Context, claim ledger.Claim, changes []led
 			c.replays = append(c.replays, replay{change.Event.Key, time.Now()})
 		}
 	}
-	if owns {
-		delete(c.leases, claim.Record)
-	}
+	delete(c.leases, claim.Record)
 	return nil
 }
 

@@ -90,10 +90,7 @@ type Store interface {
 	// it returns nil they survive a power cut. What a change comes to is computed by
 	// [Change.Write].
 	//
-	// A claim that has been overtaken by a later epoch may still commit that the app
-	// took an event, which stays true: of its changes, those that end in Delivered are
-	// written and the others are left to the later owner; see [Fenced]. Where none
-	// does, the error is ErrFenced.
+	// A claim that has been overtaken writes nothing, and the error is ErrFenced.
 	Commit(ctx context.Context, claim Claim, changes []Change) error
 
 	// Accept runs decide on the event as the store has it, or on nil, and commits

@@ -78,14 +78,21 @@ func (l *Ledger) saveOne(ctx context.Context, record Record) error {
 		l.land(f, 0, nil)
 		l.wake(record.Route)
 	}()
+	_, err := l.save(ctx, record)
+	return err
+}
+
+// save writes the change of a record, of which nothing else is in flight, that could not
+// be written before. It does not wait for another process that has the record.
+func (l *Ledger) save(ctx context.Context, record Record) (saved bool, err error) {
 	claim, err := l.store.Claim(ctx, record, operatorLease)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if saved, err := l.saveUnsaved(ctx, claim); saved || err != nil {
-		return err
+		return saved, err
 	}
-	return l.store.Unlock(ctx, claim)
+	return false, l.store.Unlock(ctx, claim)
 }
 
 func (l *Ledger) unsavedOf(record Record) (Change, bool) {

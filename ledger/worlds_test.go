@@ -239,7 +239,7 @@ func live(t *testing.T, seed int, o worldOptions) *world {
 	var w *world
 	synctest.Test(t, func(*testing.T) {
 		w = &world{
-			seed: uint64(seed), begun: time.Now(), database: newDatabase(), waits: seed%3 == 0, direct: seed%3 == 1,
+			seed: uint64(seed), begun: time.Now(), database: newDatabase(), waits: seed%4 < 2, direct: seed%2 == 1,
 			lease: worldLease, drawn: make(map[string]int), acked: make(map[ledger.Key]bool), shows: os.Getenv("WORLD") != "",
 		}
 		w.database.mistake = o.mistake

@@ -107,19 +107,3 @@ func (w Write) MergeOrder(known Order, now time.Time) Order {
 func (c Change) Delivers() bool {
 	return c.Transitions[len(c.Transitions)-1].State == Delivered
 }
-
-// Fenced returns those of the changes that a claim may still commit after a later
-// one has taken its record: that the app took an event stays true. The error is
-// [ErrFenced] where there are none.
-func Fenced(changes []Change) ([]Change, error) {
-	var allowed []Change
-	for _, c := range changes {
-		if c.Delivers() {
-			allowed = append(allowed, c)
-		}
-	}
-	if len(allowed) == 0 {
-		return nil, ErrFenced
-	}
-	return allowed, nil
-}

@@ -152,18 +152,6 @@ func TestWriteOfAnOrder(t *testing.T) {
 	}
 }
 
-// TestFenced: of the changes of an overtaken claim only the app's yes counts.
-func TestFenced(t *testing.T) {
-	yes := ledger.Change{Event: event("Success"), Transitions: []ledger.Transition{{State: ledger.Delivering}, {State: ledger.Delivered}}}
-	no := ledger.Change{Event: event("Processing"), Transitions: []ledger.Transition{{State: ledger.Superseded}}}
-	if got, err := ledger.Fenced([]ledger.Change{no, yes, no}); err != nil || len(got) != 1 || !got[0].Delivers() {
-		t.Errorf("allowed are %+v, %v", got, err)
-	}
-	if got, err := ledger.Fenced([]ledger.Change{no}); !errors.Is(err, ledger.ErrFenced) || got != nil {
-		t.Errorf("allowed are %+v, %v", got, err)
-	}
-}
-
 // TestWriteNamesTheOrder: which order an event belongs to may be found after it was
 // stored, and is then kept.
 func TestWriteNamesTheOrder(t *testing.T) {

@@ -89,48 +89,43 @@ func failureIsFenced(t *testing.T, s *store) {
 	}
 }
 
-func successIsAJoin(t *testing.T, s *store) {
-	t.Run("BeforeTheOther", func(t *testing.T) {
-		e := event(record("1"), "Success")
-		lost, current := overtake(t, s, e.Record)
-		s.commit(t, lost, change(e, delivered...))
-		_, err := s.Claim(bg, e.Record, ttl)
-		wantErr(t, "the later owner's lease", err, ledger.ErrLeased)
-		s.commit(t, current, change(e, ledger.Retrying)) // which changes nothing of it
-		s.wantState(t, e.Key, ledger.Delivered)
-	})
-	t.Run("AfterItsFailure", func(t *testing.T) {
-		e := event(record("2"), "Success")
-		lost, current := overtake(t, s, e.Record)
-		s.commit(t, current, change(e, retrying...))
-		s.commit(t, lost, change(e, delivered...))
-		s.wantState(t, e.Key, ledger.Delivered)
-	})
-	t.Run("AfterItsSuccess", func(t *testing.T) {
-		e := event(record("3"), "Success")
-		lost, current := overtake(t, s, e.Record)
-		s.commit(t, current, change(e, delivered...))
-		before, err := s.Load(bg, e.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.commit(t, lost, change(e, delivered...))
-		after, err := s.Load(bg, e.Key)
-		if err != nil || !reflect.DeepEqual(before, after) {
-			t.Errorf("a second success changes the event from %+v to %+v, %v", before, after, err)
-		}
-	})
-}
-
-func fencedCommitDelivers(t *testing.T, s *store) {
+// successIsFenced: what an overtaken claim's app has taken is written under a later
+// claim, by whoever knows what happened meanwhile.
+func successIsFenced(t *testing.T, s *store) {
 	r := record("1")
 	processing, success := event(r, "Processing"), event(r, "Success")
 	s.put(t, processing, retrying...)
 	lost, current := overtake(t, s, r)
-	s.commit(t, lost, change(success, delivered...), change(processing, ledger.Superseded))
-	s.commit(t, current, change(processing, ledger.Delivering, ledger.Retrying))
-	s.wantState(t, success.Key, ledger.Delivered)
+	both := []ledger.Change{change(success, delivered...), change(processing, ledger.Superseded)}
+	wantErr(t, "the overtaken claim's success", s.Commit(bg, lost, both), ledger.ErrFenced)
+	_, err := s.Load(bg, success.Key)
+	wantErr(t, "loading what was fenced", err, ledger.ErrNotFound)
+	s.commit(t, current, change(success, retrying...))
 	s.wantState(t, processing.Key, ledger.Retrying)
+	wantErr(t, "the overtaken claim's success, after the other's commit", s.Commit(bg, lost, both), ledger.ErrFenced)
+	s.commit(t, s.claim(t, r), change(success, delivered...))
+	s.wantState(t, success.Key, ledger.Delivered)
+}
+
+// successIsAJoin: that the app took an event stays true, whatever was recorded since, and
+// is recorded once.
+func successIsAJoin(t *testing.T, s *store) {
+	e := event(record("1"), "Success")
+	s.commit(t, s.claim(t, e.Record), change(e, retrying...))
+	s.commit(t, s.claim(t, e.Record), change(e, delivered...))
+	before, err := s.Load(bg, e.Key)
+	if err != nil || before.State != ledger.Delivered {
+		t.Fatalf("after a failure it is %+v, %v", before, err)
+	}
+	s.commit(t, s.claim(t, e.Record), change(e, delivered...))
+	after, err := s.Load(bg, e.Key)
+	if err != nil || !reflect.DeepEqual(before, after) {
+		t.Errorf("a second success changes the event from %+v to %+v, %v", before, after, err)
+	}
+	claim := s.claim(t, e.Record)
+	if err := s.Commit(bg, claim, []ledger.Change{change(e, ledger.Held)}); err == nil {
+		t.Error("what is delivered is held")
+	}
 }
 
 func unlock(t *testing.T, s *store) {

@@ -132,8 +132,7 @@ func leasesOfASessionThatRanOut(t *testing.T, s *store) {
 	_, err = other.Claim(bg, failed.Record, ttl)
 	wantErr(t, "claiming what another owns", err, ledger.ErrLeased)
 	s.commit(t, current, change(failed, retrying...))
-	other.commit(t, lost2, change(delivers, delivered...))
-	s.wantState(t, delivers.Key, ledger.Delivered)
+	wantErr(t, "its success", other.Commit(bg, lost2, []ledger.Change{change(delivers, delivered...)}), ledger.ErrFenced)
 }
 
 // sessionsRunOutUnclaimed: a claim is overtaken when its session has ended, even where
@@ -149,9 +148,8 @@ func sessionsRunOutUnclaimed(t *testing.T, s *store) {
 	_, err := other.Bind(bg, lost, bare(e.Key), flags)
 	wantErr(t, "binding", err, ledger.ErrFenced)
 	s.wantTaken(t, "by a claim that is lost", flags[0], false)
+	wantErr(t, "its success", other.Commit(bg, lost, []ledger.Change{change(e, delivered...)}), ledger.ErrFenced)
 	s.wantState(t, e.Key, ledger.None)
-	other.commit(t, lost, change(e, delivered...))
-	s.wantState(t, e.Key, ledger.Delivered)
 }
 
 // forgottenLease: a lease that its process does not renew, because it never heard of it,
@@ -193,8 +191,8 @@ func leaseRunsOutUnclaimed(t *testing.T, s *store) {
 	lost := s.claim(t, e.Record)
 	s.advance(t, ttl)
 	wantErr(t, "the failure of a lease that ran out", s.Commit(bg, lost, []ledger.Change{change(e, retrying...)}), ledger.ErrFenced)
-	s.commit(t, lost, change(e, delivered...))
-	s.wantState(t, e.Key, ledger.Delivered)
+	wantErr(t, "its success", s.Commit(bg, lost, []ledger.Change{change(e, delivered...)}), ledger.ErrFenced)
+	s.wantState(t, e.Key, ledger.None)
 }
 
 // epochsOfEvents: an event tells which claim committed it last.

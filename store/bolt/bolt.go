@@ -271,15 +271,11 @@ func (s *Store) Unlock(_ context.Context, claim ledger.Claim) error {
 // Commit implements [ledger.Store].
 func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.Change) error {
 	err := s.update(func(tx *bbolt.Tx) error {
-		allowed := changes
 		if !s.owns(claim) {
-			var err error
-			if allowed, err = ledger.Fenced(changes); err != nil {
-				return err
-			}
+			return ledger.ErrFenced
 		}
 		var writes []write
-		for _, change := range allowed {
+		for _, change := range changes {
 			w, err := prepareChange(tx, change)
 			if err != nil {
 				return err

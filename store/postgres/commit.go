@@ -17,7 +17,7 @@ import (
 func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.Change) error {
 	record := recordID(claim.Record)
 	known := s.held.get(claim.Epoch)
-	isFresh, isLost := false, false
+	isFresh := false
 	for began := time.Now(); time.Since(began) < s.patience; {
 		if known == nil {
 			var err error
@@ -31,34 +31,20 @@ func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.C
 			known = nil // what was read before may be why
 			continue
 		}
-		if err != nil && !isLost {
-			// Of a claim that is lost, what is refused may not matter.
+		if err != nil { // which another claim may be the cause of
 			owns, ownErr := s.owns(claim)
-			if ownErr != nil || owns {
-				return errors.Join(ownErr, s.explain(err))
+			if ownErr == nil && !owns {
+				err = ledger.ErrFenced
 			}
-			if changes, err = ledger.Fenced(changes); err != nil {
-				return err
-			}
-			isLost = true
-			continue
+			return errors.Join(ownErr, s.explain(err))
 		}
-		if err != nil {
-			return s.explain(err)
-		}
-		c.record, c.by, c.ends = record, claim.Epoch, true
-		if !isLost {
-			c.epoch = claim.Epoch
-		}
+		c.record, c.epoch, c.by, c.ends = record, claim.Epoch, claim.Epoch, true
 		switch out, err := s.write(c); {
 		case err != nil:
 			return err
 		case !out.owned:
-			if changes, err = ledger.Fenced(changes); err != nil {
-				s.held.drop(claim.Epoch)
-				return err
-			}
-			isLost, known, isFresh = true, nil, false
+			s.held.drop(claim.Epoch)
+			return ledger.ErrFenced
 		case !out.written:
 			known, isFresh = nil, false
 		default:
