@@ -198,11 +198,20 @@ func (c *check) cutOff(a, later Attempt) bool {
 // being recorded, on a machine that has much else to do.
 const longestRecording = 10 * time.Second
 
-// isEarlierYes reports whether the ledger has the yes to an attempt that was cut off,
-// and nothing of those after it, which were cut off, too: in pass-through they leave no
-// trace, and the machine that got the yes writes it once it can.
+// isEarlierYes reports whether the ledger has the yes to an attempt that was cut off, and
+// nothing of those after it that the app got, which were cut off, too: in pass-through
+// they leave no trace, and the machine that got the yes writes it once it can. One that
+// another machine began meanwhile, and that met a dead app, leaves its higher sequence.
 func (c *check) isEarlierYes(e ledger.Event, attempts []Attempt) bool {
-	i := slices.IndexFunc(attempts, func(a Attempt) bool { return a.Yes && a.Number == e.Attempts && a.Seq == e.Seq })
+	var delivery ledger.Transition
+	for _, t := range e.Transitions {
+		if t.State == ledger.Delivered {
+			delivery = t
+		}
+	}
+	i := slices.IndexFunc(attempts, func(a Attempt) bool {
+		return a.Yes && a.Number == delivery.Attempt && a.Seq == delivery.Seq
+	})
 	return c.Shared && c.PassesThrough && i >= 0 && !slices.ContainsFunc(attempts[i:], func(a Attempt) bool {
 		return !c.cutOff(a, Attempt{At: a.At.Add(longestRecording)})
 	})

@@ -241,6 +241,16 @@ func shared(passesThrough bool) History {
 	return h
 }
 
+// meetDeadApp adds an attempt at the Success that failed without the app, before the yes to
+// those that the app got was recorded.
+func meetDeadApp(h *History) {
+	failed := ledger.Transition{State: ledger.Delivering, Attempt: 1, Seq: 13}
+	refused := failed
+	refused.State = ledger.Retrying
+	h.Events[1].Seq = 13
+	h.Events[1].Transitions = slices.Insert(h.Events[1].Transitions, 0, failed, refused)
+}
+
 // found reports whether the promise is among those that a report calls broken.
 func found(report Report, promise Promise) bool {
 	return slices.ContainsFunc(report.Violations, func(v Violation) bool { return v.Promise == promise })
@@ -265,6 +275,12 @@ func TestShared(t *testing.T) {
 		"and the first yes is recorded": func(h *History) {
 			if h.PassesThrough { // in store-and-forward each attempt is counted
 				h.Attempts[2].Seq = 12
+				h.Cuts = append(h.Cuts, Cut{Caddy: 1, From: start.Add(21 * time.Second), To: start.Add(30 * time.Second)})
+			}
+		},
+		"and one after it met a dead app before the yes was recorded": func(h *History) {
+			if h.PassesThrough {
+				meetDeadApp(h)
 				h.Cuts = append(h.Cuts, Cut{Caddy: 1, From: start.Add(21 * time.Second), To: start.Add(30 * time.Second)})
 			}
 		},
@@ -322,6 +338,12 @@ func TestPlantedShared(t *testing.T) {
 		"the first yes is recorded, and the last was not cut off": {Counted, func(h *History) {
 			h.Attempts[2].Seq = 12
 		}, ""},
+		"one after it met a dead app, and the yes was not held up": {Counted, meetDeadApp, "pass-through"},
+		"the yes to one that the app did not get": {Counted, func(h *History) {
+			meetDeadApp(h)
+			h.Cuts = append(h.Cuts, Cut{Caddy: 1, From: start.Add(21 * time.Second), To: start.Add(30 * time.Second)})
+			h.Events[1].Transitions[len(h.Events[1].Transitions)-1].Seq = 13
+		}, "pass-through"},
 		"an attempt after the last": {Counted, func(h *History) {
 			late := attempt(success, 3, 3, 11)
 			late.At = start.Add(time.Hour)
