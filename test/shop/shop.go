@@ -332,7 +332,7 @@ func (s *Shop) startSandbox() {
 	for _, c := range s.Caddys {
 		c.env = append(c.env, "API="+server.URL)
 	}
-	s.API, err = client.New(credentials, client.WithBaseURL(server.URL+"/ccpayment/v2"), client.WithHTTPClient(connections))
+	s.API, err = client.New(credentials, client.WithBaseURL(server.URL+"/ccpayment/v2"), client.WithHTTPClient(connections), client.WithTimeout(processtest.Patience))
 	if err != nil {
 		s.t.Fatal(err)
 	}
