@@ -45,41 +45,34 @@ type SignatureHeaders struct {
 // and body are signed without a delimiter, so a looser reading would let a forger
 // move the front of a captured body into the header. The error is [ErrHeaders].
 func ReadSignatureHeaders(h http.Header) (SignatureHeaders, error) {
-	var s SignatureHeaders
-	for _, header := range []struct {
-		name  string
-		value *string
-	}{{HeaderClient, &s.ClientID}, {HeaderTimestamp, &s.Timestamp}, {HeaderSignature, &s.Signature}} {
-		var err error
-		if *header.value, err = single(h, header.name); err != nil {
-			return SignatureHeaders{}, err
+	fields := [...]struct {
+		name, value string
+		count       int
+	}{{name: HeaderClient}, {name: HeaderTimestamp}, {name: HeaderSignature}}
+	// The names are compared without case, as the map may not have been made by net/http.
+	for name, values := range h {
+		for i := range fields {
+			f := &fields[i]
+			if len(name) == len(f.name) && len(values) > 0 && strings.EqualFold(name, f.name) {
+				f.value, f.count = values[0], f.count+len(values)
+			}
 		}
 	}
+	for _, f := range fields {
+		switch {
+		case f.count == 0 || f.count == 1 && f.value == "":
+			return SignatureHeaders{}, fmt.Errorf("%w: %s is missing", ErrHeaders, f.name)
+		case f.count > 1:
+			return SignatureHeaders{}, fmt.Errorf("%w: %s is repeated", ErrHeaders, f.name)
+		}
+	}
+	s := SignatureHeaders{ClientID: fields[0].value, Timestamp: fields[1].value, Signature: fields[2].value}
 	at, err := time.Parse(timestampForm, s.Timestamp)
 	if err != nil || len(s.Timestamp) != len(timestampForm) {
 		return SignatureHeaders{}, fmt.Errorf("%w: %s is not like %s in UTC", ErrHeaders, HeaderTimestamp, timestampForm)
 	}
 	s.Time = at
 	return s, nil
-}
-
-// single finds a header whatever case its name is in, also in a map that was not made
-// by net/http.
-func single(h http.Header, name string) (string, error) {
-	value, count := "", 0
-	for key, values := range h {
-		if strings.EqualFold(key, name) && len(values) > 0 {
-			value, count = values[0], count+len(values)
-		}
-	}
-	switch {
-	case count == 0 || count == 1 && value == "":
-		return "", fmt.Errorf("%w: %s is missing", ErrHeaders, name)
-	case count > 1:
-		return "", fmt.Errorf("%w: %s is repeated", ErrHeaders, name)
-	default:
-		return value, nil
-	}
 }
 
 // SameID reports whether two ids of CoinPayments' are one: it writes the same id with
