@@ -186,7 +186,7 @@ type Status struct {
 	// Name is compared without case.
 	Name string
 	// Rank orders the statuses of a record, from 1: an event whose status has a higher
-	// rank supersedes those of lower ranks.
+	// rank supersedes those of lower ranks, but for one that carries a flag.
 	Rank  int
 	Stage Stage
 }

@@ -111,7 +111,10 @@ func (l *Ledger) takeLeased(ctx context.Context, taken Taken, d *Dispatcher) (at
 	if saved, err := l.saveUnsaved(ctx, taken.Claim); saved || err != nil {
 		return nil, err // a change of the record may be of this event, which is due again if not
 	}
-	if judge(taken.Claim.Events, key, false, d.Rank) == Overtaken {
+	switch isOvertaken, err := l.isOvertaken(ctx, taken.Claim, key, &taken.Event, d.Rank); {
+	case err != nil:
+		return nil, errors.Join(err, l.store.Unlock(ctx, taken.Claim))
+	case isOvertaken:
 		return nil, l.record(ctx, taken.Claim, overtaken(key, l.now()))
 	}
 	return l.newAttempt(taken.Claim, taken.Event, true, f, &d.Plan, d.Rank), nil
@@ -145,7 +148,10 @@ func (l *Ledger) take(ctx context.Context, key Key, fresh *Event, d *Dispatcher)
 	if known, _ := find(claim.Events, key); known.State == Superseded {
 		return nil, l.store.Unlock(ctx, claim) // since it was read as due
 	}
-	if judge(claim.Events, key, false, d.Rank) == Overtaken {
+	switch isOvertaken, err := l.isOvertaken(ctx, claim, key, fresh, d.Rank); {
+	case err != nil:
+		return nil, errors.Join(err, l.store.Unlock(ctx, claim))
+	case isOvertaken:
 		return nil, l.record(ctx, claim, overtaken(key, l.now()))
 	}
 	if fresh != nil {

@@ -303,7 +303,12 @@ func (a *Attempt) commit(ctx context.Context, outcome Transition) error {
 	}
 	changes := []Change{a.change(append(a.steps, outcome))}
 	for _, other := range a.claim.Events {
-		if outcome.State != Dead && other.State.Pending() && supersedes(a.rank, a.Event.Key.Status, other.Key.Status) {
+		if outcome.State == Dead || !other.State.Pending() || !supersedes(a.rank, a.Event.Key.Status, other.Key.Status) {
+			continue
+		}
+		// The flags of a record's events are the same. Where they cannot be read now, the
+		// event's next attempt finds out.
+		if carries, err := a.ledger.carries(ctx, other.Key, a.Event.Flags()); err == nil && !carries {
 			changes = append(changes, overtaken(other.Key, outcome.At))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -214,8 +215,17 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 	if err != nil {
 		return 0, nil, err
 	}
-	verdict := judge(claim.Events, event.Key, opts.Ignore != "", opts.Rank)
 	known, isKnown := find(claim.Events, event.Key)
+	verdict := judge(claim.Events, event.Key, opts.Ignore != "", opts.Rank)
+	if verdict == Overtaken {
+		isOvertaken, err := l.isOvertaken(ctx, claim, event.Key, &event, opts.Rank)
+		if err != nil {
+			return 0, nil, errors.Join(err, l.store.Unlock(ctx, claim))
+		}
+		if !isOvertaken {
+			verdict = Deliver
+		}
+	}
 	cause, state := "", None
 	switch verdict {
 	case Deliver:
@@ -304,6 +314,37 @@ func (l *Ledger) record(ctx context.Context, claim Claim, change Change) error {
 		return errors.Join(fmt.Errorf("recording the event: %w", err), l.store.Unlock(ctx, claim))
 	}
 	return nil
+}
+
+// isOvertaken reports whether a later status of its record supersedes an event; nil: it is
+// the store's. One that carries a flag is not superseded: no other event would have it.
+func (l *Ledger) isOvertaken(ctx context.Context, claim Claim, key Key, event *Event, rank func(status string) int) (bool, error) {
+	if judge(claim.Events, key, false, rank) != Overtaken {
+		return false, nil
+	}
+	if known, isKnown := find(claim.Events, key); !isKnown || known.State == Superseded {
+		return true, nil
+	}
+	if event == nil {
+		stored, err := l.store.Load(ctx, key)
+		switch {
+		case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged): // it cannot be delivered
+			return true, nil
+		case err != nil:
+			return false, fmt.Errorf("loading the event: %w", err)
+		}
+		event = &stored
+	}
+	carries, err := l.carries(ctx, key, event.Flags())
+	return !carries, err
+}
+
+func (l *Ledger) carries(ctx context.Context, key Key, flags []Flag) (bool, error) {
+	holds, err := l.store.Holds(ctx, key, flags)
+	if err != nil {
+		return false, fmt.Errorf("reading the event's flags: %w", err)
+	}
+	return slices.Contains(holds, true), nil
 }
 
 // judge decides what is done with a webhook of the key, given the events of its

@@ -283,6 +283,16 @@ func (c *connection) Bind(_ context.Context, claim ledger.Claim, change ledger.C
 	return bound, nil
 }
 
+func (c *connection) Holds(_ context.Context, key ledger.Key, flags []ledger.Flag) ([]bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	holds := make([]bool, len(flags))
+	for i, flag := range flags {
+		holds[i] = c.flags[flag] == key
+	}
+	return holds, nil
+}
+
 func (c *connection) Unlock(_ context.Context, claim ledger.Claim) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,6 +2,8 @@ package ledger_test
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -212,5 +214,63 @@ func TestFiltered(t *testing.T) {
 		if verdict, _, err := b.Begin(bg, event("Success"), ignore); verdict != ledger.Duplicate || err != nil {
 			t.Errorf("a delivered event that is filtered now: %d, %v", verdict, err)
 		}
+	})
+}
+
+// TestCarrierIsNotSuperseded: an event that carries a flag stays, whatever status comes
+// after it: the other event would not have the flag.
+func TestCarrierIsNotSuperseded(t *testing.T) {
+	last, flag := orderEvent("1")
+	carrier := last
+	carrier.Status, carrier.Key.Status = "Processing", "processing"
+	send := func(t *testing.T, a *ledger.Attempt) {
+		t.Helper()
+		isCarrier := a.Event.Key == carrier.Key
+		if carries, err := a.Sent(bg, ledger.Sending{AskedAt: time.Now(), Flag: &flag}); err != nil || carries != isCarrier {
+			t.Errorf("%s carries the flag: %t, %v", a.Event.Status, carries, err)
+		}
+	}
+	t.Run("pass-through", func(t *testing.T) {
+		test(t, func(t *testing.T, b *book) {
+			for _, end := range []func(*ledger.Attempt) error{
+				func(a *ledger.Attempt) error { return fail(a, errRefused, ledger.Again{}) },
+				func(a *ledger.Attempt) error { return succeed(bg, a) },
+			} {
+				for _, e := range []ledger.Event{carrier, last} {
+					attempt := b.want(e, ledger.Deliver)
+					send(t, attempt)
+					if err := end(attempt); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			b.wantState(carrier, ledger.Delivered)
+			b.want(carrier, ledger.Duplicate)
+		})
+	})
+	t.Run("store-and-forward", func(t *testing.T) {
+		test(t, func(t *testing.T, b *book) {
+			b.accept(carrier, ledger.Accepted)
+			isDone := false
+			defer b.run(ledger.Dispatcher{
+				Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 1, Rank: rank,
+				Work: func(a *ledger.Attempt) (ledger.Contact, error) {
+					send(t, a)
+					if a.Event.Key == carrier.Key && !isDone {
+						return ledger.Reached, fail(a, errRefused, ledger.Again{})
+					}
+					isDone = true // the later status
+					return ledger.Reached, succeed(bg, a)
+				},
+				Failed: func(err error) { t.Errorf("the dispatcher calls the ledger out of order: %v", err) },
+			})()
+			synctest.Wait()
+			b.wantState(carrier, ledger.Retrying)
+			b.accept(last, ledger.Accepted)
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			b.wantState(last, ledger.Delivered)
+			b.wantState(carrier, ledger.Delivered)
+		})
 	})
 }

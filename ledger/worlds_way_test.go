@@ -118,6 +118,11 @@ func (s *way) Load(ctx context.Context, key ledger.Key) (e ledger.Event, err err
 	return e, err
 }
 
+func (s *way) Holds(ctx context.Context, key ledger.Key, flags []ledger.Flag) (holds []bool, err error) {
+	err = s.step("Holds", nameOf(key), func() (err error) { holds, err = s.Cluster.Holds(ctx, key, flags); return err })
+	return holds, err
+}
+
 func (s *way) Due(ctx context.Context, route string, from time.Time, limit int) (due []ledger.Due, err error) {
 	err = s.step("Due", route, func() (err error) { due, err = s.Cluster.Due(ctx, route, from, limit); return err })
 	return due, err

@@ -129,6 +129,7 @@ func Run(t *testing.T, features Features, open Opener) {
 		{"Succession", succession},
 		{"Copies", copies},
 		{"AtOnce", atOnce},
+		{"Refused", refused},
 		{"Arrival", arrival},
 		{"Ahead", ahead},
 		{"Behind", behind},

@@ -107,3 +107,24 @@ func arrival(t *testing.T, s *stand) {
 		}
 	}
 }
+
+// refused: an order is fulfilled although the app takes nothing at first: the event that
+// tells it to is repeated until it does, whatever came of the order since.
+func refused(t *testing.T, s *stand) {
+	s.shops(t)
+	for _, reversed := range []bool{false, true} {
+		_, list := s.paid(t)
+		if reversed {
+			slices.Reverse(list)
+		}
+		var before []http.Header
+		for _, w := range list {
+			_, called := s.deliver(t, w, http.StatusInternalServerError)
+			before = append(before, called...)
+		}
+		fulfilled(t, "the app refuses everything", before, 1)
+		after := s.deliverAll(t, list)
+		fulfilled(t, "the app takes everything", after, 1)
+		fulfilled(t, "both", append(before, after...), 1)
+	}
+}
