@@ -33,14 +33,14 @@ func (b *buyer) pays(t *testing.T, way Way) (calls []http.Header) {
 // fulfils fails the test unless the payment fulfils the order, in this state.
 func (b *buyer) fulfils(t *testing.T, way Way, state string) http.Header {
 	t.Helper()
-	calls := b.pays(t, way)
-	for _, call := range fulfilled(t, string(way), calls, 1) {
-		if got := call.Get("Ccpayment-Order-State"); got != state {
-			t.Errorf("%s: the order is %s, want %s", way, got, state)
-		}
-		return call
+	flagged := fulfilled(t, string(way), b.pays(t, way), 1)
+	if len(flagged) == 0 {
+		return nil
 	}
-	return nil
+	if got := flagged[0].Get("Ccpayment-Order-State"); got != state {
+		t.Errorf("%s: the order is %s, want %s", way, got, state)
+	}
+	return flagged[0]
 }
 
 // doesNot fails the test where a payment fulfils the order, and returns the last call.
