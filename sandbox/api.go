@@ -121,6 +121,9 @@ func (s *Sandbox) act(name string, handle handler, r *http.Request, body []byte)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.st.admit(s.engine.Now()); err != nil {
+		return nil, err
+	}
 	data, err := handle(&call{params: p, s: s, st: s.st, endpoint: name, now: s.engine.Now(), base: s.engine.BaseURL(r)})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package sandbox
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 var permanentEndpoints = map[string]handler{
 	"getOrCreateAppDepositAddress": permanentAddress,
@@ -50,11 +53,18 @@ func unbindAddress(c *call) (any, error) {
 	}, nil
 }
 
+// othersAddress is how an address on an EVM chain ends that CCPayment gave to another
+// merchant.
+const othersAddress = "feedfeed"
+
 // unbindable finds an address that can be unbound, or says with one of the codes
 // from 17000 on why it cannot. On a chain with memos all owners share one
 // address, so there none can.
 func (st *state) unbindable(on *chain, text string) (*address, error) {
 	shared := st.addresses.byText[sameCase(text)]
+	if len(shared) == 0 && on.evm() && strings.HasSuffix(sameCase(text), othersAddress) {
+		return nil, refuse(codeUnbindOthers, "address: %s is another merchant's", text)
+	}
 	if len(shared) == 0 {
 		return nil, refuse(codeAddressOfOthers, "address: CCPayment gave no address %s out", text)
 	}

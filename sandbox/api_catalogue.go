@@ -17,6 +17,8 @@ var catalogueEndpoints = map[string]handler{
 	"getFiatList":      fiatList,
 	"getSwapCoinList":  swapCoinList,
 	"getChainList":     chainList,
+	"all/chain":        allChains,
+	"getMainCoinList":  mainCoins,
 }
 
 func coinList(c *call) (any, error) {
@@ -122,4 +124,39 @@ func chainList(c *call) (any, error) {
 		})
 	}
 	return object{"chains": list}, nil
+}
+
+// allChains serves all/chain, which the definitions have with fewer fields than
+// getChainList, and with another name for the confirmations.
+func allChains(*call) (any, error) {
+	list := make([]object, 0, len(chains))
+	for _, on := range chains {
+		list = append(list, object{
+			"chain": on.symbol, "chainFullName": on.name, "explorer": on.explorer, "confirmNum": on.confirmations,
+			"isEVM": on.evm(), "status": on.status, "logoUrl": resources + "token/icon/" + on.symbol + ".png",
+		})
+	}
+	return object{"chains": list}, nil
+}
+
+// mainCoins serves getMainCoinList. The definitions require an appId, the SDKs send it or
+// nothing.
+func mainCoins(c *call) (any, error) {
+	appID := c.sized("appId", 3, 64)
+	if appID != "" && appID != c.s.opts.AppID {
+		c.reject(codeMerchantUnknown, "appId: no merchant of this secret has this app id")
+	}
+	if err := c.broken(); err != nil {
+		return nil, err
+	}
+	list := make([]object, 0, len(chains))
+	for _, on := range chains {
+		if of := coinByID(on.native); of != nil {
+			list = append(list, object{
+				"coinId": of.id, "symbol": of.symbol, "status": of.status, "chain": on.symbol, "network": on.name,
+				"logoUrl": resources + "token/icon/" + strings.ToLower(of.symbol) + ".png",
+			})
+		}
+	}
+	return object{"coinChainList": list}, nil
 }

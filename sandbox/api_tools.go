@@ -14,6 +14,8 @@ var toolEndpoints = map[string]handler{
 	"getCwalletUserId":               cwalletUserInfo,
 	"checkWithdrawalAddressValidity": addressValidity,
 	"getWithdrawFee":                 withdrawFee,
+	"getPaymentBlockHeight":          blockHeight,
+	"getTradeBlockHeight":            blockHeight, // the SDKs call this one
 }
 
 var cwalletID = regexp.MustCompile(`^[1-9][0-9]{4,11}$`)
@@ -68,4 +70,39 @@ func (st *state) networkFee(c *coin, n *network) decimal.Decimal {
 		return decimal.Zero
 	}
 	return n.chain.feeUSD.DivRound(st.price(c), 30).RoundCeil(int32(min(n.precision, feeDecimals)))
+}
+
+// blockEvery is how many seconds every chain needs for a block.
+const blockEvery = 12
+
+// blockHeight serves getPaymentBlockHeight, for payments in and out. What succeeded has
+// all its confirmations.
+func blockHeight(c *call) (any, error) {
+	id := c.firstOf(64, "record_id", "recordId")
+	if id == "" {
+		c.reject(codeInvalid, "record_id: required")
+	}
+	if err := c.broken(); err != nil {
+		return nil, err
+	}
+	var on *chain
+	var block int64
+	var status string
+	if d := c.st.byRecord[id]; d != nil {
+		on, block, status = d.network.chain, d.arrivedAt.Unix()/blockEvery, d.status
+	} else if w := c.st.payouts.withdrawals.byRecord[id]; w != nil && w.network != nil {
+		on, status = w.network.chain, w.status
+		if w.txID != "" {
+			block = w.createdAt.Unix() / blockEvery
+		}
+	} else {
+		return nil, refuse(codeNotFound, "record_id: no payment on a chain has the record id %q", id)
+	}
+	last := c.now.Unix() / blockEvery
+	if status == statusSuccess {
+		last = max(last, block+int64(on.confirmations))
+	}
+	return object{
+		"chain": on.symbol, "txBlockHeight": block, "currBlockHeight": last, "reqConfirmations": on.confirmations,
+	}, nil
 }

@@ -40,7 +40,7 @@ func (b *book[R]) enter(st *state, now time.Time, r R) {
 	e.recordID, e.createdAt = st.recordID(now), now
 	b.list = append(b.list, r)
 	b.byRecord[e.recordID] = r
-	if e.orderID != "" {
+	if _, used := b.byOrder[e.orderID]; e.orderID != "" && !used { // a batch's may be
 		b.byOrder[e.orderID] = r
 	}
 }

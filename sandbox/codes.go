@@ -30,7 +30,20 @@ const (
 	codeAddressesMax    = 15001
 	codeDepositHalted   = 15003
 
+	codeNoV2            = 11013
+	codeCallsPerDay     = 11009
+	codeUnverified      = 12003
+	codeNoWithdrawals   = 14018
+	codeNoWhitelist     = 14020
+	codeNoSwapWhitelist = 14021
+	codeTestMode        = 14022
+	codeTestModeSingle  = 14023
+	codeSwapHalted      = 16001
+	codeSwapsPerDay     = 16004
+	codeNoSwaps         = 16005
+
 	codeUnbindUnused    = 17000
+	codeUnbindOthers    = 17001
 	codeUnbindMemo      = 17002
 	codeUnbindTwice     = 17003
 	codeUnbindKind      = 17004

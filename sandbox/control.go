@@ -278,7 +278,7 @@ func (s *Sandbox) serveOverview(w http.ResponseWriter, _ *http.Request) {
 			"POST|GET|DELETE /sandbox/faults", "POST /sandbox/hold", "POST /sandbox/release", "POST /sandbox/advance", "POST /sandbox/reset",
 			"POST /sandbox/risk", "POST /sandbox/risky-address", "POST /sandbox/price", "POST /sandbox/credit",
 			"POST /sandbox/webhook", "POST /sandbox/approval", "POST /sandbox/withdrawal",
-			"POST /sandbox/auto-withdrawal", "POST /sandbox/risk-refund",
+			"POST /sandbox/auto-withdrawal", "POST /sandbox/risk-refund", "POST /sandbox/aggregate", "POST /sandbox/account",
 		}, calls...),
 	})
 }

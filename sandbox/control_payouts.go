@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
@@ -13,6 +14,8 @@ func (s *Sandbox) routePayouts(post func(path string, act func(*http.Request) (a
 	post("/sandbox/approval", engine.Approval(s.SetApproval))
 	post("/sandbox/auto-withdrawal", s.controlAutoWithdrawal)
 	post("/sandbox/risk-refund", s.controlRiskRefund)
+	post("/sandbox/aggregate", s.controlAggregate)
+	post("/sandbox/account", s.controlAccount)
 }
 
 func (s *Sandbox) controlAutoWithdrawal(r *http.Request) (any, error) {
@@ -49,4 +52,23 @@ func (s *Sandbox) controlRiskRefund(r *http.Request) (any, error) {
 	}
 	id, err := s.RefundRisky(in.RecordID)
 	return object{"record_id": id}, err
+}
+
+func (s *Sandbox) controlAggregate(r *http.Request) (any, error) {
+	if err := engine.Read(r, &struct{}{}); err != nil {
+		return nil, err
+	}
+	return object{"addresses": s.Aggregate()}, nil
+}
+
+func (s *Sandbox) controlAccount(r *http.Request) (any, error) {
+	var in Account
+	if err := engine.Read(r, &in); err != nil {
+		return nil, err
+	}
+	if in.CallsPerDay < 0 || in.SwapsPerDay < 0 {
+		return nil, errors.New("calls_per_day and swaps_per_day: must not be below 0")
+	}
+	s.SetAccount(in)
+	return engine.Done, nil
 }

@@ -51,6 +51,7 @@ type deposit struct {
 	status    string
 	risky     bool
 	credited  bool
+	swept     bool      // it was aggregated
 	seenAt    time.Time // when it was recorded; a late one arrives as if afterwards
 	arrivedAt time.Time
 	order     *order

@@ -162,7 +162,7 @@ func (o *order) totalPaidValue() decimal.Decimal {
 }
 
 // longestProduct is how many characters a product may have, by endpoint.
-var longestProduct = map[string]int{"createAppOrderDepositAddress": 120, "createInvoiceUrl": 128}
+var longestProduct = map[string]int{"createAppOrderDepositAddress": 120, "createInvoiceUrl": 128, "createCheckoutUrl": 128}
 
 // newOrder reads what deposit orders and invoices have in common.
 func newOrder(c *call, lifetime time.Duration) *order {

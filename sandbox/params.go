@@ -145,6 +145,16 @@ func (p *params) optional(name string, limit int) string {
 	return text
 }
 
+// firstOf is optional for a parameter that has several names.
+func (p *params) firstOf(limit int, names ...string) string {
+	for _, name := range names {
+		if p.has(name) {
+			return p.optional(name, limit)
+		}
+	}
+	return ""
+}
+
 // text reads a required text of at most limit characters.
 func (p *params) text(name string, limit int) string {
 	p.require(name)
@@ -274,8 +284,10 @@ func (p *params) optionalTime(name string) time.Time {
 }
 
 // link reads an optional http(s) address of at most 150 characters.
-func (p *params) link(name string) string {
-	text := p.optional(name, 150)
+func (p *params) link(name string) string { return p.linkOf(name, 150) }
+
+func (p *params) linkOf(name string, limit int) string {
+	text := p.optional(name, limit)
 	if text == "" {
 		return ""
 	}
@@ -317,6 +329,31 @@ func (p *params) numbers(name string, limit int) []string {
 		_, ok := wholeNumber(digits)
 		return digits, ok
 	})
+}
+
+// objects reads a list of least to most objects, each with parameters of its own.
+func (p *params) objects(name string, least, most int) []*params {
+	var raw []json.RawMessage
+	if p.has(name) {
+		if err := json.Unmarshal(p.fields[name], &raw); err != nil {
+			p.reject(codeInvalid, "%s: must be a list of objects", name)
+			return nil
+		}
+	}
+	if len(raw) < least || len(raw) > most {
+		p.reject(codeInvalid, "%s: %d–%d at once, got %d", name, least, most, len(raw))
+		return nil
+	}
+	items := make([]*params, 0, len(raw))
+	for i, one := range raw {
+		item, err := parseParams(one)
+		if err != nil {
+			p.reject(codeInvalid, "%s[%d]: must be an object, in which nothing stands twice", name, i)
+			return nil
+		}
+		items = append(items, item)
+	}
+	return items
 }
 
 func (p *params) list(

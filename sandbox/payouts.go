@@ -21,6 +21,15 @@ const (
 	codeSwapTooLittle   = 16002
 	codeMinimumTooHigh  = 16003
 	codeNoSwap          = 16006
+
+	codeRepeated       = 11007
+	codeFeeUnpayable   = 13003
+	codeLeftTooLittle  = 14019
+	codeBatchAddress   = 14024
+	codeBatchMemo      = 14025
+	codeSeqTwice       = 14027
+	codeUnableAbort    = 14028
+	codeBatchBlackList = 14029
 )
 
 // leastUSD is what a transfer or a payment to a Cwallet user must be worth.
@@ -32,11 +41,15 @@ type payouts struct {
 	withdrawals *book[*withdrawal]
 	transfers   *book[*transfer]
 	swaps       *book[*swap]
+
+	batches        map[string]*batch // by batchOrderId
+	batchTransfers *book[*batchTransfer]
 }
 
 func newPayouts() payouts {
 	return payouts{
 		withdrawals: newBook[*withdrawal](), transfers: newBook[*transfer](), swaps: newBook[*swap](),
+		batches: map[string]*batch{}, batchTransfers: newBook[*batchTransfer](),
 	}
 }
 
@@ -68,6 +81,20 @@ var payoutEndpoints = map[string]handler{
 	"userTransfer":                  transferCoins,
 	"getUserTransferRecord":         userTransfer,
 	"getUserTransferRecordList":     userTransfers,
+
+	// From here on only the definitions of April 2026 have them.
+	"checkWithdrawAddress":             checkAddresses,
+	"applyBatchWithdraw":               applyBatch,
+	"appendBatchWithdraw":              appendBatch,
+	"confirmBatchWithdraw":             confirmBatch,
+	"abortBatchWithdraw":               abortBatch,
+	"getBatchWithdrawOrder":            batchOrder,
+	"getBatchWithdrawOrderRecordList":  batchRecords,
+	"userBatchTransfer":                transferToMany,
+	"getUserBatchTransferRecord":       batchTransferRecord,
+	"getUserBatchTransferRecordList":   batchTransfers,
+	"getUserBatchTransferRecordDetail": batchTransferDetail,
+	"getAggregationFeeRecord":          aggregationFees,
 }
 
 // payable reads an amount that is to leave a balance. More decimals than the

@@ -48,7 +48,7 @@ func TestPayoutListsWhileRecordsAreAdded(t *testing.T) {
 			"getAppWithdrawRecordList", `{"coinId":1280}`,
 		},
 		{
-			"applyUserWithdrawToNetwork", `{"userId":"user-1","coinId":1280,"chain":"TRX","address":"` + tronAddress + `","amount":"2","orderId":"%s"}`,
+			"applyUserWithdrawToNetwork", `{"userId":"user-1","coinId":1280,"chain":"TRX","address":"` + tronAddress + `","amount":"3","orderId":"%s"}`,
 			"getUserWithdrawRecordList", `{"userId":"user-1","toAddress":"` + tronAddress + `"}`,
 		},
 		{

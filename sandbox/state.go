@@ -27,7 +27,11 @@ type state struct {
 	notices []*notice          // the latest of each transaction, oldest first
 	latest  map[string]*notice // by record id
 
-	payouts payouts
+	payouts      payouts
+	aggregations []*aggregation // oldest first
+
+	account Account
+	calls   map[string]int // by the day
 }
 
 func newState() *state {
@@ -42,6 +46,7 @@ func newState() *state {
 		byRecord:  map[string]*deposit{},
 		latest:    map[string]*notice{},
 		payouts:   newPayouts(),
+		calls:     map[string]int{},
 	}
 	for _, c := range coins {
 		st.prices[c.id] = c.usd

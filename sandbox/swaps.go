@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"slices"
+
 	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox/engine"
@@ -85,6 +87,9 @@ func (c *call) swap(w *swap) (any, error) {
 		return nil, refuse(codeMinimumTooHigh, "amountOutMinimum: the swap yields %s %s, which is less than %s; nothing was swapped",
 			w.net(), w.coinOut.symbol, w.least)
 	}
+	if err := c.st.maySwap(c.now, w); err != nil {
+		return nil, err
+	}
 	if err := c.st.debit(payer, w.coinIn, w.amountIn); err != nil {
 		return nil, err
 	}
@@ -116,15 +121,17 @@ func (c *call) readSwap(w *swap, extra bool) error {
 	return c.broken()
 }
 
-// mustSwap rejects a coin that takes no part in swaps: 13006 where its status halts
-// them, 16006 where there never are any.
-func (p *params) mustSwap(name string, c *coin) {
+// mustSwap rejects a coin that takes no part in swaps: 16001 where SetAccount halts them,
+// 13006 where its status does, 16006 where there never are any.
+func (c *call) mustSwap(name string, of *coin) {
 	switch {
-	case c.swappable():
-	case c.status != coinNormal:
-		p.reject(codeCoinStopSwap, "%s: swaps of %s are halted (%s); getSwapCoinList has what can be swapped", name, c.symbol, c.status)
+	case slices.Contains(c.st.account.HaltedSwaps, of.id):
+		c.reject(codeSwapHalted, "%s: swaps of %s are halted", name, of.symbol)
+	case of.swappable():
+	case of.status != coinNormal:
+		c.reject(codeCoinStopSwap, "%s: swaps of %s are halted (%s); getSwapCoinList has what can be swapped", name, of.symbol, of.status)
 	default:
-		p.reject(codeNoSwap, "%s: %s cannot be swapped; getSwapCoinList has what can", name, c.symbol)
+		c.reject(codeNoSwap, "%s: %s cannot be swapped; getSwapCoinList has what can", name, of.symbol)
 	}
 }
 

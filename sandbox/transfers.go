@@ -10,6 +10,7 @@ type transfer struct {
 	coin     *coin
 	amount   decimal.Decimal
 	remark   string
+	batch    *batchTransfer // nil: it is none of a batch
 }
 
 // transferCoins serves userTransfer. It is done at once, costs nothing and
@@ -78,8 +79,12 @@ func userTransfers(c *call) (any, error) {
 }
 
 func (t *transfer) show() object {
+	orderID := t.orderID
+	if t.batch != nil {
+		orderID = t.batch.orderID
+	}
 	return object{
-		"recordId": t.recordID, "orderId": t.orderID, "coinId": t.coin.id, "coinSymbol": t.coin.inRecords(),
+		"recordId": t.recordID, "orderId": orderID, "coinId": t.coin.id, "coinSymbol": t.coin.inRecords(),
 		"fromUserId": t.from, "toUserId": t.to, "amount": t.amount, "status": statusSuccess, "remark": t.remark,
 	}
 }

@@ -44,6 +44,9 @@ func (s *Sandbox) progress(w *withdrawal, status string) {
 			message: func() object { return w.message(status) },
 		})
 	}
+	if w.batch != nil {
+		s.follow(w.batch, w)
+	}
 }
 
 // message is the "msg" of a withdrawal's webhook. It has no amount.

@@ -43,6 +43,7 @@ type withdrawal struct {
 	status    string
 	notifyURL string
 	refunds   *deposit // of risk refunds
+	batch     *batch   // nil: it is none of a batch
 }
 
 // withdrawToNetwork serves applyAppWithdrawToNetwork.
@@ -130,6 +131,9 @@ func (c *call) toCwallet(w *withdrawal) (any, error) {
 	if err := c.st.worthMoving(w.coin, w.amount); err != nil {
 		return nil, err
 	}
+	if err := c.st.mayWithdraw(w.coin, w.amount); err != nil {
+		return nil, err
+	}
 	if err := c.st.debit(w.user, w.coin, w.amount); err != nil {
 		return nil, err
 	}
@@ -141,11 +145,8 @@ func (c *call) toCwallet(w *withdrawal) (any, error) {
 // payFor checks a withdrawal to an address and debits it. If it answers an
 // error, no money has moved.
 func (st *state) payFor(w *withdrawal, feeOnTop bool) error {
-	if err := w.coin.withdrawable(); err != nil {
+	if err := st.canPayOut(w.coin, w.network); err != nil {
 		return err
-	}
-	if w.network.chain.halted() {
-		return refuse(codeWithdrawHalted, "chain: withdrawals on %s are halted", w.network.chain.symbol)
 	}
 	if err := st.reaches(w.network.chain, w.address, w.memo); err != nil {
 		return err
@@ -153,20 +154,41 @@ func (st *state) payFor(w *withdrawal, feeOnTop bool) error {
 	if err := w.withinLimits(); err != nil {
 		return err
 	}
+	if err := st.mayWithdraw(w.coin, w.amount); err != nil {
+		return err
+	}
 	w.fee = st.networkFee(w.coin, w.network)
 	w.taken = w.amount
+	left := w.amount.Sub(w.fee)
 	if feeOnTop {
+		if !st.price(w.coin).IsPositive() {
+			return refuse(codeFeeUnpayable, "merchantPayNetworkFee: %s has no price, so the merchant cannot pay its fee", w.coin.symbol)
+		}
 		w.taken = w.amount.Add(w.fee)
 		held := st.balance(w.user, w.coin)
 		if held.GreaterThanOrEqual(w.amount) && held.LessThan(w.taken) {
 			return refuse(codeFeeBalance, "amount: the balance of %s %s covers the amount but not the network fee of %s",
 				held, w.coin.symbol, w.fee)
 		}
-	} else if w.amount.LessThanOrEqual(w.fee) {
+	} else if !left.IsPositive() {
 		return refuse(codeFeeTooHigh, "amount: nothing is left of %s after the network fee of %s %s",
 			w.amount, w.fee, w.coin.symbol)
+	} else if left.LessThan(w.network.minWithdraw) {
+		return refuse(codeLeftTooLittle, "amount: %s of %s are left after the network fee of %s %s, and at least %s are needed",
+			left, w.amount, w.fee, w.coin.symbol, w.network.minWithdraw)
 	}
 	return st.debit(w.user, w.coin, w.taken)
+}
+
+// canPayOut says why a coin cannot be paid out on a chain at present, or nil.
+func (st *state) canPayOut(c *coin, n *network) error {
+	if err := c.withdrawable(); err != nil {
+		return err
+	}
+	if n.chain.halted() {
+		return refuse(codeWithdrawHalted, "chain: withdrawals on %s are halted", n.chain.symbol)
+	}
+	return nil
 }
 
 // withdrawable refuses with 13005 where the coin's status halts withdrawals.

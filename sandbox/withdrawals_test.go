@@ -247,7 +247,7 @@ func TestWithdrawalRules(t *testing.T) {
 	}
 	w.ok("applyAppWithdrawToNetwork", changed(toTron, "amount", `"10.00000000"`)) // zeros at the end are no decimals
 	w.ok("applyAppWithdrawToNetwork", changed(toTron, append(onEVM(evmAddress), "amount", `"100000"`, "orderId", `"out-3"`)...))
-	w.ok("applyAppWithdrawToNetwork", changed(toTron, "amount", `"2"`, "orderId", `"out-4"`))
+	w.ok("applyAppWithdrawToNetwork", changed(toTron, "amount", `"3"`, "orderId", `"out-4"`))
 	w.ok("applyAppWithdrawToNetwork", changed(toTron, "orderId", `"out-2"`,
 		"coinId", `"1140"`, "chain", `"XRP"`, "address", `"`+xrpAddress+`"`, "memo", `"109"`))
 }
