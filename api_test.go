@@ -80,8 +80,10 @@ func TestAPIGroups(t *testing.T) {
 	movesOut := map[string]string{
 		"applyAppWithdrawToNetwork": "withdraw", "applyAppWithdrawToCwallet": "withdraw", "applyUserWithdrawToNetwork": "withdraw",
 		"applyUserWithdrawToCwallet": "withdraw", "swap": "swap", "userSwap": "swap", "userTransfer": "wallet",
+		"applyBatchWithdraw": "withdraw", "appendBatchWithdraw": "withdraw", "confirmBatchWithdraw": "withdraw",
+		"abortBatchWithdraw": "withdraw", "userBatchTransfer": "withdraw",
 	}
-	if n := len(client.Endpoints()); n != 46 {
+	if n := len(client.Endpoints()); n != 61 {
 		t.Errorf("there are %d endpoints", n)
 	}
 	for _, endpoint := range client.Endpoints() {

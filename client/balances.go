@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
+	"time"
 
 	"github.com/shopspring/decimal"
 )
@@ -78,4 +80,49 @@ func (a *balanceAnswer) check() error {
 		return fmt.Errorf("it is about coin %.30q", a.Asset.CoinID)
 	}
 	return nil
+}
+
+// AggregationFee is what it cost to bring the payments to a deposit address together
+// with the merchant's other coins.
+type AggregationFee struct {
+	Chain        string           `json:"chain"`
+	Address      string           `json:"address"`
+	AggregatedAt time.Time        `json:"aggregationTime"`
+	Collects     []AggregatedCoin `json:"collects"`
+	Raw          json.RawMessage
+}
+
+// AggregatedCoin is one coin of an aggregation.
+type AggregatedCoin struct {
+	CoinID     string          `json:"coinId"`
+	CoinSymbol string          `json:"coinSymbol"`
+	Fee        decimal.Decimal `json:"aggregationFee"`
+}
+
+// ref names it by all that is known of it: it has no id.
+func (f AggregationFee) ref() Ref { return Ref{recordID: string(f.Raw)} }
+
+// AggregationFeeFilter picks aggregations; Chain and Address, where empty, pick all.
+type AggregationFeeFilter struct {
+	Chain    string
+	Address  string
+	Between      // both ends are required
+	PageSize int // records that one call asks for: at most 100; default 20
+}
+
+// AggregationFees lists what aggregations cost (getAggregationFeeRecord; CCPayment's
+// definitions, Merchant Assets).
+func (c *Client) AggregationFees(ctx context.Context, f AggregationFeeFilter) iter.Seq2[AggregationFee, error] {
+	return list[AggregationFee](ctx, c, endpointAggregationFees, func(p *params) {
+		if f.StartAt.IsZero() {
+			p.fail("startAt", "is missing")
+		}
+		if f.EndAt.IsZero() {
+			p.fail("endAt", "is missing")
+		}
+		f.write(p, 0)
+		p.optionalCount("limit", f.PageSize, 100)
+		p.optionalPlain("chain", f.Chain)
+		p.optionalPlain("address", f.Address)
+	})
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,7 +38,8 @@ func (c *Client) Call(ctx context.Context, endpoint string, parameters json.RawM
 		return nil, fmt.Errorf("ccpayment has no endpoint %.60q", endpoint)
 	}
 	var known struct {
-		OrderID string `json:"orderId"`
+		OrderID      string `json:"orderId"`
+		BatchOrderID string `json:"batchOrderId"`
 	}
 	if isNothing(parameters) {
 		parameters = nil
@@ -53,7 +55,7 @@ func (c *Client) Call(ctx context.Context, endpoint string, parameters json.RawM
 			return nil, &ArgumentError{Endpoint: endpoint, Field: "the body", Problem: err.Error()}
 		}
 	}
-	return c.call(ctx, endpoint, known.OrderID, parameters)
+	return c.call(ctx, endpoint, cmp.Or(known.OrderID, known.BatchOrderID), parameters)
 }
 
 // isNothing reports whether parameters are null or an empty list: CCPayment's own

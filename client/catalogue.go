@@ -144,7 +144,7 @@ type Chain struct {
 	FullName      string `json:"chainFullName"`
 	Explorer      string `json:"explorer"`
 	BaseURL       string `json:"baseUrl"` // of a transaction; %s stands for its hash
-	Confirmations int    `json:"confirmations"`
+	Confirmations int    `json:"confirmations" also:"confirmNum"`
 	IsEVM         bool   `json:"isEVM"`
 	SupportMemo   bool   `json:"supportMemo"`
 	LogoURL       string `json:"logoUrl"`
@@ -156,6 +156,16 @@ type Chain struct {
 func (c *Client) Chains(ctx context.Context, symbols ...string) ([]Chain, error) {
 	p := c.params(endpointChains)
 	p.optionalList("chains", symbols, mostIDs)
+	return c.chains(ctx, p)
+}
+
+// AllChains gives every chain (all/chain; CCPayment's definitions, Basic Info), with
+// fewer fields than [Client.Chains].
+func (c *Client) AllChains(ctx context.Context) ([]Chain, error) {
+	return c.chains(ctx, c.params(endpointAllChains))
+}
+
+func (c *Client) chains(ctx context.Context, p *params) ([]Chain, error) {
 	var answer chainsAnswer
 	err := c.ask(ctx, p, "", &answer)
 	return answer.Chains, err
@@ -166,3 +176,30 @@ type chainsAnswer struct {
 }
 
 func (a *chainsAnswer) check() error { return checkList(a.Chains != nil) }
+
+// MainCoin is the own coin of a chain, such as ETH of Ethereum.
+type MainCoin struct {
+	CoinID  string     `json:"coinId"`
+	Symbol  string     `json:"symbol"`
+	LogoURL string     `json:"logoUrl"`
+	Status  CoinStatus `json:"status"`
+	Chain   string     `json:"chain"`
+	Network string     `json:"network"`
+	Raw     json.RawMessage
+}
+
+// MainCoins gives the chains' own coins (getMainCoinList; CCPayment's definitions, Basic
+// Info).
+func (c *Client) MainCoins(ctx context.Context) ([]MainCoin, error) {
+	p := c.params(endpointMainCoins)
+	p.plain("appId", c.appID) // the definitions ask for it; the SDKs send it or nothing
+	var answer mainCoinsAnswer
+	err := c.ask(ctx, p, "", &answer)
+	return answer.Coins, err
+}
+
+type mainCoinsAnswer struct {
+	Coins []MainCoin `json:"coinChainList"`
+}
+
+func (a *mainCoinsAnswer) check() error { return checkList(a.Coins != nil) }

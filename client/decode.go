@@ -33,6 +33,7 @@ func init() {
 			v.Set(reflect.ValueOf(riskOf(risky)))
 			return nil
 		},
+		reflect.TypeFor[BatchRecord](): readBatchRecord,
 		reflect.TypeFor[RefundedDeposit](): func(data json.RawMessage, v reflect.Value) error {
 			if data[0] != '{' {
 				return decoder.Value(data, v.Field(0))

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"time"
 
@@ -129,6 +130,32 @@ func (c *Client) Rescan(ctx context.Context, r RescanRequest) (description strin
 	}
 	err = c.ask(ctx, p, "", &answer)
 	return answer.Description, err
+}
+
+// BlockHeight is how deep a payment is in its chain.
+type BlockHeight struct {
+	Chain     string `json:"chain"`
+	TxBlock   int64  `json:"txBlockHeight"`   // the block that the payment is in; 0: none yet
+	LastBlock int64  `json:"currBlockHeight"` // the chain's latest
+	Required  int64  `json:"reqConfirmations"`
+	Raw       json.RawMessage
+}
+
+func (h *BlockHeight) check() error {
+	if h.Chain == "" {
+		return errors.New("it names no chain")
+	}
+	return nil
+}
+
+// PaymentBlockHeight says how deep a payment is in its chain, by its recordId
+// (getPaymentBlockHeight; CCPayment's definitions, Utilities).
+func (c *Client) PaymentBlockHeight(ctx context.Context, recordID string) (BlockHeight, error) {
+	p := c.params(endpointBlockHeight)
+	p.plain("record_id", recordID)
+	var answer BlockHeight
+	err := c.ask(ctx, p, "", &answer)
+	return answer, err
 }
 
 // RiskRefund is a payment flagged as risky that was sent back.

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// The 46 endpoints (API reference, Complete API Endpoint Reference), in its
-// order.
+// The 46 endpoints of CCPayment's API reference (Complete API Endpoint Reference),
+// in its order.
 const (
 	endpointPermanentAddress     = "getOrCreateAppDepositAddress"
 	endpointCreateDepositOrder   = "createAppOrderDepositAddress"
@@ -54,6 +54,25 @@ const (
 	endpointAutoWithdrawals      = "getAutoWithdrawRecordList"
 	endpointRiskRefunds          = "getRiskyRefundRecordList"
 	endpointResendWebhooks       = "webhook/resend"
+)
+
+// The 15 endpoints that only CCPayment's definitions of April 2026 and its SDKs have.
+const (
+	endpointCheckAddresses       = "checkWithdrawAddress"
+	endpointCreateBatch          = "applyBatchWithdraw"
+	endpointAppendBatch          = "appendBatchWithdraw"
+	endpointConfirmBatch         = "confirmBatchWithdraw"
+	endpointAbortBatch           = "abortBatchWithdraw"
+	endpointBatch                = "getBatchWithdrawOrder"
+	endpointBatchRecords         = "getBatchWithdrawOrderRecordList"
+	endpointUserBatchTransfer    = "userBatchTransfer"
+	endpointBatchTransferRecord  = "getUserBatchTransferRecord"
+	endpointBatchTransferRecords = "getUserBatchTransferRecordList"
+	endpointBatchTransferDetail  = "getUserBatchTransferRecordDetail"
+	endpointAggregationFees      = "getAggregationFeeRecord"
+	endpointBlockHeight          = "getPaymentBlockHeight"
+	endpointAllChains            = "all/chain"
+	endpointMainCoins            = "getMainCoinList"
 )
 
 // endpoints says of each whether making the call twice is as good as making it
@@ -106,6 +125,22 @@ var endpoints = map[string]struct{ repeatable bool }{
 	endpointAutoWithdrawals:      {true},
 	endpointRiskRefunds:          {true},
 	endpointResendWebhooks:       {true}, // receivers dedupe
+
+	endpointCheckAddresses:       {true},
+	endpointCreateBatch:          {},
+	endpointAppendBatch:          {},
+	endpointConfirmBatch:         {},
+	endpointAbortBatch:           {},
+	endpointBatch:                {true},
+	endpointBatchRecords:         {true},
+	endpointUserBatchTransfer:    {},
+	endpointBatchTransferRecord:  {true},
+	endpointBatchTransferRecords: {true},
+	endpointBatchTransferDetail:  {true},
+	endpointAggregationFees:      {true},
+	endpointBlockHeight:          {true},
+	endpointAllChains:            {true},
+	endpointMainCoins:            {true},
 }
 
 // Endpoints returns the names that [Client.Call] takes, in alphabetical order.

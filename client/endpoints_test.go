@@ -38,7 +38,7 @@ func newSandbox(t testing.TB, options ...client.Option) (*sandbox.Sandbox, *clie
 	return box, c
 }
 
-// story goes on from call to call; each of the 46 is a subtest of its own, and
+// story goes on from call to call; each of the 61 is a subtest of its own, and
 // later ones use what earlier ones made.
 type story struct {
 	t    *testing.T
@@ -102,12 +102,15 @@ func TestEveryEndpoint(t *testing.T) {
 	s.deposits()
 	s.merchantMoney()
 	s.wallets()
+	s.batches()
+	s.batchTransfers()
+	s.newerTools()
 	for _, call := range everyCall {
 		if !s.told[call.endpoint] {
 			t.Errorf("%s was never called", call.endpoint)
 		}
 	}
-	same(t, "the number of endpoints", len(s.told), 46)
+	same(t, "the number of endpoints", len(s.told), 61)
 }
 
 func (s *story) catalogue() {

@@ -11,13 +11,18 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 )
 
-// everyCall makes each of the 46 calls with all the parameters it has.
-var everyCall = []struct {
+// everyCall makes each of the 61 calls with all the parameters it has.
+var everyCall = slices.Concat(referenceCalls, definedCalls)
+
+type apiCall struct {
 	endpoint string
 	value    string // where in the answer's data the returned value stands; "": it is the data
 	call     func(context.Context, *client.Client) (any, error)
 	sends    string
-}{
+}
+
+// referenceCalls are those of the API reference.
+var referenceCalls = []apiCall{
 	{
 		"getOrCreateAppDepositAddress", "",
 		func(ctx context.Context, c *client.Client) (any, error) {
@@ -322,6 +327,7 @@ var everyCall = []struct {
 var mayNotRepeat = []string{
 	"createAppOrderDepositAddress", "createInvoiceUrl", "addressUnbinding", "applyAppWithdrawToNetwork", "applyAppWithdrawToCwallet",
 	"swap", "applyUserWithdrawToNetwork", "applyUserWithdrawToCwallet", "userTransfer", "userSwap",
+	"applyBatchWithdraw", "appendBatchWithdraw", "confirmBatchWithdraw", "abortBatchWithdraw", "userBatchTransfer",
 }
 
 // orderIDOf is the order id of a call in everyCall that may not be repeated.

@@ -188,3 +188,40 @@ func ExampleError_Hint() {
 	// this server's address is not on the list
 	// add this machine's public IP address to the list under Dashboard > Developer
 }
+
+func ExampleClient_CreateWithdrawalBatch() {
+	api := answering(map[string]string{
+		"applyBatchWithdraw":   `{"code":10000,"data":{"batchOrderId":"wages-2026-05","billId":"20260501093333231508600365121536"}}`,
+		"confirmBatchWithdraw": `{"code":10000,"data":{"batchOrderId":"wages-2026-05","status":"Processing"}}`,
+		"getBatchWithdrawOrderRecordList": `{"code":10000,"data":{"records":[
+			{"seq":1,"amount":"25","status":"Success"},{"seq":2,"amount":"30","status":"Processing"}]}}`,
+	})
+	defer api.Close()
+	c, ctx := dial(api), context.Background()
+
+	const id = "wages-2026-05" // save it, and the payouts, before anything is sent
+	_, err := c.CreateWithdrawalBatch(ctx, client.WithdrawalBatchRequest{
+		BatchOrderID: id, CoinID: "1280", Chain: "TRX", Mode: client.BatchModeBatch,
+		Payouts: []client.BatchPayout{
+			{Seq: 1, Address: "TRPKg7eGMy9aZS2RumSPeWoyVkDqTVwLgL", Amount: decimal.RequireFromString("25")},
+			{Seq: 2, Address: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Amount: decimal.RequireFromString("30")},
+		},
+	})
+	if err == nil {
+		_, err = c.ConfirmWithdrawalBatch(ctx, id, 0)
+	}
+	if err != nil {
+		fmt.Println("look the batch up before anything else:", err)
+		return
+	}
+	for payout, err := range c.WithdrawalBatchRecords(ctx, id) {
+		if err != nil {
+			fmt.Println("the list is not complete:", err)
+			return
+		}
+		fmt.Println(payout.Seq, payout.Amount, payout.Status)
+	}
+	// Output:
+	// 1 25 Success
+	// 2 30 Processing
+}

@@ -44,8 +44,9 @@ var (
 const agreed = `{"code":10000,"msg":"success","data":{
 	"recordId":"20240312090950176747809258812620","record":{"recordId":"20240312090950176747809258812620"},
 	"address":"TAkmn3f8bgwMAwdVrGfUVSRg4W2XwqgHGc","invoiceUrl":"https://pay.example/1",
-	"orderId":"order-1","price":"1","amountToPay":"1","addrIsValid":true,"records":[],"coinIdOut":1329,
+	"orderId":"order-1","batchOrderId":"order-1","chain":"TRX","price":"1","amountToPay":"1","addrIsValid":true,"records":[],"coinIdOut":1329,
 	"coin":{"coinId":1280},"asset":{"coinId":1280},
+	"addressInfoResults":[{"seq":1,"codes":[]},{"seq":7,"codes":[14024]}],"coinChainList":[],
 	"coins":[],"assets":[],"fiats":[],"chains":[],"cwalletUserId":"9558861"}}`
 
 // agree answers so that every endpoint is satisfied: one of them has a fee of

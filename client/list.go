@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -20,8 +21,8 @@ func (b Between) write(p *params, most time.Duration) {
 	p.span("startAt", "endAt", b.StartAt, b.EndAt, most)
 }
 
-// list walks through the pages of a list, of 20 records each, and yields each
-// record once. It ends with the first error.
+// list walks through the pages of a list, of 20 records each where nothing else is
+// asked for, and yields each record once. It ends with the first error.
 func list[T identified](ctx context.Context, c *Client, endpoint string, write func(*params)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -36,7 +37,8 @@ func list[T identified](ctx context.Context, c *Client, endpoint string, write f
 				return
 			}
 			fresh := false
-			for _, raw := range page.Records {
+			records := slices.Concat(page.Records, page.List)
+			for _, raw := range records {
 				var record T
 				err := decode(raw, &record)
 				id := record.ref().recordID
@@ -59,7 +61,7 @@ func list[T identified](ctx context.Context, c *Client, endpoint string, write f
 			switch {
 			case next == "":
 				return
-			case pages[next] || !fresh && len(page.Records) > 0:
+			case pages[next] || !fresh && len(records) > 0:
 				yield(none, &AnswerError{Endpoint: endpoint, Err: errors.New("nextId leads in a circle")})
 				return
 			}
@@ -70,10 +72,11 @@ func list[T identified](ctx context.Context, c *Client, endpoint string, write f
 
 type pageAnswer struct {
 	Records []json.RawMessage `json:"records"`
+	List    []json.RawMessage `json:"list"` // instead of Records, of aggregation fees
 	NextID  string            `json:"nextId"`
 }
 
-func (a *pageAnswer) check() error { return checkList(a.Records != nil) }
+func (a *pageAnswer) check() error { return checkList(a.Records != nil || a.List != nil) }
 
 // Ref names a record by CCPayment's id or by ours: [ByRecord], [ByOrder].
 type Ref struct{ recordID, orderID string }

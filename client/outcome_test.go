@@ -49,6 +49,9 @@ var lost = []struct {
 		if endpoint == "addressUnbinding" {
 			return say(`{"code":10000,"data":[]}`)
 		}
+		if endpoint == "appendBatchWithdraw" { // of which the code is all there is
+			return say(`{"data":{}}`)
+		}
 		return say(`{"code":10000,"data":{"recordId":"","address":null}}`)
 	}},
 	{name: "client timeout", answer: always(hang), timeout: 500 * time.Millisecond, cause: context.DeadlineExceeded},

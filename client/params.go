@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -182,6 +183,36 @@ func (p *params) optionalList(name string, values []string, most int) {
 	}
 }
 
+// objects is a list of n objects, each of which write writes. A rule that one of them
+// breaks is told with its place.
+func (p *params) objects(name string, n int, write func(i int, item *params)) {
+	list := []byte{'['}
+	for i := range n {
+		item := &params{endpoint: p.endpoint, appID: p.appID}
+		write(i, item)
+		object, err := item.finish()
+		var broken *ArgumentError
+		if errors.As(err, &broken) {
+			p.fail(fmt.Sprintf("%s[%d].%s", name, i, broken.Field), "%s", broken.Problem)
+			return
+		}
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = append(list, object...)
+	}
+	p.add(name, append(list, ']'))
+}
+
+// count is a required number of things, or the number of one, from 1 to most.
+func (p *params) count(name string, value, most int) {
+	if value < 1 || value > most {
+		p.fail(name, "is from 1 to %d, not %d", most, value)
+		return
+	}
+	p.optionalCount(name, value, most)
+}
+
 // optionalCount is a number of things, from 1 to most; 0 is none.
 func (p *params) optionalCount(name string, value, most int) {
 	switch {
@@ -250,7 +281,9 @@ func (p *params) flag(name string, value bool) {
 }
 
 // link is an optional absolute URL of at most 150 characters.
-func (p *params) link(name, value string) {
+func (p *params) link(name, value string) { p.linkOf(name, value, 150) }
+
+func (p *params) linkOf(name, value string, most int) {
 	if value == "" {
 		return
 	}
@@ -259,7 +292,7 @@ func (p *params) link(name, value string) {
 		p.fail(name, "is not an http or https URL: %.60q", value)
 		return
 	}
-	p.text(name, value, 1, 150)
+	p.text(name, value, 1, most)
 }
 
 // email is an optional e-mail address of at most 120 characters.

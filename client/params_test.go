@@ -38,8 +38,8 @@ func TestEveryParameter(t *testing.T) {
 		}
 		endpoints = append(endpoints, each.endpoint)
 	}
-	if slices.Sort(endpoints); len(slices.Compact(endpoints)) != 46 {
-		t.Errorf("%d endpoints, want 46", len(slices.Compact(endpoints)))
+	if slices.Sort(endpoints); len(slices.Compact(endpoints)) != 61 {
+		t.Errorf("%d endpoints, want 61", len(slices.Compact(endpoints)))
 	}
 }
 

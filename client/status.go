@@ -9,7 +9,9 @@ import (
 // that this package does not know is kept as it came; it is not final.
 type Status string
 
-// The documented statuses, and Pending, which is seen too.
+// The documented statuses, and Pending, which is seen too. The definitions call a
+// payout of a batch Successful where records have Success: [Status.Is] takes one for
+// the other.
 const (
 	StatusWaitingApproval Status = "WaitingApproval" // of a withdrawal that a person must approve
 	StatusPending         Status = "Pending"
@@ -17,14 +19,22 @@ const (
 	StatusSuccess         Status = "Success"
 	StatusFailed          Status = "Failed"
 	StatusRejected        Status = "Rejected" // of a withdrawal that a person refused
+	StatusCanceled        Status = "Canceled" // of a payout of a batch that was aborted
 )
 
 // Is compares without regard to case, as CCPayment's own spelling varies.
-func (s Status) Is(other Status) bool { return strings.EqualFold(string(s), string(other)) }
+func (s Status) Is(other Status) bool { return strings.EqualFold(s.word(), other.word()) }
+
+func (s Status) word() string {
+	if strings.EqualFold(string(s), "Successful") {
+		return string(StatusSuccess)
+	}
+	return string(s)
+}
 
 // Final reports whether the record will not change any more, but for its risk.
 func (s Status) Final() bool {
-	return s.Is(StatusSuccess) || s.Is(StatusFailed) || s.Is(StatusRejected)
+	return s.Is(StatusSuccess) || s.Is(StatusFailed) || s.Is(StatusRejected) || s.Is(StatusCanceled)
 }
 
 // Risk says whether CCPayment flagged a payment (isFlaggedAsRisky). An answer

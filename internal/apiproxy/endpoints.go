@@ -26,7 +26,9 @@ var groups = map[string][]string{
 		"getUserSwapRecord", "getUserSwapRecordList", "getCoinList", "getCoin", "getCoinUSDTPrice",
 		"getAppCoinAssetList", "getAppCoinAsset", "getCwalletUserId", "checkWithdrawalAddressValidity",
 		"getWithdrawFee", "getFiatList", "getSwapCoinList", "getChainList", "getAutoWithdrawRecordList",
-		"getRiskyRefundRecordList", ownOrders,
+		"getRiskyRefundRecordList", "checkWithdrawAddress", "getBatchWithdrawOrder", "getBatchWithdrawOrderRecordList",
+		"getUserBatchTransferRecord", "getUserBatchTransferRecordList", "getUserBatchTransferRecordDetail",
+		"getAggregationFeeRecord", "getPaymentBlockHeight", "all/chain", "getMainCoinList", ownOrders,
 	},
 	"deposit": {
 		"getOrCreateAppDepositAddress", "getOrCreateUserDepositAddress", "createAppOrderDepositAddress",
@@ -34,6 +36,7 @@ var groups = map[string][]string{
 	},
 	"withdraw": {
 		"applyAppWithdrawToNetwork", "applyAppWithdrawToCwallet", "applyUserWithdrawToNetwork", "applyUserWithdrawToCwallet",
+		"applyBatchWithdraw", "appendBatchWithdraw", "confirmBatchWithdraw", "abortBatchWithdraw", "userBatchTransfer",
 	},
 	"swap":    {"swap", "userSwap"},
 	"wallet":  {"userTransfer"},
@@ -46,7 +49,7 @@ var groupNames = []string{"read", "deposit", "withdraw", "swap", "wallet", "webh
 // notifying are the endpoints that take the URL of their webhooks.
 var notifying = []string{
 	"getOrCreateAppDepositAddress", "getOrCreateUserDepositAddress", "createAppOrderDepositAddress", "createInvoiceUrl",
-	"applyAppWithdrawToNetwork", "applyUserWithdrawToNetwork",
+	"applyAppWithdrawToNetwork", "applyUserWithdrawToNetwork", "applyBatchWithdraw",
 }
 
 // groupOf returns the group of an endpoint; empty: there is no such endpoint.
