@@ -43,6 +43,26 @@ func TestCase12_SignAsksForTheWord(t *testing.T) {
 	s.deliverAgain(delivery{body: deposit("r2", "Success")}).wants(t, http.StatusBadGateway)
 }
 
+// TestWebPage: where any 2xx is a yes, a web page is one, too, and is warned of once; what
+// only has elements in it is none.
+func TestWebPage(t *testing.T) {
+	for text, times := range map[string]int{
+		"<!DOCTYPE html>\n<title>Shop</title>" + strings.Repeat("x", 1<<20): 1, "\n <html lang=en>": 1, "ok <b>stored</b>": 0, "": 0,
+	} {
+		s := start(t, setup{app: says(http.StatusOK, text)})
+		s.deliver(delivery{}).wants(t, http.StatusOK)
+		s.deliver(delivery{body: deposit("r2", "Success")}).wants(t, http.StatusOK)
+		if n := strings.Count(s.logs(), "2xx is a web page, and counts as a yes"); n != times {
+			t.Errorf("%.40q is warned of %d times", text, n)
+		}
+	}
+	s := start(t, setup{webhook: "ack stored", app: says(http.StatusOK, "<html>stored</html>")})
+	s.deliver(delivery{}).wants(t, http.StatusOK)
+	if strings.Contains(s.logs(), "is a web page") {
+		t.Error("a page with the word that `ack` asks for is warned of")
+	}
+}
+
 // TestCase12_OwnWords: what `ack` says counts, also with `sign ccpayment`, and other
 // signatures ask for no word.
 func TestCase12_OwnWords(t *testing.T) {

@@ -197,6 +197,11 @@ func (h *Webhook) trouble(level zapcore.Level, message string, fields ...zap.Fie
 
 func (h *Webhook) reportDelivered(o relay.Outcome) {
 	h.deliveryLag.Observe(o.Age.Seconds())
+	if o.IsPage {
+		h.warnAck.Do(func() {
+			h.logger.Warn("the app's 2xx is a web page, and counts as a yes: has it a route for POST at this path? `ack` asks for a word that no page has", h.fields(o.Event)...)
+		})
+	}
 	data := h.facts(o.Event)
 	confirmed := o.Confirmation
 	if confirmed == nil {

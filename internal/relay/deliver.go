@@ -59,7 +59,7 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 		}
 		m.Event.Body, m.Event.Request.ContentType = body, "application/json"
 	}
-	if r.Ack != "" {
+	if m.Capture = sniffed; r.Ack != "" {
 		m.Capture = ack.Limit
 	}
 	confirmed := confirm.Headers(o.Confirmation)
@@ -71,6 +71,7 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 	o.Called, o.Took = true, r.Now().Sub(start)
 
 	failed := r.judge(m.Event, response, err)
+	o.IsPage = failed == nil && r.Ack == "" && strings.HasPrefix(http.DetectContentType(response.Body), "text/html")
 	if failed != nil && failed.notAck {
 		o.NotAck = beginning(response.Body, m.Header)
 	}
@@ -82,6 +83,9 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 	}
 	return failed
 }
+
+// sniffed is how many bytes of a response show whether it is a web page.
+const sniffed = 512
 
 // beginning returns the first 40 bytes of a response's body for the log, without what
 // authorizes our requests, which an app may send back.
