@@ -19,14 +19,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
 )
 
 func init() { subcommand.Register(newDevCommand) }
 
 // dev is Caddy and a sandbox in front of an app on this machine.
 type dev struct {
-	to, listen string
-	print      bool
+	to, listen, gateway string
+	print               bool
 
 	sandbox string // its address
 	admin   string // that of Caddy's admin endpoint
@@ -36,13 +37,15 @@ type dev struct {
 func newDevCommand() *cobra.Command {
 	var d dev
 	cmd := &cobra.Command{
-		Use:   "dev --to <host:port> [--listen <address>] | dev --print-caddyfile [--to <host:port>]",
+		Use:   "dev --to <host:port> [--listen <address>] [--gateway <name>] | dev --print-caddyfile [--to <host:port>] [--gateway <name>]",
 		Short: "Runs Caddy and a sandbox in front of an app on this machine",
 		Long: `
-Runs Caddy with everything in it that takes payments, and the sandbox in
-CCPayment's place, in front of an app on this machine. Needs no Caddyfile, no
+Runs Caddy with everything in it that takes payments, and the sandbox in the
+gateway's place, in front of an app on this machine. Needs no Caddyfile, no
 account and no money; all is forgotten when it ends. It prints what becomes of
 each order: made, paid, handed over, fulfilled.
+
+--gateway is ccpayment or coinpayments: the app is the same for each.
 
 The app answers 402 with an order, and gets POST /hook when it is paid. Its
 token is SHOP_TOKEN from the environment, or else "dev".
@@ -67,12 +70,17 @@ Exit codes: 0 done, 2 wrong usage, 4 an address cannot be had.`,
 	}
 	cmd.Flags().StringVar(&d.to, "to", "", "Address of the app, such as localhost:3000")
 	cmd.Flags().StringVar(&d.listen, "listen", ":8080", "Address to listen on; without a host, 127.0.0.1")
+	cmd.Flags().StringVar(&d.gateway, "gateway", gatewayName, "Payment gateway: "+strings.Join(devGatewayNames(), " or "))
 	cmd.Flags().BoolVar(&d.print, "print-caddyfile", false, "Print the Caddyfile for going live, and end")
 	return cmd
 }
 
-// check refuses what cannot stand in a Caddyfile as an address.
+// check refuses what cannot stand in a Caddyfile as an address, and a gateway that there
+// is none of.
 func (d *dev) check() error {
+	if _, ok := devGateways[d.gateway]; !ok {
+		return fmt.Errorf("--gateway %q: must be %s", d.gateway, strings.Join(devGatewayNames(), " or "))
+	}
 	for _, flag := range []struct {
 		name string
 		text *string
@@ -114,7 +122,10 @@ func (d *dev) run(ctx context.Context, out io.Writer) (err error) {
 	told := &steps{out: out}
 	box, err := New(Options{
 		AppID: os.Getenv("CCPAYMENT_APP_ID"), AppSecret: os.Getenv("CCPAYMENT_APP_SECRET"), Logger: told.ofSandbox(),
-		WebhookURL: "http://" + d.listen + "/hook",
+		WebhookURL: d.hook(),
+		CoinPayments: coinpayments.Options{
+			ClientID: os.Getenv("COINPAYMENTS_CLIENT_ID"), ClientSecret: os.Getenv("COINPAYMENTS_CLIENT_SECRET"),
+		},
 	})
 	if err != nil {
 		return &subcommand.ExitError{Code: subcommand.ExitUsage, Err: err}
@@ -150,8 +161,9 @@ func (d *dev) runCaddy(ctx context.Context, box *Sandbox, out io.Writer, told *s
 	caddy.Cancel = func() error { return caddy.Process.Signal(syscall.SIGTERM) }
 	caddy.WaitDelay = 10 * time.Second
 	caddy.Stdin = strings.NewReader(d.caddyfile())
-	caddy.Env = append(os.Environ(),
-		"CCPAYMENT_APP_ID="+box.AppID(), "CCPAYMENT_APP_SECRET="+box.AppSecret(), "SHOP_TOKEN="+devToken(),
+	at := devGateways[d.gateway]
+	id, secret := at.credentials(box)
+	caddy.Env = append(os.Environ(), at.idName+"="+id, at.secretName+"="+secret, "SHOP_TOKEN="+devToken(),
 		"XDG_DATA_HOME="+d.dir, "XDG_CONFIG_HOME="+d.dir)
 	log, err := caddy.StdoutPipe()
 	if err != nil {
@@ -229,6 +241,7 @@ func (d *dev) introduce(ctx context.Context, out io.Writer, box *Sandbox) {
 	if os.Getenv("SHOP_TOKEN") != "" {
 		token = "that of SHOP_TOKEN"
 	}
+	at := devGateways[d.gateway]
 	fmt.Fprintf(out, `Open http://%[1]s: that is your app, at %[2]s, behind Caddy.
 
   to be paid    answer 402 with JSON: {"order_id":"order-1","price":"49.90","currency":"USD","return_url":"http://%[1]s/thanks"}
@@ -237,14 +250,11 @@ func (d *dev) introduce(ctx context.Context, out io.Writer, box *Sandbox) {
   is it paid?   http://%[1]s/status?t=…, with the t that return_url gets
   the sandbox   http://%[4]s shows all orders, and plays the buyers
   the ledger    caddy ccpayment events list --address %[5]s
-  commands      call, trigger and doctor --address %[5]s, in a shell with
-                  export CCPAYMENT_BASE_URL=http://%[4]s%[6]s
-                  export CCPAYMENT_APP_ID=%[7]s
-                  %[8]s
+%[6]s
 
 Ctrl-C ends it; all is forgotten then.
 
-`, d.listen, d.to, token, d.sandbox, d.admin, strings.TrimSuffix(apiPrefix, "/"), box.AppID(), secretOf(box))
+`, d.listen, d.to, token, d.sandbox, d.admin, at.introduction(d, box))
 	dialer := net.Dialer{Timeout: time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", d.to)
 	if err != nil {
@@ -254,18 +264,10 @@ Ctrl-C ends it; all is forgotten then.
 	_ = conn.Close()
 }
 
-// secretOf says which app secret the sandbox has. One that was given is not shown.
-func secretOf(box *Sandbox) string {
-	if os.Getenv("CCPAYMENT_APP_SECRET") != "" {
-		return "and CCPAYMENT_APP_SECRET as it is here"
-	}
-	return "export CCPAYMENT_APP_SECRET=" + box.AppSecret()
-}
-
 // caddyfile is what dev runs.
 func (d *dev) caddyfile() string {
 	return fmt.Sprintf(`{
-	admin %[8]s
+	admin %[7]s
 	persist_config off
 	auto_https off
 	grace_period 1s
@@ -281,16 +283,16 @@ func (d *dev) caddyfile() string {
 		include %[1]s
 	}
 	ccpayment {
-		base_url http://%[2]s%[3]s
-		webhook_url http://%[4]s/hook
+		%[2]s
+		webhook_url %[3]s
 		store bolt {
-			path %[5]q
+			path %[4]q
 		}
 	}
 }
-http://:%[9]s {
-	bind %[6]s
-	%[7]s
+http://:%[8]s {
+	bind %[5]s
+	%[6]s
 	# What is wrong with a checkout, instead of an empty page. A shop has a page of its own.
 	handle_errors {
 		@checkout expression {http.ccpayment.cause} != null
@@ -298,9 +300,15 @@ http://:%[9]s {
 		respond "{err.status_code} {err.status_text}: {err.message}"
 	}
 }
-`, stepLoggers, d.sandbox, strings.TrimSuffix(apiPrefix, "/"), d.listen, filepath.Join(d.dir, "ledger.db"), d.bind(), d.site("\n\t"),
+`, stepLoggers, fmt.Sprintf(devGateways[d.gateway].account, d.apiURL()), d.hook(), filepath.Join(d.dir, "ledger.db"), d.bind(), d.site("\n\t"),
 		d.admin, d.port())
 }
+
+// hook is where webhooks go.
+func (d *dev) hook() string { return "http://" + d.listen + "/hook" }
+
+// apiURL is where the sandbox has the gateway's API.
+func (d *dev) apiURL() string { return "http://" + d.sandbox + devGateways[d.gateway].api }
 
 func (d *dev) port() string {
 	_, port, _ := net.SplitHostPort(d.listen)
@@ -331,17 +339,7 @@ func (d *dev) site(newLine string) string {
 	}, newLine)
 }
 
-// liveCaddyfile is the same set-up with CCPayment itself.
+// liveCaddyfile is the same set-up with the gateway itself.
 func (d *dev) liveCaddyfile() string {
-	return fmt.Sprintf(`# Put your domain in place of shop.example.com, and enter
-# https://shop.example.com/hook as the webhook URL in CCPayment's console
-# (Developer), where the app id and the secret are, too. Put this machine's
-# address on the list there of those that may call the API.
-#
-# Caddy needs CCPAYMENT_APP_ID, CCPAYMENT_APP_SECRET and SHOP_TOKEN in its
-# environment; the app needs SHOP_TOKEN, a random text of yours.
-shop.example.com {
-	%s
-}
-`, d.site("\n\t"))
+	return devGateways[d.gateway].live + fmt.Sprintf("shop.example.com {\n\t%s\n}\n", d.site("\n\t"))
 }

@@ -119,7 +119,7 @@ type webhookSteps struct{ *steps }
 func (webhookSteps) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle prints deliveries of webhooks, and what was wrong with calls. That
-// something is not found (11003) is no mistake: Caddy asks for invoices and
+// something is not found (11003) is no mistake: Caddy asks CCPayment for invoices and
 // deposit orders in turn.
 func (w webhookSteps) Handle(_ context.Context, r slog.Record) error {
 	value := make(map[string]string)
@@ -135,6 +135,8 @@ func (w webhookSteps) Handle(_ context.Context, r slog.Record) error {
 			cmp.Or(value["error"], "HTTP "+value["http"])))
 	case r.Message == "call" && value["code"] != "" && value["code"] != "10000" && value["code"] != "11003":
 		w.print(r.Time, "", fmt.Sprintf("CCPayment answers %s with %s %s", value["endpoint"], value["code"], value["msg"]))
+	case r.Message == "call" && value["http"] >= "400":
+		w.print(r.Time, "", fmt.Sprintf("CoinPayments answers %s with %s %s", value["endpoint"], value["http"], value["msg"]))
 	}
 	return nil
 }

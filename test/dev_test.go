@@ -45,18 +45,12 @@ func TestDevCommand(t *testing.T) {
 		}
 	}))
 	defer app.Close()
-	port := processtest.Ports(t, 1)[0]
-	p := startProcess(t, binary, withoutShopToken(), "ccpayment", "dev", "--to", app.Listener.Addr().String(), "--listen", ":"+port)
-	sandbox := regexp.MustCompile(`the sandbox +(http://[0-9.:]+)`)
-	processtest.Until(t, "dev says where the sandbox is", func() bool { return sandbox.MatchString(p.Output.String()) })
-	site := "http://127.0.0.1:" + port
-
+	p, site, control := startDev(t, app)
 	var checkout struct {
 		URL   string `json:"checkout_url"`
 		Token string `json:"status_token"`
 	}
 	ask(t, http.MethodPost, site+"/buy", "", http.StatusCreated, &checkout)
-	control := sandbox.FindStringSubmatch(p.Output.String())[1]
 	if !strings.HasPrefix(checkout.URL, control) {
 		t.Errorf("the checkout is at %q", checkout.URL)
 	}
@@ -150,21 +144,108 @@ func ask(t *testing.T, method, url, body string, status int, answer any) {
 	}
 }
 
+// startDev runs dev in front of an app, and returns it with the addresses of Caddy and of
+// the sandbox.
+func startDev(t *testing.T, app *httptest.Server, args ...string) (p *processtest.Process, site, sandbox string) {
+	t.Helper()
+	port := processtest.Ports(t, 1)[0]
+	args = append([]string{"ccpayment", "dev", "--to", app.Listener.Addr().String(), "--listen", ":" + port}, args...)
+	p = startProcess(t, binary, withoutShopToken(), args...)
+	said := regexp.MustCompile(`the sandbox +(http://[0-9.:]+)`)
+	processtest.Until(t, "dev says where the sandbox is", func() bool { return said.MatchString(p.Output.String()) })
+	return p, "http://127.0.0.1:" + port, said.FindStringSubmatch(p.Output.String())[1]
+}
+
+// TestDevAtCoinPayments: the same app is paid at CoinPayments.
+func TestDevAtCoinPayments(t *testing.T) {
+	t.Parallel()
+	var told atomic.Value // the headers of the event that says so
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/hook":
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusPaymentRequired)
+			io.WriteString(w, `{"order_id":"order-7","price":"49.90","currency":"USD","return_url":"http://shop.example/thanks"}`)
+		case r.Header.Get("Ccpayment-Fulfill") == "true":
+			told.Store(r.Header)
+		}
+	}))
+	defer app.Close()
+	p, site, control := startDev(t, app, "--gateway", "coinpayments")
+	var checkout struct {
+		URL   string `json:"checkout_url"`
+		Token string `json:"status_token"`
+	}
+	ask(t, http.MethodPost, site+"/buy", "", http.StatusCreated, &checkout)
+	if !strings.HasPrefix(checkout.URL, control+"/checkout/?invoice-id=") {
+		t.Errorf("the checkout is at %q", checkout.URL)
+	}
+	ask(t, http.MethodPost, control+"/sandbox/coinpayments/pay", `{"order_id":"order-7","coin":"LTC","wait":true}`, http.StatusOK, nil)
+	processtest.Until(t, "the app is told to fulfil", func() bool { return told.Load() != nil })
+	for name, want := range map[string]string{
+		"Ccpayment-Gateway": "coinpayments", "Ccpayment-Kind": "payment", "Ccpayment-Order-Id": "order-7", "Authorization": "Bearer dev",
+	} {
+		if got := told.Load().(http.Header).Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	for _, step := range []string{"made: ", "CoinPayments sends InvoicePaid Paid, Caddy keeps it", "Invoice Paid handed over, the order is paid", "paid: "} {
+		line := regexp.MustCompile(`(?m)^[0-9:]{8}  order-7 +` + step)
+		processtest.Until(t, "dev prints "+step, func() bool { return line.MatchString(p.Output.String()) })
+	}
+	var status struct {
+		State string `json:"state"`
+	}
+	if ask(t, http.MethodGet, site+"/status?t="+checkout.Token, "", http.StatusOK, &status); status.State != "paid" {
+		t.Errorf("the buyer's page is told %q", status.State)
+	}
+	wantIn(t, p.Output.String(), control+"/coinpayments/api, with", "export COINPAYMENTS_CLIENT_ID=", "export COINPAYMENTS_CLIENT_SECRET=")
+	p.End(t, syscall.SIGINT)
+}
+
+// TestDevWebPage: Caddy takes any 2xx for a yes, and dev says so of an app that answers
+// every path with its first page.
+func TestDevWebPage(t *testing.T) {
+	t.Parallel()
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/buy" {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusPaymentRequired)
+			io.WriteString(w, `{"order_id":"order-7","price":"49.90"}`)
+			return
+		}
+		io.WriteString(w, "<!doctype html>\n<title>My app</title>")
+	}))
+	defer app.Close()
+	p, site, control := startDev(t, app)
+	ask(t, http.MethodPost, site+"/buy", "", http.StatusCreated, nil)
+	ask(t, http.MethodPost, control+"/sandbox/pay", `{"order_id":"order-7","wait":true}`, http.StatusOK, nil)
+	says := regexp.MustCompile(`(?m)^[0-9:]{8}  order-7 +the app's 2xx is a web page, and counts as a yes`)
+	processtest.Until(t, "dev says so", func() bool { return says.MatchString(p.Output.String()) })
+	p.End(t, syscall.SIGINT)
+}
+
 // TestDevCaddyfile: what it prints for going live is a Caddyfile that this
 // Caddy takes.
 func TestDevCaddyfile(t *testing.T) {
 	t.Parallel()
-	text, _, code := ccpayment(t, "", "dev", "--print-caddyfile")
-	if given, _, _ := ccpayment(t, "", "dev", "--to", "localhost:3000", "--print-caddyfile"); given != text {
-		t.Errorf("without --to it prints\n%s", text)
-	}
-	file := filepath.Join(t.TempDir(), "Caddyfile")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, errs, valid := caddy(t, append(withCredentials(), "SHOP_TOKEN=token"), "", "validate", "--config", file)
-	if code != 0 || valid != 0 {
-		t.Errorf("exit codes %d and %d\n%s\n%s", code, valid, text, errs)
+	env := append(withCredentials(), "SHOP_TOKEN=token", "COINPAYMENTS_CLIENT_ID=6d50e13e28a14a5c8d1a3d1b1e5a0f11", "COINPAYMENTS_CLIENT_SECRET=x")
+	for _, gateway := range []string{"ccpayment", "coinpayments"} {
+		text, _, code := ccpayment(t, "", "dev", "--print-caddyfile", "--gateway", gateway)
+		if given, _, _ := ccpayment(t, "", "dev", "--to", "localhost:3000", "--gateway", gateway, "--print-caddyfile"); given != text {
+			t.Errorf("without --to it prints\n%s", text)
+		}
+		if isThere := strings.Contains(text, "gateway coinpayments {"); isThere != (gateway == "coinpayments") {
+			t.Errorf("for %s it prints\n%s", gateway, text)
+		}
+		file := filepath.Join(t.TempDir(), "Caddyfile")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, errs, valid := caddy(t, env, "", "validate", "--config", file)
+		if code != 0 || valid != 0 {
+			t.Errorf("exit codes %d and %d\n%s\n%s", code, valid, text, errs)
+		}
 	}
 }
 
@@ -189,6 +270,7 @@ func TestDevUsage(t *testing.T) {
 	}{
 		"no app":         {nil, 2, "--to"},
 		"the same port":  {[]string{"--to", "localhost:8080"}, 2, "one each"},
+		"no gateway":     {[]string{"--to", "localhost:3000", "--gateway", "paypal"}, 2, "must be ccpayment or coinpayments"},
 		"no port":        {[]string{"--to", "localhost"}, 2, "host and a port"},
 		"a Caddyfile":    {[]string{"--to", "localhost:3000 {\n}"}, 2, "host and a port"},
 		"for all to use": {[]string{"--to", "localhost:3000", "--listen", "0.0.0.0:8080"}, 2, "others could reach it"},

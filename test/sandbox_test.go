@@ -14,12 +14,13 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
-// TestSandboxCommand: what it prints is a Caddyfile that this Caddy takes, it
-// serves, and one interrupt ends it at once, whatever waits for it.
+// TestSandboxCommand: what it prints are Caddyfiles that this Caddy takes, one for each
+// gateway, it serves, and one interrupt ends it at once, whatever waits for it.
 func TestSandboxCommand(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(binary, "ccpayment", "sandbox", "--listen", "127.0.0.1:0")
-	cmd.Env = append(os.Environ(), "CCPAYMENT_APP_ID=app-123", "CCPAYMENT_APP_SECRET=secret-456")
+	cmd.Env = append(os.Environ(), "CCPAYMENT_APP_ID=app-123", "CCPAYMENT_APP_SECRET=secret-456",
+		"COINPAYMENTS_CLIENT_ID=6d50e13e28a14a5c8d1a3d1b1e5a0f11", "COINPAYMENTS_CLIENT_SECRET=secret-789")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -46,19 +47,20 @@ func TestSandboxCommand(t *testing.T) {
 			indented = line != "  }"
 		}
 	}
-	if len(caddyfiles) != 2 || !strings.Contains(caddyfiles[1], "base_url      "+base+"/coinpayments\n") {
-		t.Fatalf("it prints the Caddyfiles %q", caddyfiles)
-	}
-	caddyfile := caddyfiles[0]
 	go func() { ended <- cmd.Wait() }()
-	file := filepath.Join(t.TempDir(), "Caddyfile")
-	if err := os.WriteFile(file, []byte(caddyfile), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	validate := exec.Command(binary, "validate", "--config", file)
-	validate.Env = cmd.Env
-	if text, err := validate.CombinedOutput(); err != nil || !strings.Contains(caddyfile, "app_secret") {
-		t.Errorf("the Caddyfile that it prints is refused: %v\n%s\n%s", err, caddyfile, text)
+	for i, has := range []string{"base_url   " + base + "/ccpayment/v2\n", "base_url      " + base + "/coinpayments\n"} {
+		if len(caddyfiles) != 2 || !strings.Contains(caddyfiles[i], has) {
+			t.Fatalf("it prints the Caddyfiles %q", caddyfiles)
+		}
+		file := filepath.Join(t.TempDir(), "Caddyfile")
+		if err := os.WriteFile(file, []byte(caddyfiles[i]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		validate := exec.Command(binary, "validate", "--config", file)
+		validate.Env = cmd.Env
+		if text, err := validate.CombinedOutput(); err != nil {
+			t.Errorf("the Caddyfile that it prints is refused: %v\n%s\n%s", err, caddyfiles[i], text)
+		}
 	}
 
 	// A call that is held back.
