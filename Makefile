@@ -34,8 +34,8 @@ image:
 	cp $(CERTIFICATES) bin/image/ca-certificates.crt
 	$(ENGINE) build $(if $(filter docker,$(ENGINE)),,--format docker) -t $(IMAGE) -f examples/docker/Dockerfile bin/image
 
-# Starts Caddy with Caddyfile.example, a small shop behind it and the sandbox in
-# CCPayment's place, and plays the buyers.
+# Starts Caddy with Caddyfile.example, a small shop behind it and the sandbox in the
+# gateways' place, and plays the buyers.
 demo: build
 	go build -o bin/demo ./examples/shop/demo
 	bin/demo --caddy bin/caddy

@@ -66,7 +66,7 @@ func visit(t *testing.T, tab context.Context, page, button string) {
 // atCheckout waits for the checkout page.
 func (s shop) atCheckout(t *testing.T, tab context.Context) {
 	t.Helper()
-	browser.WaitFor(t, tab, fmt.Sprintf(`location.origin === %q && document.querySelector(".price")?.innerText.endsWith("10.00 USD")`, s.CCPayment.URL))
+	browser.WaitFor(t, tab, fmt.Sprintf(`location.origin === %q && document.querySelector(".price")?.innerText.endsWith("10.00 USD")`, s.Gateway.URL))
 }
 
 // TestCase06_FrontEndsInABrowser: with each library, a click leads to the checkout page,

@@ -31,6 +31,8 @@ func receive(j *journal, token string, work time.Duration) http.HandlerFunc {
 		attempt, _ := strconv.Atoi(r.Header.Get("Ccpayment-Attempt"))
 		e := event{
 			Key:      r.Header.Get("Idempotency-Key"),
+			Gateway:  r.Header.Get("Ccpayment-Gateway"),
+			Kind:     r.Header.Get("Ccpayment-Kind"),
 			Type:     r.Header.Get("Ccpayment-Type"),
 			Status:   r.Header.Get("Ccpayment-Status"),
 			RecordID: r.Header.Get("Ccpayment-Record-Id"),
@@ -40,6 +42,7 @@ func receive(j *journal, token string, work time.Duration) http.HandlerFunc {
 			Fulfill:     r.Header.Get("Ccpayment-Fulfill") == "true",
 			Credit:      r.Header.Get("Ccpayment-Credit") == "true",
 			OrderState:  r.Header.Get("Ccpayment-Order-State"),
+			Reason:      r.Header.Get("Ccpayment-Reason"),
 			Due:         r.Header.Get("Ccpayment-Order-Amount-Due"),
 			Paid:        r.Header.Get("Ccpayment-Order-Amount-Paid"),
 			Coin:        r.Header.Get("Ccpayment-Coin"),

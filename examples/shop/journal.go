@@ -16,6 +16,8 @@ import (
 // from the lines of the journal.
 type event struct {
 	Key         string `json:"key"`
+	Gateway     string `json:"gateway"`
+	Kind        string `json:"kind"`
 	Type        string `json:"type"`
 	Status      string `json:"status"`
 	RecordID    string `json:"record_id"`
@@ -24,6 +26,7 @@ type event struct {
 	Fulfill     bool   `json:"fulfill"`
 	Credit      bool   `json:"credit"`
 	OrderState  string `json:"order_state"`
+	Reason      string `json:"reason"`
 	Due         string `json:"due"`
 	Paid        string `json:"paid"`
 	Coin        string `json:"coin"`
@@ -122,7 +125,7 @@ func (j *journal) add(e event) (done string, isNew bool) {
 		return "", false
 	}
 	if o := j.orders[e.OrderID]; o != nil && e.OrderState != "" {
-		o.State, o.Due, o.Paid = e.OrderState, e.Due, e.Paid
+		o.State, o.Due, o.Paid, o.Refunds = e.OrderState, e.Due, e.Paid, e.Reason == "gateway_refunds"
 	}
 	e.Times, e.Done = 1, done
 	if known < 0 {

@@ -33,10 +33,12 @@ func main() {
 	})
 }
 
-// newHandler is the whole shop: what buyers see, and the hook for Caddy.
+// newHandler is the whole shop: what buyers see, and the hooks for Caddy.
 func newHandler(j *journal, token string, work time.Duration) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /hook", receive(j, token, work))
+	for _, path := range []string{"/hook", "/coins-hook"} { // one for each account of Caddy's
+		mux.HandleFunc("POST "+path, receive(j, token, work))
+	}
 	shop{j}.routes(mux)
 	return mux
 }

@@ -52,6 +52,7 @@ type order struct {
 
 	Shipped bool   `json:"-"`
 	State   string `json:"-"` // as Caddy said last; empty: nothing heard yet
+	Refunds bool   `json:"-"` // and that the gateway sends money back
 	Due     string `json:"-"`
 	Paid    string `json:"-"`
 }
@@ -112,6 +113,8 @@ func (o order) show() string {
 		return "paid"
 	case o.State == "":
 		return "unpaid"
+	case o.Refunds && (o.State == "processing" || o.State == "unpaid"): // on its way back, or back
+		return "returned"
 	default:
 		return o.State
 	}

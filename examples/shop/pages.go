@@ -35,6 +35,7 @@ func (s shop) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.products)
 	mux.HandleFunc("POST /buy", s.buy)
 	mux.HandleFunc("GET /orders/{id}", s.order)
+	mux.HandleFunc("GET /orders/{id}/pay", s.choose)
 	mux.HandleFunc("GET /inbox", func(w http.ResponseWriter, _ *http.Request) {
 		show(w, http.StatusOK, "inbox.html", s.journal.seen())
 	})
@@ -78,6 +79,7 @@ func (s shop) products(w http.ResponseWriter, _ *http.Request) {
 
 // terms are what Caddy makes a checkout of.
 type terms struct {
+	Account   string          `json:"account"`
 	OrderID   string          `json:"order_id"`
 	Price     decimal.Decimal `json:"price"`
 	Currency  string          `json:"currency"`
@@ -87,8 +89,9 @@ type terms struct {
 }
 
 // buy responds 402 Payment Required: Caddy takes that response and sends the buyer to
-// pay. The form has the goods of a new order, or the id of a known one, which
-// is to be paid now, or of which the rest is.
+// pay at the account that the buyer chose. The form has the goods of a new order, or the
+// id of a known one, which is to be paid now, or of which the rest is. Without a choice
+// it sends the buyer to make one.
 func (s shop) buy(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	if err := r.ParseForm(); err != nil {
@@ -111,12 +114,40 @@ func (s shop) buy(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/orders/"+o.ID, http.StatusSeeOther)
 		return
 	}
-	page := cmp.Or(r.Header.Get("X-Forwarded-Proto"), "http") + "://" + r.Host + "/orders/" + o.ID
+	if !r.PostForm.Has("account") {
+		http.Redirect(w, r, "/orders/"+o.ID+"/pay", http.StatusSeeOther)
+		return
+	}
+	at := gatewayOf(r.PostForm)
+	if at == nil {
+		http.Error(w, "there is no such way to pay", http.StatusBadRequest)
+		return
+	}
+	page := cmp.Or(r.Header.Get("X-Forwarded-Proto"), "http") + "://" + r.Host + "/orders/" + o.ID + "?account=" + at.Account
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusPaymentRequired)
 	_ = json.NewEncoder(w).Encode(terms{
-		OrderID: o.ID, Price: o.Total, Currency: currency, Product: o.what(), ReturnURL: page, CloseURL: page,
+		Account: at.Account, OrderID: o.ID, Price: o.Total, Currency: currency, Product: o.what(), ReturnURL: page, CloseURL: page,
 	})
+}
+
+// choice is what the page shows on which the buyer chooses a gateway.
+type choice struct {
+	ID, What string
+	Total    decimal.Decimal
+	Gateways []gateway
+}
+
+func (s shop) choose(w http.ResponseWriter, r *http.Request) {
+	o, known := s.journal.find(r.PathValue("id"))
+	switch {
+	case !known:
+		http.NotFound(w, r)
+	case o.Shipped:
+		http.Redirect(w, r, "/orders/"+o.ID, http.StatusSeeOther)
+	default:
+		show(w, http.StatusOK, "choose.html", choice{o.ID, o.what(), o.Total, gateways})
+	}
 }
 
 // orderPage is what an order's page shows. All its texts are in the page, and
@@ -125,6 +156,7 @@ type orderPage struct {
 	ID, What, State string
 	Total           decimal.Decimal
 	Due, Paid       string
+	At              *gateway // where the buyer comes back from; nil: from nowhere
 }
 
 func (s shop) order(w http.ResponseWriter, r *http.Request) {
@@ -135,6 +167,6 @@ func (s shop) order(w http.ResponseWriter, r *http.Request) {
 	}
 	show(w, http.StatusOK, "order.html", orderPage{
 		ID: o.ID, What: o.what(), State: o.show(), Total: o.Total,
-		Due: cmp.Or(o.Due, o.Total.String()), Paid: cmp.Or(o.Paid, "0"),
+		Due: cmp.Or(o.Due, o.Total.String()), Paid: cmp.Or(o.Paid, "0"), At: gatewayOf(r.URL.Query()),
 	})
 }

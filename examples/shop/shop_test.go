@@ -136,21 +136,26 @@ func TestBuying(t *testing.T) {
 		return w.Code, asked
 	}
 
-	code, first := buy("cart=a&cap=1&mug=2&price=0.01")
-	if code != http.StatusPaymentRequired || first.Price.String() != "78.9" || first.Product != "1 × Cap, 2 × Mug" ||
-		first.ReturnURL != "https://shop.example/orders/"+first.OrderID {
+	code, first := buy("cart=a&cap=1&mug=2&price=0.01&account=coins")
+	if code != http.StatusPaymentRequired || first.Price.String() != "78.9" || first.Product != "1 × Cap, 2 × Mug" || first.Account != "coins" ||
+		first.ReturnURL != "https://shop.example/orders/"+first.OrderID+"?account=coins" {
 		t.Fatalf("%d %+v", code, first)
 	}
 	for form, same := range map[string]bool{
 		"cart=a&cap=1&mug=2": true, "order=" + first.OrderID: true, "cart=a&cap=9": false, "cart=b&cap=1&mug=2": false,
 	} {
-		if code, again := buy(form); code != http.StatusPaymentRequired || (again.OrderID == first.OrderID) != same {
+		if code, again := buy(form + "&account="); code != http.StatusPaymentRequired || (again.OrderID == first.OrderID) != same {
 			t.Errorf("%s: %d %+v", form, code, again)
 		}
 	}
 	for _, form := range []string{"", "cart=a", "cap=-1", "cap=10", "cap=1.5", "order=order-unknown"} {
 		if code, _ := buy(form); code != http.StatusUnprocessableEntity {
 			t.Errorf("%q was answered %d", form, code)
+		}
+	}
+	for form, status := range map[string]int{"cart=a&cap=1&mug=2": http.StatusSeeOther, "order=" + first.OrderID + "&account=gold": http.StatusBadRequest} {
+		if code, _ := buy(form); code != status {
+			t.Errorf("%s: without a choice that there is it was answered %d", form, code)
 		}
 	}
 	if _, _, err := j.keep(event{Key: "k", OrderID: first.OrderID, Fulfill: true}); err != nil {

@@ -93,7 +93,7 @@ func TestWhatIsRefused(t *testing.T) {
 		}.Encode()
 	}
 
-	if code, page := visit(http.MethodGet, link("120.00"), ""); code != http.StatusSeeOther || !strings.Contains(page, "Location: "+s.CCPayment.URL+"/i/") {
+	if code, page := visit(http.MethodGet, link("120.00"), ""); code != http.StatusSeeOther || !strings.Contains(page, "Location: "+s.Gateway.URL+"/i/") {
 		t.Errorf("a link was answered %d %s", code, page)
 	}
 	for path, want := range map[string]struct {

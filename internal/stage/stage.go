@@ -1,5 +1,5 @@
 // Package stage runs the examples in tests: Caddy in this process, with a Caddyfile as it
-// is shipped, and the sandbox instead of CCPayment.
+// is shipped, and the sandbox instead of the gateways.
 package stage
 
 import (
@@ -15,18 +15,23 @@ import (
 
 	_ "github.com/seed-338f6760/caddy-ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
 )
 
 // Stage is a running example.
 type Stage struct {
-	Site      string // Caddy's address, such as http://127.0.0.1:40000
-	CCPayment *httptest.Server
+	Site    string           // Caddy's address, such as http://127.0.0.1:40000
+	Sandbox *sandbox.Sandbox // both gateways
+	Gateway *httptest.Server // the sandbox's, with APIs and pages
 }
 
 // The credentials of the sandbox.
 const (
 	AppID     = "app-123"
 	AppSecret = "secret-456"
+
+	ClientID     = "6d50e13e28a14a5c8d1a3d1b1e5a0f11"
+	ClientSecret = "secret-789"
 )
 
 // Run starts the sandbox, sets the environment variables, and runs the
@@ -35,17 +40,23 @@ const (
 func Run(t *testing.T, caddyfile string, env map[string]string) Stage {
 	t.Helper()
 	t.Chdir("../..")
-	box, err := sandbox.New(sandbox.Options{AppID: AppID, AppSecret: AppSecret, Speed: 2})
+	box, err := sandbox.New(sandbox.Options{
+		AppID: AppID, AppSecret: AppSecret, Speed: 2,
+		CoinPayments: coinpayments.Options{ClientID: ClientID, ClientSecret: ClientSecret},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(box.Close)
-	ccpayment := httptest.NewServer(box)
-	t.Cleanup(ccpayment.Close)
+	gateway := httptest.NewServer(box)
+	t.Cleanup(gateway.Close)
 	port := freePort(t)
 	t.Setenv("CCPAYMENT_APP_ID", AppID)
 	t.Setenv("CCPAYMENT_APP_SECRET", AppSecret)
-	t.Setenv("CCPAYMENT_BASE_URL", ccpayment.URL+"/ccpayment/v2")
+	t.Setenv("CCPAYMENT_BASE_URL", gateway.URL+"/ccpayment/v2")
+	t.Setenv("COINPAYMENTS_CLIENT_ID", ClientID)
+	t.Setenv("COINPAYMENTS_CLIENT_SECRET", ClientSecret)
+	t.Setenv("COINPAYMENTS_BASE_URL", gateway.URL+coinpayments.BasePath)
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	for name, value := range env {
 		t.Setenv(name, strings.ReplaceAll(value, "$PORT", port))
@@ -72,7 +83,7 @@ func Run(t *testing.T, caddyfile string, env map[string]string) Stage {
 			t.Error(err)
 		}
 	})
-	return Stage{Site: "http://127.0.0.1:" + port, CCPayment: ccpayment}
+	return Stage{Site: "http://127.0.0.1:" + port, Sandbox: box, Gateway: gateway}
 }
 
 func freePort(t *testing.T) string {

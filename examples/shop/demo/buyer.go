@@ -17,13 +17,18 @@ type placed struct {
 	OrderID     string `json:"order_id"`
 	CheckoutURL string `json:"checkout_url"`
 	StatusToken string `json:"status_token"`
+	statusPath  string
 }
 
-// buy sends a cart to the shop as its page does, and has Caddy make a checkout
-// of the shop's 402. A browser would be redirected; a program gets JSON.
-func (d *demo) buy(ctx context.Context, name string) error {
+// buy sends a cart to the shop, to be paid at CCPayment.
+func (d *demo) buy(ctx context.Context, name string) error { return d.buyAt(ctx, "", name) }
+
+// buyAt sends a cart to the shop as its pages do, with the account that the buyer chose,
+// and has Caddy make a checkout of the shop's 402. A browser would be redirected; a
+// program gets JSON.
+func (d *demo) buyAt(ctx context.Context, account, name string) error {
 	var p placed
-	form := url.Values{"cart": {name}, "cap": {"1"}}
+	form := url.Values{"cart": {name}, "cap": {"1"}, "account": {account}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.siteURL+"/buy", strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
@@ -31,6 +36,9 @@ func (d *demo) buy(ctx context.Context, name string) error {
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if err := d.ask(request, &p); err != nil {
 		return err
+	}
+	if p.statusPath = "/status"; account != "" {
+		p.statusPath = "/" + account + "-status"
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -79,7 +87,7 @@ func (d *demo) shownTo(ctx context.Context, name string) (string, error) {
 	if !ok {
 		return "", nil
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.siteURL+"/status?t="+url.QueryEscape(p.StatusToken), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.siteURL+p.statusPath+"?t="+url.QueryEscape(p.StatusToken), nil)
 	if err != nil {
 		return "", err
 	}

@@ -1,5 +1,5 @@
 // Command demo shows the shop example at work: it starts the shop, Caddy and the
-// sandbox instead of CCPayment, plays the buyers, and compares what each saw
+// sandbox instead of CCPayment and CoinPayments, plays the buyers, and compares what each saw
 // with what was promised.
 // It ends with 0 only if all of it was so.
 package main
@@ -23,6 +23,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 )
 
 func main() {
@@ -50,6 +51,7 @@ func main() {
 // demo is the stage: three processes, and what is needed to talk to them.
 type demo struct {
 	credentials client.Credentials
+	coins       coinpayments.Credentials
 	token       string
 	dir         string // everything the processes write; removed at the end
 	sitePort    string
@@ -85,11 +87,14 @@ func run(ctx context.Context, caddy, config string) (err error) {
 		err = errors.Join(err, d.close())
 	}()
 
-	fmt.Println("building the shop, and starting it behind Caddy, with a sandbox for CCPayment ...")
+	fmt.Println("building the shop, and starting it behind Caddy, with a sandbox for both gateways ...")
 	if err := d.start(ctx, caddy, config); err != nil {
 		return err
 	}
 	if err := d.play(ctx, steps()); err != nil {
+		return err
+	}
+	if err := d.playCoins(ctx); err != nil {
 		return err
 	}
 	if isTerminal(os.Stdin) && isTerminal(os.Stdout) {
@@ -111,6 +116,7 @@ func newDemo() (*demo, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	return &demo{
 		credentials: client.Credentials{AppID: "demo-" + rand.Text()[:8], AppSecret: rand.Text()},
+		coins:       coinpayments.Credentials{ClientID: fmt.Sprintf("%032x", []byte(rand.Text()[:16])), ClientSecret: rand.Text()},
 		token:       rand.Text(),
 		dir:         dir,
 		sitePort:    ports[0],
@@ -159,6 +165,9 @@ func (d *demo) start(ctx context.Context, caddy, config string) error {
 		"CCPAYMENT_APP_ID=" + d.credentials.AppID,
 		"CCPAYMENT_APP_SECRET=" + d.credentials.AppSecret,
 		"CCPAYMENT_BASE_URL=" + d.apiURL(),
+		"COINPAYMENTS_CLIENT_ID=" + d.coins.ClientID,
+		"COINPAYMENTS_CLIENT_SECRET=" + d.coins.ClientSecret,
+		"COINPAYMENTS_BASE_URL=http://" + d.sandboxAddr + "/coinpayments",
 		"SHOP_TOKEN=" + d.token,
 		"SHOP_BIND=" + loopback,
 		"SHOP_URL=" + d.siteURL,

@@ -21,12 +21,14 @@ type webhook struct {
 	Answer     string `json:"answer"`
 }
 
-// startSandbox starts the CCPayment that this demo plays with.
+// startSandbox starts the CCPayment and the CoinPayments that this demo plays with.
 func (d *demo) startSandbox(ctx context.Context, caddy string) error {
 	var err error
 	d.sandbox, err = startProcess("the sandbox", filepath.Join(d.dir, "sandbox.log"), []string{
 		"CCPAYMENT_APP_ID=" + d.credentials.AppID,
 		"CCPAYMENT_APP_SECRET=" + d.credentials.AppSecret,
+		"COINPAYMENTS_CLIENT_ID=" + d.coins.ClientID,
+		"COINPAYMENTS_CLIENT_SECRET=" + d.coins.ClientSecret,
 	}, caddy, "ccpayment", "sandbox", "--listen", d.sandboxAddr)
 	if err != nil {
 		return err

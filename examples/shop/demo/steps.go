@@ -43,6 +43,9 @@ type answer struct {
 
 // event is what the shop reports of one key.
 type event struct {
+	Gateway  string `json:"gateway"`
+	Kind     string `json:"kind"`
+	Fulfill  bool   `json:"fulfill"`
 	Type     string `json:"type"`
 	Status   string `json:"status"`
 	RecordID string `json:"record_id"`

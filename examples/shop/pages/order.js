@@ -1,6 +1,7 @@
 // Asks Caddy, at /status, how the order stands, with the token that Caddy put
 // into this page's address. Caddy answers as soon as something changes.
 const page = document.getElementById('order');
+const status = page.dataset.status; // where, for this order
 const query = new URLSearchParams(location.search);
 const token = query.get('ccpayment_t') ?? query.get('t');
 
@@ -13,6 +14,8 @@ function show(order) {
 			place.textContent = `${money.format(amount)} ${order.currency}`;
 		}
 	}
+	// That the gateway sends the money back, only the shop was told.
+	if (page.dataset.state === 'returned' && ['processing', 'unpaid'].includes(order.state)) return;
 	if (page.dataset.state !== order.state) page.dataset.state = order.state;
 }
 
@@ -22,7 +25,7 @@ async function watch() {
 	let wait = '0s';
 	for (;;) {
 		try {
-			const answer = await fetch(`/status?wait=${wait}&t=${encodeURIComponent(token)}`);
+			const answer = await fetch(`${status}?wait=${wait}&t=${encodeURIComponent(token)}`);
 			if (answer.status === 404) return; // not a token of ours
 			if (!answer.ok) throw new Error(answer.statusText);
 			const order = await answer.json();
@@ -35,7 +38,7 @@ async function watch() {
 	}
 }
 
-if (token) {
+if (token && status) {
 	document.getElementById('by-itself').hidden = false;
 	document.getElementById('reload').hidden = true;
 	watch();
