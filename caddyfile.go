@@ -37,6 +37,7 @@ func init() {
 //		previous_secret <secret> [<until>]
 //		webhook_key     <file>
 //		order_prefix    <text>
+//		orders          <group>
 //		private_key     <file>
 //		base_url        <url>
 //		api_timeout     <duration>
@@ -105,13 +106,15 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 }
 
 // accountOptions names an account's options, for error messages.
-const accountOptions = "app_id, app_secret, previous_secret, webhook_key, order_prefix, private_key, base_url, api_timeout, webhook_url, file_grace, gateway"
+const accountOptions = "app_id, app_secret, previous_secret, webhook_key, order_prefix, orders, private_key, base_url, api_timeout, webhook_url, file_grace, gateway"
 
 // parseAccount reads one option of an account.
 func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) error {
 	switch option {
 	case "order_prefix":
 		return options.Text(d, &a.OrderPrefix)
+	case "orders":
+		return options.Text(d, &a.Orders)
 	case "api_timeout":
 		return oneDuration(d, &a.APITimeout)
 	case "testing":

@@ -23,7 +23,7 @@ func second(t *testing.T) (*sandbox.Sandbox, string) {
 	}
 	api := httptest.NewServer(box)
 	t.Cleanup(func() { api.Close(); box.Close() })
-	return box, "account coins {\n app_id app-2\n app_secret \"another secret\"\n webhook_url http://127.0.0.1:$PORT/coins\n base_url " + api.URL + "/ccpayment/v2\n}\n"
+	return box, "account coins {\n orders shop\n app_id app-2\n app_secret \"another secret\"\n webhook_url http://127.0.0.1:$PORT/coins\n base_url " + api.URL + "/ccpayment/v2\n}\n"
 }
 
 const accountsSite = `http://:$PORT {
@@ -56,7 +56,7 @@ func TestChosenAccount(t *testing.T) {
 	s := &shop{box: box, c: c}
 	with := func(names string) setup {
 		return setup{
-			global: adminOn, account: "webhook_url http://127.0.0.1:$PORT/hook\nbase_url " + base + "\n" + account,
+			global: adminOn, account: "orders shop\nwebhook_url http://127.0.0.1:$PORT/hook\nbase_url " + base + "\n" + account,
 			site: strings.ReplaceAll(accountsSite, "$NAMES", names), app: app,
 		}
 	}

@@ -34,7 +34,7 @@ func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request chec
 			})
 		}
 	}
-	session, err := h.choices.Open(r.Context(), at, request)
+	session, err := at.Open(r.Context(), request)
 	if err == nil {
 		err = at.CheckHost(session.CheckoutURL)
 	}

@@ -141,6 +141,7 @@ func (a *App) checkAccounts(ctx caddy.Context) error {
 			return err
 		}
 	}
+	gateway.ShareOrders(a.opened())
 	return nil
 }
 

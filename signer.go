@@ -40,6 +40,10 @@ type Account struct {
 	// events are recorded and acknowledged, but not forwarded.
 	OrderPrefix string `json:"order_prefix,omitempty"`
 
+	// A name that several accounts have in common: an order id of the app's is one
+	// order at all of them, which is fulfilled once, and can be paid at one at a time.
+	Orders string `json:"orders,omitempty"`
+
 	// Whether money of test coins counts: `on` or `off`. With `on` every event says
 	// that it is a test. Default: `off`.
 	Testing string `json:"testing,omitempty"`
@@ -50,7 +54,7 @@ type Account struct {
 // isSet reports whether any option is given.
 func (a *Account) isSet() bool {
 	return a.Options.IsSet() || a.WebhookURLs.IsSet() || a.GatewayRaw != nil || a.driver != nil ||
-		a.OrderPrefix+a.Testing != "" || a.APITimeout != 0 || a.FileGrace != nil
+		a.OrderPrefix+a.Orders+a.Testing != "" || a.APITimeout != 0 || a.FileGrace != nil
 }
 
 // loadGateway loads the gateway's module, if the account names one.
@@ -113,6 +117,9 @@ func (a *Account) open(o gateway.OpenOptions) (*gateway.Account, error) {
 	}
 	account.Info = account.Gateway.Info()
 	if account.OrderPrefix, err = placeholder.Optional(repl, "order_prefix", a.OrderPrefix); err != nil {
+		return nil, err
+	}
+	if account.Orders, err = placeholder.Optional(repl, "orders", a.Orders); err != nil {
 		return nil, err
 	}
 	return account, checkout.CheckURL("webhook_url", account.WebhookURL, account.Info)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,6 +23,11 @@ type Account struct {
 	// OrderPrefix is put in front of every order id at the gateway and removed from it
 	// for the app; may be empty.
 	OrderPrefix string
+	// Orders is the group of accounts that have their orders in common: the app's id of an
+	// order is one order at all of them, which is fulfilled once. Empty: the orders are
+	// the account's own. Peers are the others of the group; see [ShareOrders].
+	Orders string
+	Peers  []*Account
 	// WebhookURL is the public URL that webhooks of orders made here are sent to; empty:
 	// the one that is set in the gateway's console. PreviousWebhookURLs are those that it
 	// has replaced.
@@ -42,6 +49,33 @@ func Label(name string) string {
 		return "default account"
 	}
 	return fmt.Sprintf("account %q", name)
+}
+
+// ShareOrders makes accounts with the same Orders each other's Peers, in the order of their
+// names. It is called before they are in use.
+func ShareOrders(accounts []*Account) {
+	accounts = slices.SortedFunc(slices.Values(accounts), func(a, b *Account) int { return strings.Compare(a.Name, b.Name) })
+	for _, a := range accounts {
+		a.Peers = nil
+		for _, b := range accounts {
+			if a != b && a.Orders != "" && a.Orders == b.Orders {
+				a.Peers = append(a.Peers, b)
+			}
+		}
+	}
+}
+
+// Group is the account and its Peers.
+func (a *Account) Group() []*Account { return append([]*Account{a}, a.Peers...) }
+
+// Member returns the account of the group that has this id at its gateway; nil: none has.
+func (a *Account) Member(accountID string) *Account {
+	for _, one := range a.Group() {
+		if one.Info.AccountID == accountID {
+			return one
+		}
+	}
+	return nil
 }
 
 // Driver opens the merchant account that its options describe. Caddy modules in the

@@ -64,6 +64,9 @@ type Terms struct {
 	// Symbol is the symbol of the price's unit, PaySymbol that of the coin to pay in;
 	// PaySymbol is empty where the buyer picks the coin.
 	Symbol, PaySymbol string
+	// Fiat: the price is in a fiat currency, whose Symbol is that of ISO 4217, so that it
+	// means the same at other gateways.
+	Fiat bool
 	// Decimals is how many decimals an amount in the price's unit has at most.
 	Decimals int32
 }

@@ -115,7 +115,21 @@ func (a *Account) IsStandIn(id string) bool {
 // OrderIDs returns the ids by which the ledger may have an order, by the app's id of
 // it: first as a checkout makes it, and then as one that was made elsewhere, or by an
 // earlier version's checkout, which has the app's id at the gateway whatever that is.
+// Those of an order that accounts share are first the one that they all have for it, and
+// then those that it has at each, from before they shared it.
 func (a *Account) OrderIDs(own string) []ledger.OrderID {
+	var ids []ledger.OrderID
+	if a.Orders != "" {
+		ids = append(ids, ledger.SharedOrder(a.Orders, own))
+	}
+	for _, one := range a.Group() {
+		ids = append(ids, one.unshared(own)...)
+	}
+	return ids
+}
+
+// unshared is OrderIDs for an account alone.
+func (a *Account) unshared(own string) []ledger.OrderID {
 	var ids []ledger.OrderID
 	made, err := a.GatewayOrderID(own)
 	if err == nil {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,5 +127,28 @@ func TestGenerations(t *testing.T) {
 	long := account(strings.Repeat("p", 21))
 	if id, err := long.GatewayOrderID("order-1-abcdefghij"); err != nil || id != long.OrderPrefix+"order-1-abcdefghij" {
 		t.Errorf("%q, %v", id, err)
+	}
+}
+
+// TestSharedOrders: an order that accounts share has one id at all of them, and is found by
+// those that it had at each before.
+func TestSharedOrders(t *testing.T) {
+	a, b, alone := account("a-"), account("b-"), account("c-")
+	a.Name, a.Orders = "a", "shop"
+	b.Name, b.Orders, b.Info.AccountID = "b", "shop", "app-456"
+	ShareOrders([]*Account{b, alone, a})
+	if len(a.Peers) != 1 || a.Peers[0] != b || len(b.Peers) != 1 || b.Peers[0] != a || len(alone.Peers) != 0 {
+		t.Errorf("the peers are %v, %v, %v", a.Peers, b.Peers, alone.Peers)
+	}
+	own := func(appID, id string) ledger.OrderID { return ledger.OrderID{AppID: appID, ID: id} }
+	shared := ledger.SharedOrder("shop", "order-1")
+	if got, want := a.OrderIDs("order-1"), []ledger.OrderID{shared, own("app-123", "a-order-1"), own("app-456", "b-order-1")}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got, want := b.OrderIDs("order-1"), []ledger.OrderID{shared, own("app-456", "b-order-1"), own("app-123", "a-order-1")}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if a.Member("app-456") != b || a.Member("app-123") != a || a.Member("app-789") != nil {
+		t.Error("the accounts of the group are not found by their ids")
 	}
 }

@@ -89,7 +89,10 @@ type Order struct {
 // any other Risk goes with Clean as it stands. A failed payment may be Finished, too.
 type OrderPayment struct {
 	settle.Payment
-	Risk ledger.Risk
+	// AccountID is the [Info.AccountID] of the account that has the payment, in the list of
+	// an order that several accounts share. A gateway leaves it empty.
+	AccountID string
+	Risk      ledger.Risk
 	// TestCoin: the coin is worth nothing.
 	TestCoin bool
 }

@@ -19,6 +19,9 @@ type Terms struct {
 	// invoice, of which the buyer picks the coin.
 	PayCoinID string `json:"pay_coin_id,omitempty"`
 	Chain     string `json:"chain,omitempty"`
+	// Unit names the price's unit among accounts that share their orders, where gateways
+	// have ids of their own for one currency; empty: the account shares none.
+	Unit string `json:"unit,omitempty"`
 }
 
 // IsInvoice reports whether the buyer picks the coin.
@@ -27,6 +30,8 @@ func (t Terms) IsInvoice() bool { return t.PayCoinID == "" }
 // GatewayOrder is one order at the gateway for an order of the app. There is more
 // than one where the terms changed, the first expired, or a rest was to be paid.
 type GatewayOrder struct {
+	// AppID is the gateway's id of the account that has it; empty: the order's.
+	AppID string `json:"app_id,omitempty"`
 	// ID is the order's id at the gateway.
 	ID string `json:"id"`
 	// Ref is the gateway's own id of the order; empty: there is none beside ID, or the
@@ -64,19 +69,27 @@ type Checkout struct {
 func (c *Checkout) Latest() GatewayOrder { return c.Generations[len(c.Generations)-1] }
 
 // GatewayIDs returns the ids by which the orders at the gateway that a checkout made for
-// the order are found to be this order's: their ids, and [RefID] of those that have a Ref.
-func (o Order) GatewayIDs() []string {
+// the order are found to be this order's: their ids, and [RefID] of those that have a Ref,
+// each at its account.
+func (o Order) GatewayIDs() []OrderID {
 	if o.Checkout == nil {
 		return nil
 	}
-	ids := make([]string, 0, len(o.Checkout.Generations))
+	ids := make([]OrderID, 0, len(o.Checkout.Generations))
 	for _, g := range o.Checkout.Generations {
-		ids = append(ids, g.ID)
+		appID := o.AppOf(g.AppID)
+		ids = append(ids, OrderID{appID, g.ID})
 		if g.Ref != "" {
-			ids = append(ids, RefID(g.Ref))
+			ids = append(ids, OrderID{appID, RefID(g.Ref)})
 		}
 	}
 	return ids
+}
+
+// sameCall reports whether two orders at the gateway came of one call: what is known of
+// them may differ.
+func (g GatewayOrder) sameCall(other GatewayOrder) bool {
+	return g.AppID == other.AppID && g.ID == other.ID
 }
 
 // RefID is the id by which [Ledger.OrderOf] finds an order by the Ref of one of its
@@ -95,7 +108,7 @@ func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) er
 // error wraps [ErrTaken] where it is another order's.
 func (l *Ledger) AddGeneration(ctx context.Context, id OrderID, g GatewayOrder, cause string) error {
 	err := l.store.UpdateOrder(context.WithoutCancel(ctx), id, func(o *Order) {
-		if o.Checkout == nil || slices.Contains(o.GatewayIDs(), g.ID) {
+		if o.Checkout == nil || slices.ContainsFunc(o.Checkout.Generations, g.sameCall) {
 			return
 		}
 		checkout := *o.Checkout
@@ -117,7 +130,7 @@ func joined(known, ours []GatewayOrder) (all []GatewayOrder, twins int) {
 	var theirs []GatewayOrder
 	ours = slices.Clone(ours)
 	for _, g := range known {
-		i := slices.IndexFunc(ours, func(our GatewayOrder) bool { return our.ID == g.ID })
+		i := slices.IndexFunc(ours, g.sameCall)
 		switch {
 		case i < 0:
 			theirs = append(theirs, g)
@@ -129,7 +142,7 @@ func joined(known, ours []GatewayOrder) (all []GatewayOrder, twins int) {
 		case ours[i].Ref == "":
 			ours[i] = g
 		case ours[i].Ref != g.Ref:
-			if g = g.Twin(); !slices.ContainsFunc(ours, func(our GatewayOrder) bool { return our.ID == g.ID }) {
+			if g = g.Twin(); !slices.ContainsFunc(ours, g.sameCall) {
 				theirs, twins = append(theirs, g), twins+1
 			}
 		default:

@@ -56,7 +56,7 @@ func (l *Ledger) SaveDraft(ctx context.Context, order Order, known []GatewayOrde
 // sameOrders reports whether no order at the gateway has come or changed between two reads.
 func sameOrders(a, b []GatewayOrder) bool {
 	return slices.EqualFunc(a, b, func(a, b GatewayOrder) bool {
-		return a.ID == b.ID && a.Ref == b.Ref && a.Ended == b.Ended && a.CreatedAt.Equal(b.CreatedAt)
+		return a.sameCall(b) && a.Ref == b.Ref && a.Ended == b.Ended && a.CreatedAt.Equal(b.CreatedAt)
 	})
 }
 

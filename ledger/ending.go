@@ -66,7 +66,7 @@ func (l *Ledger) SaveEnding(ctx context.Context, order Order, found []GatewayOrd
 		isChanged := !sameOrders(checkout.Generations, order.Checkout.Generations)
 		checkout.Generations = slices.Clone(checkout.Generations)
 		for _, g := range found {
-			i := slices.IndexFunc(checkout.Generations, func(known GatewayOrder) bool { return known.ID == g.ID })
+			i := slices.IndexFunc(checkout.Generations, g.sameCall)
 			switch {
 			case i < 0:
 				checkout.Generations = slices.Insert(checkout.Generations, 0, g)

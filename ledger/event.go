@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -88,7 +89,9 @@ type Event struct {
 	GatewayOrderID string `json:"gateway_order_id,omitempty"`
 	// Order is the id of the order in the ledger, where the one at the gateway is a
 	// later [GatewayOrder] of it.
-	Order       string `json:"order,omitempty"`
+	Order string `json:"order,omitempty"`
+	// OrderAppID is the AppID of the order in the ledger; empty: it is the event's own.
+	OrderAppID  string `json:"order_app_id,omitempty"`
 	ReferenceID string `json:"reference_id,omitempty"`
 	UserID      string `json:"user_id,omitempty"`
 	// ReceivedAt is when the first webhook of the event arrived.
@@ -291,15 +294,23 @@ func (e *Event) plan(t Transition) {
 func (e Event) Flags() []Flag {
 	flags := []Flag{CreditOf(e.Record), PayoutOf(e.Record)}
 	if e.GatewayOrderID != "" {
-		flags = append(flags, FulfillOf(e.AppID, e.InOrder().ID))
+		flags = append(flags, e.InOrder().Fulfill())
 	}
 	return flags
 }
 
 // InOrder names the order that the event belongs to.
 func (e Event) InOrder() OrderID {
-	if e.Order != "" {
-		return OrderID{e.AppID, e.Order}
+	return OrderID{cmp.Or(e.OrderAppID, e.AppID), cmp.Or(e.Order, e.GatewayOrderID)}
+}
+
+// SetOrder says which order of the ledger the event belongs to.
+func (e *Event) SetOrder(id OrderID) {
+	e.OrderAppID, e.Order = "", ""
+	if id.AppID != e.AppID {
+		e.OrderAppID = id.AppID
 	}
-	return OrderID{e.AppID, e.GatewayOrderID}
+	if id.ID != e.GatewayOrderID {
+		e.Order = id.ID
+	}
 }

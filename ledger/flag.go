@@ -26,6 +26,9 @@ const (
 // order is fulfilled once, on whichever route its payment is delivered.
 func FulfillOf(appID, orderID string) Flag { return Flag{Name: Fulfill, AppID: appID, ID: orderID} }
 
+// Fulfill is the flag that the order is to be fulfilled.
+func (id OrderID) Fulfill() Flag { return FulfillOf(id.AppID, id.ID) }
+
 // CreditOf is the flag that a deposit is to be credited.
 func CreditOf(r Record) Flag { return Flag{Name: Credit, AppID: r.AppID, Type: r.Type, ID: r.ID} }
 

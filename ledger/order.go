@@ -1,22 +1,27 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
 
 // OrderID names an order: the account that has it, and its id at the gateway, with
-// any prefix.
+// any prefix. An order that several accounts share is named by [SharedOrder].
 type OrderID struct {
 	AppID string `json:"app_id"`
 	ID    string `json:"gateway_order_id"`
 }
 
+// SharedOrder names an order that the accounts of a group share, by the app's own id.
+func SharedOrder(group, ownID string) OrderID { return OrderID{AppID: "orders:" + group, ID: ownID} }
+
 // Order is what the ledger knows of an order. It is written in one commit with the
 // event that changes it.
 type Order struct {
 	OrderID
-	// Account is the name of the configured merchant account.
+	// Account is the name of the configured merchant account; of several, that at which
+	// the order was opened last.
 	Account string `json:"account"`
 	// OwnID is the app's own order id, without the account's prefix.
 	OwnID string `json:"order_id"`
@@ -49,6 +54,8 @@ type Order struct {
 
 // OrderPayment is one payment of an order, with the verdict on it.
 type OrderPayment struct {
+	// AppID is the gateway's id of the account that has the payment; empty: the order's.
+	AppID    string `json:"app_id,omitempty"`
 	RecordID string `json:"record_id"`
 	Verdict  string `json:"verdict"`
 	Amount   string `json:"amount"`
@@ -56,7 +63,9 @@ type OrderPayment struct {
 
 // OrderEvent names an event of an order.
 type OrderEvent struct {
-	Route    string `json:"route"`
+	Route string `json:"route"`
+	// AppID is as in [OrderPayment].
+	AppID    string `json:"app_id,omitempty"`
 	Type     string `json:"type"`
 	RecordID string `json:"record_id"`
 	Status   string `json:"status"`
@@ -75,9 +84,22 @@ type OrderStep struct {
 // longestOrder bounds what an order keeps of each kind.
 const longestOrder = 200
 
-// Key returns the event's key.
+// Key returns the event's key, by the AppID of its order.
 func (e OrderEvent) Key(appID string) Key {
-	return Key{Record: Record{Route: e.Route, AppID: appID, Type: e.Type, ID: e.RecordID}, Status: e.Status, Risk: e.Risk}
+	return Key{Record: Record{Route: e.Route, AppID: cmp.Or(e.AppID, appID), Type: e.Type, ID: e.RecordID}, Status: e.Status, Risk: e.Risk}
+}
+
+// AppOf returns the gateway's id of the account that has one of the order's orders at the
+// gateway, or a payment of them, by the AppID that it has.
+func (o Order) AppOf(appID string) string { return cmp.Or(appID, o.AppID) }
+
+// Apart returns an account's AppID as the order's parts have it: empty where it is the
+// order's own.
+func (id OrderID) Apart(appID string) string {
+	if appID == id.AppID {
+		return ""
+	}
+	return appID
 }
 
 // Merge adds to the order what was seen of it by an event that is committed now.

@@ -45,12 +45,14 @@ func (c Change) Write(known *Event, hasBody func() (bool, error)) (Write, error)
 	if known != nil {
 		w.Event, w.Body = *known, nil
 		w.Before, w.DueBefore = known.State, known.NextAttemptAt
-		switch { // which order it is may be found later
-		case known.GatewayOrderID == "" && c.Event.GatewayOrderID != "":
+		// Which order it is may be found later, or since its account shares its orders.
+		isFound := known.GatewayOrderID == "" && c.Event.GatewayOrderID != ""
+		if isFound {
 			w.Event.GatewayOrderID = c.Event.GatewayOrderID
-			w.Event.OrderID, w.Event.Order = c.Event.OrderID, c.Event.Order
-		case known.OrderID == "" && known.GatewayOrderID != "":
-			w.Event.OrderID, w.Event.Order = c.Event.OrderID, c.Event.Order
+		}
+		isShared := known.OrderAppID == "" && c.Event.OrderAppID != ""
+		if isFound || isShared || known.OrderID == "" && known.GatewayOrderID != "" {
+			w.Event.OrderID, w.Event.Order, w.Event.OrderAppID = c.Event.OrderID, c.Event.Order, c.Event.OrderAppID
 		}
 	}
 	if c.Confirmation != nil {

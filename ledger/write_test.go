@@ -152,6 +152,31 @@ func TestWriteOfAnOrder(t *testing.T) {
 	}
 }
 
+// TestWriteSharesTheOrder: an event that was stored before its account shared its orders
+// belongs to the order that it then turns out to be of, and to no other later.
+func TestWriteSharesTheOrder(t *testing.T) {
+	first, second := ledger.SharedOrder("shop", "1"), ledger.SharedOrder("other", "1")
+	for _, test := range []struct{ known, found, want ledger.OrderID }{
+		{ledger.OrderID{}, first, first},
+		{first, second, first},
+		{first, ledger.OrderID{}, first},
+	} {
+		known := stored(t, ledger.Transition{At: at, State: ledger.Received, Next: at})
+		known.GatewayOrderID, known.OrderID = "shop-1", "1"
+		e := *known
+		if test.known.ID != "" {
+			known.SetOrder(test.known)
+		}
+		if test.found.ID != "" {
+			e.SetOrder(test.found)
+		}
+		w, err := ledger.Change{Event: e, Transitions: []ledger.Transition{{At: at, State: ledger.Confirming}}}.Write(known, unasked(t))
+		if err != nil || w.Event.InOrder() != test.want {
+			t.Errorf("%+v: written as one of %v, %v", test, w.Event.InOrder(), err)
+		}
+	}
+}
+
 // TestWriteNamesTheOrder: which order an event belongs to may be found after it was
 // stored, and is then kept.
 func TestWriteNamesTheOrder(t *testing.T) {

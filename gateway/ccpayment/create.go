@@ -36,7 +36,7 @@ func (v *V2) Terms(ctx context.Context, p gateway.Price) (gateway.Terms, error) 
 		return t, err
 	}
 	t.Terms = ledger.Terms{Price: t.Amount.String(), FiatID: priced.fiatID, CoinID: priced.coinID}
-	t.Symbol = priced.symbol
+	t.Symbol, t.Fiat = priced.symbol, priced.fiatID != ""
 	switch {
 	case p.Coin != "":
 		pay, err := v.symbols.coin(ctx, p.Coin, p.Chain)

@@ -21,7 +21,7 @@ func (v *V2) Terms(ctx context.Context, p gateway.Price) (gateway.Terms, error) 
 	if err != nil {
 		return t, err
 	}
-	t.Decimals, t.Symbol = priced.decimals, priced.symbol
+	t.Decimals, t.Symbol, t.Fiat = priced.decimals, priced.symbol, priced.fiat
 	if t.Amount, err = gateway.ParseAmount(p.Amount, t.Decimals, priced.symbol); err != nil {
 		return t, err
 	}

@@ -16,6 +16,7 @@ import (
 type unit struct {
 	id, symbol string
 	decimals   int32
+	fiat       bool
 }
 
 // symbols looks currencies up in CoinPayments' lists, by the names that people use. It
@@ -51,7 +52,9 @@ func (s *symbols) price(ctx context.Context, text string) (unit, error) {
 			return unit{}, err
 		}
 		if found := named(fiats, text, id); len(found) > 0 {
-			return only(found, "currency", text)
+			one, err := only(found, "currency", text)
+			one.fiat = true
+			return one, err
 		}
 		others = symbolsOf(fiats)
 	}
@@ -106,7 +109,7 @@ func only(found []coinpayments.Currency, field, text string) (unit, error) {
 	if len(ids) > 1 {
 		return unit{}, gateway.WrongField(field, "%.40q is ambiguous: use one of %s", text, strings.Join(ids, ", "))
 	}
-	return unit{currencyID(found[0].ID), found[0].Symbol, int32(found[0].DecimalPlaces)}, nil
+	return unit{id: currencyID(found[0].ID), symbol: found[0].Symbol, decimals: int32(found[0].DecimalPlaces)}, nil
 }
 
 // named returns the currencies with a symbol or an id.

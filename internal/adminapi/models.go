@@ -112,9 +112,17 @@ type OrderDetails struct {
 	Accepted       bool                  `json:"accepted"`
 	GatewayOrderID string                `json:"gateway_order_id"`
 	Terms          *ledger.Terms         `json:"terms"`
-	Generations    []ledger.GatewayOrder `json:"generations"`
+	Generations    []Generation          `json:"generations"`
 	Payments       []ledger.OrderPayment `json:"payments"`
 	Timeline       []Moment              `json:"timeline"`
+}
+
+// Generation is one of the order's orders at the gateway.
+type Generation struct {
+	ledger.GatewayOrder
+	// Account is the name of the account that has it; empty: the default one. Of one that is
+	// not configured any more it is the gateway's id of it.
+	Account string `json:"account"`
 }
 
 // Moment is one thing that happened to an order.

@@ -69,7 +69,17 @@ func (h *Handler) showOrder(r *http.Request, o *operator.Operator) (any, error) 
 	}
 	details := OrderDetails{Order: h.viewOrder(order, o.Now()), GatewayOrderID: order.ID, Payments: order.Payments}
 	if c := order.Checkout; c != nil {
-		details.Terms, details.Generations = &c.Terms, c.Generations
+		details.Terms = &c.Terms
+		for _, g := range c.Generations {
+			made := Generation{g, order.Account}
+			if g.AppID != "" {
+				made.Account = g.AppID // where it is not configured any more
+				if at := account.Member(g.AppID); at != nil {
+					made.Account = at.Name
+				}
+			}
+			details.Generations = append(details.Generations, made)
+		}
 	}
 	for _, s := range order.Steps {
 		what := s.Cause

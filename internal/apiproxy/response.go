@@ -146,7 +146,7 @@ func (p *Proxy) serveCheckout(ctx context.Context, w http.ResponseWriter, body [
 	var session checkout.Session
 	if err == nil {
 		request.NotifyURL = at.NotifyURL
-		session, err = p.choices.Open(ctx, at, request)
+		session, err = at.Open(ctx, request)
 	}
 	if err == nil {
 		err = at.CheckHost(session.CheckoutURL)
@@ -209,7 +209,8 @@ func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID strin
 		return unreadable.write(w)
 	}
 	defer release()
-	order, at, err := p.choices.Order(r.Context(), orderID, l)
+	at := p.choices[0] // the others share its orders
+	order, err := l.Order(r.Context(), at.Account().OrderIDs(orderID)...)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return refuse(http.StatusNotFound, "there is no order %q", orderID).write(w)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/shopspring/decimal"
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -15,19 +14,28 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// cancelAll ends the order's orders at a gateway that can, before another one is made, of
-// which rest is left to pay. It returns them as they are then. The error is an [*Error]
-// where one of them may be paid all the same. A partly paid order goes on as it is.
-func (s *Sessions) cancelAll(ctx context.Context, order ledger.Order, rest decimal.Decimal, w wanted) ([]ledger.GatewayOrder, error) {
-	if rest.LessThan(w.terms.Amount) {
-		return nil, conflict("partly_paid", "the order is partly paid, and goes on as it is")
-	}
+// cancelAll ends those of the order's orders at the gateway that are meant, by their
+// accounts, before another one is made. It returns all as they are then. The error is an
+// [*Error] where one of them may be paid all the same: where it cannot be ended, as long as
+// it has not expired. A partly paid order goes on as it is.
+func (s *Sessions) cancelAll(ctx context.Context, order ledger.Order, still left, w wanted, isMeant func(*Sessions) bool, l *ledger.Ledger) ([]ledger.GatewayOrder, error) {
 	made := slices.Clone(order.Checkout.Generations)
 	for i, g := range made {
-		if g.Ended {
+		at := s.at(order, g)
+		switch {
+		case !isMeant(at):
+			continue
+		case at == nil || at.canceler == nil:
+			if now := l.Now(); isPayable(g, now) {
+				return nil, stays(at, g, now)
+			}
+			continue
+		case still.paidAt[at.account.Info.AccountID]:
+			return nil, conflict("partly_paid", "the order is partly paid, and goes on as it is")
+		case g.Ended:
 			continue
 		}
-		err := s.canceler.Cancel(ctx, g)
+		err := at.canceler.Cancel(ctx, g)
 		switch {
 		case errors.Is(err, gateway.ErrPaying):
 			if _, err := s.rest(ctx, order, w); err != nil { // which says whether it is paid
@@ -37,7 +45,7 @@ func (s *Sessions) cancelAll(ctx context.Context, order ledger.Order, rest decim
 		case err != nil:
 			return nil, &Error{
 				Status: http.StatusServiceUnavailable, Code: "busy", RetryAfter: retrySoon, Cause: err,
-				Text: s.account.Info.Title + " has not ended the order's earlier checkout yet: try again in a moment",
+				Text: at.account.Info.Title + " has not ended the order's earlier checkout yet: try again in a moment",
 			}
 		}
 		made[i].Ended = true
@@ -45,14 +53,31 @@ func (s *Sessions) cancelAll(ctx context.Context, order ledger.Order, rest decim
 	return made, nil
 }
 
+// stays is the [*Error] of an order that can still be paid at another account; nil: at one
+// that is not configured.
+func stays(at *Sessions, g ledger.GatewayOrder, now time.Time) error {
+	label := "account where it was opened"
+	if at != nil {
+		label = at.account.Label()
+	}
+	e := &Error{Status: http.StatusConflict, Code: "other_account", Text: "the order can still be paid at the " + label + ", and here once it has expired there"}
+	if !g.ExpiresAt.IsZero() {
+		e.RetryAfter = g.ExpiresAt.Sub(now)
+	}
+	return e
+}
+
 // ending returns the order with the time at which its orders at the gateway are to be
 // ended there.
 func (s *Sessions) ending(order ledger.Order) ledger.Order {
-	if s.canceler == nil {
-		return order
-	}
 	checkout := *order.Checkout
-	checkout.EndAt = checkout.NextEnd(time.Time{})
+	ends := checkout
+	ends.Generations = slices.Clone(checkout.Generations)
+	for i, g := range ends.Generations {
+		at := s.at(order, g)
+		ends.Generations[i].Ended = g.Ended || at == nil || at.canceler == nil // or it ends by itself
+	}
+	checkout.EndAt = ends.NextEnd(time.Time{})
 	order.Checkout = &checkout
 	return order
 }
@@ -74,7 +99,13 @@ func (s *Sessions) end(ctx context.Context, order ledger.Order, now time.Time, l
 	e := ender{Sessions: s, order: order, now: now}
 	made := order.Checkout.Generations
 	for i, g := range made {
-		if !g.Ended {
+		if e.Sessions = s.at(order, g); e.Sessions == nil && !g.Ended {
+			e.Sessions = s
+			e.retry(g, errors.New("its account is not configured"))
+			continue
+		}
+		if !g.Ended && e.canceler != nil {
+			e.title = e.account.Info.Title
 			e.end(calls, g, i < len(made)-1, l)
 		}
 	}
@@ -83,7 +114,7 @@ func (s *Sessions) end(ctx context.Context, order ledger.Order, now time.Time, l
 	}
 	cause := ""
 	if len(e.found) > 0 {
-		cause = "ended at " + s.account.Info.Title
+		cause = "ended at " + e.title
 	}
 	return l.SaveEnding(ctx, order, e.found, now, e.again, cause)
 }
@@ -94,6 +125,7 @@ type ender struct {
 	order ledger.Order
 	now   time.Time
 	found []ledger.GatewayOrder // what was found out of them
+	title string                // of the gateway where the last was looked at
 	again time.Time             // when the rest is tried again; zero: not at all
 }
 

@@ -1,20 +1,16 @@
 package checkout
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
-	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // Choice is an account at which a handler's buyers check out.
 type Choice struct {
 	*Sessions
-	registry *Registry
 	// NotifyURL is where the gateway sends the webhooks of orders.
 	NotifyURL string
 	// Hosts are those of checkout pages that buyers may be sent to.
@@ -46,83 +42,25 @@ func (c *Choice) AllowHosts(hosts []string) {
 type Choices []Choice
 
 // NewChoices returns the choices among accounts: with the accounts' own webhook URLs, and
-// the hosts of their gateways. The error is that an account stands twice.
+// the hosts of their gateways. The error is that an account stands twice, or that they do
+// not share their orders: an order could be paid at each then.
 func (g *Registry) NewChoices(accounts ...*gateway.Account) (Choices, error) {
 	var all Choices
 	for i, account := range accounts {
 		if slices.Contains(accounts[:i], account) {
 			return nil, fmt.Errorf("account: %s is named twice", account.Label())
 		}
+		if first := accounts[0]; i > 0 && (first.Orders == "" || account.Orders != first.Orders) {
+			return nil, fmt.Errorf("account: an order could be paid at the %s and at the %s: give both the option `orders <name>`, with one name, and it is one order at both",
+				first.Label(), account.Label())
+		}
 		s, err := g.Of(account)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Choice{Sessions: s, registry: g, NotifyURL: account.WebhookURL, Hosts: slices.Clone(account.Info.PageHosts)})
+		all = append(all, Choice{Sessions: s, NotifyURL: account.WebhookURL, Hosts: slices.Clone(account.Info.PageHosts)})
 	}
 	return all, nil
-}
-
-// Open opens the checkout session of a request at one of the accounts. An order stays at
-// the account that it was first opened at, else two checkouts of it could be paid; one
-// that its gateway has refused to make was not opened. The error wraps an [*Error].
-func (c Choices) Open(ctx context.Context, at Choice, r Request) (Session, error) {
-	var others Choices
-	for _, one := range c {
-		if one.account != at.account {
-			others = append(others, one)
-		}
-	}
-	return at.openAlone(ctx, r, others)
-}
-
-// lock keeps an order to one call at a time of this process, whichever account it is for.
-func (c Choices) lock(orderID string) (unlock func()) {
-	if len(c) == 0 {
-		return func() {}
-	}
-	lock, release := c[0].registry.locks.take(orderID)
-	lock.Lock()
-	return func() {
-		lock.Unlock()
-		release()
-	}
-}
-
-// haveNot returns an [*Error] where the order was opened at one of the accounts.
-func (c Choices) haveNot(ctx context.Context, orderID string, l *ledger.Ledger) error {
-	for _, one := range c {
-		switch order, err := l.Order(ctx, one.account.OrderIDs(orderID)...); {
-		case err == nil && wasOpened(order):
-			return conflict("other_account", "the order is one of the "+one.account.Label()+", where it stays")
-		case err != nil && !errors.Is(err, ledger.ErrNotFound):
-			return Unavailable(err)
-		}
-	}
-	return nil
-}
-
-// wasOpened reports whether there may be anything of an order at its gateway, which may
-// have refused all that it was asked to make.
-func wasOpened(order ledger.Order) bool {
-	return order.Checkout == nil || order.State != "" || len(order.Events) > 0 ||
-		slices.ContainsFunc(order.Checkout.Generations, func(g ledger.GatewayOrder) bool { return !g.IsRefused() })
-}
-
-// Order returns the ledger's order of the app's id, at the account that it was opened at,
-// else at the first that has it. The error wraps [ledger.ErrNotFound] where none has.
-func (c Choices) Order(ctx context.Context, orderID string, l *ledger.Ledger) (order ledger.Order, at Choice, err error) {
-	err = ledger.ErrNotFound
-	for _, one := range c {
-		found, failure := l.Order(ctx, one.account.OrderIDs(orderID)...)
-		switch {
-		case errors.Is(failure, ledger.ErrNotFound):
-		case failure != nil, wasOpened(found):
-			return found, one, failure
-		case err != nil:
-			order, at, err = found, one, nil
-		}
-	}
-	return order, at, err
 }
 
 // Of returns the choice of the account that a request names: the first where it names

@@ -69,11 +69,13 @@ func newProcess(t *testing.T, server *postgrestest.Server, schema string, now fu
 	registry := NewRegistry(Config{Ledger: func() (*ledger.Ledger, func(), error) { return l, func() {}, nil }, Now: now, Logger: zap.NewNop()})
 	account := func(name string, g gateway.Gateway) *gateway.Account {
 		return &gateway.Account{
-			Name: name, Gateway: g, Budget: time.Minute,
+			Name: name, Gateway: g, Orders: "shop", Budget: time.Minute,
 			Info: gateway.Info{Title: "PayNamer", AccountID: "app-" + name, Limits: DefaultInfo.Limits},
 		}
 	}
-	choices, err := registry.NewChoices(account("one", one), account("two", two))
+	accounts := []*gateway.Account{account("one", one), account("two", two)}
+	gateway.ShareOrders(accounts)
+	choices, err := registry.NewChoices(accounts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,12 +116,12 @@ func TestAccountAfterLostSession(t *testing.T) {
 	defer b.share()()
 	var all sync.WaitGroup
 	all.Go(func() {
-		_, err := a.Open(t.Context(), a.Choices[0], tenth)
+		_, err := a.Choices[0].Open(t.Context(), tenth)
 		wantCode(t, err, "other_account")
 	})
 	<-one.reached
 	stop() // it is cut off from the database
-	if _, err := b.Open(t.Context(), b.Choices[1], tenth); err != nil {
+	if _, err := b.Choices[1].Open(t.Context(), tenth); err != nil {
 		t.Error(err)
 	}
 	defer a.share()()
@@ -162,16 +164,16 @@ func TestAccountThatRefuses(t *testing.T) {
 	p := newProcess(t, server, server.Schema(t), time.Now, one, two)
 	defer p.share()()
 	one.before = gateway.ErrBusy
-	_, err := p.Open(t.Context(), p.Choices[0], tenth)
+	_, err := p.Choices[0].Open(t.Context(), tenth)
 	wantCode(t, err, "busy")
-	if _, err = p.Open(t.Context(), p.Choices[1], tenth); err != nil {
+	if _, err = p.Choices[1].Open(t.Context(), tenth); err != nil {
 		t.Fatal(err)
 	}
-	order, at, err := p.Order(t.Context(), "order-1", p.ledger)
-	if err != nil || order.Account != "two" || at.Account().Name != "two" {
+	order, err := p.ledger.Order(t.Context(), ledger.SharedOrder("shop", "order-1"))
+	if err != nil || order.Account != "two" {
 		t.Errorf("the order is at %q: %v", order.Account, err)
 	}
-	_, err = p.Open(t.Context(), p.Choices[0], tenth)
+	_, err = p.Choices[0].Open(t.Context(), tenth)
 	wantCode(t, err, "other_account")
 	one.wantMade(t, 0, 1)
 	two.wantMade(t, 1, 1)
@@ -180,10 +182,10 @@ func TestAccountThatRefuses(t *testing.T) {
 	next := tenth
 	next.OrderID = "order-2"
 	p.Choices[1].findPause = time.Millisecond
-	_, err = p.Open(t.Context(), p.Choices[1], next)
+	_, err = p.Choices[1].Open(t.Context(), next)
 	wantCode(t, err, "unreachable")
-	_, err = p.Open(t.Context(), p.Choices[0], next)
-	wantCode(t, err, "other_account")
+	_, err = p.Choices[0].Open(t.Context(), next)
+	wantCode(t, err, "unreachable")
 }
 
 // TestTabsAtSeveralAccounts: tabs that ask for one order at once share one call, also where
@@ -198,12 +200,12 @@ func TestTabsAtSeveralAccounts(t *testing.T) {
 	var all sync.WaitGroup
 	for range tabs {
 		all.Go(func() {
-			_, err := p.Open(t.Context(), p.Choices[0], tenth)
+			_, err := p.Choices[0].Open(t.Context(), tenth)
 			wantCode(t, err, "busy")
 		})
 	}
 	processtest.Until(t, "each has come to the order's lock", func() bool {
-		locks := &p.Choices[0].locks
+		locks := p.Choices[0].locks
 		locks.mu.Lock()
 		defer locks.mu.Unlock()
 		lock := locks.locks["order-1"]
@@ -213,15 +215,15 @@ func TestTabsAtSeveralAccounts(t *testing.T) {
 	all.Wait()
 	one.wantMade(t, 0, 1)
 	// And a tab gets what is there while the order's locks are held elsewhere.
-	if _, err := p.Open(t.Context(), p.Choices[0], tenth); err != nil {
+	if _, err := p.Choices[0].Open(t.Context(), tenth); err != nil {
 		t.Fatal(err)
 	}
-	_, unlock, err := p.ledger.Lock(t.Context(), ledger.Record{Type: "#account", ID: "order-1"}, time.Minute, time.Minute)
+	_, unlock, err := p.ledger.Lock(t.Context(), ledger.Record{AppID: "orders:shop", Type: "#checkout", ID: "order-1"}, time.Minute, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unlock()
-	if again, err := p.Open(t.Context(), p.Choices[0], tenth); err != nil || again.IsNew {
+	if again, err := p.Choices[0].Open(t.Context(), tenth); err != nil || again.IsNew {
 		t.Errorf("%+v: %v", again, err)
 	}
 }
@@ -245,10 +247,11 @@ func TestStoppedBeforeTheCall(t *testing.T) {
 	}
 	defer unlock()
 	wanted := wanted{Request: tenth, terms: gateway.Terms{Terms: ledger.Terms{Price: "10", FiatID: "1"}}}
-	_, err = p.Choices[0].create(late{held}, "order-1", wanted, p.ledger)
+	next := ledger.GatewayOrder{ID: "order-1"}
+	_, err = p.Choices[0].create(late{held}, next, wanted, p.ledger)
 	wantCode(t, err, "unavailable")
 	one.wantMade(t, 0, 0)
-	if _, err := p.Choices[0].create(held, "order-1", wanted, p.ledger); err != nil {
+	if _, err := p.Choices[0].create(held, next, wanted, p.ledger); err != nil {
 		t.Error(err)
 	}
 	one.wantMade(t, 1, 1)

@@ -31,20 +31,19 @@ const (
 // is left to pay.
 func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, known, made []ledger.GatewayOrder, w wanted, l *ledger.Ledger) (ledger.Order, bool, error) {
 	checkout := ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
-	id := order.ID
 	if order.Checkout != nil {
 		checkout = *order.Checkout
-		id = gateway.NewGeneration(order.ID)
 	}
-	if i := slices.IndexFunc(made, func(g ledger.GatewayOrder) bool { return isFree(g, w.terms.Terms) }); i >= 0 {
-		id = made[i].ID
+	draft := s.next(order, made, w)
+	if i := slices.IndexFunc(made, func(g ledger.GatewayOrder) bool { return s.at(order, g) == s && isFree(g, w.terms.Terms) }); i >= 0 {
+		draft.ID = made[i].ID
 		made = slices.Delete(slices.Clone(made), i, i+1)
 	}
 	if len(made) >= mostGatewayOrders {
 		return order, false, errTooMany
 	}
 	now := l.Now()
-	draft := ledger.GatewayOrder{ID: id, Terms: w.terms.Terms, CreatedAt: now, ExpiresAt: expiry(w, now)}
+	draft.CreatedAt, draft.ExpiresAt = now, expiry(w, now)
 	checkout.Generations = append(slices.Clone(made), draft)
 	order.Checkout = &checkout
 	draft, err := l.SaveDraft(ctx, s.ending(order), known, "making the checkout of "+w.terms.Price+" "+w.terms.Symbol)
@@ -58,7 +57,7 @@ func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, known, mad
 	case err != nil:
 		return order, false, Unavailable(err)
 	}
-	g, err := s.create(ctx, id, w, l)
+	g, err := s.create(ctx, ledger.GatewayOrder{AppID: draft.AppID, ID: draft.ID, Terms: draft.Terms}, w, l)
 	g.CreatedAt = draft.CreatedAt
 	all := []ledger.GatewayOrder{g}
 	if err != nil {
@@ -113,37 +112,35 @@ func isRefusal(err error) bool {
 // was found. The error is an [*Error] where it is in doubt. What the gateway does not have
 // so long after the call is not there.
 func (s *Sessions) findDrafts(ctx context.Context, order ledger.Order, l *ledger.Ledger) (ledger.Order, error) {
-	if s.finder == nil {
-		return order, nil
-	}
 	var all []ledger.GatewayOrder
-	isChanged := false
+	title := ""
 	for _, g := range order.Checkout.Generations {
-		if !g.IsDraft() || g.Ended {
+		at := s.at(order, g)
+		if at == nil || at.finder == nil || !g.IsDraft() || g.Ended {
 			all = append(all, g)
 			continue
 		}
-		found, err := s.seek(ctx, g)
+		found, err := at.seek(ctx, g)
 		switch {
 		case err != nil:
 			return order, err
 		case found != nil:
 			all = append(all, found...)
-		case l.MayBeMade(g, s.makeAgain):
-			return order, s.inDoubt()
+		case l.MayBeMade(g, at.makeAgain):
+			return order, at.inDoubt()
 		default:
 			g.Ended = true
 			all = append(all, g)
 		}
-		isChanged = true
+		title = at.account.Info.Title
 	}
-	if !isChanged {
+	if title == "" {
 		return order, nil
 	}
 	checkout := *order.Checkout
 	checkout.Generations = all
 	order.Checkout = &checkout
-	if err := s.save(ctx, order, "looked up at "+s.account.Info.Title, l); err != nil {
+	if err := s.save(ctx, order, "looked up at "+title, l); err != nil {
 		return order, err
 	}
 	order, err := l.Order(ctx, order.OrderID)

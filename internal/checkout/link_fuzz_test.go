@@ -77,8 +77,7 @@ var lineBreaks = strings.NewReplacer("\r", "", "\n", "")
 // FuzzStatusToken: a token opens its own order, and nothing else opens any. Line
 // breaks in it, which base64 skips, change nothing.
 func FuzzStatusToken(f *testing.F) {
-	keys := [][]byte{gateway.DeriveKey("secret", fuzzAppID, "status"), gateway.DeriveKey("old", fuzzAppID, "status")}
-	c := Tokens{keys: func() [][]byte { return keys }, prefix: "shop-"}
+	c := NewTokens(&gateway.Account{Gateway: &rotating{keys: []string{"secret", "old"}}, OrderPrefix: "shop-"})
 	f.Add("order-1", c.StatusToken("order-1"))
 	f.Add("order-2", c.StatusToken("order-1")+"A")
 	f.Add("order-2", c.StatusToken("order-1")+"\n")

@@ -20,7 +20,6 @@ type Registry struct {
 
 	mu       sync.Mutex
 	sessions map[*gateway.Account]*Sessions
-	locks    keylock // by the app's order id, where it may choose the account
 }
 
 // NewRegistry returns the registry of accounts that have the rest of a [Config] in common.
@@ -36,13 +35,24 @@ func (g *Registry) Of(account *gateway.Account) (*Sessions, error) {
 	if s := g.sessions[account]; s != nil {
 		return s, nil
 	}
-	c := g.config
-	c.Account = account
-	s, err := New(c)
-	if err == nil {
-		g.sessions[account] = s
+	var group []*Sessions
+	for _, one := range account.Group() {
+		c := g.config
+		c.Account = one
+		s, err := New(c)
+		switch {
+		case err == nil:
+			group = append(group, s)
+		case one == account:
+			return nil, err
+		} // else the peer makes no checkouts
 	}
-	return s, err
+	for i, s := range group {
+		s.locks = group[0].locks // an order is one at all of them
+		s.peers = slices.Delete(slices.Clone(group), i, i+1)
+		g.sessions[s.account] = s
+	}
+	return group[0], nil
 }
 
 // Orders that have expired are ended every minute, by one process at a time, which takes
@@ -121,11 +131,12 @@ func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 
 // endOne ends an order. One whose account is not configured waits for it.
 func endOne(ctx context.Context, all []*Sessions, order ledger.Order, now time.Time, l *ledger.Ledger) error {
+	// That of its account's name, or else one that is called otherwise by now.
 	i := slices.IndexFunc(all, func(s *Sessions) bool {
-		return s.account.Info.AccountID == order.AppID && s.account.Name == order.Account
+		return s.account.Name == order.Account && s.has(order, order.Checkout.Generations)
 	})
 	if i < 0 {
-		i = slices.IndexFunc(all, func(s *Sessions) bool { return s.account.Info.AccountID == order.AppID }) // it is called otherwise by now
+		i = slices.IndexFunc(all, func(s *Sessions) bool { return s.has(order, order.Checkout.Generations) })
 	}
 	if i < 0 {
 		again, _ := endLater(order.Checkout.NextEnd(time.Time{}), now)

@@ -22,8 +22,8 @@ var errPaid = conflict("paid", "the order is paid")
 // errUnderWay is the [*Error] of an order of which a payment may come at any time.
 var errUnderWay = conflict("under_way", "a payment of the order is under way: wait for it")
 
-// paidError is errPaid with the record ids of the payments that count for the order.
-type paidError struct{ records []string }
+// paidError is errPaid with the payments that count for the order.
+type paidError struct{ payments []ledger.OrderPayment }
 
 func (e *paidError) Error() string { return errPaid.Error() }
 func (e *paidError) Unwrap() error { return errPaid }
@@ -39,7 +39,7 @@ func asksMore(g ledger.GatewayOrder, w wanted) bool {
 // a payment that counts, so that the app is told to fulfil the order. Where such an
 // event is being delivered, or is yet to be, nothing is replayed: its attempt finds
 // the new price.
-func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, records []string, l *ledger.Ledger) error {
+func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, payments []ledger.OrderPayment, l *ledger.Ledger) error {
 	checkout := *order.Checkout
 	checkout.Terms, checkout.Symbol = w.terms.Terms, w.terms.Symbol
 	order.Checkout = &checkout
@@ -52,12 +52,14 @@ func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, r
 	if err != nil {
 		return err
 	}
-	info := s.account.Info
 	for _, known := range slices.Backward(order.Events) {
-		if info.Stage(known.Status) != gateway.Success || !slices.Contains(records, known.RecordID) {
+		key := known.Key(order.AppID)
+		at := s.account.Member(key.AppID)
+		counts := func(p ledger.OrderPayment) bool { return confirm.HasRecord(order.OrderID, p, key.Record) }
+		if at == nil || at.Info.Stage(known.Status) != gateway.Success || !slices.ContainsFunc(payments, counts) {
 			continue
 		}
-		e, err := l.Load(ctx, known.Key(info.AccountID))
+		e, err := l.Load(ctx, key)
 		switch {
 		case errors.Is(err, ledger.ErrDamaged):
 			continue
@@ -80,9 +82,16 @@ func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, r
 	return nil
 }
 
-// rest asks the gateway how much of the order is paid, and returns what is left to pay
-// of the wanted price, in its unit. The error is a [*paidError] where nothing is.
-func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (decimal.Decimal, error) {
+// left is what is left to pay of the wanted price.
+type left struct {
+	amount decimal.Decimal // in the price's unit
+	// paidAt are the accounts at which a part is paid, by their ids at the gateway.
+	paidAt map[string]bool
+}
+
+// rest asks the gateways how much of the order is paid, and returns what is left to pay.
+// The error is a [*paidError] where nothing is.
+func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (left, error) {
 	asked := *order.Checkout
 	asked.Terms, asked.Symbol = w.terms.Terms, w.terms.Symbol
 	order.Checkout = &asked
@@ -91,26 +100,27 @@ func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (deci
 	switch {
 	case errors.As(err, &held):
 		title := s.account.Info.Title
-		return decimal.Zero, conflict("contradiction",
+		return left{}, conflict("contradiction",
 			title+"'s order is not the one that was asked for: look at it in "+title+"'s console")
 	case err != nil:
-		return decimal.Zero, err
+		return left{}, err
 	}
 	result := confirm.Settle(whole, settle.Policy{}, s.now())
+	counting := slices.DeleteFunc(confirm.Judged(s.account, order.OrderID, whole, result), func(p ledger.OrderPayment) bool {
+		return p.Verdict != string(settle.Counts)
+	})
 	unfinished := slices.ContainsFunc(whole.Payments, func(p gateway.OrderPayment) bool { return !p.Finished })
 	switch {
 	case result.State.Fulfils():
-		paid := &paidError{}
-		for record, verdict := range result.Verdicts {
-			if verdict == settle.Counts {
-				paid.records = append(paid.records, gateway.RecordOf(record))
-			}
-		}
-		return decimal.Zero, paid
+		return left{}, &paidError{counting}
 	case slices.Contains(slices.Collect(maps.Values(result.Verdicts)), settle.OtherUnit):
-		return decimal.Zero, conflict("partly_paid", "the order is partly paid in another currency")
+		return left{}, conflict("partly_paid", "the order is partly paid in another currency")
 	case unfinished, result.State == settle.Review:
-		return decimal.Zero, errUnderWay
+		return left{}, errUnderWay
 	}
-	return w.terms.Amount.Sub(result.Paid).RoundUp(w.terms.Decimals), nil
+	still := left{w.terms.Amount.Sub(result.Paid).RoundUp(w.terms.Decimals), make(map[string]bool)}
+	for _, p := range counting {
+		still.paidAt[order.AppOf(p.AppID)] = true
+	}
+	return still, nil
 }

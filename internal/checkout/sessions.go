@@ -39,6 +39,7 @@ type Sessions struct {
 	Tokens
 	account   *gateway.Account
 	checkouts gateway.Checkouts
+	peers     []*Sessions      // of the accounts that share its orders
 	finder    gateway.Finder   // nil: the gateway knows orders by our ids alone
 	canceler  gateway.Canceler // nil: orders at the gateway end by themselves
 	ledger    func() (*ledger.Ledger, func(), error)
@@ -52,7 +53,9 @@ type Sessions struct {
 	slots *semaphore.Weighted
 	// flights lets concurrent calls with the same request share one result.
 	flights singleflight.Group
-	locks   keylock // by the app's order id: one call at a time changes an order
+	// locks are by the app's order id: one call at a time changes an order. Accounts that
+	// share their orders share them.
+	locks *keylock
 
 	findPause, makeAgain time.Duration
 }
@@ -73,7 +76,7 @@ func New(c Config) (*Sessions, error) {
 	canceler, _ := c.Account.Gateway.(gateway.Canceler)
 	return &Sessions{
 		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts, finder: finder, canceler: canceler,
-		ledger: c.Ledger, replay: c.Replay, now: c.Now, logger: c.Logger, slots: semaphore.NewWeighted(callsAtOnce),
+		ledger: c.Ledger, replay: c.Replay, now: c.Now, logger: c.Logger, slots: semaphore.NewWeighted(callsAtOnce), locks: new(keylock),
 		findPause: findPause, makeAgain: max(makeAgain, c.Account.Budget), // whoever has called may wait that long for the answer
 	}, nil
 }
@@ -83,32 +86,23 @@ func New(c Config) (*Sessions, error) {
 // share one session; calls for one order with other terms run one after the other.
 // The error wraps an [*Error].
 func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
-	return s.openAlone(ctx, r, nil)
-}
-
-// openAlone is Open for an order that was opened at none of the others.
-func (s *Sessions) openAlone(ctx context.Context, r Request, others Choices) (Session, error) {
 	lock, release := s.locks.take(r.OrderID)
 	defer release()
 	key := fmt.Sprintf("%q", []string{r.OrderID, r.Price, r.Currency, r.Coin, r.Chain, r.Client})
-	for _, other := range others {
-		key += fmt.Sprintf(" %q", other.account.Name)
-	}
 	mine := false
 	shared, err, _ := s.flights.Do(key, func() (any, error) {
 		mine = true
 		lock.Lock()
 		defer lock.Unlock()
-		defer others.lock(r.OrderID)()
-		return s.open(ctx, r, others)
+		return s.open(ctx, r)
 	})
 	session := shared.(Session)
 	session.IsNew = session.IsNew && mine // for one of the calls
 	return session, err
 }
 
-// open is openAlone for one request. The caller holds the order's locks in this process.
-func (s *Sessions) open(ctx context.Context, r Request, others Choices) (Session, error) {
+// open is Open for one request. The caller holds the order's lock in this process.
+func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.account.Budget)
 	defer cancel()
 	w, err := s.resolve(ctx, r)
@@ -121,21 +115,15 @@ func (s *Sessions) open(ctx context.Context, r Request, others Choices) (Session
 	}
 	defer release()
 
-	order, isOpen, err := s.read(ctx, r, w, others, l)
+	order, isOpen, err := s.read(ctx, r, w, l)
 	if err == nil && !isOpen && l.IsShared() {
-		names := []ledger.Record{{AppID: order.AppID, Type: "#checkout", ID: order.ID}}
-		if len(others) > 0 {
-			names = append([]ledger.Record{{Type: "#account", ID: r.OrderID}}, names...)
+		held, unlock, err := l.Lock(ctx, ledger.Record{AppID: order.AppID, Type: "#checkout", ID: order.ID}, s.account.Budget, s.account.Budget)
+		if err != nil {
+			return Session{}, Unavailable(err)
 		}
-		for _, name := range names {
-			held, unlock, err := l.Lock(ctx, name, s.account.Budget, s.account.Budget)
-			if err != nil {
-				return Session{}, Unavailable(err)
-			}
-			defer unlock()
-			ctx = held // all that follows ends with the locks
-		}
-		order, isOpen, err = s.read(ctx, r, w, others, l) // another process may have made it meanwhile
+		defer unlock()
+		ctx = held                                // all that follows ends with the lock
+		order, isOpen, err = s.read(ctx, r, w, l) // another process may have made it meanwhile
 	}
 	if err != nil {
 		return Session{}, err
@@ -153,15 +141,15 @@ func (s *Sessions) open(ctx context.Context, r Request, others Choices) (Session
 	known := order
 	order, isNew, err := s.make(ctx, order, w, l)
 	var paid *paidError
-	if errors.As(err, &paid) && !confirm.SameTerms(known.Checkout.Terms, w.terms.Terms) {
-		if err := s.repriced(ctx, known, w, paid.records, l); err != nil {
+	if errors.As(err, &paid) && !confirm.SamePrice(known.Checkout.Terms, w.terms.Terms) {
+		if err := s.repriced(ctx, known, w, paid.payments, l); err != nil {
 			return Session{}, Unavailable(err)
 		}
 	}
 	if err == nil && !isNew && !s.isLive(order.Checkout.Latest(), l.Now()) {
 		order, isNew, err = s.make(ctx, order, w, l) // the order that was found has expired
 	}
-	if known.Checkout == nil && errors.Is(err, errPaid) { // so that its webhooks find the app's order again
+	if paid == nil && errors.Is(err, errPaid) { // so that its webhooks find the app's order again
 		if err := s.save(ctx, order, "found at "+s.account.Info.Title+", where it is paid", l); err != nil {
 			return Session{}, err
 		}
@@ -192,27 +180,28 @@ func (s *Sessions) takenBy(what string) error {
 
 // read returns the order as the ledger has it, and whether its checkout session is the
 // one that is asked for. An order that the ledger does not know has its id. The error is
-// an [*Error], also where one of the others has the order.
-func (s *Sessions) read(ctx context.Context, r Request, w wanted, others Choices, l *ledger.Ledger) (order ledger.Order, isOpen bool, err error) {
-	if err := others.haveNot(ctx, r.OrderID, l); err != nil {
-		return order, false, err
-	}
+// an [*Error].
+func (s *Sessions) read(ctx context.Context, r Request, w wanted, l *ledger.Ledger) (order ledger.Order, isOpen bool, err error) {
 	id := ledger.OrderID{AppID: s.account.Info.AccountID, ID: w.gatewayID}
-	order, err = l.Order(ctx, s.account.OrderIDs(r.OrderID)...)
+	ids := s.account.OrderIDs(r.OrderID)
+	order, err = l.Order(ctx, ids...)
 	switch isNew := errors.Is(err, ledger.ErrNotFound); {
 	case err != nil && !isNew:
 		return order, false, Unavailable(err)
 	case isNew:
-		order.OrderID = id
-	case order.Checkout == nil && order.OrderID != id:
+		order.OrderID = ids[0]
+	case order.Checkout == nil && s.isElsewhere(order) && !isPaid(order):
+		return order, false, conflict("other_account", "the order was made at another account, without a checkout")
+	case order.Checkout == nil && order.OrderID != ids[0] && order.OrderID != id:
 		return order, false, s.takenBy("an order that was made elsewhere")
-	case order.Checkout != nil && order.Account != s.account.Name:
+	case order.Checkout != nil && !s.mayOpen(order):
 		return order, false, conflict("other_account", "the order belongs to another account")
 	case order.Checkout != nil && order.OwnID != r.OrderID: // its payments fulfil that one
 		return order, false, s.takenBy("another order")
 	}
-	if order.Checkout == nil { // its id may be that of another's later generation, as of another shop's
-		owner, err := l.OrderOf(ctx, order.OrderID)
+	order = s.withUnits(order, w)
+	if !s.has(order, generations(order)) { // its id may be that of another's later generation, as of another shop's
+		owner, err := l.OrderOf(ctx, id)
 		switch {
 		case err != nil && !errors.Is(err, ledger.ErrNotFound):
 			return order, false, Unavailable(err)
@@ -225,9 +214,17 @@ func (s *Sessions) read(ctx context.Context, r Request, w wanted, others Choices
 	}
 	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {
 		g := order.Checkout.Latest()
-		isOpen = !asksMore(g, w) && s.isLive(g, l.Now())
+		isOpen = s.at(order, g) == s && !asksMore(g, w) && s.isLive(g, l.Now())
 	}
 	return order, isOpen, nil
+}
+
+// generations are the order's orders at gateways.
+func generations(order ledger.Order) []ledger.GatewayOrder {
+	if order.Checkout == nil {
+		return nil
+	}
+	return order.Checkout.Generations
 }
 
 // isPaid reports whether the ledger has an order as paid.
@@ -249,7 +246,11 @@ func (s *Sessions) session(order ledger.Order, w wanted, isNew bool) Session {
 // by the ledger's clock: all processes that share one are to agree when an order expires.
 func (s *Sessions) isLive(g ledger.GatewayOrder, now time.Time) bool {
 	isThere := s.finder == nil || !g.IsDraft()
-	return isThere && !g.Ended && (g.ExpiresAt.IsZero() || now.Before(g.ExpiresAt))
+	return isThere && isPayable(g, now)
+}
+
+func isPayable(g ledger.GatewayOrder, now time.Time) bool {
+	return !g.Ended && (g.ExpiresAt.IsZero() || now.Before(g.ExpiresAt))
 }
 
 // mostGatewayOrders is how many orders at the gateway are made for one of the app's:
@@ -271,80 +272,91 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 		if s.finder != nil {
 			return s.makeNamed(ctx, order, nil, nil, w, l)
 		}
-		g, err := s.create(ctx, order.ID, w, l)
-		isNew := true
-		if errors.Is(err, gateway.ErrDuplicate) {
-			g, err = s.lookUp(ctx, order.ID, w, l)
-			isNew = false
-		}
-		order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol, Generations: []ledger.GatewayOrder{g}}
-		return order, isNew, err
+		return s.makeOurs(ctx, order, nil, w, l)
 	}
 	order, err := s.findDrafts(ctx, order, l)
 	if err != nil {
 		return order, false, err
 	}
-	rest, err := s.rest(ctx, order, w)
+	still, err := s.rest(ctx, order, w)
 	if err != nil {
 		return order, false, err
 	}
-	made := slices.Clone(order.Checkout.Generations)
-	order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
-	if i := s.find(made, w.terms.Terms, l.Now()); i >= 0 && (rest.Equal(w.terms.Amount) || s.canceler != nil) {
+	known := order.Checkout.Generations
+	order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol, Generations: known}
+	made, err := s.cancelAll(ctx, order, still, w, func(at *Sessions) bool { return at != s }, l)
+	if err != nil {
+		return order, false, err
+	}
+	order.Checkout.Generations = made
+	if i := s.find(order, w.terms.Terms, l.Now()); i >= 0 && (still.amount.Equal(w.terms.Amount) || s.canceler != nil) {
 		again := made[i]
-		order.Checkout.Generations = append(slices.Delete(made, i, i+1), again)
+		order.Checkout.Generations = append(slices.Delete(slices.Clone(made), i, i+1), again)
 		return order, false, nil
 	}
-	known := made
 	if s.canceler != nil {
-		order.Checkout.Generations = made
-		if made, err = s.cancelAll(ctx, order, rest, w); err != nil {
+		if made, err = s.cancelAll(ctx, order, still, w, func(at *Sessions) bool { return at == s }, l); err != nil {
 			return order, false, err
 		}
 	}
 	part := w
-	part.terms.Amount, part.terms.Price = rest, rest.String()
+	part.terms.Amount, part.terms.Price = still.amount, still.amount.String()
 	if s.finder != nil {
 		return s.makeNamed(ctx, order, known, made, part, l)
 	}
+	return s.makeOurs(ctx, order, made, part, l)
+}
+
+// makeOurs makes an order at a gateway that knows it by our id, beside those that were
+// made before. isNew is false where the gateway has the first already.
+func (s *Sessions) makeOurs(ctx context.Context, order ledger.Order, made []ledger.GatewayOrder, w wanted, l *ledger.Ledger) (ledger.Order, bool, error) {
 	if len(made) >= mostGatewayOrders {
 		return order, false, errTooMany
 	}
-	g, err := s.create(ctx, gateway.NewGeneration(order.ID), part, l)
-	if err != nil {
-		return order, false, err
+	checkout := ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
+	if order.Checkout != nil {
+		checkout = *order.Checkout
 	}
-	order.Checkout.Generations = append(made, g)
-	return order, true, nil
+	next := s.next(order, made, w)
+	g, err := s.create(ctx, next, w, l)
+	isNew := true
+	if errors.Is(err, gateway.ErrDuplicate) && !s.has(order, made) {
+		g, err = s.lookUp(ctx, next, w, l)
+		isNew = false
+	}
+	checkout.Generations = append(slices.Clone(made), g)
+	order.Checkout = &checkout
+	return order, isNew, err
 }
 
 // errTooMany is the [*Error] of an order with as many orders at the gateway as one has.
 var errTooMany = conflict("too_many_terms", "the order has had too many prices: make a new one")
 
-// find returns the index of the latest order at the gateway with these terms that can
-// still be paid now; -1: there is none.
-func (s *Sessions) find(made []ledger.GatewayOrder, terms ledger.Terms, now time.Time) int {
-	for i, g := range slices.Backward(made) {
-		if confirm.SameTerms(g.Terms, terms) && s.isLive(g, now) {
+// find returns the index of the latest order at the account's gateway with these terms
+// that can still be paid now; -1: there is none.
+func (s *Sessions) find(order ledger.Order, terms ledger.Terms, now time.Time) int {
+	for i, g := range slices.Backward(order.Checkout.Generations) {
+		if s.at(order, g) == s && confirm.SameTerms(g.Terms, terms) && s.isLive(g, now) {
 			return i
 		}
 	}
 	return -1
 }
 
-// create makes an order with this id at the gateway, unless the time for it is over, so
-// that another process may be making it.
-func (s *Sessions) create(ctx context.Context, id string, w wanted, l *ledger.Ledger) (ledger.GatewayOrder, error) {
+// create makes the next order at the gateway, unless the time for it is over, so that
+// another process may be making it.
+func (s *Sessions) create(ctx context.Context, next ledger.GatewayOrder, w wanted, l *ledger.Ledger) (ledger.GatewayOrder, error) {
 	if !l.Lives(ctx) {
 		return ledger.GatewayOrder{}, Unavailable(ledger.ErrNoSession)
 	}
 	now := l.Now()
 	made, err := s.checkouts.Create(ctx, gateway.NewOrder{
-		ID: id, Terms: w.terms, Product: w.Product, BuyerEmail: w.BuyerEmail,
+		ID: next.ID, Terms: w.terms, Product: w.Product, BuyerEmail: w.BuyerEmail,
 		ReturnURL: s.ReturnURL(w.Request), CloseURL: w.CloseURL, NotifyURL: w.NotifyURL,
 		Expires: expiry(w, now), Now: now,
 	})
-	return asMade(ledger.GatewayOrder{ID: id, Terms: w.terms.Terms, CreatedAt: now}, made), err
+	next.CreatedAt = now
+	return asMade(next, made), err
 }
 
 // expiry is when an order that is made now can no longer be paid; zero: the gateway's
@@ -370,11 +382,11 @@ func asMade(g ledger.GatewayOrder, made gateway.Checkout) ledger.GatewayOrder {
 // lookUp reads an order that the gateway has and the ledger has lost. The order must
 // have the terms that are wanted, and an id that no later generation of another order
 // can have. Where it is paid, it is returned with errPaid.
-func (s *Sessions) lookUp(ctx context.Context, id string, w wanted, l *ledger.Ledger) (ledger.GatewayOrder, error) {
-	if _, mayBeLater := s.account.FirstOf(id); mayBeLater {
+func (s *Sessions) lookUp(ctx context.Context, next ledger.GatewayOrder, w wanted, l *ledger.Ledger) (ledger.GatewayOrder, error) {
+	if _, mayBeLater := s.account.FirstOf(next.ID); mayBeLater {
 		return ledger.GatewayOrder{}, s.takenBy("an order that may be another's")
 	}
-	order, err := s.account.Gateway.Order(ctx, id, &ledger.GatewayOrder{ID: id, Terms: w.terms.Terms})
+	order, err := s.account.Gateway.Order(ctx, next.ID, &next)
 	switch {
 	case errors.Is(err, gateway.ErrNotFound):
 		return ledger.GatewayOrder{}, s.takenBy("something else")
@@ -383,8 +395,8 @@ func (s *Sessions) lookUp(ctx context.Context, id string, w wanted, l *ledger.Le
 	case !confirm.SameTerms(order.Terms, w.terms.Terms):
 		return ledger.GatewayOrder{}, s.takenBy("an order with other terms")
 	}
-	g := confirm.Made(id, w.terms.Terms, order)
-	g.CreatedAt = l.Now()
+	g := confirm.Made(next.ID, w.terms.Terms, order)
+	g.AppID, g.CreatedAt = next.AppID, l.Now()
 	if confirm.Settle(order, settle.Policy{}, s.now()).State.Fulfils() {
 		return g, errPaid
 	}

@@ -58,6 +58,7 @@ func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
 	if w.terms, err = s.checkouts.Terms(ctx, price); err != nil {
 		return w, err
 	}
+	w.terms.Unit = s.unit(w.terms)
 	if err := CheckLimits(s.account, r.NotifyURL, r.Coin, isEmail(r.BuyerEmail)); err != nil {
 		return w, err
 	}

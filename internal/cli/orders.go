@@ -96,6 +96,21 @@ func printOrder(o adminapi.OrderDetails) {
 		{"Carried by", carried},
 		{"Read at", localTimeOf(o.ReadAt)},
 	})
+	if len(o.Generations) > 1 {
+		fmt.Println("\nAt the gateways")
+		var generations table
+		for _, g := range o.Generations {
+			until := ""
+			switch {
+			case g.Ended:
+				until = "ended"
+			case !g.ExpiresAt.IsZero():
+				until = "until " + localTime(g.ExpiresAt)
+			}
+			generations.add("  "+g.ID, accountLabel(g.Account), g.Terms.Price, until)
+		}
+		generations.print()
+	}
 	if len(o.Payments) > 0 {
 		fmt.Println("\nPayments")
 		var payments table

@@ -68,7 +68,7 @@ func behind(info gateway.Info, format string, args ...any) error {
 // that nothing is known for sure yet, and the event is to be retried.
 func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, e ledger.Event, l *ledger.Ledger) (*Finding, error) {
 	t, _ := a.Info.Type(e.Type)
-	f := &Finding{AskedAt: c.Now(), Risk: e.Risk, event: e, kind: t.Kind}
+	f := &Finding{AskedAt: c.Now(), Risk: e.Risk, account: a, event: e, kind: t.Kind}
 	known, err := knownOrder(ctx, e, l)
 	if err != nil {
 		return f, err

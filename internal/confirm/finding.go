@@ -27,8 +27,9 @@ type Finding struct {
 	// the order's Fulfill flag; empty: none.
 	LeftTo string
 
-	event ledger.Event
-	kind  gateway.Kind
+	account *gateway.Account
+	event   ledger.Event
+	kind    gateway.Kind
 	// flag is the flag that the event carries to the app if it is earned and no other
 	// event has carried it; flagValue is the value of its header.
 	flag      *ledger.Flag
@@ -96,7 +97,9 @@ func (f *Finding) View() *ledger.Order {
 	}
 	view := &ledger.Order{
 		OrderID: e.InOrder(), Account: e.Account, OwnID: e.OrderID,
-		Events: []ledger.OrderEvent{{Route: e.Route, Type: e.Type, RecordID: e.ID, Status: e.Key.Status, Risk: e.Risk}},
+		Events: []ledger.OrderEvent{{
+			Route: e.Route, AppID: e.InOrder().Apart(e.AppID), Type: e.Type, RecordID: e.ID, Status: e.Key.Status, Risk: e.Risk,
+		}},
 	}
 	if o := f.Order; o != nil {
 		view.State, view.Due, view.Paid = string(o.State), o.Due.String(), o.Paid.String()

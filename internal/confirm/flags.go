@@ -1,6 +1,7 @@
 package confirm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -52,14 +53,14 @@ func (c *Confirmer) Unsettled(ctx context.Context, f *Finding, e ledger.Event, l
 	if err != nil {
 		return "", err
 	}
-	bound, err := l.Bound(ctx, []ledger.Flag{ledger.FulfillOf(e.AppID, e.InOrder().ID)})
+	bound, err := l.Bound(ctx, []ledger.Flag{e.InOrder().Fulfill()})
 	if err != nil || bound[0] {
 		return "", err
 	}
-	if f.terms != nil && order.Checkout != nil && !SameTerms(order.Checkout.Terms, *f.terms) {
+	if f.terms != nil && order.Checkout != nil && !SamePrice(order.Checkout.Terms, *f.terms) {
 		return "the order's price has changed meanwhile", nil
 	}
-	isNewer := order.ReadAt.After(f.AskedAt) && counts(order.Payments, e.ID) && settle.State(order.State).Fulfils()
+	isNewer := order.ReadAt.After(f.AskedAt) && counts(order, e) && settle.State(order.State).Fulfils()
 	if !isNewer && f.LeftTo == "" {
 		return "", nil
 	}
@@ -70,11 +71,16 @@ func (c *Confirmer) Unsettled(ctx context.Context, f *Finding, e ledger.Event, l
 	return PaidMeanwhile, nil
 }
 
-// counts reports whether a record is one of the payments that count for the order.
-func counts(payments []ledger.OrderPayment, recordID string) bool {
-	return slices.ContainsFunc(payments, func(p ledger.OrderPayment) bool {
-		return gateway.RecordOf(p.RecordID) == recordID && p.Verdict == string(settle.Counts)
+// counts reports whether an event's record is one of the payments that count for the order.
+func counts(order ledger.Order, e ledger.Event) bool {
+	return slices.ContainsFunc(order.Payments, func(p ledger.OrderPayment) bool {
+		return HasRecord(order.OrderID, p, e.Record) && p.Verdict == string(settle.Counts)
 	})
+}
+
+// HasRecord reports whether the webhooks of a record tell of a payment of the order with this id.
+func HasRecord(id ledger.OrderID, p ledger.OrderPayment, r ledger.Record) bool {
+	return gateway.RecordOf(p.RecordID) == r.ID && cmp.Or(p.AppID, id.AppID) == r.AppID
 }
 
 // leftTo returns the record id of another payment that is to fulfil the order, where
@@ -103,10 +109,18 @@ func (c *Confirmer) anotherToCome(ctx context.Context, f *Finding, e ledger.Even
 	}
 	for _, payment := range payments {
 		recordID := gateway.RecordOf(payment.RecordID)
-		if payment.Verdict != string(settle.Counts) || recordID == e.ID {
+		if payment.Verdict != string(settle.Counts) || HasRecord(e.InOrder(), payment, e.Record) {
 			continue
 		}
-		isToCome, err := isToCome(ctx, e.Key, recordID, f.successes, routes, l)
+		key, statuses := e.Key, f.successes
+		if key.AppID = cmp.Or(payment.AppID, e.InOrder().AppID); key.AppID != e.AppID {
+			of := f.account.Member(key.AppID)
+			if of == nil {
+				continue // nobody takes its webhooks
+			}
+			key.Type, statuses = paymentType(of.Info), successes(of.Info)
+		}
+		isToCome, err := isToCome(ctx, key, recordID, statuses, routes, l)
 		if err != nil {
 			return "", err
 		}

@@ -1,8 +1,11 @@
 package confirm
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -15,7 +18,7 @@ import (
 // readOrder reads an order at the gateway. Where our checkout made the order, its terms
 // must be those that the checkout asked for.
 func readOrder(ctx context.Context, a *gateway.Account, id string, known *ledger.Order) (gateway.Order, error) {
-	return readMade(ctx, a, id, madeBy(known, id))
+	return readMade(ctx, a, id, madeBy(a, known, id))
 }
 
 // readMade is readOrder for an order as our checkout made it; nil: it did not.
@@ -51,14 +54,14 @@ func Made(id string, terms ledger.Terms, order gateway.Order) ledger.GatewayOrde
 	return g
 }
 
-// madeBy returns the order at the gateway with this id as our checkout made it; nil:
-// the checkout did not make it.
-func madeBy(known *ledger.Order, id string) *ledger.GatewayOrder {
+// madeBy returns the order at the account's gateway with this id as our checkout made it;
+// nil: the checkout did not make it.
+func madeBy(a *gateway.Account, known *ledger.Order, id string) *ledger.GatewayOrder {
 	if known == nil || known.Checkout == nil {
 		return nil
 	}
 	for i, g := range known.Checkout.Generations {
-		if g.ID == id {
+		if g.ID == id && isAt(a, known, g) {
 			return &known.Checkout.Generations[i]
 		}
 	}
@@ -74,17 +77,49 @@ func isMade(made ledger.GatewayOrder, order gateway.Order) bool {
 		return SameTerms(made.Terms, order.Terms)
 	}
 	amount, err := decimal.NewFromString(made.Amount)
-	asked, is := made.Terms, order.Terms
-	asked.Price, is.Price = "", ""
-	return err == nil && amount.Equal(order.Due.Due) && asked == is
+	return err == nil && amount.Equal(order.Due.Due) && withoutPrice(made.Terms) == withoutPrice(order.Terms)
 }
 
-// SameTerms reports whether two terms ask for the same.
+// SameTerms reports whether two terms ask for the same, at one account.
 func SameTerms(a, b ledger.Terms) bool {
+	return samePrice(a, b) && withoutPrice(a) == withoutPrice(b)
+}
+
+// withoutPrice leaves out of an account's terms what may be written in several ways, or is
+// about other accounts.
+func withoutPrice(t ledger.Terms) ledger.Terms {
+	t.Price, t.Unit = "", ""
+	return t
+}
+
+// SamePrice reports whether two terms have the same price, whatever it is paid in and at
+// which account.
+func SamePrice(a, b ledger.Terms) bool { return samePrice(a, b) && sameUnit(a, b) }
+
+func samePrice(a, b ledger.Terms) bool {
 	priceA, errA := decimal.NewFromString(a.Price)
 	priceB, errB := decimal.NewFromString(b.Price)
-	a.Price, b.Price = "", ""
-	return errA == nil && errB == nil && priceA.Equal(priceB) && a == b
+	return errA == nil && errB == nil && priceA.Equal(priceB)
+}
+
+// sameUnit reports whether two prices are in one unit.
+func sameUnit(a, b ledger.Terms) bool {
+	if a.Unit != "" && b.Unit != "" {
+		return a.Unit == b.Unit
+	}
+	return a.FiatID == b.FiatID && a.CoinID == b.CoinID
+}
+
+// fiatUnit begins the [ledger.Terms.Unit] of fiat currencies.
+const fiatUnit = "fiat:"
+
+// Unit returns the [ledger.Terms.Unit] of a price at an account: a fiat currency is the
+// same at every gateway, and a coin is one at its own.
+func Unit(info gateway.Info, t ledger.Terms, fiat string) string {
+	if fiat != "" {
+		return fiatUnit + fiat
+	}
+	return info.Name + ":" + cmp.Or(t.CoinID, t.FiatID)
 }
 
 // readOthers returns the order over all orders at the gateway that our checkout made
@@ -94,10 +129,15 @@ func readOthers(ctx context.Context, a *gateway.Account, order gateway.Order, id
 		return order, nil
 	}
 	checkout := known.Checkout
-	if made := checkout.Generations; len(made) == 1 && isRead(made[0], order, id) && SameTerms(made[0].Terms, checkout.Terms) {
+	if made := checkout.Generations; len(made) == 1 && isAt(a, known, made[0]) && isRead(made[0], order, id) && SameTerms(made[0].Terms, checkout.Terms) {
 		return order, nil
 	}
 	return join(ctx, a, &order, id, known)
+}
+
+// isAt reports whether an order at the gateway is the account's.
+func isAt(a *gateway.Account, known *ledger.Order, made ledger.GatewayOrder) bool {
+	return known.AppOf(made.AppID) == a.Info.AccountID
 }
 
 // isRead reports whether an order that was read by its id is the one that our checkout
@@ -130,39 +170,69 @@ func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id strin
 	if err != nil {
 		return whole, behind(a.Info, "the ledger has no price of the order")
 	}
-	whole = gateway.Order{Currency: checkout.Symbol, Due: settle.Order{Due: price}}
-	if checkout.Terms.FiatID != "" {
+	whole = gateway.Order{Currency: checkout.Symbol, Due: settle.Order{Due: price, Refunds: true}}
+	if checkout.Terms.FiatID != "" || strings.HasPrefix(checkout.Terms.Unit, fiatUnit) {
 		whole.Due.Slack = decimal.New(1, -fiatDecimals)
 	}
 	if read != nil {
 		whole.Raw = read.Raw
 	}
-	add := func(part gateway.Order, made ledger.GatewayOrder) error {
+	add := func(of *gateway.Account, part gateway.Order, made ledger.GatewayOrder) error {
 		if part.LacksRate {
-			return behind(a.Info, "an order is priced in fiat and has no rate")
+			return behind(of.Info, "an order is priced in fiat and has no rate")
 		}
-		whole.Due.Refunds = part.Due.Refunds
-		whole.Payments = append(whole.Payments, inUnit(part, made, checkout.Terms)...)
+		if len(part.Payments) > 0 { // what was paid elsewhere is not sent back
+			whole.Due.Refunds = whole.Due.Refunds && part.Due.Refunds
+		}
+		list := inUnit(part, made, checkout.Terms)
+		if of != a {
+			elsewhere(of, list)
+		}
+		whole.Payments = append(whole.Payments, list...)
 		return nil
 	}
 	isThere := read == nil || read.Ref == ""
 	for _, made := range checkout.Generations {
+		of := a.Member(known.AppOf(made.AppID))
+		if of == nil {
+			return whole, fmt.Errorf("the order has %s at an account that is not configured, with the id %s: configure it, with the same `orders` as the %s", made.ID, known.AppOf(made.AppID), a.Label())
+		}
 		var parts []gateway.Order
-		if read != nil && isRead(made, *read, id) {
+		if read != nil && of == a && isRead(made, *read, id) {
 			parts, isThere = []gateway.Order{*read}, true
-		} else if parts, err = readParts(ctx, a, made); err != nil {
+		} else if parts, err = readParts(ctx, of, made); err != nil {
 			return whole, err
 		}
 		for _, part := range parts {
-			if err := add(part, made); err != nil {
+			if err := add(of, part, made); err != nil {
 				return whole, err
 			}
 		}
 	}
 	if !isThere { // the gateway made more than one order of a call, and this one has paid
-		return whole, add(*read, Made(id, read.Terms, *read))
+		twin := Made(id, read.Terms, *read)
+		if made := madeBy(a, known, id); made != nil {
+			twin.Terms.Unit = made.Terms.Unit
+		}
+		return whole, add(a, *read, twin)
 	}
 	return whole, nil
+}
+
+// elsewhere marks payments as those of another account. It puts the account in front of
+// their record ids, because two accounts may have records of one id.
+func elsewhere(of *gateway.Account, payments []gateway.OrderPayment) {
+	for i := range payments {
+		payments[i].AccountID = of.Info.AccountID
+		payments[i].RecordID = of.Info.AccountID + elsewhereMark + payments[i].RecordID
+	}
+}
+
+const elsewhereMark = "\x00"
+
+// recordOf returns a payment's record id as its own account has it.
+func recordOf(p gateway.OrderPayment) string {
+	return strings.TrimPrefix(p.RecordID, p.AccountID+elsewhereMark)
 }
 
 // readParts reads what the gateway has of an order that our checkout made. That is
@@ -202,7 +272,7 @@ func readParts(ctx context.Context, a *gateway.Account, made ledger.GatewayOrder
 // of the app's price.
 func inUnit(part gateway.Order, made ledger.GatewayOrder, terms ledger.Terms) []gateway.OrderPayment {
 	price, _ := decimal.NewFromString(made.Terms.Price) // it was compared with the order's
-	otherUnit := made.Terms.FiatID != terms.FiatID || made.Terms.CoinID != terms.CoinID
+	otherUnit := !sameUnit(made.Terms, terms)
 	list := make([]gateway.OrderPayment, 0, len(part.Payments))
 	for _, payment := range part.Payments {
 		payment.ExpiresAt, payment.OtherUnit = part.Due.ExpiresAt, payment.OtherUnit || otherUnit

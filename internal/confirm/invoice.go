@@ -19,11 +19,11 @@ const mostAsked = 8
 
 // ownOrder returns the order that an event's record is, with what only our checkout knows
 // of it. Where our checkout made the order, its terms must be those that it asked for.
-func ownOrder(id string, record gateway.Record, known *ledger.Order) (gateway.Order, error) {
+func ownOrder(a *gateway.Account, id string, record gateway.Record, known *ledger.Order) (gateway.Order, error) {
 	order := *record.Order
 	made := madeAs(known, order.Ref)
 	if made == nil {
-		made = madeBy(known, id)
+		made = madeBy(a, known, id)
 	}
 	return ofCheckout(order, made)
 }

@@ -1,6 +1,7 @@
 package confirm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -20,7 +21,7 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	var read gateway.Order
 	var err error
 	if record.Order != nil {
-		read, err = ownOrder(e.GatewayOrderID, record, known)
+		read, err = ownOrder(a, e.GatewayOrderID, record, known)
 	} else {
 		read, err = readOrder(ctx, a, e.GatewayOrderID, known)
 	}
@@ -55,8 +56,8 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	}
 	for _, list := range [][]gateway.OrderPayment{read.Payments, order.Payments} { // which may be the same
 		for i, payment := range list {
-			list[i].Released = isReleased(known, payment.RecordID)
-			list[i].Worthless = payment.TestCoin && !a.Testing
+			list[i].Released = isReleased(known, recordOf(payment))
+			list[i].Worthless = payment.TestCoin && !a.Member(cmp.Or(payment.AccountID, a.Info.AccountID)).Testing
 		}
 	}
 	result := settle.Settle(order.Due, payments(order), c.Policy.Policy, f.AskedAt)
@@ -66,7 +67,7 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	if wrongCoin {
 		result.Verdicts[record.ID] = settle.WrongCoin
 	}
-	f.Order = &Settlement{Result: result, Currency: order.Currency, Payments: judged(order, result), Raw: order.Raw}
+	f.Order = &Settlement{Result: result, Currency: order.Currency, Payments: Judged(a, e.InOrder(), order, result), Raw: order.Raw}
 	if record.Order != nil {
 		return c.judgeOrder(a, f, Settle(read, c.Policy.Policy, f.AskedAt), result)
 	}
@@ -94,17 +95,27 @@ var errLate = &HeldError{"late: the payment came after the order's expiry"}
 
 // fulfils gives the finding the flag of its order, which is earned or not.
 func (f *Finding) fulfils(info gateway.Info) {
-	flag := ledger.FulfillOf(f.event.AppID, f.event.InOrder().ID)
+	flag := f.event.InOrder().Fulfill()
 	f.flag, f.flagValue = &flag, "true"
 	f.successes = []string{f.event.Key.Status}
 	if f.Record.Order == nil {
 		return
 	}
-	for _, s := range info.Statuses {
-		if name := strings.ToLower(s.Name); s.Stage == gateway.Success && name != f.event.Key.Status {
+	for _, name := range successes(info) {
+		if name != f.event.Key.Status {
 			f.successes = append(f.successes, name)
 		}
 	}
+}
+
+// successes are the statuses of a gateway by which a payment is there, as keys have them.
+func successes(info gateway.Info) (names []string) {
+	for _, s := range info.Statuses {
+		if s.Stage == gateway.Success {
+			names = append(names, strings.ToLower(s.Name))
+		}
+	}
+	return names
 }
 
 // lists returns an error where the order's list of payments does not have this one with
@@ -129,15 +140,27 @@ func payments(o gateway.Order) []settle.Payment {
 	return list
 }
 
-// judged returns the order's payments with their verdicts, for the ledger.
-func judged(o gateway.Order, r settle.Result) []ledger.OrderPayment {
+// Judged returns the payments of the ledger's order with this id, as it was read by an
+// account, with their verdicts.
+func Judged(a *gateway.Account, id ledger.OrderID, o gateway.Order, r settle.Result) []ledger.OrderPayment {
 	list := make([]ledger.OrderPayment, 0, len(o.Payments))
 	for _, p := range o.Payments {
 		list = append(list, ledger.OrderPayment{
-			RecordID: p.RecordID, Verdict: string(r.Verdicts[p.RecordID]), Amount: p.Amount.String(),
+			AppID: id.Apart(cmp.Or(p.AccountID, a.Info.AccountID)), RecordID: recordOf(p),
+			Verdict: string(r.Verdicts[p.RecordID]), Amount: p.Amount.String(),
 		})
 	}
 	return list
+}
+
+// paymentType is the type of a gateway's webhooks about payments of orders.
+func paymentType(info gateway.Info) string {
+	for _, t := range info.Types {
+		if t.Kind == gateway.Payment && !t.Unconfirmed {
+			return t.Name
+		}
+	}
+	return ""
 }
 
 // recordsAtOnce is how many records of an order's payments are read at the same time.
@@ -162,9 +185,14 @@ func askOtherRisks(ctx context.Context, a *gateway.Account, typ string, order ga
 					cancel(fmt.Errorf("reading the record of another payment panicked: %v", p))
 				}
 			}()
-			other, err := a.Gateway.Record(ctx, gateway.Notice{Type: typ, RecordID: payment.RecordID})
+			of, typ := a, typ
+			if payment.AccountID != "" {
+				of = a.Member(payment.AccountID)
+				typ = paymentType(of.Info)
+			}
+			other, err := of.Gateway.Record(ctx, gateway.Notice{Type: typ, RecordID: recordOf(payment)})
 			if err != nil {
-				cancel(explain(a.Info, "record of another payment", err))
+				cancel(explain(of.Info, "record of another payment", err))
 				return
 			}
 			order.Payments[i].Clean = other.Risk == ledger.NotRisky

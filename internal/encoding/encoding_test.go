@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -111,6 +112,51 @@ func TestFieldsFromBefore(t *testing.T) {
 		}
 		if got, err := DecodeEvent(key, value, want.Key); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%v: got %+v\nwant %+v", err, got, want)
+		}
+	}
+}
+
+// TestVersions: what no accounts share is written as programs read it that know of no such
+// orders.
+func TestVersions(t *testing.T) {
+	e := everything(t)
+	var whole ledger.Order
+	var n int64
+	fillIn(t, reflect.ValueOf(&whole).Elem(), &n)
+	version := func(value []byte, err error) byte {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value[0]
+	}
+	if v := version(EncodeEvent(nil, &e, true)); v != withOrderAppID {
+		t.Errorf("a shared order's event has version %d", v)
+	}
+	e.OrderAppID = ""
+	if v := version(EncodeEvent(nil, &e, true)); v != headerVersion {
+		t.Errorf("an event has version %d", v)
+	}
+	if v := version(EncodeOrder(nil, &whole)); v != withAccounts {
+		t.Errorf("a shared order has version %d", v)
+	}
+	plain := whole
+	plain.Checkout = &ledger.Checkout{Generations: []ledger.GatewayOrder{{ID: "1", Ref: "2"}}}
+	plain.Payments, plain.Events = []ledger.OrderPayment{{RecordID: "1"}}, []ledger.OrderEvent{{RecordID: "1"}}
+	if v := version(EncodeOrder(nil, &plain)); v != withRefs {
+		t.Errorf("an order has version %d", v)
+	}
+	for what, set := range map[string]func(*ledger.Order){
+		"a unit":           func(o *ledger.Order) { o.Checkout.Terms.Unit = "fiat:USD" },
+		"a generation's":   func(o *ledger.Order) { o.Checkout.Generations[0].Terms.Unit = "fiat:USD" },
+		"another account":  func(o *ledger.Order) { o.Checkout.Generations[0].AppID = "app" },
+		"an account's pay": func(o *ledger.Order) { o.Payments[0].AppID = "app" },
+		"an event's":       func(o *ledger.Order) { o.Events[0].AppID = "app" },
+	} {
+		checkout := *plain.Checkout
+		checkout.Generations = slices.Clone(checkout.Generations)
+		one := ledger.Order{Checkout: &checkout, Payments: slices.Clone(plain.Payments), Events: slices.Clone(plain.Events)}
+		if set(&one); version(EncodeOrder(nil, &one)) != withAccounts {
+			t.Errorf("an order with %s is written without it", what)
 		}
 	}
 }

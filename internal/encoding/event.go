@@ -12,6 +12,8 @@ import (
 // other fields of the event; and a checksum.
 const (
 	headerVersion = 1
+	// withOrderAppID is the version of events whose order is not their account's own.
+	withOrderAppID = 2
 	// HeaderSize is the length of the header.
 	HeaderSize = 1 + 1 + 4 + 8 + 8 // version, state, attempts, seq, received at
 )
@@ -20,7 +22,11 @@ const (
 // the key at. WithKey says whether the event's own key is part of it.
 func EncodeEvent(at []byte, e *ledger.Event, withKey bool) ([]byte, error) {
 	c := coder{value: make([]byte, 0, 512)}
-	c.value = append(c.value, headerVersion, byte(e.State))
+	c.version = headerVersion
+	if e.OrderAppID != "" {
+		c.version = withOrderAppID
+	}
+	c.value = append(c.value, c.version, byte(e.State))
 	c.value = binary.BigEndian.AppendUint32(c.value, uint32(e.Attempts))
 	c.value = binary.BigEndian.AppendUint64(c.value, e.Seq)
 	c.time(&e.ReceivedAt)
@@ -42,6 +48,7 @@ func DecodeEvent(at, value []byte, key ledger.Key) (ledger.Event, error) {
 	}
 	e.State, e.Attempts, e.Seq, e.ReceivedAt = summary.State, summary.Attempts, summary.Seq, summary.ReceivedAt
 	c := newReader(fields)
+	c.version = value[0]
 	keyFields(c, &e.Key, false)
 	eventFields(c, &e)
 	return e, c.end()
@@ -51,7 +58,7 @@ func DecodeEvent(at, value []byte, key ledger.Key) (ledger.Event, error) {
 // follow it.
 func ReadHeader(at, value []byte) (ledger.Summary, []byte, error) {
 	whole, ok := Unseal(at, value)
-	if !ok || len(whole) < HeaderSize || whole[0] != headerVersion {
+	if !ok || len(whole) < HeaderSize || whole[0] < headerVersion || whole[0] > withOrderAppID {
 		return ledger.Summary{}, nil, ledger.ErrDamaged
 	}
 	return ledger.Summary{
@@ -94,6 +101,9 @@ func eventFields(c *coder, e *ledger.Event) {
 	c.text(&e.OrderID)
 	c.text(&e.GatewayOrderID)
 	c.text(&e.Order)
+	if c.version >= withOrderAppID {
+		c.text(&e.OrderAppID)
+	}
 	c.text(&e.ReferenceID)
 	c.text(&e.UserID)
 	optional(c, &e.NextAttemptAt, (*coder).time)

@@ -13,6 +13,8 @@ const (
 	orderVersion = 1
 	// withRefs is the version of orders that the gateway has its own id of, or that end.
 	withRefs = 2
+	// withAccounts is the version of orders that several accounts share.
+	withAccounts = 3
 )
 
 // EncodeOrder returns the value of an order that is to stand under the key at.
@@ -21,6 +23,9 @@ func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 	c.version = orderVersion
 	if hasRefs(o.Checkout) {
 		c.version = withRefs
+	}
+	if hasAccounts(o) {
+		c.version = withAccounts
 	}
 	c.value = append(c.value, c.version)
 	orderFields(&c, o)
@@ -35,11 +40,19 @@ func hasRefs(c *ledger.Checkout) bool {
 	return c != nil && (!c.EndAt.IsZero() || slices.ContainsFunc(c.Generations, func(g ledger.GatewayOrder) bool { return g.Ref != "" || g.Ended }))
 }
 
+// hasAccounts reports whether an order has what the second version of orders lacks.
+func hasAccounts(o *ledger.Order) bool {
+	isOther := func(g ledger.GatewayOrder) bool { return g.AppID != "" || g.Terms.Unit != "" }
+	return o.Checkout != nil && (o.Checkout.Terms.Unit != "" || slices.ContainsFunc(o.Checkout.Generations, isOther)) ||
+		slices.ContainsFunc(o.Payments, func(p ledger.OrderPayment) bool { return p.AppID != "" }) ||
+		slices.ContainsFunc(o.Events, func(e ledger.OrderEvent) bool { return e.AppID != "" })
+}
+
 // DecodeOrder reads an order.
 func DecodeOrder(at, value []byte) (ledger.Order, error) {
 	var o ledger.Order
 	whole, ok := Unseal(at, value)
-	if !ok || len(whole) == 0 || whole[0] < orderVersion || whole[0] > withRefs {
+	if !ok || len(whole) == 0 || whole[0] < orderVersion || whole[0] > withAccounts {
 		return o, ledger.ErrDamaged
 	}
 	c := newReader(whole[1:])
@@ -84,6 +97,9 @@ func termsFields(c *coder, t *ledger.Terms) {
 	c.text(&t.CoinID)
 	c.text(&t.PayCoinID)
 	c.text(&t.Chain)
+	if c.version >= withAccounts {
+		c.text(&t.Unit)
+	}
 }
 
 func gatewayOrderFields(c *coder, g *ledger.GatewayOrder) {
@@ -99,12 +115,18 @@ func gatewayOrderFields(c *coder, g *ledger.GatewayOrder) {
 		c.text(&g.Ref)
 		c.flag(&g.Ended)
 	}
+	if c.version >= withAccounts {
+		c.text(&g.AppID)
+	}
 }
 
 func paymentFields(c *coder, p *ledger.OrderPayment) {
 	c.text(&p.RecordID)
 	c.text(&p.Verdict)
 	c.text(&p.Amount)
+	if c.version >= withAccounts {
+		c.text(&p.AppID)
+	}
 }
 
 func orderEventFields(c *coder, e *ledger.OrderEvent) {
@@ -113,6 +135,9 @@ func orderEventFields(c *coder, e *ledger.OrderEvent) {
 	c.text(&e.RecordID)
 	c.text(&e.Status)
 	c.text((*string)(&e.Risk))
+	if c.version >= withAccounts {
+		c.text(&e.AppID)
+	}
 }
 
 func stepFields(c *coder, s *ledger.OrderStep) {

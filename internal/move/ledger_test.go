@@ -56,7 +56,7 @@ func check(t testing.TB, err error) {
 var ownFlags = []ledger.Flag{
 	ledger.FulfillOf("app", "shop-delivered"), ledger.CreditOf(event("delivered").Record), ledger.PayoutOf(event(odd).Record),
 	ledger.FulfillOf("app", long), ledger.CreditOf(event(long).Record), ledger.FulfillOf("app", odd), ledger.FulfillOf("app", "free"),
-	ledger.FulfillOf("app", "of-none"),
+	ledger.FulfillOf("app", "of-none"), ledger.SharedOrder("shop shared", "shared").Fulfill(), ledger.SharedOrder("shop "+long, long).Fulfill(),
 }
 
 func bind(t testing.TB, s ledger.Store, key ledger.Key, flags ...ledger.Flag) {
@@ -146,6 +146,24 @@ func makeLedger(t testing.TB, s ledger.Store) {
 			}
 			for _, g := range o.generations {
 				order.Checkout.Generations = append(order.Checkout.Generations, ledger.GatewayOrder{ID: g, CreatedAt: at, CheckoutURL: "https://x/" + odd, Memo: odd})
+			}
+		}))
+	}
+
+	// Those that accounts share, of which keys have the whole name or a digest of it.
+	for _, own := range []string{"shared", long} {
+		id := ledger.SharedOrder("shop "+own, own)
+		e := event("of " + own)
+		e.SetOrder(id)
+		accept(t, s, e)
+		bind(t, s, e.Key, id.Fulfill())
+		check(t, s.UpdateOrder(bg, id, func(order *ledger.Order) {
+			*order = ledger.Order{
+				OrderID: id, OwnID: own, Events: []ledger.OrderEvent{{Route: e.Route, AppID: e.AppID, Type: e.Type, RecordID: e.ID}},
+				Payments: []ledger.OrderPayment{{AppID: e.AppID, RecordID: e.ID, Verdict: "counts", Amount: "10"}},
+				Checkout: &ledger.Checkout{Terms: ledger.Terms{Price: "10", Unit: "fiat:USD"}, Generations: []ledger.GatewayOrder{
+					{AppID: "app-one", ID: "at both " + own}, {AppID: "app-two", ID: "at both " + own, Ref: "ref " + own},
+				}},
 			}
 		}))
 	}

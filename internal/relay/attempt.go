@@ -33,7 +33,7 @@ func (r *Route) attempt(ctx context.Context, n gateway.Notice, app App, attempt 
 // order's Fulfill flag: then no other event fulfils the order.
 func (r *Route) end(ctx context.Context, o Outcome, l *ledger.Ledger) {
 	if e := o.Event; o.Became == ledger.Dead && e.GatewayOrderID != "" {
-		holds, err := l.Holds(ctx, e.Key, []ledger.Flag{ledger.FulfillOf(e.AppID, e.InOrder().ID)})
+		holds, err := l.Holds(ctx, e.Key, []ledger.Flag{e.InOrder().Fulfill()})
 		if err != nil {
 			o.Err = fmt.Errorf("%w (and whether it fulfils its order cannot be read: %w)", o.Err, err)
 		}

@@ -26,7 +26,7 @@ var (
 // shop's. It is errLost or a [*confirm.HeldError], and the event has no order id, where it
 // is not known whose the order is.
 func (r *Route) nameOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledger) error {
-	e.OrderID, e.Order = "", ""
+	e.OrderID, e.Order, e.OrderAppID = "", "", ""
 	a := r.Account
 	t, _ := a.Info.Type(e.Type)
 	order, err := orderOf(ctx, e, t, l)
@@ -45,6 +45,33 @@ func (r *Route) nameOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledger
 		return errLost
 	}
 	e.OrderID = own
+	return r.share(ctx, e, t, l)
+}
+
+// share names the order of an event by what it is at all accounts of the group, unless the
+// ledger has the order, or its flag, from before they shared it. It does nothing where the
+// account shares none.
+func (r *Route) share(ctx context.Context, e *ledger.Event, t gateway.Type, l *ledger.Ledger) error {
+	if r.Account.Orders == "" || t.Kind != gateway.Payment || e.OrderID == "" || e.OrderAppID != "" {
+		return nil
+	}
+	ids := r.Account.OrderIDs(e.OrderID)
+	switch known, err := l.Order(ctx, ids...); {
+	case err == nil:
+		e.SetOrder(known.OrderID)
+		return nil
+	case !errors.Is(err, ledger.ErrNotFound):
+		return err
+	}
+	flags := make([]ledger.Flag, 0, len(ids))
+	for _, id := range ids {
+		flags = append(flags, id.Fulfill())
+	}
+	bound, err := l.Bound(ctx, flags)
+	if err != nil {
+		return err
+	}
+	e.SetOrder(ids[max(slices.Index(bound, true), 0)])
 	return nil
 }
 
@@ -56,7 +83,7 @@ func orderOf(ctx context.Context, e *ledger.Event, t gateway.Type, l *ledger.Led
 		order, err = l.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: ledger.RefID(e.ID)})
 		if err == nil && order.Checkout != nil {
 			i := slices.IndexFunc(order.Checkout.Generations, func(g ledger.GatewayOrder) bool { return g.Ref == e.ID })
-			if i >= 0 && !slices.Contains(order.GatewayIDs(), e.GatewayOrderID) {
+			if i >= 0 && !isMadeFor(order, *e) {
 				e.GatewayOrderID = order.Checkout.Generations[i].ID
 			}
 			return order, nil
@@ -70,6 +97,12 @@ func orderOf(ctx context.Context, e *ledger.Event, t gateway.Type, l *ledger.Led
 		err = nil
 	}
 	return order, err
+}
+
+// isMadeFor reports whether a checkout made the order at the gateway that an event names for
+// this order.
+func isMadeFor(order ledger.Order, e ledger.Event) bool {
+	return slices.Contains(order.GatewayIDs(), ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
 }
 
 // nameByRecord asks the gateway which order an event belongs to whose webhook does not say
@@ -104,9 +137,7 @@ func (r *Route) nameByCheckout(e *ledger.Event, order ledger.Order, isForeign bo
 			"mismatch: %.80q at %s was made by the checkout of account %q, and this route has another account", e.GatewayOrderID, a.Info.Title, order.Account)}
 	}
 	e.OrderID = order.OwnID
-	if order.ID != e.GatewayOrderID {
-		e.Order = order.ID
-	}
+	e.SetOrder(order.OrderID)
 	return nil
 }
 
@@ -132,19 +163,25 @@ func (r *Route) sureOfOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledg
 		}
 	}
 	t, _ := r.Account.Info.Type(e.Type)
+	if err := r.share(ctx, e, t, l); err != nil { // since it was received
+		return err
+	}
 	ids := r.Account.OrderIDs(e.OrderID)
-	if t.Kind != gateway.Payment || len(ids) == 0 || e.InOrder() == ids[0] {
+	if t.Kind != gateway.Payment || len(ids) == 0 || e.InOrder() == ids[0] && r.Account.Orders == "" {
 		return nil
 	}
 	made, err := l.Order(ctx, ids...)
 	switch {
-	case errors.Is(err, ledger.ErrNotFound) || err == nil && (made.Checkout == nil || made.OwnID != e.OrderID || made.OrderID == e.InOrder()):
+	case errors.Is(err, ledger.ErrNotFound) || err == nil && (made.Checkout == nil || made.OwnID != e.OrderID):
 		return nil
 	case err != nil:
 		return err
+	case made.OrderID == e.InOrder() && (r.Account.Orders == "" || isMadeFor(made, *e)):
+		return nil
 	}
 	return &confirm.HeldError{Cause: fmt.Sprintf(
-		"mismatch: a checkout made the app's order %.80q as %s at %s, and the payment is of another order with its id", e.OrderID, made.ID, r.Account.Info.Title)}
+		"mismatch: a checkout made the app's order %.80q as %s at %s, and the payment is of another order with its id",
+		e.OrderID, made.Checkout.Latest().ID, r.Account.Info.Title)}
 }
 
 // nameGeneration is nameOrder for an order at the gateway that the ledger does not know,
@@ -152,8 +189,8 @@ func (r *Route) sureOfOrder(ctx context.Context, e *ledger.Event, l *ledger.Ledg
 // first order, it is none: the app made it elsewhere. An operator who has the first's
 // checkout opened once more, and releases the event, says that it is one.
 func (r *Route) nameGeneration(ctx context.Context, e *ledger.Event, first string, l *ledger.Ledger) error {
-	a, id := r.Account, ledger.OrderID{AppID: e.AppID, ID: first}
-	order, err := l.Order(ctx, id)
+	a := r.Account
+	order, err := l.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: first})
 	switch {
 	case err != nil && !errors.Is(err, ledger.ErrNotFound):
 		return err
@@ -174,8 +211,13 @@ func (r *Route) nameGeneration(ctx context.Context, e *ledger.Event, first strin
 	case order.Checkout == nil || !isThere:
 		return errLost
 	}
-	found.CreatedAt = r.Now()
-	switch err := l.AddGeneration(ctx, id, found, "found at "+a.Info.Title+": "+found.ID); {
+	found.AppID, found.CreatedAt = order.Apart(e.AppID), r.Now()
+	for _, g := range order.Checkout.Generations {
+		if g.AppID == found.AppID && g.Terms.FiatID == found.Terms.FiatID && g.Terms.CoinID == found.Terms.CoinID {
+			found.Terms.Unit = g.Terms.Unit
+		}
+	}
+	switch err := l.AddGeneration(ctx, order.OrderID, found, "found at "+a.Info.Title+": "+found.ID); {
 	case errors.Is(err, ledger.ErrTaken):
 		return errLost
 	case err != nil:

@@ -63,6 +63,7 @@ type Route struct {
 func (r *Route) Options() map[string]any {
 	return map[string]any{
 		"account":          r.Account.Info.AccountID,
+		"orders":           r.Account.Orders,
 		"deliver":          r.App != nil,
 		"retry":            r.Retry,
 		"types":            slices.Sorted(slices.Values(r.Types)),

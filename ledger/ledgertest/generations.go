@@ -59,3 +59,59 @@ func generationsStay(t *testing.T, s *store) {
 	}
 	wantOf("one-3", "one")
 }
+
+// sharedOrders: an order that two accounts share is found by the ids that it has at each,
+// which may be the same, and an event and a flag of either are its own.
+func sharedOrders(t *testing.T, s *store) {
+	id := ledger.SharedOrder("shop", "order-1")
+	at := func(appID, id string) ledger.OrderID { return ledger.OrderID{AppID: appID, ID: id} }
+	save := func(order ledger.OrderID, generations ...ledger.GatewayOrder) error {
+		return s.UpdateOrder(bg, order, func(o *ledger.Order) {
+			o.OrderID, o.OwnID = order, order.ID
+			o.Checkout = &ledger.Checkout{Terms: ledger.Terms{Price: "10", Unit: "fiat:USD"}, Generations: generations}
+		})
+	}
+	first, second := ledger.GatewayOrder{AppID: "app-123", ID: "order-1"}, ledger.GatewayOrder{AppID: "app-456", ID: "order-1", Ref: "ref"}
+	for _, generations := range [][]ledger.GatewayOrder{{first}, {first, second}} {
+		if err := save(id, generations...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, found := range []ledger.OrderID{at("app-123", "order-1"), at("app-456", "order-1"), at("app-456", ledger.RefID("ref")), id} {
+		order, err := s.OrderOf(bg, found)
+		if err != nil || order.OrderID != id || len(order.Checkout.Generations) != 2 || order.Checkout.Generations[1] != second || order.Checkout.Terms.Unit != "fiat:USD" {
+			t.Errorf("the order of %v is %+v, %v", found, order, err)
+		}
+	}
+	_, err := s.OrderOf(bg, at("app-123", ledger.RefID("ref")))
+	wantErr(t, "the order of a ref at the other account", err, ledger.ErrNotFound)
+	wantErr(t, "taking it for an order of one account", save(at("app-456", "order-1"), ledger.GatewayOrder{ID: "order-1"}), ledger.ErrTaken)
+	if err := save(at("app-789", "order-1"), ledger.GatewayOrder{ID: "order-1"}); err != nil {
+		t.Errorf("a third account's: %v", err)
+	}
+
+	e := event(record("1"), "Success")
+	e.GatewayOrderID, e.OrderID = "order-1", "order-1"
+	e.SetOrder(id)
+	c := change(e, delivered...)
+	c.Order = &ledger.Order{
+		OrderID: e.InOrder(), OwnID: "order-1", State: "paid", ReadAt: start,
+		Events:   []ledger.OrderEvent{{Route: e.Route, AppID: e.AppID, Type: e.Type, RecordID: e.ID, Status: e.Key.Status, Risk: e.Risk}},
+		Payments: []ledger.OrderPayment{{AppID: e.AppID, RecordID: e.ID, Verdict: "counts", Amount: "10"}},
+	}
+	s.commit(t, s.claim(t, e.Record), c)
+	if bound := s.bind(t, e.Key, e.InOrder().Fulfill()); !bound[0] {
+		t.Error("the order's flag is not bound")
+	}
+	other := event(record("2"), "Success")
+	if bound := s.bind(t, other.Key, id.Fulfill()); bound[0] {
+		t.Error("the order's flag is bound twice")
+	}
+	order, err := s.LoadOrder(bg, id)
+	if err != nil || order.State != "paid" || len(order.Events) != 1 || order.Events[0].Key(order.AppID) != e.Key || order.Payments[0] != c.Order.Payments[0] {
+		t.Errorf("the order is %+v, %v", order, err)
+	}
+	if kept, err := s.Load(bg, e.Key); err != nil || kept.InOrder() != id {
+		t.Errorf("its event is of %v, %v", kept.InOrder(), err)
+	}
+}

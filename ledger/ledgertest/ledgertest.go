@@ -68,6 +68,7 @@ func Run(t *testing.T, features Features, make Opener) {
 		{"Orders", orders},
 		{"OrderPages", orderPages},
 		{"GenerationsStay", generationsStay},
+		{"SharedOrders", sharedOrders},
 		{"AcceptAtOnce", acceptAtOnce},
 		{"DueEvents", dueEvents},
 		{"Find", findByID},

@@ -184,12 +184,7 @@ func generationPart(tx *bbolt.Tx, key, value []byte) ledger.Part {
 		// digest of.
 		order, _ := readOrder(tx, of)
 		if part.Of, ok = orderIDOf(of, order.OrderID); ok {
-			ids := order.GatewayIDs()
-			made := make([]ledger.OrderID, 0, len(ids))
-			for _, id := range ids {
-				made = append(made, ledger.OrderID{AppID: part.Of.AppID, ID: id})
-			}
-			part.ID, ok = orderIDOf(key, made...)
+			part.ID, ok = orderIDOf(key, order.GatewayIDs()...)
 		}
 	}
 	if !ok {

@@ -52,7 +52,7 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 			if slices.Contains(known, made) {
 				continue
 			}
-			gatewayKey := orderKey(ledger.OrderID{AppID: id.AppID, ID: made})
+			gatewayKey := orderKey(made)
 			of, err := generationOf(tx, gatewayKey)
 			if err != nil {
 				return err

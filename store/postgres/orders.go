@@ -108,7 +108,7 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 		for _, made := range o.order.GatewayIDs() {
 			if !slices.Contains(known, made) {
 				known = append(known, made)
-				w.generations = append(w.generations, orderID(ledger.OrderID{AppID: id.AppID, ID: made}))
+				w.generations = append(w.generations, orderID(made))
 			}
 		}
 		out, err := s.write(change{method: "UpdateOrder", orders: []orderWrite{w}})

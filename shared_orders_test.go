@@ -1,0 +1,261 @@
+package ccpayment_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/shopspring/decimal"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
+)
+
+// TestSharedOrderPaidTwice: of one order's pages at two gateways, both of which are paid at
+// once, one payment fulfils it, and the app is told that the other is one too many.
+func TestSharedOrderPaidTwice(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	s.expires()
+	page := s.buysAt("coins", 600, http.StatusCreated)
+	var both sync.WaitGroup
+	both.Go(func() {
+		if err := s.paysAtCCPayment(); err != nil {
+			t.Error(err)
+		}
+	})
+	both.Go(func() { s.pays(page, "") })
+	both.Wait()
+	s.twice()
+	if code := s.buysAt("", 600, http.StatusConflict); code != "paid" {
+		t.Errorf("asked for once more: %s", code)
+	}
+	order, err := s.order()
+	if err != nil || len(order.Generations) != 2 || order.Generations[0].Account != "" || order.Generations[1].Account != "coins" || order.Generations[1].ID != "coins-order-1" {
+		t.Errorf("%+v: %v", order, err)
+	}
+}
+
+// TestSharedOrderLate: a payment that comes long after the order was fulfilled by one at the
+// other gateway fulfils nothing, also in another configuration.
+func TestSharedOrderLate(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	s.expires()
+	s.pays(s.buysAt("coins", 600, http.StatusCreated), "")
+	s.hears("the order is paid", hasStatus("Paid")).says(t, map[string]string{"Ccpayment-Fulfill": "true", "Ccpayment-Order-State": "paid"})
+	again := s.with("orders shop")
+	again.site = strings.ReplaceAll(again.site, "give_up 10m", "give_up 20m")
+	s.load(again)
+	if err := s.paysAtCCPayment(); err != nil {
+		t.Fatal(err)
+	}
+	s.twice()
+}
+
+// TestSharedOrderMoves: the page at CoinPayments is ended before there is one at CCPayment,
+// and there is none while a payment of it is under way.
+func TestSharedOrderMoves(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	first := s.buysAt("coins", 600, http.StatusCreated)
+	if _, err := s.api.CreatePayment(t.Context(), invoiceOf(first), "jane@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.api.GetPaymentDetails(t.Context(), invoiceOf(first), "2"); err != nil {
+		t.Fatal(err)
+	}
+	if code := s.buysAt("", 600, http.StatusConflict); code != "under_way" {
+		t.Errorf("while a payment may come: %s", code)
+	}
+	if err := s.coins.TimeOut(invoiceOf(first), true); err != nil { // the payment
+		t.Fatal(err)
+	}
+	page := s.buysAt("", 600, http.StatusCreated)
+	if invoice, err := s.api.GetInvoice(t.Context(), invoiceOf(first)); err != nil || !invoice.Status.Is(coinpayments.InvoiceCancelled) {
+		t.Errorf("the page at CoinPayments is %s: %v", invoice.Status, err)
+	}
+	if again := s.buysAt("", 600, http.StatusOK); again != page {
+		t.Errorf("the page is %s, and then %s", page, again)
+	}
+	if code := s.buysAt("coins", 600, http.StatusConflict); code != "other_account" {
+		t.Errorf("while it can be paid at CCPayment: %s", code)
+	}
+	if err := s.paysAtCCPayment(); err != nil {
+		t.Fatal(err)
+	}
+	s.hears("the order is paid", hasStatus("Success")).says(t, map[string]string{
+		"Ccpayment-Fulfill": "true", "Ccpayment-Order-State": "paid", "Ccpayment-Order-Amount-Due": "49.9", "Ccpayment-Order-Currency": "USD",
+	})
+	s.fulfilled(1)
+}
+
+// TestSharedOrderAtOnce: tabs that ask for one order at both gateways at once get the page
+// of one of them.
+func TestSharedOrderAtOnce(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	pages := make(map[string]int)
+	for i := range 12 {
+		all.Go(func() {
+			terms := fmt.Sprintf(`{"order_id":"order-1","price":"49.90","account":%q}`, []string{"", "coins"}[i%2])
+			reply, err := s.asksFor("/buy", terms)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil && (reply.status == http.StatusCreated || reply.status == http.StatusOK):
+				var made struct {
+					URL string `json:"checkout_url"`
+				}
+				if err := json.Unmarshal([]byte(reply.body), &made); err != nil {
+					t.Error(err)
+				}
+				pages[made.URL]++
+			case err != nil || !strings.Contains(reply.body, "other_account"):
+				t.Errorf("%d %s, %v", reply.status, reply.body, err)
+			}
+		})
+	}
+	all.Wait()
+	order, err := s.order()
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := 0
+	for _, g := range order.Generations {
+		if !g.Ended {
+			open++
+		}
+	}
+	if open != 1 {
+		t.Errorf("%d pages can be paid: %+v", open, order)
+	}
+}
+
+// TestSharedOrderOfTwoDirectives: the accounts share their orders, also where each has a
+// directive of its own.
+func TestSharedOrderOfTwoDirectives(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	for i, want := range []struct {
+		path, code string
+		status     int
+	}{{"/only-coins", "", 201}, {"/only-ccpayment", "", 201}, {"/only-coins", "other_account", 409}, {"/only-ccpayment", "", 200}} {
+		made, err := s.asksFor(want.path, `{"order_id":"order-1","price":"49.90"}`)
+		if err != nil || made.status != want.status || !strings.Contains(made.body, want.code) {
+			t.Errorf("call %d: %+v, %v", i, made, err)
+		}
+	}
+	order, err := s.order()
+	if err != nil || len(order.Generations) != 2 || !order.Generations[0].Ended || order.Generations[1].Ended {
+		t.Errorf("%+v: %v", order, err)
+	}
+}
+
+// TestSharedOrderFromBefore: an order that was opened before the accounts shared it stays
+// the order that it was, at both.
+func TestSharedOrderFromBefore(t *testing.T) {
+	s := newSharedShop(t, "")
+	s.buysAt("", 1, http.StatusCreated)
+	s.load(s.with("orders shop"))
+	if code := s.buysAt("coins", 600, http.StatusConflict); code != "other_account" {
+		t.Errorf("while it can be paid at CCPayment: %s", code)
+	}
+	await(t, "the order has expired at CCPayment", func() bool {
+		order, _ := s.order()
+		return len(order.Generations) == 1 && time.Now().After(order.Generations[0].ExpiresAt)
+	})
+	page := s.buysAt("coins", 600, http.StatusCreated)
+	if err := s.paysAtCCPayment(); err != nil {
+		t.Fatal(err)
+	}
+	s.hears("the order is paid", hasStatus("Success")).says(t, map[string]string{"Ccpayment-Fulfill": "true", "Ccpayment-Order-State": "paid"})
+	s.pays(page, "")
+	s.twice()
+}
+
+// TestSharedOrderStatus: the status page of either account shows the order, by the token
+// that it got at either.
+func TestSharedOrderStatus(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	var tokens []string
+	for _, account := range []string{"coins", ""} {
+		s.asks(fmt.Sprintf(`{"order_id":"order-1","price":"49.90","account":%q}`, account))
+		response, err := s.client.Get("http://" + s.addr + "/buy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var made struct {
+			Token string `json:"status_token"`
+		}
+		err = json.NewDecoder(response.Body).Decode(&made)
+		response.Body.Close()
+		if err != nil || made.Token == "" {
+			t.Fatalf("%+v: %v", made, err)
+		}
+		tokens = append(tokens, made.Token)
+	}
+	if err := s.paysAtCCPayment(); err != nil {
+		t.Fatal(err)
+	}
+	s.hears("the order is paid", hasStatus("Success"))
+	for _, page := range []string{"/status", "/coins-status"} {
+		for _, token := range tokens {
+			await(t, "the order is paid on "+page, func() bool {
+				response, err := s.client.Get("http://" + s.addr + page + "?t=" + token)
+				if err != nil {
+					t.Fatal(err)
+				}
+				reply, err := readReply(response)
+				return err == nil && strings.Contains(reply.body, `"state":"paid"`) && strings.Contains(reply.body, `"fulfilled":true`)
+			})
+		}
+	}
+}
+
+// TestSharedOrderElsewhere: an order that the app makes at both gateways by itself is
+// fulfilled once, too.
+func TestSharedOrderElsewhere(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	// At CoinPayments its id has the account's prefix.
+	invoice, err := s.makesInvoice("coins-order-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pays("="+invoice, "")
+	s.hears("the order is paid", hasStatus("Paid")).says(t, map[string]string{"Ccpayment-Fulfill": "true", "Ccpayment-Order-Id": "order-1"})
+	if code := s.buysAt("", 600, http.StatusConflict); code != "paid" {
+		t.Errorf("its checkout at CCPayment: %s", code)
+	}
+	api, err := client.New(client.Credentials{AppID: appID, AppSecret: secret}, client.WithBaseURL(s.base+"/ccpayment/v2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.CreateInvoice(t.Context(), client.InvoiceRequest{OrderID: "order-1", Price: decimal.RequireFromString("49.90"), PriceFiatID: "1033", NotifyURL: "http://" + s.addr + "/hook"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.paysAtCCPayment(); err != nil {
+		t.Fatal(err)
+	}
+	s.hears("it is paid again", hasStatus("Success")).says(t, map[string]string{"Ccpayment-Fulfill": "", "Ccpayment-Reason": "already_fulfilled"})
+	s.fulfilled(1)
+}
+
+// TestNotShared: a directive that names accounts which do not share their orders is a
+// mistake, and the error says what to do.
+func TestNotShared(t *testing.T) {
+	_, account := second(t)
+	s := start(t, setup{account: account})
+	for _, options := range [][2]string{{"", ""}, {"orders shop", ""}, {"orders shop", "orders other"}} {
+		bad := setup{
+			account: options[0] + "\n" + strings.Replace(account, "orders shop", options[1], 1),
+			site:    "http://:$PORT {\n ccpayment_checkout {\n account \"\" coins\n }\n}",
+		}
+		err := caddy.Load(adapt(t, s.names.Replace(bad.caddyfile())), true)
+		if err == nil || !strings.Contains(err.Error(), "give both the option `orders <name>`") {
+			t.Errorf("%q: %v", options, err)
+		}
+	}
+}
