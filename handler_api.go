@@ -1,14 +1,12 @@
 package ccpayment
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	gatewayv2 "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/apiproxy"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
@@ -18,10 +16,11 @@ func init() {
 	caddy.RegisterModule(new(API))
 }
 
-// API lets apps call CCPayment's API without the account's secret: it takes plain
-// JSON, signs the call, and returns CCPayment's response. The last segment of the
-// path is the endpoint's name. Beside CCPayment's endpoints it has `POST checkout`,
-// which takes the same JSON as an app's 402 response, and `GET orders/<id>`.
+// API lets apps call a gateway's API without the account's secret: it takes plain
+// JSON, signs the call, and returns the gateway's response. The path is the endpoint's:
+// at CCPayment its name, at CoinPayments the route from `/api/` on. Beside the gateway's
+// endpoints it has `POST checkout`, which takes the same JSON as an app's 402 response,
+// and `GET orders/<id>`.
 //
 // Clients on this machine need no token unless they come through a proxy.
 type API struct {
@@ -54,8 +53,8 @@ type APICache struct {
 	Off bool `json:"off,omitempty"`
 	// How long a response is cached. Default: 10m.
 	For caddy.Duration `json:"for,omitempty"`
-	// The endpoints of the group `read` whose responses are cached. Default: getCoinList, getFiatList,
-	// getChainList and getSwapCoinList.
+	// The endpoints of the group `read` whose responses are cached. Default: the gateway's
+	// lists that seldom change.
 	Endpoints []string `json:"endpoints,omitempty"`
 }
 
@@ -90,11 +89,6 @@ func (h *API) Provision(ctx caddy.Context) error {
 	if c.Account, err = app.account(name); err != nil {
 		return err
 	}
-	v2, ok := c.Account.Gateway.(*gatewayv2.V2)
-	if !ok {
-		return fmt.Errorf("ccpayment_api needs an account at CCPayment, not at %s", c.Account.Info.Title)
-	}
-	c.Client = v2.Client
 	if c.Choices, err = app.choices(repl, h.Account, h.OtherAccounts); err != nil {
 		return err
 	}
@@ -108,9 +102,9 @@ func (h *API) Provision(ctx caddy.Context) error {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	asked := r.URL.Path
+	asked := r.URL
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		asked = original.URL.Path
+		asked = original.URL
 	}
 	return h.proxy.ServeHTTP(w, r, asked)
 }

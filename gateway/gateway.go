@@ -16,7 +16,8 @@ import (
 
 // Gateway is one merchant account at a payment gateway. It must be safe for concurrent
 // use. Optional abilities are the interfaces [Checkouts], [Finder], [Canceler], [Resender],
-// [Rotating], [Schemer] and [Signer].
+// [Rotating], [Schemer], [Signer] and [API], and those for people's tools: [Explainer],
+// [Sampler] and [Checker].
 type Gateway interface {
 	// Info returns what never changes about the gateway and the account.
 	Info() Info
@@ -125,6 +126,8 @@ type Info struct {
 
 	// SignatureHeader is the header that has a webhook's signature, which no log shows.
 	SignatureHeader string
+	// SignsURL: a webhook is signed for the URL that it is sent to.
+	SignsURL bool
 	// Addresses are the IP addresses that the gateway sends webhooks from.
 	Addresses []string
 	// PageHosts are the hosts of the gateway's checkout pages; a host with a dot in

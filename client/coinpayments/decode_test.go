@@ -310,6 +310,16 @@ func TestFindRoute(t *testing.T) {
 			t.Errorf("%s: %s, %v", call, route, err)
 		}
 	}
+	for _, call := range []string{
+		"GET /api/v2/merchant/Invoices", "GET /API/v2/merchant/invoices", "GET /api/v2/merchant/wallets/Count", // another reader may let the case pass
+		"POST /api/v2/merchant/wallets/consolidation/addresses", "POST /api/v2/merchant/wallets/Consolidation/addresses", // an address of a wallet, or a consolidation?
+		"POST /api/v2/merchant/wallets/Consolidation/w-2", "POST /api/v2/merchant/wallets/w-1/spend/Request",
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		if route, err := coinpayments.FindRoute(method, path); err == nil {
+			t.Errorf("%s is %s", call, route)
+		}
+	}
 	seen := map[string]bool{}
 	for _, route := range coinpayments.Routes() {
 		if seen[route.String()] || route.Open && !route.Repeatable || route.Method == "GET" && !route.Repeatable {

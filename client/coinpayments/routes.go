@@ -163,7 +163,8 @@ func Routes() []Route { return slices.Clone(routes) }
 
 // FindRoute finds the route of a call by its method and its path, which is escaped as in a
 // URL and without a query. A path with an empty part, with one of dots, or with an escaped
-// slash in it is none: what it means depends on who reads it.
+// slash in it is none: what it means depends on who reads it. Neither is one that would be
+// another route's as well, or that only differs from one's in case.
 func FindRoute(method, path string) (Route, error) {
 	parts := strings.Split(path, "/")
 	for _, part := range parts[1:] {
@@ -172,35 +173,42 @@ func FindRoute(method, path string) (Route, error) {
 		}
 	}
 	var found Route
-	best := -1
+	best, isSure := -1, false
 	for _, r := range routes {
-		if literal := r.matches(parts); r.Method == method && literal > best {
-			found, best = r, literal
+		if r.Method != method {
+			continue
+		}
+		switch literal, isExact := r.matches(parts); {
+		case literal > best:
+			found, best, isSure = r, literal, isExact
+		case literal == best:
+			isSure = false
 		}
 	}
-	if best < 0 {
+	if !isSure {
 		return Route{}, fmt.Errorf("coinpayments has no route %.10s %.100q", method, path)
 	}
 	return found, nil
 }
 
-// matches counts the parts of a path that are the pattern's own; -1: it is another
-// route's.
-func (r Route) matches(parts []string) int {
+// matches counts the parts of a path that are the pattern's own, in whatever case, and
+// reports whether they are in its case; -1: the path is another route's.
+func (r Route) matches(parts []string) (literal int, isExact bool) {
 	pattern := strings.Split(r.Pattern, "/")
 	if len(pattern) != len(parts) {
-		return -1
+		return -1, false
 	}
-	literal := 0
+	isExact = true
 	for i, part := range pattern {
 		switch {
-		case part == parts[i]:
+		case strings.EqualFold(part, parts[i]):
 			literal++
+			isExact = isExact && part == parts[i]
 		case !strings.HasPrefix(part, "{"):
-			return -1
+			return -1, false
 		}
 	}
-	return literal
+	return literal, isExact
 }
 
 // validPart reports whether a part of a path has one meaning only.

@@ -11,15 +11,17 @@ import (
 // explain turns an error of the API into one of package gateway's.
 func explain(err error) error {
 	var argument *client.ArgumentError
+	var unknown *client.OutcomeUnknownError
 	var refused *client.Error
+	errors.As(err, &unknown)
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &argument):
 		return &gateway.FieldError{Field: argument.Field, Problem: argument.Problem}
 	case errors.As(err, &refused):
-	case errors.Is(err, client.ErrOutcomeUnknown):
-		return gateway.Tag(gateway.ErrOutcomeUnknown, err)
+	case unknown != nil:
+		return lost(unknown)
 	default:
 		return err
 	}
@@ -28,8 +30,8 @@ func explain(err error) error {
 		refusal.Code = strconv.Itoa(refused.Code)
 	}
 	switch {
-	case errors.Is(err, client.ErrOutcomeUnknown) && !errors.Is(err, client.ErrOrderDuplicate): // which says enough
-		refusal.Err = gateway.Tag(gateway.ErrOutcomeUnknown, err)
+	case unknown != nil && !errors.Is(err, client.ErrOrderDuplicate): // which says enough
+		refusal.Err = lost(unknown)
 	case errors.Is(err, client.ErrNotFound):
 		refusal.Err = gateway.Tag(gateway.ErrNotFound, err)
 	case errors.Is(err, client.ErrOrderDuplicate):

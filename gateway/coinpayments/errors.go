@@ -14,14 +14,15 @@ import (
 // explain turns an error of the API into one of package gateway's.
 func explain(err error) error {
 	var argument *coinpayments.ArgumentError
+	var unknown *coinpayments.OutcomeUnknownError
 	var refused *coinpayments.Error
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &argument):
 		return &gateway.FieldError{Field: argument.Field, Problem: argument.Problem}
-	case errors.Is(err, coinpayments.ErrOutcomeUnknown):
-		return gateway.Tag(gateway.ErrOutcomeUnknown, err)
+	case errors.As(err, &unknown):
+		return lost(unknown)
 	case !errors.As(err, &refused):
 		return err
 	}

@@ -1,15 +1,17 @@
 package apiproxy
 
 import (
-	"encoding/json"
+	"net/http"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
-// responseCache caches the data of successful responses for a fixed time, for endpoints
-// of CCPayment's API that seldom change. It is safe for concurrent use.
+// responseCache caches successful answers for a fixed time, for endpoints of the gateway's
+// API whose answers seldom change. It is safe for concurrent use.
 type responseCache struct {
 	age time.Duration
 	now func() time.Time
@@ -20,12 +22,19 @@ type responseCache struct {
 	size    int // of all entries, in bytes
 }
 
-// cacheKey is a call's endpoint and its parameters in JSON.
-type cacheKey struct{ endpoint, body string }
+// cacheKey is what a call asks for: where, and with what parameters.
+type cacheKey struct{ target, parameters string }
+
+func keyOf(c gateway.APICall) cacheKey {
+	if c.Method == http.MethodGet {
+		return cacheKey{c.Path, c.Query}
+	}
+	return cacheKey{c.Path, string(c.Body)}
+}
 
 type cacheEntry struct {
-	data  json.RawMessage
-	until time.Time
+	answer gateway.APIAnswer
+	until  time.Time
 }
 
 // The bounds of a cache, so that calls with ever new bodies do not fill the memory.
@@ -38,32 +47,32 @@ func newResponseCache(age time.Duration, now func() time.Time) *responseCache {
 	return &responseCache{age: age, now: now, entries: make(map[cacheKey]cacheEntry)}
 }
 
-// get returns the cached data, or calls read and caches its data. An error of read is
-// not cached.
-func (c *responseCache) get(endpoint, body string, read func() (json.RawMessage, error)) (json.RawMessage, error) {
-	key := cacheKey{endpoint, body}
-	if data, ok := c.look(key); ok {
-		return data, nil
+// get returns the cached answer to a call, or makes the call by read and caches its
+// answer. An error of read is not cached.
+func (c *responseCache) get(call gateway.APICall, read func() (gateway.APIAnswer, error)) (gateway.APIAnswer, error) {
+	key := keyOf(call)
+	if answer, ok := c.look(key); ok {
+		return answer, nil
 	}
-	data, err, _ := c.flights.Do(endpoint+" "+body, func() (any, error) {
-		if data, ok := c.look(key); ok { // of a flight that landed meanwhile
-			return data, nil
+	answer, err, _ := c.flights.Do(key.target+" "+key.parameters, func() (any, error) {
+		if answer, ok := c.look(key); ok { // of a flight that landed meanwhile
+			return answer, nil
 		}
-		asked := c.now() // the data may be as old as the call
-		data, err := read()
+		asked := c.now() // the answer may be as old as the call
+		answer, err := read()
 		if err == nil {
-			c.keep(key, cacheEntry{data, asked.Add(c.age)})
+			c.keep(key, cacheEntry{answer, asked.Add(c.age)})
 		}
-		return data, err
+		return answer, err
 	})
-	return data.(json.RawMessage), err
+	return answer.(gateway.APIAnswer), err
 }
 
-func (c *responseCache) look(key cacheKey) (json.RawMessage, bool) {
+func (c *responseCache) look(key cacheKey) (gateway.APIAnswer, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	kept, ok := c.entries[key]
-	return kept.data, ok && c.now().Before(kept.until)
+	return kept.answer, ok && c.now().Before(kept.until)
 }
 
 // keep adds an entry. Where the cache is full, it removes the entries that are too old,
@@ -72,7 +81,7 @@ func (c *responseCache) keep(key cacheKey, entry cacheEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drop(key)
-	full := func() bool { return len(c.entries) >= mostEntries || c.size+len(entry.data) > mostEntryBytes }
+	full := func() bool { return len(c.entries) >= mostEntries || c.size+len(entry.answer.Body) > mostEntryBytes }
 	if full() {
 		for other, kept := range c.entries {
 			if !c.now().Before(kept.until) {
@@ -85,10 +94,10 @@ func (c *responseCache) keep(key cacheKey, entry cacheEntry) {
 		c.size = 0
 	}
 	c.entries[key] = entry
-	c.size += len(entry.data)
+	c.size += len(entry.answer.Body)
 }
 
 func (c *responseCache) drop(key cacheKey) {
-	c.size -= len(c.entries[key].data)
+	c.size -= len(c.entries[key].answer.Body)
 	delete(c.entries, key)
 }

@@ -1,20 +1,20 @@
-// Package apiproxy is an HTTP proxy for an app's calls of CCPayment's API: it takes
-// plain JSON, signs the call, and returns CCPayment's response. Beside CCPayment's
+// Package apiproxy is an HTTP proxy for an app's calls of a gateway's API: it takes plain
+// JSON, signs the call, and returns the gateway's response. Beside the gateway's
 // endpoints it has two of its own, for checkout sessions and for an order's status.
 package apiproxy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
@@ -23,18 +23,16 @@ import (
 
 // Config is what a proxy needs.
 type Config struct {
+	// Account is the account whose API is called. Its gateway must be a [gateway.API].
 	Account *gateway.Account
-	// Client returns the account's API client, which signs the calls: with another
-	// secret after a rotation.
-	Client func() *client.Client
 	// Choices are the accounts that POST checkout may choose from, with the Account as the
 	// first.
 	Choices checkout.Choices
 	// Ledger returns the ledger, and a function that releases it.
 	Ledger func() (l *ledger.Ledger, release func(), err error)
 
-	// Allow says which endpoints may be called, as [AllowedEndpoints] reads it; empty:
-	// read and deposit.
+	// Allow says what may be called: groups and names of endpoints; with notify_url, a
+	// call may say where its webhooks are sent to. Empty: read and deposit.
 	Allow []string
 	// Token returns the bearer token that clients which are not on this machine must
 	// send; empty: they are refused. It may change.
@@ -51,8 +49,8 @@ type Cache struct {
 	Off bool
 	// For is how long a response is cached; 0: 10 minutes.
 	For time.Duration
-	// Endpoints are the endpoints whose responses are cached; empty: getCoinList,
-	// getFiatList, getChainList and getSwapCoinList.
+	// Endpoints are the endpoints whose responses are cached; empty: the gateway's lists
+	// that seldom change.
 	Endpoints []string
 }
 
@@ -61,17 +59,16 @@ const defaultCacheFor = 10 * time.Minute
 // Proxy serves the calls of apps for an account. It is safe for concurrent use.
 type Proxy struct {
 	account *gateway.Account
-	client  func() *client.Client
+	api     gateway.API
 	choices checkout.Choices
 	ledger  func() (*ledger.Ledger, func(), error)
 	now     func() time.Time
 	logger  *zap.Logger
 
-	token     func() string
-	allowed   map[string]bool
-	notifyURL bool           // a body may have notifyUrl
-	cache     *responseCache // nil: nothing is cached
-	cached    map[string]bool
+	token   func() string
+	allowed rules
+	cache   *responseCache // nil: nothing is cached
+	cached  map[string]bool
 	// slots bound the concurrent calls, so that an app's calls do not keep checkouts
 	// and confirmations from the API. Each takes as many as there are processes that
 	// share the account.
@@ -80,27 +77,33 @@ type Proxy struct {
 
 const callsAtOnce = 16
 
-// New returns a proxy. The error is a mistake in Allow or Cache.
+// New returns a proxy. The error is that the account's gateway has no API, or a mistake
+// in Allow or Cache.
 func New(c Config) (*Proxy, error) {
+	api, ok := c.Account.Gateway.(gateway.API)
+	if !ok {
+		return nil, fmt.Errorf("%s has no API that ccpayment_api can call", c.Account.Info.Title)
+	}
 	p := &Proxy{
-		account: c.Account, client: c.Client, choices: c.Choices, ledger: c.Ledger, now: c.Now, logger: c.Logger,
+		account: c.Account, api: api, choices: c.Choices, ledger: c.Ledger, now: c.Now, logger: c.Logger,
 		token: c.Token, slots: semaphore.NewWeighted(callsAtOnce),
 	}
 	if len(c.Allow) == 0 {
-		c.Allow = []string{"read", "deposit"}
+		c.Allow = []string{string(gateway.GroupRead), string(gateway.GroupDeposit)}
 	}
+	endpoints := api.Endpoints()
 	var err error
-	if p.allowed, p.notifyURL, err = AllowedEndpoints(c.Allow); err != nil {
+	if p.allowed, err = readRules(c.Allow, endpoints); err != nil {
 		return nil, err
 	}
-	if err := p.setUpCache(c.Cache); err != nil {
+	if err := p.setUpCache(c.Cache, endpoints); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
 // setUpCache checks the options of the cache and makes it.
-func (p *Proxy) setUpCache(c Cache) error {
+func (p *Proxy) setUpCache(c Cache, endpoints []gateway.Endpoint) error {
 	if c.Off {
 		if c.For != 0 || len(c.Endpoints) > 0 {
 			return errors.New("cache is off, and has a duration or endpoints")
@@ -113,12 +116,13 @@ func (p *Proxy) setUpCache(c Cache) error {
 	if c.For == 0 {
 		c.For = defaultCacheFor
 	}
-	if len(c.Endpoints) == 0 {
-		c.Endpoints = []string{"getCoinList", "getFiatList", "getChainList", "getSwapCoinList"}
-	}
 	p.cached = make(map[string]bool)
+	for _, e := range endpoints {
+		p.cached[e.Name] = e.Lists && len(c.Endpoints) == 0
+	}
 	for _, name := range c.Endpoints {
-		if groupOf(name) != "read" || name == ownOrders {
+		i := slices.IndexFunc(endpoints, func(e gateway.Endpoint) bool { return e.Name == name })
+		if i < 0 || endpoints[i].Group != gateway.GroupRead {
 			return fmt.Errorf("cache: %.60q is no endpoint that only reads", name)
 		}
 		p.cached[name] = true
@@ -127,57 +131,55 @@ func (p *Proxy) setUpCache(c Cache) error {
 	return nil
 }
 
-// ServeHTTP serves a call: the request's path is the endpoint's name. asked is
-// the path as the client sent it, before any handler cleaned or cut it. The
-// error is that of writing the response.
-func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, asked string) error {
+// ServeHTTP serves a call: the request's path is the endpoint's. asked is the URL as the
+// client sent it, before any handler cleaned or cut its path. The error is that of writing
+// the response.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, asked *url.URL) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if refusal := p.checkCaller(r); refusal != nil {
 		return refusal.write(w)
 	}
-	name, orderID := target(r, asked)
-	switch {
-	case groupOf(name) == "" || name == ownOrders && checkout.CheckOrderID(orderID) != nil:
-		return refuse(http.StatusNotFound, "there is no endpoint %.60q: see docs/api.md for the names, which are CCPayment's", name).write(w)
-	case !p.allowed[name]:
-		return refuse(http.StatusForbidden, "%s is not allowed here: `allow %s`, or its group `allow %s`, in ccpayment_api lets it through",
-			name, name, groupOf(name)).write(w)
-	case name == ownOrders:
+	endpoint, orderID, refusal := p.find(w, r, asked)
+	if refusal != nil {
+		return refusal.write(w)
+	}
+	if endpoint.Name == ownOrders.Name {
 		return p.serveOrder(w, r, orderID)
 	}
-	body, refusal := readObject(w, r)
+	body, refusal := readBody(w, r)
 	if refusal != nil {
 		return refusal.write(w)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), p.account.Budget)
 	defer cancel()
-	if name == ownCheckout {
+	if endpoint.Name == ownCheckout.Name {
 		return p.serveCheckout(ctx, w, body)
 	}
-	return p.serveCall(ctx, w, name, body)
+	return p.serveCall(ctx, w, r, endpoint, body)
 }
 
-// serveCall passes a call on to CCPayment.
-func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, endpoint string, body []byte) error {
-	body, refusal := p.checkBody(endpoint, body)
+// serveCall passes a call on to the gateway.
+func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, r *http.Request, endpoint gateway.Endpoint, body []byte) error {
+	namesURL, refusal := p.checkBody(endpoint, body)
 	if refusal != nil {
 		return refusal.write(w)
 	}
-	var data json.RawMessage
+	call := gateway.APICall{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Body: body}
+	if !namesURL {
+		call.NotifyURL = p.account.WebhookURL
+	}
+	var answer gateway.APIAnswer
 	var err error
-	if p.cache != nil && p.cached[endpoint] {
-		data, err = p.cache.get(endpoint, string(body), func() (json.RawMessage, error) { return p.call(ctx, endpoint, body) })
+	if p.cache != nil && p.cached[endpoint.Name] {
+		answer, err = p.cache.get(call, func() (gateway.APIAnswer, error) { return p.call(ctx, call) })
 	} else {
-		data, err = p.call(ctx, endpoint, body)
+		answer, err = p.call(ctx, call)
 	}
-	if groupOf(endpoint) != "read" {
-		p.logCall(endpoint, orderIDOf(body), outcomeOf(err))
+	if endpoint.Group != gateway.GroupRead {
+		p.logCall(endpoint.Name, answer.About, outcomeOf(answer, err))
 	}
-	if err != nil {
-		return writeCallError(w, err)
-	}
-	return writeData(w, data)
+	return p.writeAnswer(w, answer, err)
 }
 
 // longestLoggedID is how many bytes of an order id are logged: more than an id has
@@ -185,20 +187,20 @@ func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, endpoint s
 const longestLoggedID = 512
 
 func (p *Proxy) logCall(endpoint, orderID, outcome string) {
-	p.logger.Info("called CCPayment", zap.String("endpoint", endpoint),
+	p.logger.Info("called "+p.account.Info.Title, zap.String("endpoint", endpoint),
 		zap.String("order_id", redact.Emails(orderID[:min(len(orderID), longestLoggedID)])), zap.String("outcome", outcome))
 }
 
 // call waits for a slot and makes the call.
-func (p *Proxy) call(ctx context.Context, endpoint string, body []byte) (json.RawMessage, error) {
+func (p *Proxy) call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, error) {
 	share := int64(1)
 	if l, release, err := p.ledger(); err == nil {
 		share = int64(min(1+len(l.Others()), callsAtOnce/2))
 		release()
 	}
 	if p.slots.Acquire(ctx, share) != nil {
-		return nil, errBusy
+		return gateway.APIAnswer{}, errBusy
 	}
 	defer p.slots.Release(share)
-	return p.client().Call(ctx, endpoint, body)
+	return p.api.Call(ctx, c)
 }

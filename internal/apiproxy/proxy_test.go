@@ -4,20 +4,45 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
-	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
+const hook = "https://shop.example/hook"
+
+// accountAt is an account at CCPayment whose API is at a URL.
+func accountAt(t *testing.T, url string) *gateway.Account {
+	t.Helper()
+	v, err := ccpayment.New(ccpayment.Config{AppID: "app-123", AppSecret: "secret", BaseURL: url + "/v2"}, gateway.OpenOptions{Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &gateway.Account{Gateway: v, Info: v.Info(), WebhookURL: hook, Budget: time.Minute}
+}
+
+// coinsAt is an account at CoinPayments whose API is at a URL.
+func coinsAt(t *testing.T, url string) *gateway.Account {
+	t.Helper()
+	v, err := coinpayments.New(coinpayments.Config{ClientID: "dc6a16e5-45c3-4187-ba21-a9edbbe484a5", ClientSecret: "secret", BaseURL: url},
+		gateway.OpenOptions{Timeout: time.Minute, WebhookURL: hook})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &gateway.Account{Gateway: v, Info: v.Info(), WebhookURL: hook, Budget: time.Minute}
+}
+
 // TestOptions: New refuses what cannot be allowed or cached.
 func TestOptions(t *testing.T) {
+	at, coins := accountAt(t, "http://127.0.0.1:1"), coinsAt(t, "http://127.0.0.1:1")
 	for _, c := range []struct {
 		allow []string
 		cache Cache
@@ -32,8 +57,25 @@ func TestOptions(t *testing.T) {
 		{nil, Cache{Endpoints: []string{"orders"}}, `cache: "orders" is no endpoint that only reads`},
 		{nil, Cache{Endpoints: []string{"swap"}}, `cache: "swap" is no endpoint that only reads`},
 	} {
-		p, err := New(Config{Allow: c.allow, Cache: c.cache, Now: time.Now})
-		if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) || (p == nil) != (err != nil) {
+		if _, err := New(Config{Account: at, Allow: c.allow, Cache: c.cache, Now: time.Now}); (err == nil) != (c.want == "") ||
+			err != nil && !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q, %+v: %v, want %q", c.allow, c.cache, err, c.want)
+		}
+	}
+	for _, c := range []struct {
+		allow []string
+		cache Cache
+		want  string
+	}{
+		{nil, Cache{}, ""},
+		{[]string{"read", "POST /api/v2/merchant/invoices", "notify_url"}, Cache{Endpoints: []string{"GET /api/v2/merchant/wallets/{id}"}}, ""},
+		{[]string{"swap"}, Cache{}, `allow: "swap" is none of the groups read, deposit, withdraw, wallet, webhook, nor notify_url, nor the name of an endpoint such as GET /api/v2/currencies`},
+		{[]string{"/api/v2/merchant/invoices"}, Cache{}, `allow: "/api/v2/merchant/invoices" is none of the groups`},
+		{nil, Cache{Endpoints: []string{"POST /api/v2/merchant/invoices"}}, `cache: "POST /api/v2/merchant/invoices" is no endpoint that only reads`},
+		{nil, Cache{Endpoints: []string{"getCoinList"}}, `cache: "getCoinList" is no endpoint that only reads`},
+	} {
+		if _, err := New(Config{Account: coins, Allow: c.allow, Cache: c.cache, Now: time.Now}); (err == nil) != (c.want == "") ||
+			err != nil && !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%q, %+v: %v, want %q", c.allow, c.cache, err, c.want)
 		}
 	}
@@ -52,13 +94,8 @@ func TestCalls(t *testing.T) {
 		_, _ = w.Write([]byte(`{"code":10000,"msg":"success","data":{"a": 1.50}}`))
 	}))
 	defer api.Close()
-	caller, err := client.New(client.Credentials{AppID: "app-123", AppSecret: "secret"}, client.WithBaseURL(api.URL+"/v2"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	p, err := New(Config{
-		Account: &gateway.Account{Info: checkout.DefaultInfo, WebhookURL: "https://shop.example/hook", Budget: time.Minute},
-		Client:  func() *client.Client { return caller }, Token: func() string { return "token" }, Now: time.Now, Logger: zap.NewNop(),
+		Account: accountAt(t, api.URL), Token: func() string { return "token" }, Now: time.Now, Logger: zap.NewNop(),
 		Ledger: func() (*ledger.Ledger, func(), error) { return nil, nil, ledger.ErrClosed }, // calls do not need it
 	})
 	if err != nil {
@@ -101,11 +138,12 @@ func TestCalls(t *testing.T) {
 		for name, values := range c.header {
 			r.Header[name] = values
 		}
-		if c.asked == "" {
-			c.asked = r.URL.Path
+		asked := r.URL
+		if c.asked != "" {
+			asked = &url.URL{Path: c.asked}
 		}
 		w := httptest.NewRecorder()
-		if err := p.ServeHTTP(w, r, c.asked); err != nil {
+		if err := p.ServeHTTP(w, r, asked); err != nil {
 			t.Error(err)
 		}
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.answer) || strings.Join(got, "\n") != c.call {

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
@@ -64,33 +66,84 @@ func isPages(sites []string) bool {
 	return slices.ContainsFunc(sites, func(site string) bool { return site != "none" })
 }
 
-// target returns the endpoint that a path names, and the order's id where it names an
-// order. asked is the path before any handler cleaned it: if that was not clean, there
-// is no endpoint, so that a proxy that guards paths in front of Caddy and Caddy itself
-// cannot read one path differently. An order's id may stand in the query instead, where
-// a path that has it would not be clean.
-func target(r *http.Request, asked string) (name, orderID string) {
-	if path.Clean(asked) != asked {
-		return asked, ""
-	}
-	name = strings.TrimPrefix(r.URL.Path, "/")
-	if name == ownOrders {
-		if ids := r.URL.Query()["order_id"]; len(ids) == 1 {
-			return ownOrders, ids[0]
+// find returns the endpoint that a request is for, and the order's id where that is
+// orders. asked is the URL before any handler cleaned its path: if that was not clean,
+// there is no endpoint, so that a proxy that guards paths in front of Caddy and Caddy
+// itself cannot read one path differently.
+func (p *Proxy) find(w http.ResponseWriter, r *http.Request, asked *url.URL) (endpoint gateway.Endpoint, orderID string, refusal *errorResponse) {
+	found, orderID := p.match(r, asked)
+	allowed := slices.ContainsFunc(found, func(e gateway.Endpoint) bool { return p.allowed.endpoints[e.Name] })
+	at := slices.IndexFunc(found, func(e gateway.Endpoint) bool { return e.Method == r.Method })
+	switch {
+	case len(found) == 0:
+		return endpoint, "", refuse(http.StatusNotFound, "there is no endpoint %.100q: see docs/api.md for those of %s", strings.TrimPrefix(asked.Path, "/"), p.account.Info.Title)
+	case at < 0 && allowed:
+		for _, e := range found {
+			w.Header().Add("Allow", e.Method)
 		}
+		return endpoint, "", refuse(http.StatusMethodNotAllowed, "use %s", strings.Join(w.Header().Values("Allow"), " or "))
+	case at >= 0:
+		endpoint = found[at]
+	default:
+		endpoint = found[0]
 	}
-	if id, isOrder := strings.CutPrefix(name, ownOrders+"/"); isOrder {
-		return ownOrders, id
+	if !p.allowed.endpoints[endpoint.Name] {
+		return endpoint, "", refuse(http.StatusForbidden, "%s is not allowed here: `allow %s`, or its group `allow %s`, in ccpayment_api lets it through",
+			endpoint.Name, quoted(endpoint.Name), endpoint.Group)
 	}
-	return name, ""
+	return endpoint, orderID, nil
 }
 
-// readObject reads a call's body: a JSON object, or nothing. null and [] are nothing
-// too: CCPayment's own PHP software writes so.
-func readObject(w http.ResponseWriter, r *http.Request) ([]byte, *errorResponse) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return nil, refuse(http.StatusMethodNotAllowed, "use POST")
+// quoted is a name as a Caddyfile has it.
+func quoted(name string) string {
+	if strings.Contains(name, " ") {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// methods are those that endpoints may have.
+var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete}
+
+// match returns the endpoints that have a request's path, whatever their method. An
+// order's id may stand in the query instead, where a path that has it would not be clean.
+func (p *Proxy) match(r *http.Request, asked *url.URL) (found []gateway.Endpoint, orderID string) {
+	if path.Clean(asked.Path) != asked.Path || escapedSlashes(asked) > escapedSlashes(r.URL) {
+		return nil, ""
+	}
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	id, isOrder := strings.CutPrefix(name, ownOrders.Name+"/")
+	if ids := r.URL.Query()["order_id"]; name == ownOrders.Name && len(ids) == 1 {
+		id, isOrder = ids[0], true
+	}
+	switch {
+	case isOrder && checkout.CheckOrderID(id) == nil:
+		return []gateway.Endpoint{ownOrders}, id
+	case name == ownCheckout.Name:
+		return []gateway.Endpoint{ownCheckout}, ""
+	}
+	for _, method := range methods {
+		if e, ok := p.api.FindEndpoint(method, r.URL.EscapedPath()); ok {
+			found = append(found, e)
+		}
+	}
+	return found, ""
+}
+
+// escapedSlashes counts the slashes of a path that are escaped. One in the part that was
+// cut off is read as a slash by some, and by others not.
+func escapedSlashes(u *url.URL) int {
+	return strings.Count(strings.ToLower(u.EscapedPath()), "%2f")
+}
+
+// readBody reads a call's body: a JSON object, or nothing. null and [] are nothing too:
+// CCPayment's own PHP software writes so. GET and DELETE have none.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *errorResponse) {
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
+		if n, _ := io.CopyN(io.Discard, r.Body, 1); n > 0 {
+			return nil, refuse(http.StatusBadRequest, "%s takes no body: parameters stand in the query", r.Method)
+		}
+		return nil, nil
 	}
 	if contentType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || contentType != "application/json" {
 		return nil, refuse(http.StatusUnsupportedMediaType, "send Content-Type: application/json")
@@ -120,41 +173,33 @@ func readObject(w http.ResponseWriter, r *http.Request) ([]byte, *errorResponse)
 	return compact.Bytes(), nil
 }
 
-// checkBody refuses a body with a repeated key, or with notifyUrl where that is not
-// allowed, and adds the account's webhook URL where the endpoint takes one. Keys are
-// compared without case, as the most lenient parsers do.
-func (p *Proxy) checkBody(endpoint string, body []byte) ([]byte, *errorResponse) {
+// checkBody refuses a body with a repeated key, or with a key of the endpoint's that says
+// where webhooks or money go where that is not allowed. It reports whether the body says
+// where webhooks go. Keys are compared without case, as the most lenient parsers do.
+func (p *Proxy) checkBody(endpoint gateway.Endpoint, body []byte) (namesURL bool, refusal *errorResponse) {
 	seen := make(map[string]bool)
-	var refusal *errorResponse
 	gjson.ParseBytes(body).ForEach(func(key, _ gjson.Result) bool {
 		name := strings.ToLower(key.Str)
-		switch {
+		switch hook, payout := keyIn(endpoint.WebhookKeys, key.Str), keyIn(endpoint.PayoutKeys, key.Str); {
 		case seen[name]:
 			refusal = refuse(http.StatusBadRequest, "the key %.60q stands twice in the body", key.Str)
-		case name == "notifyurl" && !p.notifyURL:
-			refusal = refuse(http.StatusForbidden, "notifyUrl is not allowed here: webhooks go to the account's webhook_url; `allow notify_url` lets a call name another")
+		case hook != "" && !p.allowed.notifyURL:
+			refusal = refuse(http.StatusForbidden, "%s is not allowed here: webhooks go to the account's webhook_url; `allow notify_url` lets a call name another", hook)
+		case payout != "" && !p.allowed.payouts:
+			refusal = refuse(http.StatusForbidden, "%s is not allowed here: it says where money goes, and `allow withdraw` lets a call say it", payout)
+		default:
+			namesURL = namesURL || hook != ""
 		}
 		seen[name] = true
 		return refusal == nil
 	})
-	if refusal != nil || p.account.WebhookURL == "" || seen["notifyurl"] {
-		return body, refusal
-	}
-	for _, name := range notifying {
-		if name == endpoint {
-			return withMember(body, "notifyUrl", p.account.WebhookURL), nil
-		}
-	}
-	return body, nil
+	return namesURL, refusal
 }
 
-// withMember returns a compact JSON object with a member added in front.
-func withMember(object []byte, name, value string) []byte {
-	member := []byte("{" + strconv.Quote(name) + ":" + string(gjson.AppendJSONString(nil, value)))
-	if len(object) <= len("{}") {
-		return append(member, '}')
+// keyIn returns the one of the keys that a key is, in whatever case; empty: none.
+func keyIn(keys []string, key string) string {
+	if i := slices.IndexFunc(keys, func(k string) bool { return strings.EqualFold(k, key) }); i >= 0 {
+		return keys[i]
 	}
-	return append(append(member, ','), object[1:]...)
+	return ""
 }
-
-func orderIDOf(body []byte) string { return strictjson.Text(gjson.GetBytes(body, "orderId")) }

@@ -1,34 +1,35 @@
 package apiproxy
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
-	"slices"
 	"strconv"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// errorResponse is an error response of the proxy itself. Its code is one that CCPayment
-// does not have: 90000 plus the HTTP status.
+// errorResponse is an error response of the proxy itself. Its code is one that no gateway
+// has: 90000 plus the HTTP status.
 type errorResponse struct {
 	status  int
 	msg     string
 	unknown *unknown // the call whose outcome is unknown; else nil
 }
 
-// unknown is what is known about a call whose outcome is not: its order, and
-// CCPayment's own code and message where it gave a code that proves nothing.
+// unknown is what is known about a call whose outcome is not: its order, or what else can
+// be looked up, and the gateway's own code and message where it gave a code that proves
+// nothing.
 type unknown struct {
-	OrderID string `json:"orderId,omitempty"`
-	Code    int    `json:"code,omitempty"`
-	Msg     string `json:"msg,omitempty"`
+	OrderID   string `json:"orderId,omitempty"`
+	Reference string `json:"reference,omitempty"`
+	Code      int    `json:"code,omitempty"`
+	Msg       string `json:"msg,omitempty"`
 }
 
 const ownCodes = 90_000
@@ -54,73 +55,73 @@ func (e *errorResponse) write(w http.ResponseWriter) error {
 
 var errBusy = errors.New("too many calls at once")
 
-// writeData writes a success with CCPayment's data, byte for byte.
-func writeData(w http.ResponseWriter, data json.RawMessage) error {
-	if len(data) == 0 {
-		data = json.RawMessage("null")
-	}
-	w.Header().Set("Content-Type", "application/json")
-	response := slices.Concat([]byte(`{"code":`+strconv.Itoa(codeDone)+`,"msg":"success","data":`), data, []byte("}\n"))
-	_, err := bytes.NewReader(response).WriteTo(w)
-	return err
-}
-
-// codeDone is CCPayment's code for success.
-const codeDone = 10000
-
-// writeCallError writes the response to a call that failed. A refusal of CCPayment's is
-// passed on with its code and message, and with status 200.
-func writeCallError(w http.ResponseWriter, err error) error {
-	var lost *client.OutcomeUnknownError
-	var argument *client.ArgumentError
-	var refused *client.Error
+// writeAnswer writes the response to a call. The gateway's answer is passed on as it is,
+// also where it is a refusal.
+func (p *Proxy) writeAnswer(w http.ResponseWriter, answer gateway.APIAnswer, err error) error {
+	var lost *gateway.LostError
+	var field *gateway.FieldError
 	switch {
+	case err == nil, isRefusal(err):
 	case errors.As(err, &lost):
-		return outcomeUnknown(lost).write(w)
-	case errors.As(err, &argument):
-		return refuse(http.StatusBadRequest, "%s %s", argument.Field, argument.Problem).write(w)
-	case errors.As(err, &refused) && refused.Code != 0:
-		return writeJSON(w, http.StatusOK, struct {
-			Code int    `json:"code"`
-			Msg  string `json:"msg"`
-		}{refused.Code, refused.Msg})
+		return outcomeUnknown(lost, p.account.Info.Title, answer.Code).write(w)
+	case errors.As(err, &field):
+		return refuse(http.StatusBadRequest, "%s %s", field.Field, field.Problem).write(w)
 	case errors.Is(err, errBusy):
 		return refuse(http.StatusServiceUnavailable, "too many calls at once: try again in a moment").write(w)
 	default:
-		return refuse(http.StatusBadGateway, "CCPayment did not answer as it should; the call may be made again: %v", err).write(w)
+		return refuse(http.StatusBadGateway, "%s did not answer as it should; the call may be made again: %v", p.account.Info.Title, err).write(w)
 	}
+	if answer.ContentType != "" {
+		w.Header().Set("Content-Type", answer.ContentType)
+	}
+	if answer.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(answer.RetryAfter.Seconds()))))
+	}
+	w.WriteHeader(answer.Status)
+	_, err = w.Write(answer.Body)
+	return err
 }
 
-// outcomeUnknown returns the response to a call whose outcome is unknown.
-func outcomeUnknown(lost *client.OutcomeUnknownError) *errorResponse {
+// isRefusal reports whether the gateway refused a call.
+func isRefusal(err error) bool {
+	var lost *gateway.LostError
+	var refused *gateway.RefusedError
+	return !errors.As(err, &lost) && errors.As(err, &refused) && refused.Code != ""
+}
+
+// outcomeUnknown returns the response to a call whose outcome is unknown. code is the
+// gateway's with its name; empty: it gave none.
+func outcomeUnknown(lost *gateway.LostError, title, code string) *errorResponse {
 	msg := "the outcome is unknown: no order was named, and none can be looked up"
-	if lost.OrderID != "" {
+	switch {
+	case lost.OrderID != "":
 		msg = fmt.Sprintf("the outcome is unknown: look order %q up before anything else", lost.OrderID)
+	case lost.Reference != "":
+		msg = fmt.Sprintf("the outcome is unknown: look %q up before anything else", lost.Reference)
 	}
-	if lost.Code != 0 {
-		msg += fmt.Sprintf("; CCPayment answered %v: %s", client.CodeError(lost.Code), lost.Msg)
+	if code != "" {
+		msg += fmt.Sprintf("; %s answered %s: %s", title, code, lost.Msg)
 	}
 	response := refuse(http.StatusGatewayTimeout, "%s", msg)
-	if lost.OrderID != "" || lost.Code != 0 {
-		response.unknown = &unknown{lost.OrderID, lost.Code, lost.Msg}
+	if lost.OrderID+lost.Reference != "" || lost.Code != 0 {
+		response.unknown = &unknown{lost.OrderID, lost.Reference, lost.Code, lost.Msg}
 	}
 	return response
 }
 
-// outcomeOf describes a call's outcome in a few words, for the log. It leaves out
-// CCPayment's message, which may have an address or an amount.
-func outcomeOf(err error) string {
-	var lost *client.OutcomeUnknownError
-	var refused *client.Error
+// outcomeOf describes a call's outcome in a few words, for the log. It leaves out the
+// gateway's message, which may have an address or an amount.
+func outcomeOf(answer gateway.APIAnswer, err error) string {
+	var lost *gateway.LostError
 	switch {
 	case err == nil:
 		return "done"
-	case errors.As(err, &lost) && lost.Code != 0:
-		return "unknown: " + client.CodeError(lost.Code).Error()
+	case errors.As(err, &lost) && answer.Code != "":
+		return "unknown: " + answer.Code
 	case lost != nil:
 		return "unknown"
-	case errors.As(err, &refused) && refused.Code != 0:
-		return "refused: " + client.CodeError(refused.Code).Error()
+	case isRefusal(err):
+		return "refused: " + answer.Code
 	default:
 		return "no answer"
 	}
@@ -159,7 +160,7 @@ func (p *Proxy) serveCheckout(ctx context.Context, w http.ResponseWriter, body [
 	if errors.As(err, &e) {
 		outcome = e.Code
 	}
-	p.logCall(ownCheckout, request.OrderID, outcome)
+	p.logCall(ownCheckout.Name, request.OrderID, outcome)
 	if err != nil {
 		return writeCheckoutError(w, err, request.OrderID)
 	}
@@ -179,7 +180,7 @@ func writeCheckoutError(w http.ResponseWriter, err error, orderID string) error 
 		response = refuse(http.StatusBadRequest, "%v", e.Cause)
 	case e.Status == http.StatusGatewayTimeout:
 		response.unknown = &unknown{OrderID: orderID}
-		var lost *client.OutcomeUnknownError
+		var lost *gateway.LostError
 		if errors.As(err, &lost) {
 			response.unknown.Code, response.unknown.Msg = lost.Code, lost.Msg
 		}
@@ -199,10 +200,6 @@ type orderView struct {
 
 // serveOrder serves GET orders/<id>: it returns the order's status in JSON.
 func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID string) error {
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		return refuse(http.StatusMethodNotAllowed, "use GET").write(w)
-	}
 	unreadable := refuse(http.StatusServiceUnavailable, "the ledger cannot be read at the moment")
 	l, release, err := p.ledger()
 	if err != nil {

@@ -43,11 +43,11 @@ var (
 	}, []string{"route", "cause"})
 	APIRequests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "ccpayment", Name: "api_requests_total",
-		Help: "Requests to CCPayment's API, by its code; where it gave none: http_<status>, timeout, canceled or network.",
+		Help: "Requests to the gateway's API, by its code; where it gave none: http_<status>, timeout, canceled or network.",
 	}, []string{"account", "endpoint", "code"})
 	APITime = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: "caddy", Subsystem: "ccpayment", Name: "api_duration_seconds",
-		Help: "Time that one request to CCPayment's API took.", Buckets: prometheus.ExponentialBuckets(0.005, 3, 9),
+		Help: "Time that one request to the gateway's API took.", Buckets: prometheus.ExponentialBuckets(0.005, 3, 9),
 	}, []string{"endpoint"})
 )
 

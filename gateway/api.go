@@ -1,0 +1,132 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// API is a gateway whose API programs can call through us, without the account's secret:
+// apps by ccpayment_api, and people by `caddy ccpayment call`.
+type API interface {
+	// Endpoints returns the endpoints, each once.
+	Endpoints() []Endpoint
+
+	// FindEndpoint returns the endpoint that a request is for, and false where there is
+	// none. The path is escaped as in a URL, and begins with a slash. A path that another
+	// reader could take for another endpoint's is none.
+	FindEndpoint(method, path string) (Endpoint, bool)
+
+	// Call makes a call of an endpoint. One that changes something is sent once. The error
+	// is a [*FieldError] where the call was not sent because of its parameters, a
+	// [*LostError] where it may have been performed, and a [*RefusedError] with a Code
+	// where the gateway refused it, whose refusal is then the answer. After any other
+	// error the call may be made again.
+	Call(ctx context.Context, c APICall) (APIAnswer, error)
+}
+
+// Group says what the calls of an endpoint can do. Operators allow groups.
+type Group string
+
+// The groups of endpoints.
+const (
+	GroupRead     Group = "read"     // asks only
+	GroupDeposit  Group = "deposit"  // makes and ends orders and addresses
+	GroupWithdraw Group = "withdraw" // moves money out, or lets it be
+	GroupSwap     Group = "swap"
+	GroupWallet   Group = "wallet"  // moves money between wallets, or makes them
+	GroupWebhook  Group = "webhook" // about webhooks
+)
+
+// Groups returns the groups in the order of the documentation.
+func Groups() []Group {
+	return []Group{GroupRead, GroupDeposit, GroupWithdraw, GroupSwap, GroupWallet, GroupWebhook}
+}
+
+// Endpoint is an endpoint of a gateway's API.
+type Endpoint struct {
+	// Name is what it is called by: getCoinList, or the method and the path, with names
+	// in the place of ids, as in GET /invoices/{id}.
+	Name string
+	// Method is the HTTP method that it is called with.
+	Method string
+	Group  Group
+	// Lists: its answer is a list of the gateway's that seldom changes.
+	Lists bool
+	// WebhookKeys are the keys of a call's body that say where webhooks are sent to, and
+	// PayoutKeys those that say where money goes. The case does not count.
+	WebhookKeys, PayoutKeys []string
+}
+
+// APICall is a call of a gateway's API.
+type APICall struct {
+	// Method, Path and Query are those of the request. Path and Query are escaped as in a
+	// URL.
+	Method, Path, Query string
+	// Body is a JSON object; empty: there is none.
+	Body json.RawMessage
+	// NotifyURL, if set, is where webhooks about what the call makes are sent to. Body
+	// then has none of the endpoint's WebhookKeys.
+	NotifyURL string
+}
+
+// APIAnswer is the answer to an API call. The zero value is none.
+type APIAnswer struct {
+	// Status, ContentType and Body are what a program gets that called through us: a
+	// success or a refusal as the gateway writes it.
+	Status      int
+	ContentType string
+	Body        []byte
+	// Data is the part of Body without what the gateway wraps around it.
+	Data []byte
+	// RetryAfter is how long the gateway asks to wait; 0: it does not say.
+	RetryAfter time.Duration
+
+	// About is the order, or the like, that the call named; may be empty. It is set
+	// whatever came of the call.
+	About string
+	// Code is the gateway's code with its name, as its reference has it; empty where the
+	// call succeeded, or there is none.
+	Code string
+}
+
+// LostError: the gateway may have performed a call, or not. It is an [ErrOutcomeUnknown].
+type LostError struct {
+	// OrderID is the order that the call named, and Reference what else can be looked up;
+	// empty: there is none.
+	OrderID, Reference string
+	// Code and Msg are the gateway's own, where it answered with something that proves
+	// nothing; 0 and empty: it did not answer.
+	Code int
+	Msg  string
+	// Hint says in a sentence what to do.
+	Hint string
+	Err  error
+}
+
+// Error returns the text of Err.
+func (e *LostError) Error() string { return e.Err.Error() }
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Is makes a LostError an [ErrOutcomeUnknown].
+func (e *LostError) Is(target error) bool { return target == ErrOutcomeUnknown }
+
+// WithMember returns a JSON object, or one that is empty, with a member added in front.
+func WithMember(object []byte, key string, value any) ([]byte, error) {
+	var member bytes.Buffer
+	encoder := json.NewEncoder(&member)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(map[string]any{key: value}); err != nil {
+		return nil, err
+	}
+	rest := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(object), []byte("{")))
+	front := bytes.TrimSuffix(member.Bytes(), []byte("}\n"))
+	if len(rest) == 0 {
+		rest = []byte("}")
+	}
+	if rest[0] != '}' {
+		front = append(front, ',')
+	}
+	return append(front, rest...), nil
+}
