@@ -20,6 +20,7 @@ const modulePath = "github.com/seed-338f6760/caddy-ccpayment"
 var mayImport = map[string][]string{
 	"client":              {"internal/apiclient"},
 	"client/coinpayments": {"internal/apiclient"},
+	"client/v1":           {"client", "internal/apiclient"},
 	"settle":              {},
 	"ledger":              {"internal/failpoint"},
 	"internal/ack":        {},
@@ -50,6 +51,7 @@ var mayImport = map[string][]string{
 	"internal/move": {"ledger", "internal/encoding"},
 
 	"gateway/ccpayment":    {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/options", "internal/placeholder", "internal/rotation", "client"},
+	"gateway/ccpayment_v1": {"gateway", "ledger", "internal/strictjson", "internal/options", "internal/placeholder", "internal/rotation", "client", "client/v1"},
 	"gateway/coinpayments": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/options", "internal/placeholder", "internal/rotation", "client/coinpayments"},
 	// The suite that every gateway must pass, from the webhook to the app.
 	"gateway/gatewaytest": {"gateway", "ledger", "internal/relay", "internal/confirm", "internal/checkout", "store/bolt"},
@@ -82,6 +84,7 @@ var outside = []string{"cmd/*", "examples", "examples/*", "internal/apiclient/ap
 // only are packages that nobody may import but those named.
 var only = map[string][]string{
 	"gateway/ccpayment":    {"", "internal/cli"},
+	"gateway/ccpayment_v1": {""},
 	"gateway/coinpayments": {""},
 	"store/bolt":           {"", "gateway/gatewaytest", "test/*"},
 	"store/postgres":       {"cmd/*", "test/*"},
