@@ -109,7 +109,7 @@ func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
 // act checks a call and carries it out. The answer is written while the lock
 // is held, so that handlers may return what they keep.
 func (s *Sandbox) act(name string, handle handler, r *http.Request, body []byte) ([]byte, error) {
-	if err := s.authenticate(r.Header, body); err != nil {
+	if err := s.authenticate(r.Header, body, s.signedByMerchant); err != nil {
 		return nil, err
 	}
 	if s.limit != nil && !s.limit.Allow() {

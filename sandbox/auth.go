@@ -25,8 +25,8 @@ func Sign(appID, secret, timestamp string, body []byte) string {
 }
 
 // authenticate checks the three headers of a call, in the order in which
-// CCPayment answers for them.
-func (s *Sandbox) authenticate(header http.Header, body []byte) error {
+// CCPayment answers for them, and the signature by isSigned.
+func (s *Sandbox) authenticate(header http.Header, body []byte, isSigned func(timestamp, sign string, body []byte) bool) error {
 	appID, err := single(header, "Appid")
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (s *Sandbox) authenticate(header http.Header, body []byte) error {
 		return refuse(codeExpiredRequest, "Timestamp: %s away from the server's clock, at most %s are allowed",
 			skew.Round(time.Second), maxSkew)
 	}
-	if !s.signedByMerchant(timestamp, sign, body) {
+	if !isSigned(timestamp, sign, body) {
 		return refuse(codeSign, "Sign: does not match app id, timestamp and body as they were received")
 	}
 	return nil

@@ -279,6 +279,7 @@ func (s *Sandbox) serveOverview(w http.ResponseWriter, _ *http.Request) {
 			"POST /sandbox/risk", "POST /sandbox/risky-address", "POST /sandbox/price", "POST /sandbox/credit",
 			"POST /sandbox/webhook", "POST /sandbox/approval", "POST /sandbox/withdrawal",
 			"POST /sandbox/auto-withdrawal", "POST /sandbox/risk-refund", "POST /sandbox/aggregate", "POST /sandbox/account",
+			"POST /sandbox/v1/webhook", "GET /sandbox/v1/tokens",
 		}, calls...),
 	})
 }

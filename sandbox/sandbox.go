@@ -134,6 +134,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.routes.S
 func (s *Sandbox) router() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(apiPrefix, s.serveAPI)
+	s.routeV1(mux)
 	s.routePages(mux)
 	s.routeControl(mux)
 	s.coins.Route(mux)
