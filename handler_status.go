@@ -75,7 +75,7 @@ func (h *Status) Provision(ctx caddy.Context) error {
 		server.RegisterOnShutdown(sync.OnceFunc(func() { close(ended) }))
 	}
 	h.orders = checkout.StatusReader{Account: account, Ledger: app.ledger.Acquire, Ended: ended}
-	return nil
+	return h.orders.Check()
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.

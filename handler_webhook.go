@@ -155,7 +155,8 @@ type Webhook struct {
 	Wait caddy.Duration `json:"wait,omitempty"`
 
 	app         *App
-	webhooks    gateway.Webhooks // of the account, by the scheme
+	given       map[string]string // options before their defaults
+	webhooks    gateway.Webhooks  // of the account, by the scheme
 	route       *relay.Route
 	allowed     []netip.Prefix
 	warnProxies sync.Once

@@ -56,6 +56,7 @@ type Retry struct {
 }
 
 func (h *Webhook) setDefaults() {
+	h.given = map[string]string{"confirm": h.Confirm, "risky": h.Risky, "late": h.Late, "accept_underpaid": h.AcceptUnderpaid, "stale": h.Stale, "body": h.Body}
 	setDefault(&h.Route, defaultRoute)
 	setDefault(&h.Scheme, "hmac")
 	setDefault(&h.Tolerance, caddy.Duration(defaultTolerance))
@@ -204,7 +205,7 @@ func (h *Webhook) policy() (confirm.Policy, error) {
 		return p, fmt.Errorf("accept_underpaid %q is not a share from 0%% to 50%%", h.AcceptUnderpaid)
 	}
 	p.AcceptUnderpaid = share.Shift(-2)
-	return p, nil
+	return p, confirm.CheckOptions(h.route.Account.Info, h.given)
 }
 
 // provisionDelivery sets up background delivery, where the option deliver asks for

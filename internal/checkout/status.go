@@ -3,10 +3,12 @@ package checkout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -53,6 +55,15 @@ type StatusReader struct {
 	Ledger func() (l *ledger.Ledger, release func(), err error)
 	// Ended is closed when nobody may wait any longer; nil: never.
 	Ended <-chan struct{}
+}
+
+// Check returns an error where the account's gateway neither makes orders nor has records
+// of any, so that there would never be a status.
+func (s StatusReader) Check() error {
+	if _, ok := s.Account.Gateway.(gateway.Checkouts); !ok && !confirm.HasRecords(s.Account.Info) {
+		return fmt.Errorf("%s makes no checkouts, and has no orders whose status could be read", s.Account.Info.Title)
+	}
+	return nil
 }
 
 // Read returns an order's status. Where the order is not fulfilled, Read waits for its
