@@ -14,9 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
-	gatewayv2 "github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/cli"
-	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 )
 
@@ -24,9 +22,10 @@ func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "ccpayment",
 		Usage: "<subcommand>",
-		Short: "Operates and debugs an integration of CCPayment",
+		Short: "Operates and debugs an integration of CCPayment, or of another gateway",
 		Long: `
-Tools for operating, developing and debugging an integration of CCPayment.
+Tools for operating, developing and debugging an integration of CCPayment, or of
+another gateway that an account of the configuration names.
 
 events, orders, status and backup ask the Caddy that runs, at its admin endpoint:
 the one that --address names, or that of the configuration that --config names,
@@ -91,8 +90,8 @@ func commandAccount(fl caddycmd.Flags) (*gateway.Account, error) {
 	return app.account(name)
 }
 
-// commandAppID is the app id of the environment, or of the configuration that
-// --config names. It needs no app secret: a link is made where there is none.
+// commandAppID is the id of the account of the environment, or of the configuration that
+// --config names. It needs no secret: a link is made where there is none.
 func commandAppID(fl caddycmd.Flags) (string, error) {
 	app, name, err := commandApp(fl)
 	if err != nil {
@@ -104,17 +103,9 @@ func commandAppID(fl caddycmd.Flags) (string, error) {
 			return "", fmt.Errorf("account %q is not configured", name)
 		}
 	}
-	options := &account.Options
-	if account.driver != nil {
-		module, ok := account.driver.(*gatewayv2.Module)
-		if !ok {
-			return "", errors.New("this command is for accounts at CCPayment")
-		}
-		options = &module.Options
+	namer, ok := account.opener().(gateway.Namer)
+	if !ok {
+		return "", errors.New("the account's gateway does not say the account's id")
 	}
-	appID := options.AppID
-	if appID == "" && name == "" {
-		appID = "{env.CCPAYMENT_APP_ID}"
-	}
-	return placeholder.Required(caddy.NewReplacer(), "app_id", appID)
+	return namer.AccountID(name)
 }

@@ -107,11 +107,7 @@ func (a *Account) open(o gateway.OpenOptions) (*gateway.Account, error) {
 	if account.Testing, err = placeholder.Switch(repl, "testing", a.Testing); err != nil {
 		return nil, err
 	}
-	driver := a.driver
-	if driver == nil {
-		driver = &gatewayv2.Module{Options: a.Options}
-	}
-	account.Gateway, err = driver.Open(o)
+	account.Gateway, err = a.opener().Open(o)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +119,14 @@ func (a *Account) open(o gateway.OpenOptions) (*gateway.Account, error) {
 		return nil, err
 	}
 	return account, checkout.CheckURL("webhook_url", account.WebhookURL, account.Info)
+}
+
+// opener returns the driver of the gateway that the account names, or CCPayment's.
+func (a *Account) opener() gateway.Driver {
+	if a.driver != nil {
+		return a.driver
+	}
+	return &gatewayv2.Module{Options: a.Options}
 }
 
 // signStandard is the scheme of Standard Webhooks; any other is the gateway's own.

@@ -89,6 +89,13 @@ type Driver interface {
 	Open(o OpenOptions) (Gateway, error)
 }
 
+// Namer is a driver that tells the account's id without its secret, for links that are
+// made where there is none.
+type Namer interface {
+	// AccountID returns the AccountID of [Info] of the account with this name.
+	AccountID(account string) (string, error)
+}
+
 // OpenOptions is what a driver gets beside its own options.
 type OpenOptions struct {
 	// Account is the account's name in the configuration; empty: the default one. Only

@@ -129,7 +129,10 @@ type Resender interface {
 type ResendRequest struct {
 	// From and To bound when the records were made.
 	From, To time.Time
-	// Type is the webhooks' type.
-	Type      string
+	// Type is the webhooks' type; empty: any.
+	Type string
+	// RecordIDs are the records; empty: all of them.
 	RecordIDs []string
+	// Unacknowledged leaves out the webhooks that were acknowledged.
+	Unacknowledged bool
 }

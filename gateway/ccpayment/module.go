@@ -97,6 +97,19 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	return v, nil
 }
 
+// AccountID implements [gateway.Namer].
+func (m *Module) AccountID(account string) (string, error) {
+	return placeholder.Required(caddy.NewReplacer(), "app_id", m.appID(account))
+}
+
+// appID is the option with its default.
+func (m *Module) appID(account string) string {
+	if m.AppID == "" && account == "" {
+		return "{env.CCPAYMENT_APP_ID}"
+	}
+	return m.AppID
+}
+
 // watched are the texts that name files which hold secrets or keys.
 func (m *Module) watched() []string {
 	texts := []string{m.AppSecret}
@@ -117,19 +130,14 @@ func (m *Module) watched() []string {
 // no more.
 func (m *Module) resolve(o gateway.OpenOptions, file func(string) ([]byte, error), inUse *V2) (Config, error) {
 	gone := func(err error) bool { return inUse != nil && errors.Is(err, fs.ErrNotExist) }
-	appID, appSecret := m.AppID, m.AppSecret
-	if o.Account == "" {
-		if appID == "" {
-			appID = "{env.CCPAYMENT_APP_ID}"
-		}
-		if appSecret == "" {
-			appSecret = "{env.CCPAYMENT_APP_SECRET}"
-		}
+	appSecret := m.AppSecret
+	if o.Account == "" && appSecret == "" {
+		appSecret = "{env.CCPAYMENT_APP_SECRET}"
 	}
 	repl := placeholder.WithFiles(caddy.NewReplacer(), file)
 	var c Config
 	var err error
-	if c.AppID, err = placeholder.Secret(repl, "app_id", appID); gone(err) {
+	if c.AppID, err = placeholder.Secret(repl, "app_id", m.appID(o.Account)); gone(err) {
 		c.AppID = inUse.info.AccountID
 	} else if err != nil {
 		return c, err
@@ -228,5 +236,6 @@ func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) error {
 // Interface guards
 var (
 	_ gateway.Driver        = (*Module)(nil)
+	_ gateway.Namer         = (*Module)(nil)
 	_ caddyfile.Unmarshaler = (*Module)(nil)
 )

@@ -130,9 +130,10 @@ func risk(r client.Risk) ledger.Risk {
 	}
 }
 
-// Resend implements [gateway.Resender] by webhook/resend, which sends webhooks again that
-// were acknowledged, too.
+// Resend implements [gateway.Resender] by webhook/resend.
 func (v *V2) Resend(ctx context.Context, r gateway.ResendRequest) (int, error) {
-	count, err := v.Client().ResendWebhooks(ctx, client.ResendRequest{From: r.From, To: r.To, RecordIDs: r.RecordIDs, All: true, Type: r.Type})
+	count, err := v.Client().ResendWebhooks(ctx, client.ResendRequest{
+		From: r.From, To: r.To, RecordIDs: r.RecordIDs, All: !r.Unacknowledged, Type: r.Type,
+	})
 	return count, explain(err)
 }

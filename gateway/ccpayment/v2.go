@@ -138,4 +138,8 @@ var (
 	_ gateway.Rotating  = (*V2)(nil)
 	_ gateway.Schemer   = (*V2)(nil)
 	_ gateway.Signer    = (*V2)(nil)
+	_ gateway.API       = (*V2)(nil)
+	_ gateway.Explainer = (*V2)(nil)
+	_ gateway.Sampler   = (*V2)(nil)
+	_ gateway.Checker   = (*V2)(nil)
 )

@@ -100,38 +100,8 @@ func isHMACText(sign string) bool {
 func (v *V2) Sign(now time.Time, body []byte) [][2]string {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	return [][2]string{
-		{"Appid", v.info.AccountID}, {"Timestamp", timestamp}, {"Sign", v.SignAt(timestamp, body)},
+		{"Appid", v.info.AccountID}, {"Timestamp", timestamp}, {"Sign", v.keys.Load().current.Sign(timestamp, body)},
 	}
-}
-
-// SignAt returns the signature with this Timestamp header.
-func (v *V2) SignAt(timestamp string, body []byte) string {
-	return v.keys.Load().current.Sign(timestamp, body)
-}
-
-// Signature says which of an account's secrets made a signature, to find out what is
-// wrong with one.
-type Signature struct {
-	// Matches: the current secret made it, or a previous one.
-	Matches bool
-	// Previous is the number of the previous secret that made it, from 1; 0: none.
-	Previous int
-	// Ended: the previous secret does not verify webhooks any more.
-	Ended bool
-}
-
-// Explain finds which of the account's secrets made a signature.
-func (v *V2) Explain(timestamp string, body []byte, sign string, now time.Time) Signature {
-	k := v.keys.Load()
-	if k.current.Matches(timestamp, body, sign) {
-		return Signature{Matches: true}
-	}
-	for i, p := range k.previous {
-		if p.key.Matches(timestamp, body, sign) {
-			return Signature{Matches: true, Previous: i + 1, Ended: p.ended(now)}
-		}
-	}
-	return Signature{}
 }
 
 func parsePublicKey(text []byte) (*rsa.PublicKey, error) {

@@ -143,6 +143,7 @@ func newInfo(accountID string, c Config) gateway.Info {
 		},
 		Statuses:        statuses,
 		SignatureHeader: coinpayments.HeaderSignature,
+		SignsURL:        true,
 		Addresses:       addresses[c.Instance],
 		PageHosts: []string{
 			"checkout.coinpayments.com", ".coinpayments.com",
@@ -178,4 +179,8 @@ var (
 	_ gateway.Finder    = (*V2)(nil)
 	_ gateway.Canceler  = (*V2)(nil)
 	_ gateway.Rotating  = (*V2)(nil)
+	_ gateway.API       = (*V2)(nil)
+	_ gateway.Explainer = (*V2)(nil)
+	_ gateway.Sampler   = (*V2)(nil)
+	_ gateway.Checker   = (*V2)(nil)
 )

@@ -76,22 +76,31 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	return v, nil
 }
 
+// AccountID implements [gateway.Namer].
+func (m *Module) AccountID(account string) (string, error) {
+	id, err := placeholder.Required(caddy.NewReplacer(), "client_id", m.clientID(account))
+	return accountID(id), err
+}
+
+// clientID is the option with its default.
+func (m *Module) clientID(account string) string {
+	if m.ClientID == "" && account == "" {
+		return "{env.COINPAYMENTS_CLIENT_ID}"
+	}
+	return m.ClientID
+}
+
 // resolve reads the options, and the files that they name. Of an account that is in use
 // the files of the client id and of previous secrets may be gone: a previous secret then
 // is no more.
 func (m *Module) resolve(o gateway.OpenOptions, file func(string) ([]byte, error), inUse *V2) (c Config, err error) {
 	gone := func(err error) bool { return inUse != nil && errors.Is(err, fs.ErrNotExist) }
-	id, secret := m.ClientID, m.ClientSecret
-	if o.Account == "" {
-		if id == "" {
-			id = "{env.COINPAYMENTS_CLIENT_ID}"
-		}
-		if secret == "" {
-			secret = "{env.COINPAYMENTS_CLIENT_SECRET}"
-		}
+	secret := m.ClientSecret
+	if o.Account == "" && secret == "" {
+		secret = "{env.COINPAYMENTS_CLIENT_SECRET}"
 	}
 	repl := placeholder.WithFiles(caddy.NewReplacer(), file)
-	if c.ClientID, err = placeholder.Secret(repl, "client_id", id); gone(err) {
+	if c.ClientID, err = placeholder.Secret(repl, "client_id", m.clientID(o.Account)); gone(err) {
 		c.ClientID = inUse.Client().ClientID()
 	} else if err != nil {
 		return c, err
@@ -150,5 +159,6 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // Interface guards
 var (
 	_ gateway.Driver        = (*Module)(nil)
+	_ gateway.Namer         = (*Module)(nil)
 	_ caddyfile.Unmarshaler = (*Module)(nil)
 )

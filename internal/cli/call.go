@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -15,94 +16,110 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
 )
 
 func callCommand(c Config) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "call <endpoint> [<json> | -]",
-		Short: "Makes a call of CCPayment's API and prints the answer",
+		Use:   "call <endpoint> [<json> | -] | call <method> <path> [<json> | -]",
+		Short: "Makes a call of the gateway's API and prints the answer",
 		Long: `
-Signs a call of CCPayment's API, makes it, and prints the data of the answer. The
+Signs a call of the gateway's API, makes it, and prints the data of the answer. The
 parameters are a JSON object, or - for one on standard input. It has no safety
 beyond that of the API itself: what withdraws or swaps, does so.
 
     caddy ccpayment call getCoinList
     caddy ccpayment call getAppOrderInfo '{"orderId":"order-1"}'
 
-The endpoints are:
+At CoinPayments an endpoint is a method and a path, with its query:
+
+    caddy ccpayment call -c Caddyfile --account coins GET '/api/v2/merchant/invoices?limit=5'
+
+The endpoints of CCPayment are:
 
     ` + strings.Join(client.Endpoints(), "\n    "),
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.Flags().Bool("json", false, "Print code, msg and data in one object, also of a refusal")
+	cmd.Flags().Bool("json", false, "Print the answer as the gateway words it, also a refusal")
 	cmd.RunE = runWith(c.call)
 	return cmd
 }
 
 func (c Config) call(fl caddycmd.Flags) error {
-	if fl.NArg() < 1 || fl.NArg() > 2 {
-		return subcommand.Fail(exitUsage, "name one endpoint, such as getCoinList, and its parameters as one JSON object")
-	}
-	endpoint, parameters, err := callInput(fl)
+	call, err := readCall(fl)
 	if err != nil {
 		return &subcommand.ExitError{Code: exitUsage, Err: err}
 	}
-	account, err := c.ccpayment(fl)
+	api, account, err := open[gateway.API](c, fl, "has no API that can be called")
 	if err != nil {
 		return &subcommand.ExitError{Code: exitUsage, Err: err}
+	}
+	endpoint, ok := api.FindEndpoint(call.Method, call.Path)
+	if !ok {
+		typed := strings.TrimPrefix(call.Path, "/")
+		if strings.Contains(typed, "/") && typed != fl.Arg(0) {
+			typed = call.Method + " " + call.Path
+		}
+		return &subcommand.ExitError{Code: exitUsage, Err: noEndpoint(account.Info.Title, api.Endpoints(), typed)}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	data, err := account.Client().Call(ctx, endpoint, parameters)
-	if fl.Bool("json") {
-		if err := printEnvelope(data, err); err != nil {
-			return err
-		}
-	} else if err == nil {
+	answer, err := api.Call(ctx, call)
+	switch {
+	case fl.Bool("json") && len(answer.Body) > 0:
+		printRaw(answer.Body)
+	case err == nil && len(answer.Data) > 0:
 		var text bytes.Buffer
-		if json.Indent(&text, data, "", "  ") != nil {
+		if json.Indent(&text, answer.Data, "", "  ") != nil {
 			text.Reset()
-			text.Write(data)
+			text.Write(answer.Data)
 		}
 		printRaw(text.Bytes())
 	}
-	return explainCall(endpoint, err)
+	return explainCall(account.Info.Title, endpoint.Name, err)
 }
 
-func callInput(fl caddycmd.Flags) (endpoint string, parameters json.RawMessage, err error) {
-	endpoint = fl.Arg(0)
-	if err := knowEndpoint(endpoint); err != nil {
-		return "", nil, err
+// callMethods are what a call may begin with instead of an endpoint's name.
+var callMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete}
+
+// readCall reads the command line: an endpoint's name, or a method and a path, and the
+// parameters.
+func readCall(fl caddycmd.Flags) (call gateway.APICall, err error) {
+	args := fl.Args()
+	call.Method = http.MethodPost
+	if len(args) > 0 && slices.Contains(callMethods, args[0]) {
+		call.Method, args = args[0], args[1:]
 	}
-	switch text := fl.Arg(1); text {
-	case "":
-		return endpoint, nil, nil
-	case "-":
-		parameters, err = readStdin()
-		return endpoint, parameters, err
-	default:
-		return endpoint, json.RawMessage(text), nil
+	if len(args) < 1 || len(args) > 2 {
+		return call, errors.New("name one endpoint, such as getCoinList or GET /api/v2/currencies, and its parameters as one JSON object")
 	}
+	path, query, _ := strings.Cut(args[0], "?")
+	call.Path, call.Query = "/"+strings.TrimPrefix(path, "/"), query
+	if len(args) == 2 && args[1] == "-" {
+		call.Body, err = readStdin()
+	} else if len(args) == 2 {
+		call.Body = json.RawMessage(args[1])
+	}
+	return call, err
 }
 
-// knowEndpoint refuses what is no endpoint, and names those that may be meant.
-func knowEndpoint(endpoint string) error {
-	endpoints := client.Endpoints()
-	if slices.Contains(endpoints, endpoint) {
-		return nil
-	}
-	typed := strings.ToLower(endpoint)
+// noEndpoint says that there is no endpoint, and names those that may be meant.
+func noEndpoint(title string, endpoints []gateway.Endpoint, typed string) error {
 	for mistakes := 1; mistakes <= 4; mistakes++ {
-		near := slices.DeleteFunc(slices.Clone(endpoints), func(name string) bool {
-			name = strings.ToLower(name)
-			return !strings.HasPrefix(name, typed) && distance(typed, name) > mistakes
-		})
+		var near []string
+		for _, e := range endpoints {
+			name, typed := strings.ToLower(e.Name), strings.ToLower(typed)
+			if strings.HasPrefix(name, typed) || distance(typed, name) <= mistakes {
+				near = append(near, e.Name)
+			}
+		}
 		if len(near) > 0 {
-			return fmt.Errorf("CCPayment has no endpoint %q: is it %s?", endpoint, strings.Join(near, ", "))
+			slices.Sort(near)
+			return fmt.Errorf("%s has no endpoint %q: is it %s?", title, typed, strings.Join(near, ", "))
 		}
 	}
-	return fmt.Errorf("CCPayment has no endpoint %q: caddy ccpayment call --help lists them", endpoint)
+	return fmt.Errorf("%s has no endpoint %q: caddy ccpayment call --help says which there are", title, typed)
 }
 
 // distance is how many bytes must be changed, added or removed to make one text of
@@ -126,43 +143,23 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// printEnvelope prints an answer as CCPayment words it. One that is not of
-// CCPayment is not printed.
-func printEnvelope(data json.RawMessage, err error) error {
-	envelope := struct {
-		Code int             `json:"code"`
-		Msg  string          `json:"msg"`
-		Data json.RawMessage `json:"data"`
-	}{10000, "success", data}
-	var refusal *client.Error
-	switch {
-	case errors.As(err, &refusal) && refusal.Code != 0:
-		envelope.Code, envelope.Msg = refusal.Code, refusal.Msg
-	case err != nil:
-		return nil
-	}
-	encoder := json.NewEncoder(os.Stdout)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(envelope)
-}
-
 // explainCall says what a failed call means, with the exit code and what to do.
-func explainCall(endpoint string, err error) error {
-	var lost *client.OutcomeUnknownError
-	var argument *client.ArgumentError
-	var refusal *client.Error
+func explainCall(title, endpoint string, err error) error {
+	var lost *gateway.LostError
+	var field *gateway.FieldError
+	var refused *gateway.RefusedError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &lost):
-		return subcommand.Fail(exitUnreachable, "%w: what CCPayment's records say is the last word from %s on", err, localTime(lost.ProvenAfter))
-	case errors.As(err, &argument):
-		return subcommand.Fail(exitUsage, "%w", err)
-	case errors.As(err, &refusal) && refusal.Code != 0:
-		return subcommand.Fail(exitRefused, "%w: %s", err, refusal.Hint())
-	case errors.As(err, &refusal):
-		return subcommand.Fail(exitUnreachable, "%w: %s", err, refusal.Hint())
+		return subcommand.Fail(exitUnreachable, "%w: %s", err, lost.Hint)
+	case errors.As(err, &field):
+		return subcommand.Fail(exitUsage, "%s: %s %s", endpoint, field.Field, field.Problem)
+	case errors.As(err, &refused) && refused.Code != "":
+		return subcommand.Fail(exitRefused, "%w: %s", err, refused.Hint)
+	case errors.As(err, &refused):
+		return subcommand.Fail(exitUnreachable, "%w: %s", err, refused.Hint)
 	default:
-		return subcommand.Fail(exitUnreachable, "CCPayment cannot be reached for %s: check the network and the base URL (%w)", endpoint, err)
+		return subcommand.Fail(exitUnreachable, "%s cannot be reached for %s: check the network and the base URL (%w)", title, endpoint, err)
 	}
 }

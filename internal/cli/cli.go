@@ -1,5 +1,5 @@
 // Package cli is `caddy ccpayment`: commands that operate and debug an integration
-// of CCPayment.
+// of CCPayment, or of another payment gateway.
 package cli
 
 import (
@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
-	"github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
 )
@@ -33,7 +32,7 @@ type Config struct {
 	// Account opens the merchant account that the flags name, or that of the
 	// environment.
 	Account func(fl caddycmd.Flags) (*gateway.Account, error)
-	// AppID reads the account's app id only. It needs no app secret.
+	// AppID reads the account's id at the gateway only. It needs no secret.
 	AppID func(fl caddycmd.Flags) (string, error)
 }
 
@@ -116,22 +115,27 @@ func usageErrors(cmd *cobra.Command) {
 	})
 }
 
-// ccpayment opens the account for a command that works with CCPayment's gateway
-// only: its signatures and its API's endpoints.
-func (c Config) ccpayment(fl caddycmd.Flags) (*ccpayment.V2, error) {
-	account, err := c.Account(fl)
-	if err != nil {
-		return nil, err
+// open opens the account for a command that needs an ability of its gateway; lacks is what
+// is said of a gateway without it.
+func open[T any](c Config, fl caddycmd.Flags, lacks string) (able T, account *gateway.Account, err error) {
+	if account, err = c.Account(fl); err != nil {
+		return able, nil, err
 	}
-	return atCCPayment(account)
+	able, ok := account.Gateway.(T)
+	if !ok {
+		return able, nil, fmt.Errorf("the account is at %s, which %s", account.Info.Title, lacks)
+	}
+	return able, account, nil
 }
 
-func atCCPayment(account *gateway.Account) (*ccpayment.V2, error) {
-	v, ok := account.Gateway.(*ccpayment.V2)
-	if !ok {
-		return nil, fmt.Errorf("the account is at %s, and this command works with CCPayment's alone", account.Info.Title)
+// checkURL refuses a URL, or a method, that is to be signed by a gateway that signs none.
+func checkURL(fl caddycmd.Flags, account *gateway.Account, flags ...string) error {
+	for _, name := range flags {
+		if fl.String(name) != "" && !account.Info.SignsURL {
+			return fmt.Errorf("--%s: %s does not sign it, leave it out", name, account.Info.Title)
+		}
 	}
-	return v, nil
+	return nil
 }
 
 // largestStdin is far more than any webhook or call has.

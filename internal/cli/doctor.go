@@ -1,12 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -16,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
-	"github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
 )
@@ -33,12 +31,15 @@ func doctorCommand(c Config) *cobra.Command {
 		Use:   "doctor [--webhook <url>]",
 		Short: "Looks whether all is well, and says what to do where it is not",
 		Long: `
-Looks at the credentials, by a call of CCPayment's API that changes nothing; at
+Looks at the credentials, by a call of the gateway's API that changes nothing; at
 this machine's clock; at the ledger of the Caddy that runs; and at the answer to
 CCPayment's activation ping of the URL that --webhook names, or webhook_url in the
 configuration that --config names. It prints a line for each: ok, or what to do.
 
-Run it where Caddy runs: CCPayment's list of IP addresses is about that machine.
+Of an account at CoinPayments, it also compares the webhooks that are registered there
+with webhook_url, and pings with a signed webhook that has no event in it.
+
+Run it where Caddy runs: the gateway's list of IP addresses is about that machine.
 It exits 0 only if all is well, else 3.`,
 		Args: cobra.ArbitraryArgs,
 	}
@@ -63,23 +64,17 @@ func (c Config) doctor(fl caddycmd.Flags) error {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 
-	opened, err := c.Account(fl)
-	var account *ccpayment.V2
-	if err == nil {
-		account, err = atCCPayment(opened)
-	}
-	if err == nil && webhook == "" {
-		webhook = opened.WebhookURL
-	}
+	checker, account, err := open[gateway.Checker](c, fl, "says nothing about accounts")
 	var findings []finding
 	if err != nil {
-		findings = append(findings, finding{"Account", false, err.Error()})
+		findings = append(findings, finding{Part: "Account", Text: err.Error()})
 	} else {
-		findings = append(findings, checkCredentials(ctx, account), checkClock(ctx, account.Client().BaseURL()))
+		findings = append(checker.Check(ctx), checkClock(ctx, account.Info.Title, checker.APIURL()))
+		webhook = cmp.Or(webhook, account.WebhookURL)
 	}
 	findings = append(findings, checkLedger(fl)...)
-	if account != nil && webhook != "" {
-		findings = append(findings, checkWebhook(ctx, account, webhook))
+	if checker != nil && webhook != "" {
+		findings = append(findings, checkWebhook(ctx, checker, account.Info.Title, webhook))
 	}
 	wrong := printFindings(findings)
 	if webhook == "" {
@@ -91,73 +86,54 @@ func (c Config) doctor(fl caddycmd.Flags) error {
 	return nil
 }
 
-// checkCredentials makes a call that every account may make.
-func checkCredentials(ctx context.Context, account *ccpayment.V2) finding {
-	const part, endpoint = "Account", "getFiatList"
-	_, err := account.Client().Call(ctx, endpoint, nil)
-	if err == nil {
-		return finding{part, true, fmt.Sprintf("%s may call %s", account.Info().AccountID, account.Client().BaseURL())}
-	}
-	text := explainCall(endpoint, err).Error()
-	var refusal *client.Error
-	if errors.Is(err, client.ErrIPNotInWhitelist) && errors.As(err, &refusal) {
-		if ip := findIP(refusal.Msg); ip != "" {
-			text += ": it is " + ip
-		}
-	}
-	return finding{part, false, text}
-}
-
-// findIP returns the first IP address in a text.
-func findIP(text string) string {
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF.:", r) }) {
-		if ip, err := netip.ParseAddr(strings.Trim(word, ".")); err == nil {
-			return ip.String()
-		}
-	}
-	return ""
-}
-
 // checkClock compares this machine's time with that of the API's answers.
-func checkClock(ctx context.Context, base string) finding {
+func checkClock(ctx context.Context, title, base string) finding {
 	const part = "Clock"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base, nil)
 	if err != nil {
-		return finding{part, false, err.Error()}
+		return finding{Part: part, Text: err.Error()}
 	}
 	request.Header.Set("Cache-Control", "no-cache")
 	start := time.Now()
 	response, err := client.NewHTTPClient().Do(request)
 	if err != nil {
-		return finding{part, false, "cannot be compared: CCPayment cannot be reached"}
+		return finding{Part: part, Text: "cannot be compared: " + title + " cannot be reached"}
 	}
 	defer response.Body.Close()
 	at, err := http.ParseTime(response.Header.Get("Date"))
 	if err != nil {
-		return finding{part, false, "cannot be compared: the answer has no time"}
+		return finding{Part: part, Text: "cannot be compared: the answer has no time"}
 	}
 	// A date has whole seconds, so half a second is missing from it on average.
 	middle := start.Add(time.Since(start) / 2)
 	skew := middle.Sub(at.Add(time.Second / 2)).Round(time.Second)
 	switch {
 	case skew.Abs() <= healthySkew:
-		return finding{part, true, fmt.Sprintf("within %s of CCPayment's", healthySkew)}
+		return finding{Part: part, OK: true, Text: fmt.Sprintf("within %s of %s", healthySkew, possessive(title))}
 	case skew > 0:
-		return finding{part, false, fmt.Sprintf("is %s ahead of CCPayment's: let NTP set it, for calls and webhooks carry the time", skew)}
+		return finding{Part: part, Text: fmt.Sprintf("is %s ahead of %s: let NTP set it, for calls and webhooks carry the time", skew, possessive(title))}
 	default:
-		return finding{part, false, fmt.Sprintf("is %s behind CCPayment's: let NTP set it, for calls and webhooks carry the time", -skew)}
+		return finding{Part: part, Text: fmt.Sprintf("is %s behind %s's: let NTP set it, for calls and webhooks carry the time", -skew, title)}
 	}
+}
+
+// possessive is a name as in "CCPayment's clock".
+func possessive(name string) string {
+	if strings.HasSuffix(name, "s") {
+		return name + "'"
+	}
+	return name + "'s"
 }
 
 // checkLedger looks at the status of the Caddy that runs.
 func checkLedger(fl caddycmd.Flags) []finding {
 	s, err := readStatus(fl)
 	if err != nil {
-		return []finding{{"Ledger", false, err.Error()}}
+		return []finding{{Part: "Ledger", Text: err.Error()}}
 	}
 	findings := []finding{checkEvents(s)}
 	if s.Store != nil {
-		findings = append(findings, finding{"Database", len(s.Store.Care) == 0, strings.Join(append(s.Store.Care, s.Store.Facts...), "; ")})
+		findings = append(findings, finding{Part: "Database", OK: len(s.Store.Care) == 0, Text: strings.Join(append(s.Store.Care, s.Store.Facts...), "; ")})
 	}
 	if len(s.Members) > 0 {
 		findings = append(findings, checkMembers(s.Members))
@@ -177,7 +153,7 @@ func checkMembers(members []adminapi.Member) finding {
 	if !ok {
 		text += ": " + sameOptions
 	}
-	return finding{"Caddys", ok, text}
+	return finding{Part: "Caddys", OK: ok, Text: text}
 }
 
 func readStatus(fl caddycmd.Flags) (s adminapi.Status, err error) {
@@ -219,34 +195,32 @@ func checkEvents(s adminapi.Status) finding {
 	}
 	text := fmt.Sprintf("open, %d pending, %d held, %d dead", pending, held, dead)
 	if len(todo) > 0 {
-		return finding{part, false, text + ": " + strings.Join(todo, "; ")}
+		return finding{Part: part, Text: text + ": " + strings.Join(todo, "; ")}
 	}
-	return finding{part, true, text}
+	return finding{Part: part, OK: true, Text: text}
 }
 
 // tryFiles is the usual reason why a site does not know the path that it has.
 const tryFiles = " (a try_files in the site takes it, unless each stands in a `handle` of its own)"
 
-// checkWebhook pings the webhook's URL as CCPayment's console does.
-func checkWebhook(ctx context.Context, account *ccpayment.V2, url string) finding {
-	const part = "Webhook"
-	sender := newTriggerSender(account, url, []byte(`{"type":"`+ccpayment.ActivationType+`","msg":{}}`), 1)
-	answer := sender.send(ctx)
-	var said struct {
-		Msg string `json:"msg"`
-	}
-	switch err := json.Unmarshal([]byte(answer.Body), &said); {
+// checkWebhook pings the webhook's URL.
+func checkWebhook(ctx context.Context, checker gateway.Checker, title, url string) finding {
+	f := finding{Part: "Webhook"}
+	probe := checker.Probe()
+	sender := newTriggerSender(checker, url, func() []byte { return probe.Body }, 1)
+	switch answer := sender.send(ctx); {
 	case answer.Error != "":
-		return finding{part, false, answer.Error + ": is the URL right, and does it reach this Caddy?"}
+		f.Text = answer.Error + ": is the URL right, and does it reach this Caddy?"
+	case probe.IsWanted(answer.Status, []byte(answer.Body)):
+		f.OK, f.Text = true, "answers as "+title+" expects"
 	case answer.Status == http.StatusUnauthorized:
-		return finding{part, false, "answers 401: the Caddy that runs has another app id or secret, or its clock is wrong"}
+		f.Text = "answers 401: the Caddy that runs has another id, secret or webhook_url, or its clock is wrong"
 	case answer.Status == http.StatusForbidden:
-		return finding{part, false, "answers 403: allow_ips does not let this machine in, or something in front of Caddy refuses"}
+		f.Text = "answers 403: allow_ips does not let this machine in, or something in front of Caddy refuses"
 	case answer.Status != http.StatusOK:
-		return finding{part, false, fmt.Sprintf("answers %d %.80s: is it the path of ccpayment_webhook?"+tryFiles, answer.Status, strings.TrimSpace(answer.Body))}
-	case err != nil || said.Msg != "Success":
-		return finding{part, false, fmt.Sprintf(`answers %.80q instead of {"msg":"Success"}: it is not the path of ccpayment_webhook`+tryFiles, answer.Body)}
+		f.Text = fmt.Sprintf("answers %d %.80s: is it the path of ccpayment_webhook?"+tryFiles, answer.Status, strings.TrimSpace(answer.Body))
 	default:
-		return finding{part, true, "answers as CCPayment expects"}
+		f.Text = fmt.Sprintf("answers %.80q instead of %s: it is not the path of ccpayment_webhook"+tryFiles, answer.Body, probe.Want)
 	}
+	return f
 }

@@ -28,7 +28,7 @@ opens it pays what it says, and can change nothing of it.
 
 The secret is CCPAYMENT_LINK_SECRET from the environment; the app id, which is
 signed too, is CCPAYMENT_APP_ID, or that of the configuration that --config
-names.`,
+names. At CoinPayments it is the client id.`,
 		Args: cobra.ArbitraryArgs,
 	}
 	cmd.Flags().String("url", "", "The page that has ccpayment_checkout")

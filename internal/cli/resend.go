@@ -10,7 +10,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
 )
@@ -54,7 +54,8 @@ func (c Config) resend(fl caddycmd.Flags) error {
 	case now.Sub(since) > longestResend:
 		return subcommand.Fail(exitUsage, "--since goes back at most %d days", longestResend/(24*time.Hour))
 	}
-	account, err := c.ccpayment(fl)
+	resender, account, err := open[gateway.Resender](c, fl,
+		"has no call that sends webhooks again: what was not acknowledged it repeats by itself")
 	if err != nil {
 		return subcommand.Fail(exitUsage, "%w", err)
 	}
@@ -62,19 +63,19 @@ func (c Config) resend(fl caddycmd.Flags) error {
 	defer stop()
 	resent := 0
 	for from := since; from.Before(now); from = from.Add(time.Hour) {
-		n, err := account.Client().ResendWebhooks(ctx, client.ResendRequest{
-			From: from, To: earlier(from.Add(time.Hour), now), All: fl.Bool("all"), Type: fl.String("type"),
+		n, err := resender.Resend(ctx, gateway.ResendRequest{
+			From: from, To: earlier(from.Add(time.Hour), now), Unacknowledged: !fl.Bool("all"), Type: fl.String("type"),
 		})
 		resent += n
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%d were asked for until %s, where it broke off.\n", resent, localTime(from))
-			return explainCall("webhook/resend", err)
+			return explainCall(account.Info.Title, "resend", err)
 		}
 	}
 	if fl.Bool("json") {
 		fmt.Printf("{\"resent\":%d}\n", resent)
 	} else {
-		fmt.Printf("CCPayment sends %d again.\n", resent)
+		fmt.Printf("%s sends %d again.\n", account.Info.Title, resent)
 	}
 	return nil
 }

@@ -2,52 +2,59 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
-	"github.com/seed-338f6760/caddy-ccpayment/gateway/ccpayment"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 )
 
 func signCommand(c Config) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "sign [--timestamp <seconds>]",
+		Use:   "sign [--timestamp <text>] [--url <url>] [--method <method>]",
 		Short: "Prints the headers that sign the body on standard input",
 		Long: `
-Prints the headers Appid, Timestamp and Sign for the body on standard input, as
-CCPayment makes them. They can be sent as they are:
+Prints the headers that sign the body on standard input, as the gateway makes them: of
+CCPayment Appid, Timestamp and Sign. They can be sent as they are:
 
     caddy ccpayment sign < body.json > headers
-    curl -H @headers --data-binary @body.json https://shop.example/hook`,
+    curl -H @headers --data-binary @body.json https://shop.example/hook
+
+CoinPayments signs the URL and the method too: those of a webhook to webhook_url,
+unless you name others.`,
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.Flags().String("timestamp", "", "Unix time in seconds (default: now)")
+	cmd.Flags().String("timestamp", "", "The time as the gateway writes it: Unix seconds, or 2006-01-02T15:04:05 in UTC at CoinPayments (default: now)")
+	cmd.Flags().String("url", "", "The URL that is signed, at CoinPayments (default: webhook_url)")
+	cmd.Flags().String("method", "", "The method that is signed, at CoinPayments (default: POST)")
 	cmd.RunE = caddycmd.WrapCommandFuncForCobra(c.sign)
 	return cmd
 }
 
 func (c Config) sign(fl caddycmd.Flags) (int, error) {
-	account, body, err := c.input(fl)
+	signer, account, body, err := input[gateway.RequestSigner](c, fl)
 	if err != nil {
 		return exitUsage, err
 	}
-	timestamp := fl.String("timestamp")
-	if timestamp == "" {
-		timestamp = strconv.FormatInt(time.Now().Unix(), 10)
-	}
-	appID, sign := account.Info().AccountID, account.SignAt(timestamp, body)
-	if _, err := client.ReadSignatureHeaders(http.Header{"Appid": {appID}, "Timestamp": {timestamp}, "Sign": {sign}}); err != nil {
+	if err := checkURL(fl, account, "url", "method"); err != nil {
 		return exitUsage, err
 	}
-	fmt.Printf("Appid: %s\nTimestamp: %s\nSign: %s\n", appID, timestamp, sign)
+	headers, err := signer.SignRequest(gateway.SignRequest{
+		Method: fl.String("method"), URL: fl.String("url"), Timestamp: fl.String("timestamp"), Now: time.Now(), Body: body,
+	})
+	if err != nil {
+		return exitUsage, err
+	}
+	for _, h := range headers {
+		fmt.Printf("%s: %s\n", h[0], h[1])
+	}
 	return exitDone, nil
 }
 
@@ -56,17 +63,21 @@ const tolerance = 5 * time.Minute
 
 func verifyCommand(c Config) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "verify --timestamp <text> --sign <hex> [--app-id <id>] [--tolerance <duration>]",
+		Use:   "verify --timestamp <text> --sign <text> [--app-id <id>] [--url <url>] [--tolerance <duration>]",
 		Short: "Verifies the body on standard input and says what does not match",
 		Long: `
 Verifies the body on standard input against the headers of a delivery, and says
 of each part whether it matches; where the signature does not, it tries what
-usually went wrong. The body must be the bytes as they were received.`,
+usually went wrong. The body must be the bytes as they were received.
+
+CoinPayments signs the URL that the webhook was registered for: webhook_url and those
+that it has replaced are tried, unless you name one.`,
 		Args: cobra.ArbitraryArgs,
 	}
-	cmd.Flags().String("app-id", "", "The Appid header (default: ours)")
-	cmd.Flags().String("timestamp", "", "The Timestamp header")
-	cmd.Flags().String("sign", "", "The Sign header")
+	cmd.Flags().String("app-id", "", "The header Appid, or X-CoinPayments-Client (default: ours)")
+	cmd.Flags().String("timestamp", "", "The header Timestamp, or X-CoinPayments-Timestamp")
+	cmd.Flags().String("sign", "", "The header Sign, or X-CoinPayments-Signature")
+	cmd.Flags().String("url", "", "The URL that was registered, at CoinPayments (default: webhook_url)")
 	cmd.Flags().Duration("tolerance", tolerance, "How old or early it may be")
 	cmd.RunE = caddycmd.WrapCommandFuncForCobra(c.verify)
 	return cmd
@@ -76,24 +87,29 @@ func (c Config) verify(fl caddycmd.Flags) (int, error) {
 	if fl.String("timestamp") == "" || fl.String("sign") == "" {
 		return exitUsage, errors.New("give --timestamp and --sign, as the delivery had them")
 	}
-	account, body, err := c.input(fl)
+	explainer, account, body, err := input[gateway.Explainer](c, fl)
 	if err != nil {
 		return exitUsage, err
 	}
-	header := http.Header{"Appid": {account.Info().AccountID}, "Timestamp": {fl.String("timestamp")}, "Sign": {fl.String("sign")}}
-	if id := fl.String("app-id"); id != "" {
-		header.Set("Appid", id)
+	if err := checkURL(fl, account, "url"); err != nil {
+		return exitUsage, err
 	}
-	signed, err := client.ReadSignatureHeaders(header)
+	now := time.Now()
+	given := gateway.SignedWebhook{
+		AccountID: fl.String("app-id"), Timestamp: fl.String("timestamp"), Signature: fl.String("sign"), URL: fl.String("url"), Body: body,
+	}
+	origin, err := explainer.Explain(given, now)
 	if err != nil {
 		return exitRefused, err
 	}
-
-	now := time.Now()
+	headers, err := explainer.SignRequest(gateway.SignRequest{Now: now}) // for their names
+	if err != nil {
+		return exitRefused, err
+	}
 	findings := []finding{
-		verifyAppID(account.Info().AccountID, signed),
-		verifySign(account, signed, body, now),
-		verifyTime(signed, now, fl.Duration("tolerance")),
+		verifyAccount(headers[0][0], account.Info.AccountID, origin),
+		verifySign(headers[2][0], origin, func() string { return whyNot(explainer, account, given, now) }),
+		verifyTime(headers[1][0], origin.SignedAt, now, fl.Duration("tolerance")),
 	}
 	if wrong := printFindings(findings); wrong > 0 {
 		return exitRefused, fmt.Errorf("the delivery does not verify: %d of %d parts are wrong", wrong, len(findings))
@@ -102,103 +118,130 @@ func (c Config) verify(fl caddycmd.Flags) (int, error) {
 }
 
 // finding is what is found of one part.
-type finding struct {
-	part string
-	ok   bool
-	text string
-}
+type finding = gateway.Finding
+
+// partWidth is the width of the column of the parts, where none is longer.
+const partWidth = 10
 
 // printFindings prints a line for each and returns how many are wrong.
 func printFindings(findings []finding) (wrong int) {
+	width := partWidth
+	for _, f := range findings {
+		width = max(width, len(f.Part))
+	}
 	for _, f := range findings {
 		word := "ok"
-		if !f.ok {
+		if !f.OK {
 			word = "WRONG"
 			wrong++
 		}
-		fmt.Printf("%-10s %-6s %s\n", f.part, word, printable(f.text))
+		fmt.Printf("%-*s %-6s %s\n", width, f.Part, word, printable(f.Text))
 	}
 	return wrong
 }
 
-func verifyAppID(appID string, signed client.SignatureHeaders) finding {
-	if signed.AppID != appID {
-		return finding{"Appid", false, fmt.Sprintf("%s is not ours: ours is %s", signed.AppID, appID)}
+func verifyAccount(part, ours string, o gateway.Origin) finding {
+	if !o.IsOurs {
+		return finding{Part: part, Text: fmt.Sprintf("%s is not ours: ours is %s", o.AccountID, ours)}
 	}
-	return finding{"Appid", true, signed.AppID}
+	return finding{Part: part, OK: true, Text: o.AccountID}
 }
 
-func verifyTime(signed client.SignatureHeaders, now time.Time, tolerance time.Duration) finding {
-	age := now.Sub(signed.Time).Round(time.Second)
-	text := fmt.Sprintf("%s, %s ago", signed.Time.UTC().Format(time.RFC3339), age)
+func verifyTime(part string, signedAt, now time.Time, tolerance time.Duration) finding {
+	age := now.Sub(signedAt).Round(time.Second)
+	text := fmt.Sprintf("%s, %s ago", signedAt.UTC().Format(time.RFC3339), age)
 	if age < 0 {
-		text = fmt.Sprintf("%s, %s from now", signed.Time.UTC().Format(time.RFC3339), -age)
+		text = fmt.Sprintf("%s, %s from now", signedAt.UTC().Format(time.RFC3339), -age)
 	}
 	if age.Abs() > tolerance {
-		return finding{"Timestamp", false, fmt.Sprintf("%s, which is outside %s: an old delivery, or a wrong clock", text, tolerance)}
+		return finding{Part: part, Text: fmt.Sprintf("%s, which is outside %s: an old delivery, or a wrong clock", text, tolerance)}
 	}
-	return finding{"Timestamp", true, text}
+	return finding{Part: part, OK: true, Text: text}
 }
 
-func verifySign(account *ccpayment.V2, signed client.SignatureHeaders, body []byte, now time.Time) finding {
-	switch made := account.Explain(signed.Timestamp, body, signed.Sign, now); {
-	case made.Matches && made.Previous == 0:
-		return finding{"Sign", true, "made with app_secret"}
-	case made.Matches:
-		text := fmt.Sprintf("made with previous_secret %d", made.Previous)
-		if made.Ended {
-			return finding{"Sign", false, text + ", which has ended"}
-		}
-		return finding{"Sign", true, text}
+// verifySign says which secret made a signature, over which URL; why is asked where none
+// did.
+func verifySign(part string, o gateway.Origin, why func() string) finding {
+	if o.Secret == "" {
+		return finding{Part: part, Text: why()}
 	}
-	for _, slip := range slips(signed, body) {
-		if made := account.Explain(slip.timestamp, slip.body, slip.sign, now); made.Matches && made.Previous == 0 {
-			return finding{"Sign", false, slip.text}
+	text := "made with " + o.Secret
+	if o.URL != "" {
+		text += ", for " + o.URL
+	}
+	if o.Ended {
+		return finding{Part: part, Text: text + ", which has ended"}
+	}
+	return finding{Part: part, OK: true, Text: text}
+}
+
+// whyNot looks for a usual mistake, by which a signature would match if it were undone.
+func whyNot(explainer gateway.Explainer, account *gateway.Account, given gateway.SignedWebhook, now time.Time) string {
+	for _, slip := range slips(given, account) {
+		if o, err := explainer.Explain(slip.webhook, now); err == nil && o.Secret != "" && !o.Ended {
+			return slip.text
 		}
 	}
-	return finding{"Sign", false, "made with another secret, app id, timestamp or body"}
+	if account.Info.SignsURL {
+		return "made with another secret, client id, URL, timestamp or body"
+	}
+	return "made with another secret, app id, timestamp or body"
 }
 
 // slip is a usual mistake, undone.
 type slip struct {
-	timestamp string
-	body      []byte
-	sign      string
-	text      string
+	webhook gateway.SignedWebhook
+	text    string
 }
 
-func slips(signed client.SignatureHeaders, body []byte) []slip {
-	same := slip{signed.Timestamp, body, signed.Sign, ""}
+func slips(given gateway.SignedWebhook, account *gateway.Account) []slip {
 	var found []slip
-	try := func(text string, change func(*slip)) {
-		s := same
-		s.text = text
-		change(&s)
+	try := func(text string, change func(*gateway.SignedWebhook)) {
+		s := slip{given, text}
+		change(&s.webhook)
 		found = append(found, s)
 	}
-	try("it would match in lower case", func(s *slip) { s.sign = strings.ToLower(s.sign) })
-	try("it would match without the line break at the body's end", func(s *slip) { s.body = bytes.TrimRight(body, "\r\n") })
-	try("it would match with a line break at the body's end", func(s *slip) { s.body = append(bytes.Clone(body), '\n') })
-	try("it would match an empty body", func(s *slip) { s.body = nil })
-	try("it would match the Timestamp in seconds", func(s *slip) { s.timestamp = strconv.FormatInt(signed.Time.Unix(), 10) })
+	try("it would match in lower case", func(w *gateway.SignedWebhook) { w.Signature = strings.ToLower(w.Signature) })
+	try("it would match without the line break at the body's end", func(w *gateway.SignedWebhook) { w.Body = bytes.TrimRight(w.Body, "\r\n") })
+	try("it would match with a line break at the body's end", func(w *gateway.SignedWebhook) { w.Body = append(bytes.Clone(w.Body), '\n') })
 	var compact bytes.Buffer
-	if json.Compact(&compact, body) == nil {
+	if json.Compact(&compact, given.Body) == nil {
 		try("it would match the body as compact JSON: the body was written anew after it was signed",
-			func(s *slip) { s.body = compact.Bytes() })
+			func(w *gateway.SignedWebhook) { w.Body = compact.Bytes() })
+	}
+	if account.Info.SignsURL {
+		for _, near := range nearURLs(cmp.Or(given.URL, account.WebhookURL)) {
+			try(fmt.Sprintf("it would match for %s: webhook_url must be the URL that is registered, to the letter", near),
+				func(w *gateway.SignedWebhook) { w.URL = near })
+		}
 	}
 	return found
 }
 
-// input is what sign and verify work on: the account, and the body on standard
-// input.
-func (c Config) input(fl caddycmd.Flags) (*ccpayment.V2, []byte, error) {
+// nearURLs are a URL's usual other forms: with a slash at its end or without, by the other
+// scheme, and without its query.
+func nearURLs(url string) []string {
+	plain, _, _ := strings.Cut(url, "?")
+	var near []string
+	for _, u := range []string{plain, strings.TrimRight(plain, "/"), strings.TrimRight(plain, "/") + "/"} {
+		near = append(near, u)
+		if rest, ok := strings.CutPrefix(u, "https://"); ok {
+			near = append(near, "http://"+rest)
+		} else if rest, ok := strings.CutPrefix(u, "http://"); ok {
+			near = append(near, "https://"+rest)
+		}
+	}
+	return slices.DeleteFunc(near, func(u string) bool { return u == url })
+}
+
+// input is what sign and verify work on: the account, and the body on standard input.
+func input[T any](c Config, fl caddycmd.Flags) (able T, account *gateway.Account, body []byte, err error) {
 	if fl.NArg() > 0 {
-		return nil, nil, fmt.Errorf("unexpected argument %q: the body comes on standard input", fl.Arg(0))
+		return able, nil, nil, fmt.Errorf("unexpected argument %q: the body comes on standard input", fl.Arg(0))
 	}
-	account, err := c.ccpayment(fl)
-	if err != nil {
-		return nil, nil, err
+	if able, account, err = open[T](c, fl, "makes signatures that cannot be made here"); err != nil {
+		return able, nil, nil, err
 	}
-	body, err := readStdin()
-	return account, body, err
+	body, err = readStdin()
+	return able, account, body, err
 }

@@ -1,0 +1,49 @@
+package ccpayment
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+)
+
+// SignRequest implements [gateway.RequestSigner]. Method and URL are not signed.
+func (v *V2) SignRequest(r gateway.SignRequest) (headers [3][2]string, err error) {
+	if r.Timestamp == "" {
+		r.Timestamp = strconv.FormatInt(r.Now.Unix(), 10)
+	}
+	sign := v.keys.Load().current.Sign(r.Timestamp, r.Body)
+	_, err = client.ReadSignatureHeaders(signatureHeaders(v.info.AccountID, r.Timestamp, sign))
+	return [3][2]string{{"Appid", v.info.AccountID}, {"Timestamp", r.Timestamp}, {"Sign", sign}}, err
+}
+
+func signatureHeaders(appID, timestamp, sign string) http.Header {
+	return http.Header{"Appid": {appID}, "Timestamp": {timestamp}, "Sign": {sign}}
+}
+
+// Explain implements [gateway.Explainer].
+func (v *V2) Explain(w gateway.SignedWebhook, now time.Time) (gateway.Origin, error) {
+	if w.AccountID == "" {
+		w.AccountID = v.info.AccountID
+	}
+	signed, err := client.ReadSignatureHeaders(signatureHeaders(w.AccountID, w.Timestamp, w.Signature))
+	if err != nil {
+		return gateway.Origin{}, gateway.Tag(gateway.ErrMalformed, err)
+	}
+	origin := gateway.Origin{SignedAt: signed.Time, AccountID: signed.AppID, IsOurs: signed.AppID == v.info.AccountID}
+	k := v.keys.Load()
+	if k.current.Matches(signed.Timestamp, w.Body, signed.Sign) {
+		origin.Secret = "app_secret"
+		return origin, nil
+	}
+	for i, p := range k.previous {
+		if p.key.Matches(signed.Timestamp, w.Body, signed.Sign) {
+			origin.Secret, origin.Ended = fmt.Sprintf("previous_secret %d", i+1), p.ended(now)
+			break
+		}
+	}
+	return origin, nil
+}

@@ -1,0 +1,76 @@
+package coinpayments
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/rotation"
+)
+
+// SignRequest implements [gateway.RequestSigner]. The client id of a webhook has no
+// dashes; that of a call is as it is configured.
+func (v *V2) SignRequest(r gateway.SignRequest) (headers [3][2]string, err error) {
+	if r.Method == "" {
+		r.Method = http.MethodPost
+	}
+	if r.URL == "" {
+		r.URL = v.options.WebhookURL
+	}
+	if r.Timestamp == "" {
+		r.Timestamp = coinpayments.Timestamp(r.Now)
+	}
+	credentials := coinpayments.Credentials{ClientID: v.info.AccountID, ClientSecret: v.keys.Load().secret}
+	if strings.HasPrefix(r.URL, v.APIURL()+"/api/") {
+		credentials.ClientID = v.Client().ClientID()
+	}
+	signature := coinpayments.Sign(credentials, strings.ToUpper(r.Method), r.URL, r.Timestamp, r.Body)
+	_, err = coinpayments.ReadSignatureHeaders(signatureHeaders(credentials.ClientID, r.Timestamp, signature))
+	return [3][2]string{
+		{coinpayments.HeaderClient, credentials.ClientID}, {coinpayments.HeaderTimestamp, r.Timestamp}, {coinpayments.HeaderSignature, signature},
+	}, err
+}
+
+func signatureHeaders(clientID, timestamp, signature string) http.Header {
+	return http.Header{
+		coinpayments.HeaderClient: {clientID}, coinpayments.HeaderTimestamp: {timestamp}, coinpayments.HeaderSignature: {signature},
+	}
+}
+
+// Explain implements [gateway.Explainer]. The client id is signed as it stands in the
+// header: where it is not given, both of its forms are tried.
+func (v *V2) Explain(w gateway.SignedWebhook, now time.Time) (gateway.Origin, error) {
+	ids := []string{w.AccountID}
+	if w.AccountID == "" {
+		ids = []string{v.info.AccountID, v.Client().ClientID()}
+	}
+	signed, err := coinpayments.ReadSignatureHeaders(signatureHeaders(ids[0], w.Timestamp, w.Signature))
+	if err != nil {
+		return gateway.Origin{}, gateway.Tag(gateway.ErrMalformed, err)
+	}
+	origin := gateway.Origin{SignedAt: signed.Time, AccountID: ids[0], IsOurs: coinpayments.SameID(ids[0], v.info.AccountID)}
+	urls := []gateway.PreviousURL{{URL: w.URL}}
+	if w.URL == "" {
+		urls = append([]gateway.PreviousURL{{URL: v.options.WebhookURL}}, v.options.PreviousWebhookURLs...)
+	}
+	for _, id := range ids {
+		signed.ClientID = id
+		for _, hook := range urls {
+			for i, p := range v.keys.Load().verifies {
+				if !p.key.Matches(hook.URL, signed, w.Body) {
+					continue
+				}
+				origin.AccountID, origin.URL = id, hook.URL
+				origin.Ended = rotation.Ended(hook.Until, now) || rotation.Ended(p.until, now)
+				if origin.Secret = "client_secret"; i > 0 {
+					origin.Secret = fmt.Sprintf("previous_secret %d", i)
+				}
+				return origin, nil
+			}
+		}
+	}
+	return origin, nil
+}
