@@ -48,9 +48,9 @@ func (v *V2) whyNot(err error) string {
 // There need be none: invoices that are made here name that URL.
 func (v *V2) checkRegistered(ctx context.Context) gateway.Finding {
 	const part = "Registered"
-	known := []string{v.options.WebhookURL}
-	for _, previous := range v.options.PreviousWebhookURLs {
-		known = append(known, previous.URL)
+	isKnown := func(url string) bool {
+		return url == v.options.WebhookURL ||
+			slices.ContainsFunc(v.options.PreviousWebhookURLs, func(p gateway.PreviousURL) bool { return p.URL == url })
 	}
 	count := 0
 	var others []string
@@ -62,7 +62,7 @@ func (v *V2) checkRegistered(ctx context.Context) gateway.Finding {
 			return gateway.Finding{Part: part, Text: v.whyNot(err)}
 		}
 		count++
-		if !slices.Contains(known, hook.NotificationsURL) {
+		if !isKnown(hook.NotificationsURL) {
 			others = append(others, hook.NotificationsURL)
 		}
 	}

@@ -85,9 +85,10 @@ func endpoint(r coinpayments.Route) gateway.Endpoint {
 
 // Endpoints implements [gateway.API].
 func (v *V2) Endpoints() []gateway.Endpoint {
-	var all []gateway.Endpoint
-	for _, r := range coinpayments.Routes() {
-		all = append(all, endpoint(r))
+	routes := coinpayments.Routes()
+	all := make([]gateway.Endpoint, len(routes))
+	for i, r := range routes {
+		all[i] = endpoint(r)
 	}
 	return all
 }

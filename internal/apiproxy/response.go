@@ -61,7 +61,7 @@ func (p *Proxy) writeAnswer(w http.ResponseWriter, answer gateway.APIAnswer, err
 	var lost *gateway.LostError
 	var field *gateway.FieldError
 	switch {
-	case err == nil, isRefusal(err):
+	case (err == nil || isRefusal(err)) && answer.Status != 0:
 	case errors.As(err, &lost):
 		return outcomeUnknown(lost, p.account.Info.Title, answer.Code).write(w)
 	case errors.As(err, &field):
