@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/apiproxy"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
@@ -89,8 +90,10 @@ func (h *API) Provision(ctx caddy.Context) error {
 	if c.Account, err = app.account(name); err != nil {
 		return err
 	}
-	if c.Choices, err = app.choices(repl, h.Account, h.OtherAccounts); err != nil {
-		return err
+	if _, makesCheckouts := c.Account.Gateway.(gateway.Checkouts); makesCheckouts || len(h.OtherAccounts) > 0 {
+		if c.Choices, err = app.choices(repl, h.Account, h.OtherAccounts); err != nil {
+			return err
+		}
 	}
 	c.Token, err = secrets.Follow(app.secrets, "token of ccpayment_api, "+c.Account.Label(), tokenOf(h.Token), h.Token)
 	if err != nil {

@@ -157,4 +157,5 @@ var (
 	_ gateway.Gateway  = (*V1)(nil)
 	_ gateway.Rotating = (*V1)(nil)
 	_ gateway.Signer   = (*V1)(nil)
+	_ gateway.API      = (*V1)(nil)
 )

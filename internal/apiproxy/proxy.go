@@ -26,7 +26,7 @@ type Config struct {
 	// Account is the account whose API is called. Its gateway must be a [gateway.API].
 	Account *gateway.Account
 	// Choices are the accounts that POST checkout may choose from, with the Account as the
-	// first.
+	// first; none where it makes no checkouts.
 	Choices checkout.Choices
 	// Ledger returns the ledger, and a function that releases it.
 	Ledger func() (l *ledger.Ledger, release func(), err error)
@@ -93,7 +93,7 @@ func New(c Config) (*Proxy, error) {
 	}
 	endpoints := api.Endpoints()
 	var err error
-	if p.allowed, err = readRules(c.Allow, endpoints); err != nil {
+	if p.allowed, err = readRules(c.Allow, slices.Concat(endpoints, p.own())); err != nil {
 		return nil, err
 	}
 	if err := p.setUpCache(c.Cache, endpoints); err != nil {

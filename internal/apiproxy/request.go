@@ -117,6 +117,7 @@ func (p *Proxy) match(r *http.Request, asked *url.URL) (found []gateway.Endpoint
 		id, isOrder = ids[0], true
 	}
 	switch {
+	case len(p.own()) == 0:
 	case isOrder && checkout.CheckOrderID(id) == nil:
 		return []gateway.Endpoint{ownOrders}, id
 	case name == ownCheckout.Name:

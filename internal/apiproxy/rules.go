@@ -3,7 +3,6 @@ package apiproxy
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -14,6 +13,14 @@ var (
 	ownCheckout = gateway.Endpoint{Name: "checkout", Method: http.MethodPost, Group: gateway.GroupDeposit}
 	ownOrders   = gateway.Endpoint{Name: "orders", Method: http.MethodGet, Group: gateway.GroupRead}
 )
+
+// own returns the proxy's own endpoints: none, where the account makes no checkouts.
+func (p *Proxy) own() []gateway.Endpoint {
+	if _, makesCheckouts := p.account.Gateway.(gateway.Checkouts); makesCheckouts {
+		return []gateway.Endpoint{ownCheckout, ownOrders}
+	}
+	return nil
+}
 
 // allowNotifyURL in the option allow lets a call choose the URL of its webhooks.
 const allowNotifyURL = "notify_url"
@@ -29,7 +36,6 @@ type rules struct {
 // notify_url. The word swap is the group. The error is an unknown word, or that no
 // endpoint is allowed.
 func readRules(words []string, endpoints []gateway.Endpoint) (rules, error) {
-	endpoints = append(slices.Clip(endpoints), ownCheckout, ownOrders)
 	r := rules{endpoints: make(map[string]bool)}
 	for _, word := range words {
 		named := endpointsOf(word, endpoints)

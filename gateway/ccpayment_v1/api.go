@@ -1,0 +1,63 @@
+package ccpaymentv1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	v1 "github.com/seed-338f6760/caddy-ccpayment/client/v1"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
+)
+
+// withdraw is the one endpoint.
+var withdraw = gateway.Endpoint{Name: v1.Withdraw, Method: http.MethodPost, Group: gateway.GroupWithdraw}
+
+// Endpoints implements [gateway.API].
+func (v *V1) Endpoints() []gateway.Endpoint { return []gateway.Endpoint{withdraw} }
+
+// FindEndpoint implements [gateway.API]: the path is the endpoint's name.
+func (v *V1) FindEndpoint(method, path string) (gateway.Endpoint, bool) {
+	return withdraw, method == withdraw.Method && path == "/"+withdraw.Name
+}
+
+// Call implements [gateway.API].
+func (v *V1) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, error) {
+	answer := gateway.APIAnswer{About: strictjson.Text(gjson.GetBytes(c.Body, "merchant_order_id"))}
+	data, err := v.Client().Call(ctx, v1.Withdraw, c.Body)
+	var argument *client.ArgumentError
+	var unknown *client.OutcomeUnknownError
+	var refused *client.Error
+	switch {
+	case err == nil:
+		answer.Status, answer.ContentType, answer.Data = http.StatusOK, "application/json", data
+		answer.Body = fmt.Appendf(nil, `{"code":10000,"msg":"success","data":%s}`+"\n", data)
+		return answer, nil
+	case errors.As(err, &argument):
+		return answer, &gateway.FieldError{Field: argument.Field, Problem: argument.Problem}
+	case errors.As(err, &unknown):
+		if unknown.Code != 0 {
+			answer.Code = strconv.Itoa(unknown.Code)
+		}
+		if errors.Is(err, v1.ErrAnswerSignature) && v.options.Logger != nil {
+			v.options.Logger.Error("an answer is not CCPayment's: see base_url, and what stands between it and this machine",
+				zap.String("account", v.options.Account), zap.String("merchant_order_id", unknown.OrderID))
+		}
+		return answer, &gateway.LostError{
+			OrderID: unknown.OrderID, Code: unknown.Code, Msg: unknown.Msg, Err: unknown,
+			Hint: "the webhook API Withdrawal tells the outcome, and CCPayment's console: make it again under no other merchant_order_id before",
+		}
+	case errors.As(err, &refused):
+		answer.Status, answer.ContentType, answer.Code = http.StatusOK, "application/json", strconv.Itoa(refused.Code)
+		answer.Body = fmt.Appendf(nil, `{"code":%d,"msg":%s}`+"\n", refused.Code, gjson.AppendJSONString(nil, refused.Msg))
+		return answer, &gateway.RefusedError{Code: answer.Code, Hint: refused.Hint(), Err: err}
+	default:
+		return answer, err
+	}
+}
