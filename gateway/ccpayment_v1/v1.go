@@ -154,8 +154,9 @@ func (v *V1) Order(context.Context, string, *ledger.GatewayOrder) (gateway.Order
 
 // Interface guards
 var (
-	_ gateway.Gateway  = (*V1)(nil)
-	_ gateway.Rotating = (*V1)(nil)
-	_ gateway.Signer   = (*V1)(nil)
-	_ gateway.API      = (*V1)(nil)
+	_ gateway.Gateway   = (*V1)(nil)
+	_ gateway.Rotating  = (*V1)(nil)
+	_ gateway.Signer    = (*V1)(nil)
+	_ gateway.API       = (*V1)(nil)
+	_ gateway.Explainer = (*V1)(nil)
 )

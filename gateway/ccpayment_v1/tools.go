@@ -1,0 +1,54 @@
+package ccpaymentv1
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client"
+	v1 "github.com/seed-338f6760/caddy-ccpayment/client/v1"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/rotation"
+)
+
+// SignRequest implements [gateway.RequestSigner]. Method and URL are not signed.
+func (v *V1) SignRequest(r gateway.SignRequest) (headers [3][2]string, err error) {
+	if r.Timestamp == "" {
+		r.Timestamp = strconv.FormatInt(r.Now.Unix(), 10)
+	}
+	sign := v.keys.Load().verifies[0].key.Sign(r.Timestamp, r.Body)
+	_, err = readHeaders(v.appID, r.Timestamp, sign)
+	return [3][2]string{{"Appid", v.appID}, {"Timestamp", r.Timestamp}, {"Sign", sign}}, err
+}
+
+// readHeaders reads the three headers that sign a request.
+func readHeaders(appID, timestamp, sign string) (client.SignatureHeaders, error) {
+	return client.ReadSignatureHeaders(http.Header{"Appid": {appID}, "Timestamp": {timestamp}, "Sign": {sign}})
+}
+
+// Explain implements [gateway.Explainer].
+func (v *V1) Explain(w gateway.SignedWebhook, now time.Time) (gateway.Origin, error) {
+	if w.AccountID == "" {
+		w.AccountID = v.appID
+	}
+	signed, err := readHeaders(w.AccountID, w.Timestamp, w.Signature)
+	switch {
+	case err != nil:
+		return gateway.Origin{}, gateway.Tag(gateway.ErrMalformed, err)
+	case !v1.IsObject(w.Body):
+		return gateway.Origin{}, errNoObject
+	}
+	origin := gateway.Origin{SignedAt: signed.Time, AccountID: signed.AppID, IsOurs: signed.AppID == v.appID}
+	for i, p := range v.keys.Load().verifies {
+		if !p.key.Matches(signed.Timestamp, w.Body, signed.Sign) {
+			continue
+		}
+		if origin.Secret = "app_secret"; i > 0 {
+			origin.Secret = fmt.Sprintf("previous_secret %d", i)
+		}
+		origin.Ended = rotation.Ended(p.until, now)
+		break
+	}
+	return origin, nil
+}
