@@ -62,7 +62,7 @@ func FuzzVerify(f *testing.F) {
 // space, on the order of keys, on the notice's own id and time, or on amounts.
 func FuzzRead(f *testing.F) {
 	for _, body := range []string{
-		vectors.Paid, vectors.Wallet, `{"type":"New","x":1}`, `{"type":"PaymentCreated","invoice":{"id":"1","payments":[{"id":"2","isActive":true}]}}`,
+		vectors.Paid, vectors.Wallet, `{"type":"New","x":1}`, `{"type":"Payment","x":{"y":[1]}}`, `{"type":"PaymentCreated","invoice":{"id":"1","payments":[{"id":"2","isActive":true}]}}`,
 		`{"type":"InvoicePaid","invoice":{"id":1,"invoiceId":2e3,"customData":{"order_id":"a"},"state":"paid"}}`,
 		`{"type":"InvoicePaid","invoice":{"id":"1","id":"2"}}`, `{"transactionId":"1","transactionType":"x","confirmations":"99999999999999999999"}`,
 		`{"type":"a","invoice":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`, `[]`, `null`, ``, "{\"type\":\"\xff\"}",
@@ -85,8 +85,8 @@ func FuzzRead(f *testing.F) {
 		if json.Unmarshal(body, &outer) != nil {
 			t.Fatalf("%q is not what encoding/json takes", body)
 		}
-		if got.RecordID == "" && got.Type != paymentType {
-			return // its name is all that it says
+		if got.RecordID == "" && !strings.Contains(got.Digest, " of ") {
+			return // its name is all that it says, whatever it is called
 		}
 		for _, other := range [][]byte{spaced(t, body), without(t, outer)} {
 			again, err := g.Read(other)
