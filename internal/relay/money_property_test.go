@@ -55,6 +55,13 @@ func newGate(t *testing.T, policy confirm.Policy) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.route, g.ledger = newMoneyRoute(t, &gateway.Account{Gateway: v2, Info: v2.Info(), Budget: 4 * timeout}, policy)
+	return g
+}
+
+// newMoneyRoute returns a route of an account, and its ledger.
+func newMoneyRoute(t *testing.T, account *gateway.Account, policy confirm.Policy) (*relay.Route, *ledger.Ledger) {
+	t.Helper()
 	store, err := bolt.Open(filepath.Join(t.TempDir(), "ledger.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -64,21 +71,17 @@ func newGate(t *testing.T, policy confirm.Policy) *gate {
 			t.Error(err)
 		}
 	})
-	account := &gateway.Account{Gateway: v2, Info: v2.Info(), Budget: 4 * timeout}
-	g.ledger = ledger.New(store, time.Now)
-	g.route = &relay.Route{
+	l := ledger.New(store, time.Now)
+	return &relay.Route{
 		Name: "webhook", Account: account, Timeout: 30 * time.Second, Wait: 10 * time.Second,
 		AccountOf: func(ledger.Event) (*gateway.Account, bool) { return account, true },
 		Confirm: &confirm.Confirmer{
 			Policy: policy, Now: time.Now, Routes: func() map[string]bool { return map[string]bool{"webhook": true} },
 		},
-		Replay: func(ctx context.Context, e ledger.Event, cause string) error {
-			return g.ledger.Replay(ctx, e.Key, cause)
-		},
+		Replay: func(ctx context.Context, e ledger.Event, cause string) error { return l.Replay(ctx, e.Key, cause) },
 		Report: func(relay.Outcome) {},
 		Now:    time.Now,
-	}
-	return g
+	}, l
 }
 
 // answering is an app that responds 200 or 500, and keeps the headers that it got.
@@ -108,17 +111,23 @@ func (g *gate) deliver(body string, yes bool) (status int, calls []http.Header) 
 		"Appid": {gateCredentials.AppID}, "Timestamp": {timestamp},
 		"Sign": {client.Sign(gateCredentials, timestamp, []byte(body))},
 	}
-	account := g.route.Account
-	if _, err := account.Gateway.Verify(gateway.Request{Method: http.MethodPost, Header: header, Body: []byte(body)}, now); err != nil {
+	return take(g.route, g.ledger, gateway.Request{Method: http.MethodPost, Header: header, Body: []byte(body)}, now, yes)
+}
+
+// take has a route take a webhook, with an app that responds 200 or 500, and returns the
+// reply's status and the headers of the app's calls.
+func take(route *relay.Route, l *ledger.Ledger, r gateway.Request, now time.Time, yes bool) (status int, calls []http.Header) {
+	g := route.Account.Gateway
+	if _, err := g.Verify(r, now); err != nil {
 		panic(err)
 	}
-	n, err := account.Gateway.Read([]byte(body))
+	n, err := g.Read(r.Body)
 	if err != nil {
 		panic(err)
 	}
-	event := g.route.Event(n, ledger.Request{Method: http.MethodPost, URI: "/hook"}, []byte(body), now)
+	event := route.Event(n, ledger.Request{Method: http.MethodPost, URI: "/hook"}, r.Body, now)
 	app := &answering{yes: yes}
-	reply := g.route.Receive(context.Background(), n, event, app, g.ledger)
+	reply := route.Receive(context.Background(), n, event, app, l)
 	return reply.Status, app.called
 }
 
