@@ -75,6 +75,12 @@ func TestBatchPayouts(t *testing.T) {
 		return told
 	}
 	await(t, "all payouts are told", func() bool { return len(told()) == 5 && len(told()[payouts[3].RecordID]) == 2 })
+	before := len(s.box.Deliveries())
+	from := s.box.Now().Add(-62 * time.Minute)
+	if count, err := s.c.ResendWebhooks(t.Context(), client.ResendRequest{From: from, To: from.Add(time.Hour), All: true}); err != nil || count != 5 {
+		t.Errorf("%d webhooks are sent again, %v", count, err)
+	}
+	await(t, "their copies arrive", func() bool { return len(s.box.Deliveries()) == before+5 })
 	calls := told()
 	for i, payout := range payouts {
 		want, times := "sent payout", 1

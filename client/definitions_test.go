@@ -155,6 +155,10 @@ func TestCase29_BatchAnswersAreAboutWhatWasAsked(t *testing.T) {
 	if _, err := collect(c.WithdrawalBatchRecords(t.Context(), "order-1")); !errors.As(err, &unreadable) {
 		t.Errorf("a payout without seq: %v", err)
 	}
+	api = newFakeAPI(t, say(`{"code":10000,"data":{"addressInfoResults":[{"seq":1,"codes":[]},{"seq":1,"codes":[14024]}]}}`))
+	if checks, err := api.dial(t).CheckAddresses(t.Context(), "TRX", []client.PayoutAddress{{Seq: 1, Address: "T1"}}); !errors.As(err, &unreadable) {
+		t.Errorf("two results of one address: %+v, %v", checks, err)
+	}
 }
 
 // Case 29: what the definitions forbid is refused before it is sent, with the place.
