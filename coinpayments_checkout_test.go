@@ -282,6 +282,33 @@ func TestCoinPaymentsTooLittle(t *testing.T) {
 	s.fulfilled(1)
 }
 
+// TestCoinPaymentsEndedThere: an invoice that CoinPayments or its console has ended is
+// followed by another one when the order is to be paid after all; a buyer is not sent to a
+// page that takes no money.
+func TestCoinPaymentsEndedThere(t *testing.T) {
+	s := newCPShop(t, "")
+	page := s.buys(201)
+	if err := s.coins.TimeOut(invoiceOf(page), false); err != nil {
+		t.Fatal(err)
+	}
+	s.hears("it has timed out", hasStatus("TimedOut"))
+	second := s.buys(201)
+	if err := s.coins.Cancel(invoiceOf(second)); err != nil {
+		t.Fatal(err)
+	}
+	s.hears("the next is cancelled", hasStatus("Cancelled"))
+	third := s.buys(201)
+	if second == page || third == second {
+		t.Errorf("the pages are %s, %s, and %s", page, second, third)
+	}
+	if again := s.buys(200); again != third {
+		t.Errorf("the page is %s, and then %s", third, again)
+	}
+	s.pays(third, "")
+	s.hears("the order is paid", hasStatus("Paid"))
+	s.fulfilled(1)
+}
+
 // TestCoinPaymentsLies: an invoice of our checkout that is another than the one that was
 // asked for fulfils nothing; which order it is the ledger knows best.
 func TestCoinPaymentsLies(t *testing.T) {

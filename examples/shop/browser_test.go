@@ -335,7 +335,7 @@ func payCoinsTooLittle(t *testing.T, tab context.Context) {
 }
 
 // payCoinsTooLittleInTheEnd: where the invoice ends with too little, the shop is told that
-// the money goes back, and so is the buyer.
+// the money goes back, and so is the buyer, who pays anew by another invoice.
 func payCoinsTooLittleInTheEnd(t *testing.T, tab context.Context) {
 	b := open(t, tab, look{"light", 390})
 	b.fill()
@@ -350,6 +350,15 @@ func payCoinsTooLittleInTheEnd(t *testing.T, tab context.Context) {
 	refunds := func(e event) bool { return e.Reason == "gateway_refunds" && !e.Fulfill }
 	if all := b.shop.seen(); !slices.ContainsFunc(all, refunds) || b.shipped() != nil {
 		t.Errorf("the shop was told %+v", all)
+	}
+	b.press("#pay")
+	b.pick(litecoin)
+	b.press("#pay-exact")
+	b.awaits("Paid")
+	b.returns()
+	b.awaits("Thank you, it is paid")
+	if got := b.shipped(); len(got) != 1 {
+		t.Errorf("the shop did %q", got)
 	}
 }
 

@@ -214,7 +214,7 @@ func (s *Sessions) read(ctx context.Context, r Request, w wanted, l *ledger.Ledg
 	}
 	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {
 		g := order.Checkout.Latest()
-		isOpen = s.at(order, g) == s && !asksMore(g, w) && s.isLive(g, l.Now())
+		isOpen = s.at(order, g) == s && !asksMore(g, w) && s.isLive(g, l.Now()) && !s.hasEnded(order, g)
 	}
 	return order, isOpen, nil
 }
@@ -247,6 +247,15 @@ func (s *Sessions) session(order ledger.Order, w wanted, isNew bool) Session {
 func (s *Sessions) isLive(g ledger.GatewayOrder, now time.Time) bool {
 	isThere := s.finder == nil || !g.IsDraft()
 	return isThere && isPayable(g, now)
+}
+
+// hasEnded reports whether a webhook has told that an order at the gateway ended there
+// without being paid, before it expired: by the gateway, or in its console.
+func (s *Sessions) hasEnded(order ledger.Order, g ledger.GatewayOrder) bool {
+	return g.Ref != "" && slices.ContainsFunc(order.Events, func(e ledger.OrderEvent) bool {
+		stage := s.account.Info.Stage(e.Status)
+		return e.RecordID == g.Ref && order.AppOf(e.AppID) == order.AppOf(g.AppID) && stage.Final() && stage != gateway.Success
+	})
 }
 
 func isPayable(g ledger.GatewayOrder, now time.Time) bool {
@@ -336,7 +345,7 @@ var errTooMany = conflict("too_many_terms", "the order has had too many prices: 
 // that can still be paid now; -1: there is none.
 func (s *Sessions) find(order ledger.Order, terms ledger.Terms, now time.Time) int {
 	for i, g := range slices.Backward(order.Checkout.Generations) {
-		if s.at(order, g) == s && confirm.SameTerms(g.Terms, terms) && s.isLive(g, now) {
+		if s.at(order, g) == s && confirm.SameTerms(g.Terms, terms) && s.isLive(g, now) && !s.hasEnded(order, g) {
 			return i
 		}
 	}
