@@ -178,13 +178,17 @@ func (c *coinsCase) confirmPayment(i *coinsInvoice) {
 	}
 }
 
+// complete pays an invoice's money out. What is still on its way is sent back.
 func (c *coinsCase) complete(i *coinsInvoice) {
 	if i.status != "paid" {
 		return
 	}
 	for _, p := range i.payments {
-		if p.state == "confirmed" {
+		switch p.state {
+		case "confirmed":
 			p.state = "completed"
+		case "pending":
+			p.state = "timedOutWaitingRefund"
 		}
 	}
 	c.announce(i, "Completed")
