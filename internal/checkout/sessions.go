@@ -117,9 +117,9 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 
 	order, isOpen, err := s.read(ctx, r, w, l)
 	if err == nil && !isOpen && l.IsShared() {
-		held, unlock, err := l.Lock(ctx, ledger.Record{AppID: order.AppID, Type: "#checkout", ID: order.ID}, s.account.Budget, s.account.Budget)
-		if err != nil {
-			return Session{}, Unavailable(err)
+		held, unlock, failure := l.Lock(ctx, ledger.Record{AppID: order.AppID, Type: "#checkout", ID: order.ID}, s.account.Budget, s.account.Budget)
+		if failure != nil {
+			return Session{}, Unavailable(failure)
 		}
 		defer unlock()
 		ctx = held                                // all that follows ends with the lock

@@ -43,7 +43,7 @@ func (g *fakeGateway) Terms(_ context.Context, p gateway.Price) (gateway.Terms, 
 		return gateway.Terms{}, gateway.WrongField("currency", "there is only USD")
 	}
 	amount, err := gateway.ParseAmount(p.Amount, fiatDecimals, "fiat")
-	return gateway.Terms{Terms: ledger.Terms{Price: amount.String(), FiatID: "1"}, Amount: amount, Symbol: "USD", Decimals: fiatDecimals}, err
+	return gateway.Terms{Terms: ledger.Terms{Price: amount.String(), FiatID: "1"}, Amount: amount, Symbol: "USD", Fiat: true, Decimals: fiatDecimals}, err
 }
 
 func (g *fakeGateway) Create(_ context.Context, o gateway.NewOrder) (gateway.Checkout, error) {

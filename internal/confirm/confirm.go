@@ -86,7 +86,7 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	if err != nil {
 		return f, explain(a.Info, "record", err)
 	}
-	if record.Order != nil && madeAs(known, record.Order.Ref) != nil {
+	if record.Order != nil && madeAs(a, known, record.Order.Ref) != nil {
 		record.OrderID = e.GatewayOrderID // the ledger knows which order the record is, whatever it says itself
 	}
 	if err := agree(t, n, e, record); err != nil {

@@ -21,21 +21,21 @@ const mostAsked = 8
 // of it. Where our checkout made the order, its terms must be those that it asked for.
 func ownOrder(a *gateway.Account, id string, record gateway.Record, known *ledger.Order) (gateway.Order, error) {
 	order := *record.Order
-	made := madeAs(known, order.Ref)
+	made := madeAs(a, known, order.Ref)
 	if made == nil {
 		made = madeBy(a, known, id)
 	}
 	return ofCheckout(order, made)
 }
 
-// madeAs returns the order at the gateway with this Ref as our checkout made it; nil: the
-// ledger knows of none.
-func madeAs(known *ledger.Order, ref string) *ledger.GatewayOrder {
+// madeAs returns the order at the account's gateway with this Ref as our checkout made it;
+// nil: the ledger knows of none.
+func madeAs(a *gateway.Account, known *ledger.Order, ref string) *ledger.GatewayOrder {
 	if known == nil || known.Checkout == nil || ref == "" {
 		return nil
 	}
 	for i, g := range known.Checkout.Generations {
-		if g.Ref == ref {
+		if g.Ref == ref && isAt(a, known, g) {
 			return &known.Checkout.Generations[i]
 		}
 	}

@@ -274,18 +274,18 @@ func contentsOf(t testing.TB, s ledger.Store) contents {
 	c.Orders = page.Orders
 	slices.SortFunc(c.Orders, func(a, b ledger.Order) int { return cmp.Compare(a.ID, b.ID) })
 	for _, order := range c.Orders {
-		ids := []string{order.ID}
+		ids := []ledger.OrderID{order.OrderID}
 		if order.Checkout != nil {
 			for _, g := range order.Checkout.Generations {
-				ids = append(ids, g.ID)
+				ids = append(ids, ledger.OrderID{AppID: order.AppOf(g.AppID), ID: g.ID})
 			}
 		}
 		for _, id := range ids {
-			of, err := s.OrderOf(bg, ledger.OrderID{AppID: order.AppID, ID: id})
+			of, err := s.OrderOf(bg, id)
 			if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 				t.Fatal(err)
 			}
-			c.Of[id] = of.ID
+			c.Of[id.AppID+" "+id.ID] = of.ID
 		}
 	}
 	return c

@@ -33,7 +33,7 @@ func TestMove(t *testing.T) {
 	check(t, err)
 	got := contentsOf(t, p)
 	same(t, got, want)
-	if len(want.Events) < 16 || len(want.Orders) != 5 || len(want.Of) != 10 {
+	if len(want.Events) < 16 || len(want.Orders) != 7 || len(want.Of) != 16 {
 		t.Errorf("the ledger had %d events and %d orders", len(want.Events), len(want.Orders))
 	}
 	for _, text := range []string{"copied ", "verified ", "events/s", "Done: start Caddy"} {

@@ -82,7 +82,7 @@ func orderOf(ctx context.Context, e *ledger.Event, t gateway.Type, l *ledger.Led
 	if t.IsOrder {
 		order, err = l.OrderOf(ctx, ledger.OrderID{AppID: e.AppID, ID: ledger.RefID(e.ID)})
 		if err == nil && order.Checkout != nil {
-			i := slices.IndexFunc(order.Checkout.Generations, func(g ledger.GatewayOrder) bool { return g.Ref == e.ID })
+			i := slices.IndexFunc(order.Checkout.Generations, func(g ledger.GatewayOrder) bool { return g.Ref == e.ID && order.AppOf(g.AppID) == e.AppID })
 			if i >= 0 && !isMadeFor(order, *e) {
 				e.GatewayOrderID = order.Checkout.Generations[i].ID
 			}
