@@ -53,7 +53,7 @@ func (p *pair) share(t *testing.T, orders string) {
 // hour is a request of an order that can be paid for an hour.
 var hour = Request{OrderID: "order-1", Price: "10", Currency: "USD", Expires: time.Hour}
 
-// opens opens the order's session at an account; code is that of the error, if there is to
+// opens asks for the order's session at an account; code is that of the error, if there is to
 // be one.
 func (p *pair) opens(t *testing.T, at *Sessions, price, code string) Session {
 	t.Helper()
