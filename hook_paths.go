@@ -69,7 +69,7 @@ func sketchRoutes(routes caddyhttp.RouteList) []hookpath.Route {
 func sketchMatchers(sets caddyhttp.MatcherSets) [][]hookpath.Matcher {
 	sketch := make([][]hookpath.Matcher, 0, len(sets))
 	for _, set := range sets {
-		var matchers []hookpath.Matcher
+		matchers := make([]hookpath.Matcher, 0, len(set))
 		for _, matcher := range set {
 			var s hookpath.Matcher
 			switch m := matcher.(type) {
