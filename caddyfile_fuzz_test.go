@@ -135,7 +135,11 @@ func checkOptions(app *App, module any) error {
 		}
 		return h.resolve(caddy.NewReplacer(), true)
 	case *API:
-		_, err := apiproxy.New(apiproxy.Config{Allow: h.Allow, Cache: h.Cache.resolved(), Now: app.now})
+		account, err := app.account("")
+		if err != nil {
+			return err
+		}
+		_, err = apiproxy.New(apiproxy.Config{Account: account, Allow: h.Allow, Cache: h.Cache.resolved(), Now: app.now})
 		return err
 	default:
 		return nil
