@@ -29,8 +29,6 @@ func TestMove(t *testing.T) {
 	w.moves()
 
 	p := w.openPostgres()
-	_, err := p.Keep(bg, ledger.Session{}, nil)
-	check(t, err)
 	got := contentsOf(t, p)
 	same(t, got, want)
 	if len(want.Events) < 16 || len(want.Orders) != 7 || len(want.Of) != 16 {
@@ -133,8 +131,6 @@ func TestKilled(t *testing.T) {
 		t.Errorf("killed %d times, gone on: %t", kills, wasContinued)
 	}
 	p := w.openPostgres()
-	_, err := p.Keep(bg, ledger.Session{}, nil)
-	check(t, err)
 	same(t, contentsOf(t, p), want)
 	if _, err := bolt.Open(w.file, bolt.Options{}); err == nil {
 		t.Error("the old ledger opens")
@@ -221,8 +217,6 @@ func TestChangedMeanwhile(t *testing.T) {
 		t.Errorf("%q", w.printed)
 	}
 	p := w.openPostgres()
-	_, err := p.Keep(bg, ledger.Session{}, nil)
-	check(t, err)
 	same(t, contentsOf(t, p), want)
 }
 
@@ -274,8 +268,6 @@ func TestPooler(t *testing.T) {
 	})
 	check(t, err)
 	p := w.openPostgres()
-	_, err = p.Keep(bg, ledger.Session{}, nil)
-	check(t, err)
 	same(t, contentsOf(t, p), want)
 }
 
