@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
 // TestSharedOrderPaidTwice: of one order's pages at two gateways, both of which are paid at
@@ -250,5 +251,70 @@ func TestNotShared(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "give both the option `orders <name>`") {
 			t.Errorf("%q: %v", options, err)
 		}
+	}
+}
+
+// TestSharedOrderAsksForTheRest: a page for the rest of one price is not the page of a
+// lower price of which a part is paid at the other gateway.
+func TestSharedOrderAsksForTheRest(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	s.asks(`{"order_id":"order-1","price":"100","currency":"USD","account":"","expires_in":2}`)
+	s.buys(http.StatusCreated)
+	pay := sandbox.Payment{OrderID: "order-1", Coin: "USDT", Amount: decimal.RequireFromString("40"), Instant: true, Wait: patience}
+	if _, err := s.box.Pay(t.Context(), pay); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "a part is paid", func() bool { o, _ := s.order(); return o.State == "partial" })
+	s.hasExpired()
+	total := func(price string) string {
+		s.asks(`{"order_id":"order-1","price":"` + price + `","currency":"USD","account":"coins","expires_in":600}`)
+		invoice, err := s.api.GetInvoice(t.Context(), invoiceOf(s.buys(http.StatusCreated)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return invoice.Amount.Total.String()
+	}
+	o, _ := s.order()
+	due, paid := decimal.RequireFromString("100"), decimal.RequireFromString(o.Paid)
+	rest := total("100")
+	if want := due.Sub(paid).RoundUp(2).String(); rest != want {
+		t.Fatalf("of 100 %s are left, and the page asks for %s", want, rest)
+	}
+	if got, want := total(rest), decimal.RequireFromString(rest).Sub(paid).RoundUp(2).String(); got != want {
+		t.Errorf("of %s %s are left, and the page asks for %s", rest, want, got)
+	}
+}
+
+// TestSharedOrderOverAReload: a checkout that the configuration before is still making
+// keeps the next one from making another at the other gateway.
+func TestSharedOrderOverAReload(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	if err := s.box.SetFaults(sandbox.Fault{Endpoint: "createInvoiceUrl", DelayMS: 3000}); err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan reply, 1)
+	go func() {
+		r, err := s.asksFor("/buy", `{"order_id":"order-1","price":"49.90","account":""}`)
+		if err != nil {
+			t.Error(err)
+		}
+		first <- r
+	}()
+	await(t, "the page is being made", func() bool { return len(s.box.Faults()) == 0 })
+	again := s.with("orders shop")
+	again.site = strings.ReplaceAll(again.site, "give_up 10m", "give_up 20m")
+	loaded := make(chan error, 1)
+	go func() { loaded <- caddy.Load(adapt(t, s.names.Replace(again.caddyfile())), true) }()
+	var second reply
+	await(t, "the next configuration answers", func() (answers bool) {
+		var err error
+		second, err = s.asksFor("/only-coins", `{"order_id":"order-1","price":"49.90","account":"coins"}`)
+		return err == nil
+	})
+	if one := <-first; one.status == http.StatusCreated && second.status == http.StatusCreated {
+		t.Errorf("both pages can be paid: %s and %s", one.body, second.body)
+	}
+	if err := <-loaded; err != nil {
+		t.Error(err)
 	}
 }

@@ -66,6 +66,7 @@ type Ledger struct {
 
 	mu      sync.Mutex
 	flights map[Record]*flight
+	locks   map[Record]*nameLock
 	// unsaved holds the changes by which an event was delivered, and which the store
 	// could not write. Until they are written nothing else of the record is decided:
 	// a lower status must not follow a final one that only this process knows of.
@@ -100,7 +101,7 @@ type flight struct {
 func New(store Store, now func() time.Time) *Ledger {
 	l := &Ledger{
 		Reader: store, store: store, clock: &clock{now: now}, process: rand.Text()[:8],
-		flights: make(map[Record]*flight), unsaved: make(map[Record]Change), lost: make(map[Key]bool), listeners: make(map[string][]*listener),
+		flights: make(map[Record]*flight), locks: make(map[Record]*nameLock), unsaved: make(map[Record]Change), lost: make(map[Key]bool), listeners: make(map[string][]*listener),
 		watchers: make(map[OrderID][]chan struct{}),
 	}
 	if cluster, ok := store.(Cluster); ok {

@@ -271,49 +271,6 @@ func (l *Ledger) Others() []Session {
 	return slices.Clone(l.session.others)
 }
 
-// Lock keeps what is named to one process at a time, among those that share the
-// ledger; where none do, it does nothing. It waits for another that has it, as long as
-// wait and the context let it. What is done under the lock is to end with the context
-// that it returns, which also ends with this process's session, and with it the lock. The
-// name is a record that no webhook has.
-func (l *Ledger) Lock(ctx context.Context, name Record, ttl, wait time.Duration) (held context.Context, unlock func(), err error) {
-	if l.session == nil {
-		return ctx, func() {}, nil
-	}
-	turn, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	claim, _, err := l.claimInTurn(turn, name, ttl)
-	if err != nil {
-		return nil, nil, err
-	}
-	held, end := during(context.WithValue(ctx, lifeKey{}, claim.life), claim.life)
-	unlock = func() {
-		end()
-		_ = l.store.Unlock(context.WithoutCancel(ctx), claim) // else it runs out
-	}
-	if !l.Lives(ctx) { // that of an outer lock may have ended meanwhile
-		unlock()
-		return nil, nil, ErrNoSession
-	}
-	return held, unlock, nil
-}
-
-// lifeKey is the key of the session's life in a context that [Ledger.Lock] returns.
-type lifeKey struct{}
-
-// Lives reports whether a context that [Ledger.Lock] has returned has not ended, by this
-// process's own clock: one that was stopped is quicker than its timers when it wakes. One
-// that is of no lock always lives.
-func (l *Ledger) Lives(held context.Context) bool {
-	life, ok := held.Value(lifeKey{}).(context.Context)
-	if !ok {
-		return true
-	}
-	_, _ = l.session.living() // ends the session if its time is over
-	deadline, ends := held.Deadline()
-	return life.Err() == nil && held.Err() == nil && (!ends || time.Now().Before(deadline))
-}
-
 // during returns a context that also ends with a session's life, because of [ErrNoSession].
 func during(ctx, life context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)

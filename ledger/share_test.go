@@ -142,6 +142,33 @@ func TestLockEndsWithTheSession(t *testing.T) {
 	})
 }
 
+// TestLockHere: where no other process shares the ledger, one caller of this one has a lock
+// at a time; whoever waits too long hears so, and takes no turn away.
+func TestLockHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := ledger.New(struct{ ledger.Store }{}, time.Now)
+		name := ledger.Record{Type: "#checkout", ID: "1"}
+		_, unlock, err := l.Lock(bg, name, time.Minute, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := l.Lock(bg, name, time.Minute, time.Second); !errors.Is(err, ledger.ErrLeased) {
+			t.Errorf("a second has the lock: %v", err)
+		}
+		if _, other, err := l.Lock(bg, ledger.Record{Type: "#checkout", ID: "2"}, time.Minute, time.Second); err != nil {
+			t.Errorf("another name: %v", err)
+		} else {
+			other()
+		}
+		time.AfterFunc(time.Second, unlock)
+		_, unlock, err = l.Lock(bg, name, time.Minute, time.Minute)
+		if err != nil {
+			t.Fatalf("nobody has it any more: %v", err)
+		}
+		unlock()
+	})
+}
+
 // halfDamaged is a connection on which another event of each record cannot be read.
 type halfDamaged struct{ *connection }
 

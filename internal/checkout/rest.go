@@ -89,6 +89,10 @@ type left struct {
 	paidAt map[string]bool
 }
 
+// isPaidOnlyAt reports whether all that is paid was paid at one account: its page then asks
+// for what is left.
+func (l left) isPaidOnlyAt(appID string) bool { return len(l.paidAt) == 1 && l.paidAt[appID] }
+
 // rest asks the gateways how much of the order is paid, and returns what is left to pay.
 // The error is a [*paidError] where nothing is.
 func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (left, error) {

@@ -116,14 +116,14 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 	defer release()
 
 	order, isOpen, err := s.read(ctx, r, w, l)
-	if err == nil && !isOpen && l.IsShared() {
+	if err == nil && !isOpen {
 		held, unlock, failure := l.Lock(ctx, ledger.Record{AppID: order.AppID, Type: "#checkout", ID: order.ID}, s.account.Budget, s.account.Budget)
 		if failure != nil {
 			return Session{}, Unavailable(failure)
 		}
 		defer unlock()
 		ctx = held                                // all that follows ends with the lock
-		order, isOpen, err = s.read(ctx, r, w, l) // another process may have made it meanwhile
+		order, isOpen, err = s.read(ctx, r, w, l) // another process or configuration may have made it meanwhile
 	}
 	if err != nil {
 		return Session{}, err
@@ -298,7 +298,8 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 		return order, false, err
 	}
 	order.Checkout.Generations = made
-	if i := s.find(order, w.terms.Terms, l.Now()); i >= 0 && (still.amount.Equal(w.terms.Amount) || s.canceler != nil) {
+	isLeft := still.amount.Equal(w.terms.Amount) || s.canceler != nil && still.isPaidOnlyAt(s.account.Info.AccountID)
+	if i := s.find(order, w.terms.Terms, l.Now()); i >= 0 && isLeft {
 		again := made[i]
 		order.Checkout.Generations = append(slices.Delete(slices.Clone(made), i, i+1), again)
 		return order, false, nil
