@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,6 +15,12 @@ type Query struct {
 	Status   string // in any case
 	OrderID  string // the app's own, or that at the gateway
 	RecordID string
+	// EventID is that of [Key.EventID].
+	EventID string
+	// Account is the account's name; [DefaultAccount] is the one that has none.
+	Account string
+	// Text is a part, in any case, of an id, the type, the status or the last error.
+	Text string
 	// Since and Until bound when the event was received: Since is within, Until
 	// without.
 	Since, Until time.Time
@@ -23,6 +30,9 @@ type Query struct {
 	Cursor string
 }
 
+// DefaultAccount stands for the account without a name in a [Query].
+const DefaultAccount = "default"
+
 // Matches reports whether the query selects the event, its time aside.
 func (q Query) Matches(e Event) bool {
 	return (q.State == None || q.State == e.State) &&
@@ -30,7 +40,17 @@ func (q Query) Matches(e Event) bool {
 		(q.Type == "" || q.Type == e.Type) &&
 		(q.Status == "" || strings.EqualFold(q.Status, e.Status)) &&
 		(q.OrderID == "" || q.OrderID == e.OrderID || q.OrderID == e.GatewayOrderID) &&
-		(q.RecordID == "" || q.RecordID == e.ID)
+		(q.RecordID == "" || q.RecordID == e.ID) &&
+		(q.Account == "" || q.Account == e.Account || q.Account == DefaultAccount && e.Account == "") &&
+		(q.EventID == "" || strings.EqualFold(q.EventID, e.EventID())) &&
+		(q.Text == "" || e.has(strings.ToLower(q.Text)))
+}
+
+// has reports whether what the event is known by has the text, which is in lower case.
+func (e Event) has(text string) bool {
+	return slices.ContainsFunc([]string{
+		e.Type, e.Status, e.ID, e.OrderID, e.GatewayOrderID, e.ReferenceID, e.UserID, e.LastError,
+	}, func(of string) bool { return strings.Contains(strings.ToLower(of), text) })
 }
 
 // Page is one part of a list.

@@ -95,6 +95,15 @@ func (c *Client) Backup() (io.ReadCloser, error) {
 	return response.Body, nil
 }
 
+// Export asks for a list as a file: events, orders or payments. The caller closes it.
+func (c *Client) Export(what string, query url.Values) (io.ReadCloser, error) {
+	response, err := c.Do(http.MethodGet, Prefix+"export/"+what+"?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return response.Body, nil
+}
+
 // parameter is a query of one parameter, or of none where the value is empty.
 func parameter(name, value string) url.Values {
 	if value == "" {

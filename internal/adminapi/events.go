@@ -1,13 +1,17 @@
 package adminapi
 
 import (
+	"context"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-func viewEvent(e ledger.Event) Event {
+// ViewEvent is an event as a list has it.
+func ViewEvent(e ledger.Event) Event {
 	v := Event{
 		ID: e.EventID(), Account: e.Account, Route: e.Route, Type: e.Type, OrderID: e.OrderID,
 		ReferenceID: e.ReferenceID, UserID: e.UserID, Status: e.Status, Risky: e.Risk, State: e.State, Seq: e.Seq,
@@ -30,27 +34,40 @@ func listEvents(r *http.Request, o *operator.Operator) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	query, err := readFilter(values)
+	query, err := queryOf(values, "limit", "cursor")
 	if err != nil {
 		return nil, err
 	}
 	query.Limit, query.Cursor = limit, values.Get("cursor")
-	page, err := o.Ledger.List(r.Context(), query)
+	page, err := o.List(r.Context(), query)
 	list := EventList{Events: []Event{}, Next: page.Next}
 	for _, e := range page.Events {
-		list.Events = append(list.Events, viewEvent(e))
+		list.Events = append(list.Events, ViewEvent(e))
 	}
 	return list, err
 }
 
-// findEvent returns the key of the event that the path names. An id may be that of
-// an event on several routes; then the query names the route.
+// queryOf reads what a list's filter selects; others are further parameters.
+func queryOf(values url.Values, others ...string) (ledger.Query, error) {
+	filter, err := ReadFilter(values, others...)
+	if err != nil {
+		return ledger.Query{}, err
+	}
+	return filter.Query(time.Now().UTC())
+}
+
+// findEvent returns the key of the event that the path names.
 func findEvent(r *http.Request, o *operator.Operator) (ledger.Key, error) {
-	keys, err := o.Ledger.Find(r.Context(), r.PathValue("id"))
+	return FindEvent(r.Context(), o, r.PathValue("id"), r.URL.Query().Get("route"))
+}
+
+// FindEvent returns the key of the event with an id. An id may be that of an event on
+// several routes; then route, which may be empty, names one.
+func FindEvent(ctx context.Context, o *operator.Operator, id, route string) (ledger.Key, error) {
+	keys, err := o.Ledger.Find(ctx, id)
 	if err != nil {
 		return ledger.Key{}, err
 	}
-	route := r.URL.Query().Get("route")
 	var found []ledger.Key
 	for _, key := range keys {
 		if route == "" || key.Route == route {
@@ -59,7 +76,7 @@ func findEvent(r *http.Request, o *operator.Operator) (ledger.Key, error) {
 	}
 	switch len(found) {
 	case 0:
-		return ledger.Key{}, fail(http.StatusNotFound, "the ledger knows no event %s", r.PathValue("id"))
+		return ledger.Key{}, fail(http.StatusNotFound, "the ledger knows no event %s", id)
 	case 1:
 		return found[0], nil
 	default:
@@ -77,14 +94,19 @@ func showEvent(r *http.Request, o *operator.Operator) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return DescribeEvent(e), nil
+}
+
+// DescribeEvent is all that the ledger has of an event.
+func DescribeEvent(e ledger.Event) EventDetails {
 	details := EventDetails{
-		Event: viewEvent(e), Confirmation: e.Confirmation, Request: e.Request, BodyDamaged: e.BodyDamaged, Transitions: e.Transitions,
+		Event: ViewEvent(e), Confirmation: e.Confirmation, Request: e.Request, BodyDamaged: e.BodyDamaged, Transitions: e.Transitions,
 	}
 	if e.Body != nil {
 		body := string(e.Body)
 		details.Body = &body
 	}
-	return details, nil
+	return details
 }
 
 // replayEvent answers POST events/{id}/replay.
@@ -133,7 +155,7 @@ func replayEvents(r *http.Request, o *operator.Operator) (any, error) {
 	if all.State == "" {
 		all.State = ledger.Dead.String()
 	}
-	query, err := all.query()
+	query, err := all.Query(time.Now().UTC())
 	if err != nil {
 		return nil, err
 	}

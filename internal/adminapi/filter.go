@@ -1,8 +1,11 @@
 package adminapi
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -15,6 +18,9 @@ type Filter struct {
 	Status   string `json:"status"`
 	OrderID  string `json:"order_id"`
 	RecordID string `json:"record_id"`
+	ID       string `json:"id"`      // the event's
+	Account  string `json:"account"` // its name; default: the one without a name
+	Text     string `json:"text"`    // a part of an id, the type, the status or the last error
 	Route    string `json:"route"`
 	Since    string `json:"since"` // as [ReadTime] has it, in UTC
 	Until    string `json:"until"`
@@ -24,7 +30,7 @@ type Filter struct {
 func (f *Filter) Fields() map[string]*string {
 	return map[string]*string{
 		"state": &f.State, "type": &f.Type, "status": &f.Status, "order_id": &f.OrderID, "record_id": &f.RecordID,
-		"route": &f.Route, "since": &f.Since, "until": &f.Until,
+		"id": &f.ID, "account": &f.Account, "text": &f.Text, "route": &f.Route, "since": &f.Since, "until": &f.Until,
 	}
 }
 
@@ -39,36 +45,38 @@ func (f Filter) Values() url.Values {
 	return values
 }
 
-// readFilter reads the filter of a list from its query. It refuses a parameter
-// that a list does not have.
-func readFilter(values url.Values) (ledger.Query, error) {
-	var f Filter
+// ReadFilter reads the filter of a list from its query. It refuses a parameter
+// that a list does not have; others are those that the caller reads itself.
+func ReadFilter(values url.Values, others ...string) (f Filter, err error) {
 	fields := f.Fields()
 	for name, given := range values {
 		field, ok := fields[name]
 		switch {
-		case name == "limit" || name == "cursor":
+		case slices.Contains(others, name):
 		case !ok:
-			return ledger.Query{}, badRequest(
-				"unknown filter %q: use state, type, status, order_id, record_id, route, since, until, limit, cursor", name)
+			return f, badRequest("unknown filter %q: use %s", name,
+				strings.Join(append(slices.Sorted(maps.Keys(fields)), others...), ", "))
 		case len(given) > 1:
-			return ledger.Query{}, badRequest("%s is given twice", name)
+			return f, badRequest("%s is given twice", name)
 		default:
 			*field = given[0]
 		}
 	}
-	return f.query()
+	return f, nil
 }
 
-func (f Filter) query() (ledger.Query, error) {
-	q := ledger.Query{Route: f.Route, Type: f.Type, Status: f.Status, OrderID: f.OrderID, RecordID: f.RecordID}
+// Query is what the filter selects. Times are in the zone of now where they name none.
+func (f Filter) Query(now time.Time) (ledger.Query, error) {
+	q := ledger.Query{
+		Route: f.Route, Type: f.Type, Status: f.Status, OrderID: f.OrderID, RecordID: f.RecordID,
+		EventID: f.ID, Account: f.Account, Text: f.Text,
+	}
 	if f.State != "" {
 		if err := q.State.UnmarshalText([]byte(f.State)); err != nil || q.State == ledger.None {
 			return q, badRequest("unknown state %q", f.State)
 		}
 	}
 	var err error
-	now := time.Now().UTC()
 	if q.Since, err = ReadTime("since", f.Since, now); err != nil {
 		return q, err
 	}

@@ -27,7 +27,7 @@ func FuzzAdminQuery(f *testing.F) {
 		if limit, err := readLimit(values); is400(t, err) && (limit < 1 || limit > LargestPage) {
 			t.Fatalf("%q has the limit %d", query, limit)
 		}
-		got, err := readFilter(values)
+		got, err := queryOf(values, "limit", "cursor")
 		if !is400(t, err) {
 			return
 		}
@@ -52,7 +52,7 @@ func FuzzAdminQuery(f *testing.F) {
 		if err := json.Unmarshal(text, &filter); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		same, err := filter.query()
+		same, err := filter.Query(time.Now().UTC())
 		if err != nil || same.State != got.State || same.Since.Sub(got.Since).Abs() > time.Minute || same.Until.Sub(got.Until).Abs() > time.Minute {
 			t.Fatalf("%s selects %+v, %v; %q selects %+v", text, same, err, query, got)
 		}

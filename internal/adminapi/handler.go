@@ -23,10 +23,8 @@ type Config struct {
 	// Use calls a function with the operator of the configuration that works, whose
 	// ledger stays open meanwhile, and returns its error. Where there is none, it
 	// returns [ErrNotConfigured]; where the ledger cannot be opened, why.
-	Use func(func(*operator.Operator) error) error
-	// OrderStatus returns how an order stands, also before the gateway has told of
-	// any payment.
-	OrderStatus func(o ledger.Order, now time.Time) OrderStatus
+	Use         func(func(*operator.Operator) error) error
+	OrderStatus ReadOrder
 }
 
 // ErrNotConfigured answers every request while no configuration has a ledger.
@@ -52,8 +50,8 @@ func badRequest(format string, args ...any) error {
 	return fail(http.StatusBadRequest, format, args...)
 }
 
-// explain gives an error of the ledger its HTTP status.
-func explain(err error) error {
+// Explain gives an error of the ledger its HTTP status: what it returns is an [*Error], or nil.
+func Explain(err error) error {
 	var explained *Error
 	var refused *ledger.RefusedError
 	switch {
@@ -108,7 +106,14 @@ func NewHandler(c Config) *Handler {
 		h.handle(e.method, e.path, func(w http.ResponseWriter, r *http.Request) error { return h.answer(w, r, e.answer) })
 	}
 	h.handle(http.MethodGet, "backup", func(w http.ResponseWriter, _ *http.Request) error {
-		return explain(c.Use(func(o *operator.Operator) error { return backup(w, o) }))
+		return Explain(c.Use(func(o *operator.Operator) error { return backup(w, o) }))
+	})
+	h.handle(http.MethodGet, "export/{what}", func(w http.ResponseWriter, r *http.Request) error {
+		export, err := ReadExport(r.PathValue("what"), r.URL.Query(), time.Now().UTC())
+		if err != nil {
+			return err
+		}
+		return Explain(c.Use(func(o *operator.Operator) error { return export.Serve(r.Context(), w, o, c.OrderStatus, nil) }))
 	})
 	return h
 }
@@ -164,7 +169,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, e endpoint) err
 		return err
 	})
 	if err != nil {
-		return explain(err)
+		return Explain(err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(result)

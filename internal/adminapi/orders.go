@@ -1,9 +1,11 @@
 package adminapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -13,8 +15,13 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
-func (h *Handler) viewOrder(o ledger.Order, now time.Time) Order {
-	stands := h.config.OrderStatus(o, now)
+// ReadOrder returns how an order stands, also before the gateway has told of any
+// payment.
+type ReadOrder func(o ledger.Order, now time.Time) OrderStatus
+
+// View is an order as a list has it.
+func (read ReadOrder) View(o ledger.Order, now time.Time) Order {
+	stands := read(o, now)
 	v := Order{
 		OrderID: o.OwnID, Account: o.Account, State: stands.State, Due: stands.Due, Paid: stands.Paid,
 		Currency: stands.Currency, Late: o.Late, Fulfilled: o.Fulfilled(), FulfilledBy: o.FulfilledBy,
@@ -32,50 +39,75 @@ func (h *Handler) listOrders(r *http.Request, o *operator.Operator) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	for name, given := range values {
-		switch {
-		case !slices.Contains([]string{"state", "account", "limit", "cursor"}, name):
-			return nil, badRequest("unknown filter %q: use state, account, limit, cursor", name)
-		case len(given) > 1:
-			return nil, badRequest("%s is given twice", name)
-		}
+	query, err := ReadOrderFilter(values, "limit", "cursor")
+	if err != nil {
+		return nil, err
 	}
-	if state := settle.State(values.Get("state")); state != "" && !slices.Contains(settle.States, state) {
-		return nil, badRequest("unknown state %q: use one of %v", state, settle.States)
-	}
-	page, err := o.Ledger.Orders(r.Context(), ledger.OrderQuery{
-		State: values.Get("state"), Account: values.Get("account"), AnyAccount: !values.Has("account"),
-		Limit: limit, Cursor: values.Get("cursor"),
-	})
+	query.Limit, query.Cursor = limit, values.Get("cursor")
+	page, err := o.Ledger.Orders(r.Context(), query)
 	list := OrderList{Orders: []Order{}, Next: page.Next}
 	for _, order := range page.Orders {
-		list.Orders = append(list.Orders, h.viewOrder(order, o.Now()))
+		list.Orders = append(list.Orders, h.config.OrderStatus.View(order, o.Now()))
 	}
 	return list, err
 }
 
+// ReadOrderFilter reads which orders a list's query selects. It refuses a parameter that
+// such a list does not have; others are those that the caller reads itself.
+func ReadOrderFilter(values url.Values, others ...string) (ledger.OrderQuery, error) {
+	allowed := append([]string{"state", "account"}, others...)
+	for name, given := range values {
+		switch {
+		case !slices.Contains(allowed, name):
+			return ledger.OrderQuery{}, badRequest("unknown filter %q: use %s", name, strings.Join(allowed, ", "))
+		case len(given) > 1:
+			return ledger.OrderQuery{}, badRequest("%s is given twice", name)
+		}
+	}
+	if state := settle.State(values.Get("state")); state != "" && !slices.Contains(settle.States, state) {
+		return ledger.OrderQuery{}, badRequest("unknown state %q: use one of %v", state, settle.States)
+	}
+	return ledger.OrderQuery{State: values.Get("state"), Account: values.Get("account"), AnyAccount: !values.Has("account")}, nil
+}
+
 // showOrder answers GET orders/{id...}: an id may have a slash in it.
 func (h *Handler) showOrder(r *http.Request, o *operator.Operator) (any, error) {
-	account, err := o.Account(r.URL.Query().Get("account"))
-	if err != nil {
-		return nil, badRequest("%w", err)
-	}
-	order, err := o.Ledger.Order(r.Context(), account.OrderIDs(r.PathValue("id"))...)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, fail(http.StatusNotFound, "the ledger knows no order %s of this account", r.PathValue("id"))
-	}
+	account := r.URL.Query().Get("account")
+	order, err := FindOrder(r.Context(), o, r.PathValue("id"), account)
 	if err != nil {
 		return nil, err
 	}
-	details := OrderDetails{Order: h.viewOrder(order, o.Now()), GatewayOrderID: order.ID, Payments: order.Payments}
+	return h.config.OrderStatus.Describe(r.Context(), o, order, account)
+}
+
+// FindOrder returns the order that the app calls id at an account; empty: the default one.
+func FindOrder(ctx context.Context, o *operator.Operator, id, account string) (ledger.Order, error) {
+	at, err := o.Account(account)
+	if err != nil {
+		return ledger.Order{}, badRequest("%w", err)
+	}
+	order, err := o.Ledger.Order(ctx, at.OrderIDs(id)...)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return order, fail(http.StatusNotFound, "the ledger knows no order %s of this account", id)
+	}
+	return order, err
+}
+
+// Describe is all that the ledger has of an order of an account, or of its group. The
+// account need not be configured any more.
+func (read ReadOrder) Describe(ctx context.Context, o *operator.Operator, order ledger.Order, account string) (OrderDetails, error) {
+	of, unknown := o.Account(account)
+	details := OrderDetails{Order: read.View(order, o.Now()), GatewayOrderID: order.ID, Payments: order.Payments}
 	if c := order.Checkout; c != nil {
 		details.Terms = &c.Terms
 		for _, g := range c.Generations {
 			made := Generation{g, order.Account}
 			if g.AppID != "" {
 				made.Account = g.AppID // where it is not configured any more
-				if at := account.Member(g.AppID); at != nil {
-					made.Account = at.Name
+				if unknown == nil {
+					if at := of.Member(g.AppID); at != nil {
+						made.Account = at.Name
+					}
 				}
 			}
 			details.Generations = append(details.Generations, made)
@@ -89,9 +121,9 @@ func (h *Handler) showOrder(r *http.Request, o *operator.Operator) (any, error) 
 		details.Timeline = append(details.Timeline, Moment{At: s.At, What: what})
 	}
 	for _, known := range order.Events {
-		e, err := o.Ledger.Load(r.Context(), known.Key(order.AppID))
+		e, err := o.Ledger.Load(ctx, known.Key(order.AppID))
 		if err != nil {
-			return nil, err
+			return details, err
 		}
 		details.Timeline = append(details.Timeline, moments(e)...)
 		details.Accepted = details.Accepted || e.EventID() == order.FulfilledBy && wasDelivered(e)

@@ -83,34 +83,26 @@ type Replayed struct {
 	Warnings []string
 }
 
-// replayPage is how many events are listed at once.
-const replayPage = 500
+// listed is how many events are read at once.
+const listed = 500
 
 // ReplayAll replays every event that the query selects. With dryRun it only counts
 // them. The query's limit is not heeded.
 func (o *Operator) ReplayAll(ctx context.Context, query ledger.Query, reason string, dryRun bool) (Replayed, error) {
-	query.Limit = replayPage
 	var result Replayed
-	for {
-		page, err := o.Ledger.List(ctx, query)
-		if err != nil {
-			return result, err
+	err := o.Each(ctx, query, func(e ledger.Event) error {
+		result.Matched++
+		if dryRun {
+			return nil
 		}
-		result.Matched += len(page.Events)
-		for _, e := range page.Events {
-			if dryRun {
-				continue
-			}
-			if err := o.ReplayOne(ctx, e.Key, reason); err != nil {
-				result.Warnings = append(result.Warnings, e.EventID()+": "+err.Error())
-				continue
-			}
-			result.Replayed++
+		if err := o.ReplayOne(ctx, e.Key, reason); err != nil {
+			result.Warnings = append(result.Warnings, e.EventID()+": "+err.Error())
+			return nil
 		}
-		if query.Cursor = page.Next; query.Cursor == "" {
-			return result, nil
-		}
-	}
+		result.Replayed++
+		return nil
+	})
+	return result, err
 }
 
 // step takes an event through a step of the ledger.

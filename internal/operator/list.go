@@ -1,0 +1,111 @@
+package operator
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// List returns a page of the events that the query selects, newest first. Of a query with
+// an EventID it reads no others.
+func (o *Operator) List(ctx context.Context, query ledger.Query) (ledger.Page, error) {
+	if query.EventID == "" {
+		return o.Ledger.List(ctx, query)
+	}
+	var page ledger.Page
+	keys, err := o.Ledger.Find(ctx, query.EventID)
+	if err != nil {
+		return page, err
+	}
+	for _, key := range keys {
+		e, err := o.Ledger.Load(ctx, key)
+		if err != nil {
+			return page, err
+		}
+		e.Body = nil // as in every list
+		isWithin := !e.ReceivedAt.Before(query.Since) && (query.Until.IsZero() || e.ReceivedAt.Before(query.Until))
+		if isWithin && query.Matches(e) {
+			page.Events = append(page.Events, e)
+		}
+	}
+	return page, nil
+}
+
+// ErrStop, returned by the function that [Operator.Each] calls, ends the list.
+var ErrStop = errors.New("enough")
+
+// Each calls a function with every event that the query selects, newest first, a page at
+// a time. The query's limit is not heeded.
+func (o *Operator) Each(ctx context.Context, query ledger.Query, do func(ledger.Event) error) error {
+	query.Limit = listed
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		page, err := o.List(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Events {
+			if err := do(e); errors.Is(err, ErrStop) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		if query.Cursor = page.Next; query.Cursor == "" {
+			return nil
+		}
+	}
+}
+
+// EachOrder calls a function with every order that the query selects, by their ids, a page
+// at a time. The query's limit is not heeded.
+func (o *Operator) EachOrder(ctx context.Context, query ledger.OrderQuery, do func(ledger.Order) error) error {
+	query.Limit = listed
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		page, err := o.Ledger.Orders(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, order := range page.Orders {
+			if err := do(order); err != nil {
+				return err
+			}
+		}
+		if query.Cursor = page.Next; query.Cursor == "" {
+			return nil
+		}
+	}
+}
+
+// IsPayment reports whether the event is the word that a payment, deposit or payout has
+// come to its good end, as the gateway's records confirm it. Each record has one.
+func (o *Operator) IsPayment(e ledger.Event) bool {
+	if e.Confirmation == nil || e.Confirmation.Amount == "" {
+		return false
+	}
+	account, err := o.Account(e.Account)
+	return err == nil && account.Info.Stage(e.Status) == gateway.Success
+}
+
+// Carries returns the flags that are bound to an event: what no other event tells the app.
+func (o *Operator) Carries(ctx context.Context, e ledger.Event) ([]ledger.Flag, error) {
+	flags := e.Flags()
+	holds, err := o.Ledger.Holds(ctx, e.Key, flags)
+	if err != nil {
+		return nil, err
+	}
+	var carried []ledger.Flag
+	for i, flag := range flags {
+		if holds[i] {
+			carried = append(carried, flag)
+		}
+	}
+	return carried, nil
+}
