@@ -23,7 +23,7 @@ func init() {
 	httpcaddyfile.RegisterHandlerDirective("ccpayment_webhook", parseWebhook)
 	// After encode and request_header, before every directive that writes a response.
 	// All are registered here, because each is put behind those registered before it.
-	for _, directive := range []string{"ccpayment_webhook", "ccpayment_status", "ccpayment_checkout", "ccpayment_api"} {
+	for _, directive := range []string{"ccpayment_webhook", "ccpayment_status", "ccpayment_checkout", "ccpayment_api", "ccpayment_console"} {
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "invoke")
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -146,12 +147,14 @@ func (h *Webhook) fields(e ledger.Event, more ...zap.Field) []zap.Field {
 // report turns an outcome into log lines, metrics and Caddy events.
 func (h *Webhook) report(o relay.Outcome) {
 	if o.Called {
+		lastHour.Attempt(h.route.Name, h.app.now(), o.Kind == relay.Delivered, o.Age)
 		h.deliveryTime.Observe(o.Took.Seconds())
 	}
 	if f := o.Finding; f != nil {
 		if f.Asked {
 			at := f.AskedAt // and not the finding, which has the event
 			h.app.confirmedAt.Store(&at)
+			lastHour.API(h.route.Account.Name, nil)
 		}
 		if f.LeftTo != "" {
 			h.logger.Info("another payment of the order, which is still to come, will tell the app to fulfil it",
@@ -168,6 +171,7 @@ func (h *Webhook) report(o relay.Outcome) {
 	case relay.Held:
 		h.reportHeld(o)
 	case relay.Unconfirmed:
+		lastHour.API(h.route.Account.Name, operator.TroubleOf(o.Err, h.app.now()))
 		h.trouble(zap.WarnLevel, "an event cannot be confirmed now", route,
 			zap.String("event_id", o.EventID), zap.String("type", o.Event.Type), zap.Error(redacted(o.Err)))
 	case relay.Panicked:

@@ -301,6 +301,7 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	skew := now.Sub(signedAt)
 	h.clockSkew.Set(skew.Seconds())
+	lastHour.Skew(account.Name, skew)
 	stale := skew.Abs() > time.Duration(h.Tolerance)
 	if stale && h.Stale == "reject" {
 		return n, h.reject(r, tooStale(skew))

@@ -63,6 +63,7 @@ var mayImport = map[string][]string{
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson", "internal/redact"},
 	"internal/adminapi": {"internal/operator", "ledger", "settle"},
 
+	"internal/console":  {"internal/adminapi", "internal/operator", "internal/redact", "ledger"},
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "internal/strictjson", "internal/redact"},
 	"internal/cli":      {"internal/adminapi", "internal/confirm", "internal/checkout", "gateway", "ledger", "client", "internal/ack", "internal/move", "internal/subcommand"},
 

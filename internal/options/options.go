@@ -2,6 +2,8 @@
 package options
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +15,33 @@ type Dispenser interface {
 	RemainingArgs() []string
 	ArgErr() error
 	Errf(format string, args ...any) error
+}
+
+// BlockDispenser is the part of Caddy's dispenser that reads blocks.
+type BlockDispenser interface {
+	Dispenser
+	Next() bool
+	NextArg() bool
+	NextBlock(nesting int) bool
+}
+
+// Block reads a directive that has no arguments, and a block of options with one text each.
+func Block(d BlockDispenser, texts map[string]*string) error {
+	d.Next() // consume the directive's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		option := d.Val()
+		text, ok := texts[option]
+		if !ok {
+			return Unknown(d, option, strings.Join(slices.Sorted(maps.Keys(texts)), ", "))
+		}
+		if err := Text(d, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Unknown is the error for an option that a block does not have.

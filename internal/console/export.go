@@ -1,0 +1,57 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+type exportView struct {
+	Filter adminapi.Filter
+	Fields [][2]string
+	States []ledger.State
+	Files  []preset
+}
+
+// Button says what the filter's button does.
+func (exportView) Button() string { return "Select" }
+
+// showExport offers the files of what the filter selects, and sends the one that the
+// parameter `what` names.
+func (v *visit) showExport() (answer, error) {
+	values := given(v.query)
+	if what := values.Get("what"); what != "" {
+		values.Del("what")
+		export, err := adminapi.ReadExport(what, values, v.now())
+		if err != nil {
+			return answer{}, err
+		}
+		return answer{stream: func(w http.ResponseWriter) error {
+			return export.Serve(v.ctx, w, v.o, v.Orders, redact.Emails)
+		}}, nil
+	}
+	filter, _, err := v.filter(values)
+	if err != nil {
+		return answer{}, err
+	}
+	view := exportView{Filter: filter, Fields: fieldsOf(filter), States: states()}
+	for _, file := range []struct {
+		what, format, name string
+		filter             url.Values
+	}{
+		{"events", adminapi.CSV, "Events as CSV", filter.Values()},
+		{"events", adminapi.JSONLines, "Events as JSON lines", filter.Values()},
+		{"payments", adminapi.CSV, "Payments as CSV", filter.Values()},
+		{"payments", adminapi.JSONLines, "Payments as JSON lines", filter.Values()},
+		{"orders", adminapi.CSV, "All orders as CSV", url.Values{}},
+		{"orders", adminapi.JSONLines, "All orders as JSON lines", url.Values{}},
+	} {
+		file.filter.Set("what", file.what)
+		file.filter.Set("format", file.format)
+		view.Files = append(view.Files, preset{file.name, address("export", file.filter)})
+	}
+	return answer{template: "export.html", page: page{Title: "Export", At: "export", View: view}}, nil
+}

@@ -1,0 +1,141 @@
+package console
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// item is an event as lists and its own page show it.
+type item struct {
+	adminapi.Event
+	// Carries are the names of the flags that are bound to it.
+	Carries []string
+	// Amount is what the gateway confirmed, with its coin.
+	Amount string
+	// Actions are what one may do; none where one may only look.
+	Actions []action
+}
+
+// Subject is what the event is about, in the app's words where there are some.
+func (i item) Subject() string { return cmp.Or(i.OrderID, i.ReferenceID, i.UserID, i.RecordID) }
+
+// Link is the address of the event's page.
+func (i item) Link() string { return link("event", "id", i.ID, "route", i.Route) }
+
+// Cause is why it is not delivered.
+func (i item) Cause() string {
+	switch i.State {
+	case ledger.Held, ledger.Dead, ledger.Retrying:
+		return i.LastError
+	default:
+		return ""
+	}
+}
+
+// item returns an event to show, with what it carries where people have to decide on it.
+func (v *visit) item(e ledger.Event) (item, error) {
+	i := item{Event: adminapi.ViewEvent(e)}
+	if c := e.Confirmation; c != nil && c.Amount != "" {
+		i.Amount = strings.TrimSpace(c.Amount + " " + c.Coin)
+	}
+	flags, err := v.o.Carries(v.ctx, e)
+	if err != nil {
+		return i, err
+	}
+	for _, flag := range flags {
+		i.Carries = append(i.Carries, flag.Name)
+	}
+	if !v.ReadOnly {
+		i.Actions = actionsOf(i)
+	}
+	return i, nil
+}
+
+func (v *visit) items(events []ledger.Event) ([]item, error) {
+	items := make([]item, 0, len(events))
+	for _, e := range events {
+		i, err := v.item(e)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	return items, nil
+}
+
+// action is a step that one may take with an event, and what will happen.
+type action struct {
+	Step  operator.Step
+	Title string
+	// Consequences are what will happen, a sentence each.
+	Consequences []string
+	// Force, if set, has to be ticked.
+	Force string
+	// ID and Route name the event, and State is the one that it was shown in: in another
+	// one the step is not taken.
+	ID, Route string
+	State     ledger.State
+}
+
+// Danger: nothing brings back what the step does.
+func (a action) Danger() bool { return a.Step == operator.StepDiscard }
+
+// titles are the steps in the words of buttons.
+var titles = map[operator.Step]string{
+	operator.StepReplay: "Replay", operator.StepRelease: "Release", operator.StepAccept: "Accept the risk", operator.StepDiscard: "Discard",
+}
+
+func actionsOf(i item) []action {
+	var allowed []operator.Step
+	switch i.State {
+	case ledger.Held:
+		allowed = []operator.Step{operator.StepRelease, operator.StepAccept, operator.StepDiscard}
+	case ledger.Superseded, ledger.Discarded:
+	case ledger.Delivered, ledger.Ignored:
+		allowed = []operator.Step{operator.StepReplay}
+	default:
+		allowed = []operator.Step{operator.StepReplay, operator.StepDiscard}
+	}
+	actions := make([]action, 0, len(allowed))
+	for _, step := range allowed {
+		a := action{Step: step, Title: titles[step], Consequences: consequences(step, i), ID: i.ID, Route: i.Route, State: i.State}
+		if step == operator.StepDiscard && len(i.Carries) > 0 {
+			a.Force = "I settle by hand what it carries (" + strings.Join(i.Carries, ", ") + ")"
+		}
+		actions = append(actions, a)
+	}
+	return actions
+}
+
+// consequences says what a step does to an event and its money.
+func consequences(step operator.Step, i item) []string {
+	carries := "It carries nothing so far: whether it will is decided by what the gateway says."
+	if len(i.Carries) > 0 {
+		carries = "It carries " + strings.Join(i.Carries, " and ") + ", which no other event does."
+	}
+	switch step {
+	case operator.StepReplay:
+		switch i.State {
+		case ledger.Delivered:
+			return []string{"The app has taken it already, and gets it once more, with the same Idempotency-Key.", "An app that knows the key again does nothing; one that does not books it twice."}
+		case ledger.Ignored:
+			return []string{"The app gets it although the route's types or statuses left it out.", carries}
+		}
+		return []string{"The app gets it now, with the same Idempotency-Key as before.", carries}
+	case operator.StepRelease:
+		return []string{"The gateway is asked again.", "If nothing holds it any more, the app gets it, with its money; else it is held again.", "A payment that came late counts from then on."}
+	case operator.StepAccept:
+		return []string{"The app gets it although the gateway does not call it clean.", "It then tells the app to fulfil or credit nothing: what the buyer gets is yours to decide, in the app."}
+	default:
+		last := "The money stays where it is at the gateway: refund it there, or settle it by hand."
+		if slices.Contains(i.Carries, ledger.Fulfill) {
+			last = "The app is never told to fulfil the order: send the goods or the money back by hand."
+		}
+		return []string{"The app never gets it, and nothing brings it back.", carries, last}
+	}
+}

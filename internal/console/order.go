@@ -1,0 +1,109 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+type orderView struct {
+	adminapi.OrderDetails
+	Rows   []payment
+	Events []item
+	// FulfilledLink is the address of the event that fulfilled it; empty: none has.
+	FulfilledLink string
+}
+
+// payment is a payment of an order, with what is known of its transaction.
+type payment struct {
+	ledger.OrderPayment
+	Coin, Chain, TxID, Explorer string
+	// Event is the address of the event that told of it last.
+	Event string
+}
+
+type findView struct{}
+
+// showOrder shows the order that the parameters name: by its id and account, or by one of
+// its events. Without any it asks for them.
+func (v *visit) showOrder() (answer, error) {
+	if len(given(v.query)) == 0 {
+		return answer{template: "find.html", page: page{Title: "Find an order", At: "order", View: findView{}}}, nil
+	}
+	order, err := v.order()
+	if err != nil {
+		return answer{}, err
+	}
+	details, err := v.Orders.Describe(v.ctx, v.o, order, order.Account)
+	if err != nil {
+		return answer{}, err
+	}
+	view := orderView{OrderDetails: details}
+	known := make(map[string]payment)
+	for _, of := range order.Events {
+		e, err := v.o.Ledger.Load(v.ctx, of.Key(order.AppID))
+		if err != nil {
+			return answer{}, err
+		}
+		i, err := v.item(e)
+		if err != nil {
+			return answer{}, err
+		}
+		view.Events = append(view.Events, i)
+		if i.ID == order.FulfilledBy {
+			view.FulfilledLink = i.Link()
+		}
+		p := payment{Event: i.Link()}
+		if c := e.Confirmation; c != nil {
+			p.Coin, p.Chain, p.TxID, p.Explorer = c.Coin, c.Chain, c.TxID, explorer(c.Chain, c.TxID)
+		}
+		known[e.ID] = p
+	}
+	for _, p := range order.Payments {
+		row := known[p.RecordID]
+		row.OrderPayment = p
+		view.Rows = append(view.Rows, row)
+	}
+	return answer{template: "order.html", page: page{Title: "Order", At: "order", View: view}}, nil
+}
+
+func (v *visit) order() (ledger.Order, error) {
+	if id := v.query.Get("event"); id != "" {
+		e, err := v.event(id, v.query.Get("route"))
+		if err != nil {
+			return ledger.Order{}, err
+		}
+		order, err := v.o.Ledger.Order(v.ctx, e.InOrder())
+		if errors.Is(err, ledger.ErrNotFound) {
+			return order, &adminapi.Error{Status: http.StatusNotFound, Err: errors.New("the ledger knows nothing of the event's order yet")}
+		}
+		return order, err
+	}
+	account := v.query.Get("account")
+	if account == ledger.DefaultAccount {
+		account = ""
+	}
+	return adminapi.FindOrder(v.ctx, v.o, v.query.Get("id"), account)
+}
+
+// explorers are public pages of transactions, by the chain's symbol at the gateways.
+var explorers = map[string]string{
+	"ARBITRUM": "https://arbiscan.io/tx/", "AVAXC": "https://snowtrace.io/tx/", "BASE": "https://basescan.org/tx/",
+	"BSC": "https://bscscan.com/tx/", "BTC": "https://mempool.space/tx/", "DOGE": "https://blockchair.com/dogecoin/transaction/",
+	"ETH": "https://etherscan.io/tx/", "LTC": "https://blockchair.com/litecoin/transaction/", "OPTIMISM": "https://optimistic.etherscan.io/tx/",
+	"POLYGON": "https://polygonscan.com/tx/", "SOL": "https://solscan.io/tx/", "TON": "https://tonviewer.com/transaction/",
+	"TRX": "https://tronscan.org/#/transaction/",
+}
+
+// explorer is the public page of a transaction; empty: its chain is not known.
+func explorer(chain, txID string) string {
+	base := explorers[strings.ToUpper(chain)]
+	if base == "" || txID == "" {
+		return ""
+	}
+	return base + url.PathEscape(txID)
+}

@@ -1,0 +1,214 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Step is what an operator does to an event.
+type Step string
+
+// The steps. Accept is a release that also delivers what is risky.
+const (
+	StepReplay  Step = "replay"
+	StepRelease Step = "release"
+	StepAccept  Step = "accept"
+	StepDiscard Step = "discard"
+)
+
+// Request asks for a step.
+type Request struct {
+	Step Step
+	// Reason is for the event's history.
+	Reason string
+	// Force discards also an event that carries a flag.
+	Force bool
+}
+
+// Do takes an event through the step that is asked for.
+func (o *Operator) Do(ctx context.Context, key ledger.Key, r Request) (Result, error) {
+	switch r.Step {
+	case StepReplay:
+		return o.Replay(ctx, key, r.Reason)
+	case StepRelease, StepAccept:
+		return o.Release(ctx, key, r.Reason, r.Step == StepAccept)
+	case StepDiscard:
+		return o.Discard(ctx, key, r.Reason, r.Force)
+	default:
+		return Result{Key: key}, fmt.Errorf("there is no step %q", r.Step)
+	}
+}
+
+// MostAtOnce is how many events one [Many] takes through a step.
+const MostAtOnce = 100_000
+
+// ErrTooMany: a filter selects more events than one [Many] takes.
+var ErrTooMany = fmt.Errorf("the filter selects more than %d events: narrow it, by since and until for example", MostAtOnce)
+
+// Many takes the events that a filter selects through a step in the background, in the
+// order in which they were received, and so in order of each record. It is safe for
+// concurrent use.
+type Many struct {
+	// By is who asked for it, Name what the filter is in words, Query what it selects, and
+	// Begun when that was.
+	By, Name string
+	Query    ledger.Query
+	Request  Request
+	Begun    time.Time
+
+	stop context.CancelFunc
+
+	mu       sync.Mutex
+	progress Progress
+}
+
+// Progress is how far a [Many] is.
+type Progress struct {
+	// Matched is how many events the filter selected when it began. Done are those that
+	// the step was done to, and Left those that it was not.
+	Matched, Done, Left int
+	// Warnings say of the first of those left why, after their ids.
+	Warnings []string
+	// Stopped: somebody stopped it. Err is why it broke off.
+	Stopped bool
+	Err     error
+	// Ended is when it ended; zero: it is at work.
+	Ended time.Time
+}
+
+// mostWarnings is how many a Progress keeps.
+const mostWarnings = 100
+
+// Progress returns how far it is.
+func (m *Many) Progress() Progress {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.progress
+	p.Warnings = slices.Clone(p.Warnings)
+	return p
+}
+
+// Stop ends it after the event that it is at.
+func (m *Many) Stop() { m.stop() }
+
+// Works are what is done in the background; the zero value is nothing. It is safe for
+// concurrent use.
+type Works struct {
+	mu   sync.Mutex
+	last *Many
+}
+
+// Last returns what was begun last; nil: nothing was since the process began.
+func (w *Works) Last() *Many {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last
+}
+
+// Use calls a function with the operator of the configuration that works.
+type Use func(func(*Operator) error) error
+
+// ErrBusy: another [Many] is at work.
+var ErrBusy = errors.New("another such work is not done yet: wait for it, or stop it")
+
+// Begin begins to take events through a step, one such work at a time. It outlives the
+// configuration that it began with, and ends where none works any more.
+func (w *Works) Begin(use Use, m *Many) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.last != nil && w.last.Progress().Ended.IsZero() {
+		return ErrBusy
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop = stop
+	w.last = m
+	go func() {
+		defer stop()
+		err := m.run(ctx, use)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.progress.Stopped = errors.Is(err, context.Canceled)
+		if !m.progress.Stopped {
+			m.progress.Err = err
+		}
+		m.progress.Ended = time.Now()
+	}()
+	return nil
+}
+
+func (m *Many) run(ctx context.Context, use Use) error {
+	var keys []ledger.Key
+	err := use(func(o *Operator) error {
+		return o.Each(ctx, m.Query, func(e ledger.Event) error {
+			if keys = append(keys, e.Key); len(keys) > MostAtOnce {
+				return ErrTooMany
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.progress.Matched = len(keys)
+	m.mu.Unlock()
+	for _, key := range slices.Backward(keys) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var stepErr error
+		err := use(func(o *Operator) error {
+			var result Result
+			if result, stepErr = m.step(ctx, o, key); stepErr == nil && result.Warning != "" {
+				stepErr = &ledger.RefusedError{Reason: result.Warning}
+			}
+			return nil
+		})
+		if err == nil && !isOfEvent(stepErr) {
+			err = stepErr
+		}
+		if err != nil {
+			return err
+		}
+		m.note(key, stepErr)
+	}
+	return nil
+}
+
+// step does the step to an event that is still as the filter has it.
+func (m *Many) step(ctx context.Context, o *Operator, key ledger.Key) (Result, error) {
+	e, err := o.Ledger.Load(ctx, key)
+	if err != nil {
+		return Result{}, err
+	}
+	if !m.Query.Matches(e) {
+		return Result{}, &ledger.RefusedError{Reason: fmt.Sprintf("it is %s by now", e.State)}
+	}
+	return o.Do(context.WithoutCancel(ctx), key, m.Request)
+}
+
+// isOfEvent reports whether an error of a step is about the event alone, so that others
+// may go on.
+func isOfEvent(err error) bool {
+	var refused *ledger.RefusedError
+	return err == nil || errors.As(err, &refused) || errors.Is(err, ledger.ErrInFlight) || errors.Is(err, ledger.ErrDamaged)
+}
+
+func (m *Many) note(key ledger.Key, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil {
+		m.progress.Done++
+		return
+	}
+	m.progress.Left++
+	if len(m.progress.Warnings) < mostWarnings {
+		m.progress.Warnings = append(m.progress.Warnings, key.EventID()+": "+err.Error())
+	}
+}
