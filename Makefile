@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo demo-cluster test frameworks crash cluster worlds fuzz lint bench soak release image xcaddy
+.PHONY: build demo demo-cluster test frameworks crash cluster worlds fuzz lint bench soak release image xcaddy pictures
 
 # Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
@@ -105,6 +105,10 @@ ONLY :=
 bench: build
 	go test -tags $(TAGS) -run '^$$' -bench . -benchmem $(BENCHMARKS) >bin/bench.txt || { cat bin/bench.txt; exit 1; }
 	go run ./test/bench --caddy bin/caddy --in-process bin/bench.txt --docs docs --only '$(ONLY)'
+
+# Takes the pictures of docs/console.md anew.
+pictures:
+	SCREENSHOTS=$(CURDIR)/docs go test -tags $(TAGS) -count 1 -run '^TestConsolePictures$$' .
 
 # Uses Caddy for long, with reloads, stops, kills and faults; what it holds must
 # not grow.

@@ -238,6 +238,18 @@ func TestEventCommands(t *testing.T) {
 	}
 	s.golden("discarded_event", "events", "show", late)
 
+	stdout, _ = s.ask(0, "events", "export", "--order-id", "order-2", "--status", "success")
+	wantIn(t, stdout, "id,account,route,type,status,state,", dead+",,webhook,ApiDeposit,Success,delivered,", ",order-2,")
+	if lines := strings.Count(stdout, "\n"); lines != 2 {
+		t.Errorf("the export has %d lines:\n%s", lines, stdout)
+	}
+	stdout, _ = s.ask(0, "events", "export", "--payments", "--text", "order-2", "--format", "jsonl")
+	wantIn(t, stdout, `"event_id":"`+dead+`"`, `"coin":"USDT"`, `"amount":"10"`, `"fulfill":"true"`, `"usd_value":"`)
+	stdout, _ = s.ask(0, "orders", "export", "--state", "paid")
+	wantIn(t, stdout, "order_id,account,state,amount_due,", "\norder-2,,paid,10,10,")
+	_, stderr = s.ask(2, "orders", "export", "--format", "xls")
+	wantIn(t, stderr, "use csv or jsonl")
+
 	stdout, _ = s.ask(0, "events", "list", "--limit", "3", "--json")
 	var page struct {
 		Events []shownEvent

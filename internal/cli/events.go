@@ -29,7 +29,7 @@ event's id is the Idempotency-Key that the app gets.
     caddy ccpayment events list --state held
     caddy ccpayment events show <id>
     caddy ccpayment events release <id> --reason "cleared by CCPayment"`,
-	}, listEventsCommand(), showEventCommand(), replayCommand(), releaseCommand(), discardCommand())
+	}, listEventsCommand(), showEventCommand(), exportEventsCommand(), replayCommand(), releaseCommand(), discardCommand())
 }
 
 // eventFilters are the flags that select events, by their names in JSON and in
@@ -41,6 +41,7 @@ var eventFilters = []struct{ name, usage string }{
 	{"order_id", "Order id, as the app knows it"},
 	{"record_id", "Record id"},
 	{"route", "Name of the route"},
+	{"text", "A part of an id, the type, the status or the last error"},
 	{"since", "Received since then: " + adminapi.TimeForms + zoneNote},
 	{"until", "Received until then: likewise"},
 }

@@ -21,7 +21,7 @@ what was paid, and everything that happened.
 
     caddy ccpayment orders list --state partial
     caddy ccpayment orders show order-1`,
-	}, listOrdersCommand(), showOrderCommand())
+	}, listOrdersCommand(), showOrderCommand(), exportOrdersCommand())
 }
 
 func listOrdersCommand() *cobra.Command {
@@ -29,16 +29,23 @@ func listOrdersCommand() *cobra.Command {
 		Use:   "list [--state <state>] [--account <name>] [--limit <n>]",
 		Short: "Lists orders, by their id",
 	}
+	addOrderFilters(cmd)
+	return listCommand(cmd, "orders", givenOrders, printOrders)
+}
+
+func addOrderFilters(cmd *cobra.Command) {
 	cmd.Flags().String("state", "", "State: unpaid, processing, partial, paid, overpaid, review, expired")
-	return listCommand(cmd, "orders", func(fl caddycmd.Flags) (url.Values, error) {
-		query := url.Values{}
-		for _, name := range []string{"state", "account"} {
-			if value := fl.String(name); value != "" {
-				query.Set(name, value)
-			}
+}
+
+// givenOrders is the filter of orders that stands on the command line.
+func givenOrders(fl caddycmd.Flags) (url.Values, error) {
+	query := url.Values{}
+	for _, name := range []string{"state", "account"} {
+		if value := fl.String(name); value != "" {
+			query.Set(name, value)
 		}
-		return query, nil
-	}, printOrders)
+	}
+	return query, nil
 }
 
 func printOrders(orders []adminapi.Order) {
