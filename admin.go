@@ -34,7 +34,7 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 
 // Provision registers the metrics.
 func (*adminAPI) Provision(ctx caddy.Context) error {
-	return metrics.Register(ctx.GetMetricsRegistry(), ledgerCollector{})
+	return metrics.Register(ctx.GetMetricsRegistry(), census)
 }
 
 // Routes returns the one route under which all endpoints are. Caddy asks for it

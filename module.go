@@ -87,7 +87,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.now = time.Now
 	a.http = client.NewHTTPClient()
 	a.routes = make(map[string]string)
-	if err := metrics.Register(ctx.GetMetricsRegistry(), ledgerCollector{}); err != nil {
+	if err := metrics.Register(ctx.GetMetricsRegistry(), census); err != nil {
 		return err
 	}
 
