@@ -92,6 +92,27 @@ func TestSharedOrderMoves(t *testing.T) {
 	s.fulfilled(1)
 }
 
+// TestSharedOrderNotMade: where the page at CoinPayments was ended, and CCPayment then refuses
+// to make one, a buyer who comes back gets another one at CoinPayments.
+func TestSharedOrderNotMade(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	first := s.buysAt("coins", 600, http.StatusCreated)
+	if err := s.box.SetFaults(sandbox.Fault{Endpoint: "createInvoiceUrl", Code: 12002, Times: -1}); err != nil {
+		t.Fatal(err)
+	}
+	s.buysAt("", 600, http.StatusBadGateway)
+	if order, err := s.order(); err != nil || len(order.Generations) != 1 || !order.Generations[0].Ended {
+		t.Errorf("%+v: %v", order, err)
+	}
+	second := s.buysAt("coins", 600, http.StatusCreated)
+	if again := s.buysAt("coins", 600, http.StatusOK); again != second || second == first {
+		t.Errorf("the pages are %s, %s, and %s", first, second, again)
+	}
+	s.pays(second, "")
+	s.hears("the order is paid", hasStatus("Paid")).says(t, map[string]string{"Ccpayment-Fulfill": "true", "Ccpayment-Order-State": "paid"})
+	s.fulfilled(1)
+}
+
 // TestSharedOrderAtOnce: tabs that ask for one order at both gateways at once get the page
 // of one of them.
 func TestSharedOrderAtOnce(t *testing.T) {

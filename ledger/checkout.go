@@ -47,8 +47,8 @@ type GatewayOrder struct {
 	Address string `json:"address,omitempty"`
 	Memo    string `json:"memo,omitempty"`
 	Amount  string `json:"amount,omitempty"`
-	// Ended: nobody can pay the order, because the gateway does not have it. That it has
-	// expired does not say so.
+	// Ended: nobody can pay the order, because it was ended at the gateway, or the gateway
+	// does not have it. That it has expired does not say so.
 	Ended bool `json:"ended,omitempty"`
 }
 

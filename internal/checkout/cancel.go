@@ -15,42 +15,62 @@ import (
 )
 
 // cancelAll ends those of the order's orders at the gateway that are meant, by their
-// accounts, before another one is made. It returns all as they are then. The error is an
-// [*Error] where one of them may be paid all the same: where it cannot be ended, as long as
-// it has not expired. A partly paid order goes on as it is.
+// accounts, before another one is made, and returns all as they are then. Those that were
+// ended stand in the ledger by then, also with an error. The error is an [*Error] where one
+// of them may be paid all the same: where it cannot be ended, as long as it has not expired.
+// A partly paid order goes on as it is.
 func (s *Sessions) cancelAll(ctx context.Context, order ledger.Order, still left, w wanted, isMeant func(*Sessions) bool, l *ledger.Ledger) ([]ledger.GatewayOrder, error) {
 	made := slices.Clone(order.Checkout.Generations)
+	var open []int
 	for i, g := range made {
 		at := s.at(order, g)
 		switch {
 		case !isMeant(at):
-			continue
 		case at == nil || at.canceler == nil:
 			if now := l.Now(); isPayable(g, now) {
 				return nil, stays(at, g, now)
 			}
-			continue
 		case still.paidAt[at.account.Info.AccountID]:
 			return nil, conflict("partly_paid", "the order is partly paid, and goes on as it is")
-		case g.Ended:
-			continue
+		case !g.Ended:
+			open = append(open, i)
 		}
-		err := at.canceler.Cancel(ctx, g)
-		switch {
-		case errors.Is(err, gateway.ErrPaying):
-			if _, err := s.rest(ctx, order, w); err != nil { // which says whether it is paid
-				return nil, err
-			}
-			return nil, errUnderWay
-		case err != nil:
-			return nil, &Error{
-				Status: http.StatusServiceUnavailable, Code: "busy", RetryAfter: retrySoon, Cause: err,
-				Text: at.account.Info.Title + " has not ended the order's earlier checkout yet: try again in a moment",
-			}
-		}
-		made[i].Ended = true
 	}
-	return made, nil
+	var err error
+	title := "" // of the gateway where the last was ended
+	for _, i := range open {
+		at := s.at(order, made[i])
+		if err = s.cancel(ctx, at, order, made[i], w); err != nil {
+			break
+		}
+		made[i].Ended, title = true, at.account.Info.Title
+	}
+	if title != "" { // no buyer is to be sent there, whatever becomes of the next one
+		checkout := *order.Checkout
+		checkout.Generations = made
+		order.Checkout = &checkout
+		err = errors.Join(err, s.save(ctx, order, "ended at "+title, l))
+	}
+	return made, err
+}
+
+// cancel ends one of the order's orders at the gateway of the account that has it. The error
+// is an [*Error].
+func (s *Sessions) cancel(ctx context.Context, at *Sessions, order ledger.Order, g ledger.GatewayOrder, w wanted) error {
+	err := at.canceler.Cancel(ctx, g)
+	switch {
+	case errors.Is(err, gateway.ErrPaying):
+		if _, err := s.rest(ctx, order, w); err != nil { // which says whether it is paid
+			return err
+		}
+		return errUnderWay
+	case err != nil:
+		return &Error{
+			Status: http.StatusServiceUnavailable, Code: "busy", RetryAfter: retrySoon, Cause: err,
+			Text: at.account.Info.Title + " has not ended the order's earlier checkout yet: try again in a moment",
+		}
+	}
+	return nil
 }
 
 // stays is the [*Error] of an order that can still be paid at another account; nil: at one

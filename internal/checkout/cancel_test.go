@@ -94,6 +94,42 @@ func TestNewTerms(t *testing.T) {
 	s.wantMade(t, 1)
 }
 
+// TestTooManyTerms: an order that has had as many prices as one may have is refused before
+// its page is ended, and goes on as it was.
+func TestTooManyTerms(t *testing.T) {
+	s, g := newEndable(t)
+	for price := range mostGatewayOrders {
+		s.open(t, fmt.Sprint(10+price))
+	}
+	s.wantRefused(t, at("9"), 409, "too_many_terms")
+	if again := s.open(t, "19"); again.IsNew || again.Ref != "ref-10" || slices.Contains(g.ended, "ref-10") {
+		t.Errorf("%+v, ended: %q", again, g.ended)
+	}
+}
+
+// TestEndedHalfway: what was ended before something went wrong is not shown to a buyer
+// again, and not ended again.
+func TestEndedHalfway(t *testing.T) {
+	s, g := newEndable(t)
+	g.after, g.unlisted = gateway.ErrOutcomeUnknown, 2
+	s.wantInDoubt(t)
+	g.mu.Lock()
+	g.add("shop-order-1", ledger.Terms{Price: "10", FiatID: "1"}, time.Time{})
+	g.mu.Unlock()
+	if session := s.open(t, "10"); len(s.generations(t)) != 2 || session.Ref != s.generations(t)[1].Ref {
+		t.Fatalf("%+v, %+v", session, s.generations(t))
+	}
+	g.paying = []string{s.generations(t)[1].Ref}
+	s.wantRefused(t, at("12"), 409, "under_way")
+	if made := s.generations(t); !made[0].Ended || made[1].Ended {
+		t.Errorf("%+v", made)
+	}
+	g.paying = nil
+	if session := s.open(t, "12"); session.Ref != "ref-3" || len(g.ended) != 2 {
+		t.Errorf("%+v, ended: %q", session, g.ended)
+	}
+}
+
 // TestExpired: an order that has expired is ended at the gateway before another one is
 // made, and a partly paid one goes on as it is.
 func TestExpired(t *testing.T) {

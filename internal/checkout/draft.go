@@ -27,20 +27,17 @@ const (
 )
 
 // makeNamed makes an order at a gateway that names it, beside those that were made before,
-// which the ledger has as known. order has the terms that are wanted, of which w is what
-// is left to pay.
-func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, known, made []ledger.GatewayOrder, w wanted, l *ledger.Ledger) (ledger.Order, bool, error) {
+// as the ledger has them. order has the terms that are wanted, of which w is what is left
+// to pay.
+func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, made []ledger.GatewayOrder, w wanted, l *ledger.Ledger) (ledger.Order, bool, error) {
 	checkout := ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
 	if order.Checkout != nil {
 		checkout = *order.Checkout
 	}
-	draft := s.next(order, made, w)
-	if i := slices.IndexFunc(made, func(g ledger.GatewayOrder) bool { return s.at(order, g) == s && isFree(g, w.terms.Terms) }); i >= 0 {
+	known, draft := made, s.next(order, made, w)
+	if i := s.free(order, made, w); i >= 0 {
 		draft.ID = made[i].ID
 		made = slices.Delete(slices.Clone(made), i, i+1)
-	}
-	if len(made) >= mostGatewayOrders {
-		return order, false, errTooMany
 	}
 	now := l.Now()
 	draft.CreatedAt, draft.ExpiresAt = now, expiry(w, now)
@@ -68,6 +65,12 @@ func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, known, mad
 		err = errors.Join(err, s.save(ctx, order, "it was not made at "+s.account.Info.Title, l))
 	}
 	return order, err == nil, err
+}
+
+// free returns the index of an order whose id is to be used for the one that is wanted;
+// -1: there is none.
+func (s *Sessions) free(order ledger.Order, made []ledger.GatewayOrder, w wanted) int {
+	return slices.IndexFunc(made, func(g ledger.GatewayOrder) bool { return s.at(order, g) == s && isFree(g, w.terms.Terms) })
 }
 
 // isFree reports whether the id of an order that the gateway does not have is to be used

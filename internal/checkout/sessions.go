@@ -279,7 +279,7 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 	defer s.slots.Release(share)
 	if order.Checkout == nil {
 		if s.finder != nil {
-			return s.makeNamed(ctx, order, nil, nil, w, l)
+			return s.makeNamed(ctx, order, nil, w, l)
 		}
 		return s.makeOurs(ctx, order, nil, w, l)
 	}
@@ -291,28 +291,25 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 	if err != nil {
 		return order, false, err
 	}
-	known := order.Checkout.Generations
-	order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol, Generations: known}
-	made, err := s.cancelAll(ctx, order, still, w, func(at *Sessions) bool { return at != s }, l)
+	part := w
+	part.terms.Amount, part.terms.Price = still.amount, still.amount.String()
+	i := s.find(order, w.terms.Terms, l.Now())
+	isLeft := still.amount.Equal(w.terms.Amount) || s.canceler != nil && still.isPaidOnlyAt(s.account.Info.AccountID)
+	serves := i >= 0 && isLeft
+	if !serves && s.isFull(order, part) {
+		return order, false, errTooMany
+	}
+	made, err := s.cancelAll(ctx, order, still, w, func(at *Sessions) bool { return at != s || !serves && s.canceler != nil }, l)
 	if err != nil {
 		return order, false, err
 	}
-	order.Checkout.Generations = made
-	isLeft := still.amount.Equal(w.terms.Amount) || s.canceler != nil && still.isPaidOnlyAt(s.account.Info.AccountID)
-	if i := s.find(order, w.terms.Terms, l.Now()); i >= 0 && isLeft {
-		again := made[i]
-		order.Checkout.Generations = append(slices.Delete(slices.Clone(made), i, i+1), again)
+	order.Checkout = &ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol, Generations: made}
+	if serves {
+		order.Checkout.Generations = append(slices.Delete(slices.Clone(made), i, i+1), made[i])
 		return order, false, nil
 	}
-	if s.canceler != nil {
-		if made, err = s.cancelAll(ctx, order, still, w, func(at *Sessions) bool { return at == s }, l); err != nil {
-			return order, false, err
-		}
-	}
-	part := w
-	part.terms.Amount, part.terms.Price = still.amount, still.amount.String()
 	if s.finder != nil {
-		return s.makeNamed(ctx, order, known, made, part, l)
+		return s.makeNamed(ctx, order, made, part, l)
 	}
 	return s.makeOurs(ctx, order, made, part, l)
 }
@@ -320,9 +317,6 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 // makeOurs makes an order at a gateway that knows it by our id, beside those that were
 // made before. isNew is false where the gateway has the first already.
 func (s *Sessions) makeOurs(ctx context.Context, order ledger.Order, made []ledger.GatewayOrder, w wanted, l *ledger.Ledger) (ledger.Order, bool, error) {
-	if len(made) >= mostGatewayOrders {
-		return order, false, errTooMany
-	}
 	checkout := ledger.Checkout{Terms: w.terms.Terms, Symbol: w.terms.Symbol}
 	if order.Checkout != nil {
 		checkout = *order.Checkout
@@ -337,6 +331,13 @@ func (s *Sessions) makeOurs(ctx context.Context, order ledger.Order, made []ledg
 	checkout.Generations = append(slices.Clone(made), g)
 	order.Checkout = &checkout
 	return order, isNew, err
+}
+
+// isFull reports whether an order has as many orders at gateways as one has, none of which
+// makes way for the one that is wanted.
+func (s *Sessions) isFull(order ledger.Order, w wanted) bool {
+	made := order.Checkout.Generations
+	return len(made) >= mostGatewayOrders && (s.finder == nil || s.free(order, made, w) < 0)
 }
 
 // errTooMany is the [*Error] of an order with as many orders at the gateway as one has.
