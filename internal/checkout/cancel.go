@@ -26,7 +26,7 @@ func (s *Sessions) cancelAll(ctx context.Context, order ledger.Order, still left
 		at := s.at(order, g)
 		switch {
 		case !isMeant(at):
-		case at == nil || at.canceler == nil:
+		case at.canceler == nil:
 			if now := l.Now(); isPayable(g, now) {
 				return nil, stays(at, g, now)
 			}
@@ -73,14 +73,9 @@ func (s *Sessions) cancel(ctx context.Context, at *Sessions, order ledger.Order,
 	return nil
 }
 
-// stays is the [*Error] of an order that can still be paid at another account; nil: at one
-// that is not configured.
+// stays is the [*Error] of an order that can still be paid at another account.
 func stays(at *Sessions, g ledger.GatewayOrder, now time.Time) error {
-	label := "account where it was opened"
-	if at != nil {
-		label = at.account.Label()
-	}
-	e := &Error{Status: http.StatusConflict, Code: "other_account", Text: "the order can still be paid at the " + label + ", and here once it has expired there"}
+	e := &Error{Status: http.StatusConflict, Code: "other_account", Text: "the order can still be paid at the " + at.account.Label() + ", and here once it has expired there"}
 	if !g.ExpiresAt.IsZero() {
 		e.RetryAfter = g.ExpiresAt.Sub(now)
 	}

@@ -1,6 +1,8 @@
 package checkout
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -18,6 +20,21 @@ func (s *Sessions) at(order ledger.Order, g ledger.GatewayOrder) *Sessions {
 	for _, one := range s.group() {
 		if one.account.Info.AccountID == id {
 			return one
+		}
+	}
+	return nil
+}
+
+// isWhole returns an [*Error] unless all the order's orders at gateways are at accounts that
+// are configured. What is paid at another nobody knows, also once it has expired there.
+func (s *Sessions) isWhole(order ledger.Order) error {
+	for _, g := range order.Checkout.Generations {
+		if s.at(order, g) == nil {
+			return &Error{
+				Status: http.StatusConflict, Code: "other_account",
+				Text:  "the order was opened at an account that is not configured any more: configure it, with the same `orders` as the " + s.account.Label(),
+				Cause: fmt.Errorf("it is %s at the account with the id %s", g.ID, order.AppOf(g.AppID)),
+			}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -158,10 +159,12 @@ func TestSharedLostAnswer(t *testing.T) {
 func TestSharedWithoutAccount(t *testing.T) {
 	p := newPair(t)
 	p.opens(t, p.stays, "10", "")
+	p.keeps.pays(1, "10") // of which nobody knows
 	p.pass(time.Hour)
 	p.ends.account.Peers, p.ends.peers = nil, nil
 	_, err := p.ends.Open(t.Context(), hour)
-	if wantCode(t, err, "unreachable"); !strings.Contains(err.Error(), "configure it, with the same `orders`") {
+	var refused *Error
+	if wantCode(t, err, "other_account"); !errors.As(err, &refused) || !strings.Contains(refused.Text, "configure it, with the same `orders`") || !strings.Contains(err.Error(), "app-stays") {
 		t.Errorf("%v", err)
 	}
 	if len(p.gives.invoices) > 0 {

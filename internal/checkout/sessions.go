@@ -287,6 +287,9 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 	if err != nil {
 		return order, false, err
 	}
+	if err := s.isWhole(order); err != nil {
+		return order, false, err
+	}
 	still, err := s.rest(ctx, order, w)
 	if err != nil {
 		return order, false, err
