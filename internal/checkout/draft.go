@@ -116,7 +116,7 @@ func isRefusal(err error) bool {
 // so long after the call is not there.
 func (s *Sessions) findDrafts(ctx context.Context, order ledger.Order, l *ledger.Ledger) (ledger.Order, error) {
 	var all []ledger.GatewayOrder
-	title := ""
+	var last *Sessions // of the account where the last was looked for
 	for _, g := range order.Checkout.Generations {
 		at := s.at(order, g)
 		if at == nil || at.finder == nil || !g.IsDraft() || g.Ended {
@@ -126,7 +126,7 @@ func (s *Sessions) findDrafts(ctx context.Context, order ledger.Order, l *ledger
 		found, err := at.seek(ctx, g)
 		switch {
 		case err != nil:
-			return order, err
+			return order, at.explain(err)
 		case found != nil:
 			all = append(all, found...)
 		case l.MayBeMade(g, at.makeAgain):
@@ -135,15 +135,15 @@ func (s *Sessions) findDrafts(ctx context.Context, order ledger.Order, l *ledger
 			g.Ended = true
 			all = append(all, g)
 		}
-		title = at.account.Info.Title
+		last = at
 	}
-	if title == "" {
+	if last == nil {
 		return order, nil
 	}
 	checkout := *order.Checkout
 	checkout.Generations = all
 	order.Checkout = &checkout
-	if err := s.save(ctx, order, "looked up at "+title, l); err != nil {
+	if err := last.save(ctx, order, "looked up at "+last.account.Info.Title, l); err != nil {
 		return order, err
 	}
 	order, err := l.Order(ctx, order.OrderID)

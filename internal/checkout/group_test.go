@@ -37,7 +37,7 @@ func (p *pair) share(t *testing.T, orders string) {
 	registry := NewRegistry(Config{Now: p.clock, Logger: zap.NewNop(), Ledger: func() (*ledger.Ledger, func(), error) { return p.ledger, func() {}, nil }})
 	account := func(name, prefix string, g gateway.Gateway) *gateway.Account {
 		info := p.account.Info
-		info.AccountID = "app-" + name
+		info.AccountID, info.Title = "app-"+name, "Pay"+name
 		return &gateway.Account{Name: name, Gateway: g, Orders: orders, OrderPrefix: prefix, Budget: time.Minute, Info: info}
 	}
 	accounts := []*gateway.Account{account("ends", "", p.gives), account("stays", "shop-", p.keeps)}
@@ -151,6 +151,36 @@ func TestSharedLostAnswer(t *testing.T) {
 	p.opens(t, p.stays, "10", "unreachable")
 	if p.opens(t, p.stays, "10", ""); !slices.Equal(p.gives.ended, []string{"ref-1"}) || len(p.keeps.invoices) != 1 {
 		t.Errorf("ended: %q, made: %q", p.gives.ended, p.keeps.calls)
+	}
+}
+
+// TestSharedBlame: what goes wrong at one account's gateway is said of that one, whichever
+// account the order is asked for at.
+func TestSharedBlame(t *testing.T) {
+	for name, test := range map[string]struct {
+		breaks     func(*endable)
+		code, says string
+	}{
+		"it cannot be read":   {func(g *endable) { g.readErr = errors.New("no route") }, "unreachable", "Payends could not be reached"},
+		"it refuses":          {func(g *endable) { g.readErr = &gateway.RefusedError{Code: "401", Err: errors.New("no")} }, "refused", "at Payends"},
+		"it is another order": {func(g *endable) { g.invoices[0].order.Terms.Price = "11" }, "contradiction", "look at it in Payends's console"},
+		"it cannot be ended":  {func(g *endable) { g.err = errors.New("no route") }, "busy", "Payends has not ended"},
+		"its answer was lost, and it cannot be found": {func(g *endable) { g.findErr = errors.New("no route") }, "unreachable", "Payends could not be reached"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t)
+			code := ""
+			if strings.Contains(name, "lost") {
+				p.ends.findPause, p.gives.after, p.gives.unlisted, code = time.Millisecond, gateway.ErrOutcomeUnknown, 2, "unreachable"
+			}
+			p.opens(t, p.ends, "10", code)
+			test.breaks(p.gives)
+			_, err := p.stays.Open(t.Context(), hour)
+			var refused *Error
+			if wantCode(t, err, test.code); !errors.As(err, &refused) || !strings.Contains(refused.Text, test.says) {
+				t.Errorf("%v, want %q", err, test.says)
+			}
+		})
 	}
 }
 

@@ -38,6 +38,7 @@ type namer struct {
 	dies          bool  // the process dies with it
 	unlisted      int   // how often the order is not found
 	findErr       error // of each look
+	readErr       error // of each reading of an order
 }
 
 // killed is the panic of a process that dies.
@@ -105,6 +106,9 @@ func (g *namer) Find(_ context.Context, o gateway.NewOrder) (found gateway.Check
 func (g *namer) Order(_ context.Context, id string, made *ledger.GatewayOrder) (gateway.Order, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.readErr != nil {
+		return gateway.Order{}, g.readErr
+	}
 	for _, i := range g.invoices {
 		if made != nil && made.Ref == i.ref || made == nil && id == i.id {
 			order := i.order

@@ -94,20 +94,24 @@ type left struct {
 func (l left) isPaidOnlyAt(appID string) bool { return len(l.paidAt) == 1 && l.paidAt[appID] }
 
 // rest asks the gateways how much of the order is paid, and returns what is left to pay.
-// The error is a [*paidError] where nothing is.
+// The error is a [*paidError] where nothing is, and else an [*Error].
 func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (left, error) {
 	asked := *order.Checkout
 	asked.Terms, asked.Symbol = w.terms.Terms, w.terms.Symbol
 	order.Checkout = &asked
 	whole, err := confirm.Whole(ctx, s.account, &order)
+	title := s.account.Info.Title // or of the account where it went wrong
+	var member *confirm.MemberError
+	if errors.As(err, &member) {
+		title = member.Account.Info.Title
+	}
 	var held *confirm.HeldError
 	switch {
 	case errors.As(err, &held):
-		title := s.account.Info.Title
 		return left{}, conflict("contradiction",
 			title+"'s order is not the one that was asked for: look at it in "+title+"'s console")
 	case err != nil:
-		return left{}, err
+		return left{}, explain(title, err)
 	}
 	result := confirm.Settle(whole, settle.Policy{}, s.now())
 	counting := slices.DeleteFunc(confirm.Judged(s.account, order.OrderID, whole, result), func(p ledger.OrderPayment) bool {

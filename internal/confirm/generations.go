@@ -152,10 +152,21 @@ func isRead(made ledger.GatewayOrder, order gateway.Order, id string) bool {
 // Whole reads an order that our checkout made, over all orders at the gateway that the
 // checkout made for it: due is the app's price, and the payments are those of all, in
 // the price's unit. A [HeldError] means that an order at the gateway has not the
-// terms that our checkout asked for.
+// terms that our checkout asked for. A [MemberError] says at which account something is
+// wrong.
 func Whole(ctx context.Context, a *gateway.Account, known *ledger.Order) (gateway.Order, error) {
 	return join(ctx, a, nil, "", known)
 }
+
+// MemberError is the error of reading one of the orders at gateways that a checkout made for
+// the app's, with the account that has it.
+type MemberError struct {
+	Account *gateway.Account
+	Err     error
+}
+
+func (e *MemberError) Error() string { return e.Err.Error() }
+func (e *MemberError) Unwrap() error { return e.Err }
 
 // Settle computes what an order's payments come to at a time, under a policy.
 func Settle(o gateway.Order, policy settle.Policy, at time.Time) settle.Result {
@@ -201,11 +212,11 @@ func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id strin
 		if read != nil && of == a && isRead(made, *read, id) {
 			parts, isThere = []gateway.Order{*read}, true
 		} else if parts, err = readParts(ctx, of, made); err != nil {
-			return whole, err
+			return whole, &MemberError{of, err}
 		}
 		for _, part := range parts {
 			if err := add(of, part, made); err != nil {
-				return whole, err
+				return whole, &MemberError{of, err}
 			}
 		}
 	}
