@@ -187,6 +187,10 @@ func TestSharedOrderFromBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.hears("the order is paid", hasStatus("Success")).says(t, map[string]string{"Ccpayment-Fulfill": "true", "Ccpayment-Order-State": "paid"})
+	order, err := s.order()
+	if err != nil || len(order.Generations) != 2 || order.Generations[0].Account != "" || order.Generations[1].Account != "coins" {
+		t.Errorf("%+v: %v", order, err)
+	}
 	s.pays(page, "")
 	s.twice()
 }

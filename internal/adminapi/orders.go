@@ -101,13 +101,10 @@ func (read ReadOrder) Describe(ctx context.Context, o *operator.Operator, order 
 	if c := order.Checkout; c != nil {
 		details.Terms = &c.Terms
 		for _, g := range c.Generations {
-			made := Generation{g, order.Account}
-			if g.AppID != "" {
-				made.Account = g.AppID // where it is not configured any more
-				if unknown == nil {
-					if at := of.Member(g.AppID); at != nil {
-						made.Account = at.Name
-					}
+			made := Generation{g, order.AppOf(g.AppID)} // its id where it is not configured any more
+			if unknown == nil {
+				if at := of.Member(made.Account); at != nil {
+					made.Account = at.Name
 				}
 			}
 			details.Generations = append(details.Generations, made)
