@@ -24,8 +24,8 @@ func (a *App) addServer(server *caddyhttp.Server) {
 // directive that requests do not reach.
 func (a *App) warnPaths() {
 	site := hookpath.Site{URLs: make(map[string]string), Hooks: make(map[string]string)}
-	for name, account := range a.accounts {
-		site.URLs[name] = account.WebhookURL
+	for _, account := range a.opened() {
+		site.URLs[account.Name] = account.WebhookURL
 	}
 	for _, h := range a.handlers {
 		site.Hooks[h.route.Name] = h.route.Account.Name
@@ -53,7 +53,11 @@ func sketchRoutes(routes caddyhttp.RouteList) []hookpath.Route {
 			case *Webhook:
 				s.Account, s.Hook, s.TakesAll = h.route.Account.Name, h.route.Name, h.Deliver != nil
 			case *Checkout:
-				s.Account, s.Sells = h.account.Name, h.NotifyURL == ""
+				if h.NotifyURL == "" {
+					s.Sells = h.choices.Names()
+				}
+			case *API:
+				s.Sells = h.proxy.Sells()
 			}
 			switch handler.(type) {
 			case *Webhook, *Status, *Checkout, *API:

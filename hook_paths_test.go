@@ -28,6 +28,8 @@ func TestHookPaths(t *testing.T) {
 		"behind a rewrite":     {"rewrite /pay/hook /hook\nccpayment_webhook /hook $APP\nreverse_proxy $APP", ""},
 		"a checkout alone":     {"ccpayment_checkout\nreverse_proxy $APP", none},
 		"a checkout elsewhere": {"ccpayment_checkout {\nnotify_url https://pay.example/hook\n}\nreverse_proxy $APP", lost},
+		"the API":              {"ccpayment_api /api/*\nreverse_proxy $APP", none},
+		"the API, to read":     {"ccpayment_api /api/* {\nallow read\n}\nreverse_proxy $APP", lost},
 		"the whole site":       {"ccpayment_webhook $APP\nreverse_proxy $APP", whole},
 		"a site of its own":    {"ccpayment_webhook $APP", ""},
 		"pass-through":         {"ccpayment_webhook\nreverse_proxy $APP", ""},
@@ -44,5 +46,27 @@ func TestHookPaths(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHookPathsOfAccounts: of several accounts that a directive sells for, the one whose webhooks
+// nobody takes is named.
+func TestHookPathsOfAccounts(t *testing.T) {
+	for _, directive := range []string{"ccpayment_checkout", "ccpayment_api /api/*"} {
+		for _, order := range []string{"one two", "two one"} {
+			s := start(t, setup{
+				account: "account one {\n orders shop\n app_id app-1\n app_secret s1\n}\naccount two {\n orders shop\n app_id app-2\n app_secret s2\n}",
+				site:    "http://:$PORT {\n ccpayment_webhook /hook $APP {\n account one\n }\n " + directive + " {\n account " + order + "\n }\n}",
+			})
+			var warned []string
+			for line := range strings.Lines(s.logs()) {
+				if strings.Contains(line, "no ccpayment_webhook takes the webhooks of their account") {
+					warned = append(warned, line)
+				}
+			}
+			if len(warned) != 1 || !strings.Contains(warned[0], `"account":"two"`) {
+				t.Errorf("%s of %s: %q", directive, order, warned)
+			}
+		}
 	}
 }

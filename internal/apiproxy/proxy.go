@@ -131,6 +131,14 @@ func (p *Proxy) setUpCache(c Cache, endpoints []gateway.Endpoint) error {
 	return nil
 }
 
+// Sells returns the names of the accounts of which POST checkout makes orders.
+func (p *Proxy) Sells() []string {
+	if !p.allowed.endpoints[ownCheckout.Name] {
+		return nil
+	}
+	return p.choices.Names()
+}
+
 // ServeHTTP serves a call: the request's path is the endpoint's. asked is the URL as the
 // client sent it, before any handler cleaned or cut its path. The error is that of writing
 // the response.

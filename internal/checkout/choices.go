@@ -63,6 +63,15 @@ func (g *Registry) NewChoices(accounts ...*gateway.Account) (Choices, error) {
 	return all, nil
 }
 
+// Names returns the names of the accounts; the default account's is empty.
+func (c Choices) Names() []string {
+	names := make([]string, 0, len(c))
+	for _, one := range c {
+		names = append(names, one.account.Name)
+	}
+	return names
+}
+
 // Of returns the choice of the account that a request names: the first where it names
 // none. The first, too, where there is no other and it is the default account, which has
 // no name: the field is then the app's own business. The error is an [*Error].
@@ -75,12 +84,7 @@ func (c Choices) Of(r Request) (Choice, error) {
 	if i >= 0 {
 		return c[i], nil
 	}
-	var names []string
-	for _, one := range c {
-		if one.account.Name != "" {
-			names = append(names, one.account.Name)
-		}
-	}
+	names := slices.DeleteFunc(c.Names(), func(name string) bool { return name == "" })
 	return c[0], BadTerms(gateway.WrongField("account", "%.60q is none of those that the directive names, which are %s: add it to the directive's `account` option, or leave the field out for the first",
 		r.Account, strings.Join(names, ", ")))
 }

@@ -47,10 +47,11 @@ type Handler struct {
 	Rewrite   string  // the URI that it puts in the place of another
 	Routes    []Route // those that it has of its own
 	Directive string  // the name of a directive of ours
-	Account   string  // of a directive that is a webhook or sells
+	Account   string  // of a directive that is a webhook
 	Hook      string  // the name of the route of webhooks
 	TakesAll  bool    // it passes no request on
-	Sells     bool    // it makes orders whose webhooks go to the account's address
+	// Sells are the accounts of which it makes orders whose webhooks go to their addresses.
+	Sells []string
 }
 
 // Problem is why requests do not reach what they are meant for.
@@ -110,8 +111,9 @@ func (f *finder) findHooks(routes []Route, before [][]string, isRewritten bool) 
 				if h.TakesAll && len(route.Sets) == 0 && (i < len(routes)-1 || j < len(route.Handlers)-1) {
 					f.add("ccpayment_webhook takes every request, so that what stands behind it is never reached: give it a path", zap.String("route", h.Hook))
 				}
-			case h.Sells:
-				f.sells[h.Account] = true
+			}
+			for _, account := range h.Sells {
+				f.sells[account] = true
 			}
 		}
 	}

@@ -47,7 +47,11 @@ func TestProblems(t *testing.T) {
 		"a hook out of sight":  {shop + "/hook", routes, nil, true, ""},
 		"another account's":    {shop + "/hook", map[string]string{"webhook": "b"}, []Route{{Handlers: []Handler{{Account: "b", Hook: "webhook"}}}}, true, "add one"},
 	} {
-		shop := []Route{{Handlers: []Handler{{Sells: test.sells}}}}
+		var sells []string
+		if test.sells {
+			sells = []string{"other", ""}
+		}
+		shop := []Route{{Handlers: []Handler{{Sells: sells}}}}
 		problems := Site{URLs: map[string]string{"": test.url}, Hooks: test.routes, Servers: [][]Route{shop, test.hooks}}.Problems()
 		if (len(problems) > 0) != (test.want != "") || len(problems) > 0 && !strings.Contains(problems[0].Text, test.want) {
 			t.Errorf("%s: %+v, want %q", name, problems, test.want)
