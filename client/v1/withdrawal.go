@@ -56,9 +56,15 @@ func (c *Client) CreateWithdrawal(ctx context.Context, r WithdrawalRequest) (Wit
 	if err != nil {
 		return made, err
 	}
-	data, err := c.call(ctx, r.MerchantOrderID, body)
-	if err != nil {
-		return made, err
+	_, made, err = c.withdraw(ctx, r.MerchantOrderID, body)
+	return made, err
+}
+
+// withdraw makes the call and returns the answer's data and what it says. An answer that
+// names no withdrawal does not prove that there is one, nor that there is none.
+func (c *Client) withdraw(ctx context.Context, orderID string, body []byte) (data json.RawMessage, made Withdrawal, err error) {
+	if data, err = c.call(ctx, orderID, body); err != nil {
+		return nil, made, err
 	}
 	if len(data) == 0 {
 		data = json.RawMessage("null")
@@ -67,9 +73,9 @@ func (c *Client) CreateWithdrawal(ctx context.Context, r WithdrawalRequest) (Wit
 		err = errors.New("it has no order_id")
 	}
 	if err != nil {
-		return made, outcomeUnknown(r.MerchantOrderID, &client.AnswerError{Endpoint: Withdraw, Err: err})
+		return nil, made, outcomeUnknown(orderID, &client.AnswerError{Endpoint: Withdraw, Err: err})
 	}
-	return made, nil
+	return data, made, nil
 }
 
 // Call makes a call by the name of its endpoint, of which there is one, "withdraw", with
@@ -95,7 +101,8 @@ func (c *Client) Call(ctx context.Context, endpoint string, parameters json.RawM
 	case known.MerchantOrderID == "":
 		return nil, wrong("merchant_order_id", "is missing")
 	}
-	return c.call(ctx, known.MerchantOrderID, parameters)
+	data, _, err := c.withdraw(ctx, known.MerchantOrderID, parameters)
+	return data, err
 }
 
 // body checks the request and writes it as it is signed and sent.

@@ -174,7 +174,7 @@ func wantUnknown(t *testing.T, err error) {
 }
 
 // TestOutcomeUnknown: a withdrawal is sent once, and where its answer is lost or proves
-// nothing the error says so.
+// nothing the error says so, also to a program that passes calls on.
 func TestOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -198,6 +198,7 @@ func TestOutcomeUnknown(t *testing.T) {
 		"two codes":           {answer: signed(200, `{"code":224076,"code":10000,"data":{"order_id":"1"}}`), label: "http_200"},
 		"agreed with a 502":   {answer: signed(502, agreed), label: "http_502"},
 		"agreed to nothing":   {answer: signed(200, `{"code":10000,"msg":"success","data":null}`), label: "10000"},
+		"agreed without data": {answer: signed(200, `{"code":10000,"msg":"success"}`), label: "10000"},
 		"agreed without id":   {answer: signed(200, `{"code":10000,"msg":"success","data":{"order_id":""}}`), label: "10000"},
 		"agreed with two ids": {answer: signed(200, `{"code":10000,"msg":"success","data":{"order_id":"1","order_id":"2"}}`), label: "10000"},
 	} {
@@ -209,14 +210,27 @@ func TestOutcomeUnknown(t *testing.T) {
 			if test.timeout > 0 {
 				options = append(options, v1.WithTimeout(test.timeout))
 			}
-			_, err := dial(t, api.URL, options...).CreateWithdrawal(t.Context(), request)
-			wantUnknown(t, err)
-			var unknown *client.OutcomeUnknownError
-			if errors.As(err, &unknown); unknown.Code != test.code {
-				t.Errorf("it carries %d", unknown.Code)
-			}
-			if n := len(api.Sent()); n != 1 || label != test.label {
-				t.Errorf("%d requests, observed as %q", n, label)
+			c := dial(t, api.URL, options...)
+			for n, withdraw := range []func() error{
+				func() error { _, err := c.CreateWithdrawal(t.Context(), request); return err },
+				func() error {
+					data, err := c.Call(t.Context(), v1.Withdraw, json.RawMessage(`{"merchant_order_id":"payout-1"}`))
+					if data != nil {
+						t.Errorf("a call that is passed on has %s", data)
+					}
+					return err
+				},
+			} {
+				label = ""
+				err := withdraw()
+				wantUnknown(t, err)
+				var unknown *client.OutcomeUnknownError
+				if errors.As(err, &unknown); unknown.Code != test.code {
+					t.Errorf("it carries %d", unknown.Code)
+				}
+				if sent := len(api.Sent()); sent != n+1 || label != test.label {
+					t.Errorf("%d requests, observed as %q", sent, label)
+				}
 			}
 		})
 	}

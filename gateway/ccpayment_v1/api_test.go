@@ -49,11 +49,13 @@ func TestCall(t *testing.T) {
 	}{
 		"lost":               {apiclienttest.Cut, 0},
 		"a code of no table": {signedAs(`{"code":123456,"msg":"?","data":null}`), 123456},
+		"without data":       {signedAs(`{"code":10000,"msg":"success"}`), 0},
+		"null for data":      {signedAs(`{"code":10000,"msg":"success","data":null}`), 0},
 		"not signed":         {apiclienttest.Say(`{"code":10000,"msg":"success","data":{"order_id":"7"}}`), 0},
 	} {
 		got, err := call(test.answer, request)
 		var lost *gateway.LostError
-		if !errors.As(err, &lost) || !errors.Is(err, gateway.ErrOutcomeUnknown) || lost.OrderID != "payout-1" || lost.Code != test.code || got.About != "payout-1" || (got.Code != "") != (test.code != 0) {
+		if !errors.As(err, &lost) || !errors.Is(err, gateway.ErrOutcomeUnknown) || lost.OrderID != "payout-1" || lost.Code != test.code || len(got.Body) > 0 || got.About != "payout-1" || (got.Code != "") != (test.code != 0) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
