@@ -77,7 +77,7 @@ func TestAPIRequests(t *testing.T) {
 		"a text":                      {"POST", "getCoinList", `"{}"`, asJSON, 400},
 		"half an object":              {"POST", "getCoinList", `{"a":`, asJSON, 400},
 		"two objects":                 {"POST", "getCoinList", `{}{}`, asJSON, 400},
-		"too large":                   {"POST", "getCoinList", `{"a":"` + strings.Repeat("x", 64<<10) + `"}`, asJSON, 413},
+		"too large":                   {"POST", "getCoinList", `{"a":"` + strings.Repeat("x", 1<<20) + `"}`, asJSON, 413},
 		"a key twice":                 {"POST", order, `{"price":"1","price":"2"}`, asJSON, 400},
 		"a key twice, escaped":        {"POST", order, `{"price":"1","pric\u0065":"2"}`, asJSON, 400},
 		"a key twice, by case":        {"POST", order, `{"price":"1","PRICE":"2"}`, asJSON, 400},

@@ -357,7 +357,7 @@ func TestCoinPaymentsAPIRequests(t *testing.T) {
 		"a form":                    {"POST", invoices, "{}", http.Header{"Content-Type": {"text/plain"}}, 415, "application/json"},
 		"a body with GET":           {"GET", invoices, "{}", asJSON, 400, "GET takes no body"},
 		"a list":                    {"POST", invoices, "[1]", asJSON, 400, "not a JSON object"},
-		"too large":                 {"POST", invoices, `{"a":"` + strings.Repeat("x", 64<<10) + `"}`, asJSON, 413, "larger"},
+		"too large":                 {"POST", invoices, `{"a":"` + strings.Repeat("x", 1<<20) + `"}`, asJSON, 413, "larger"},
 		"a key twice":               {"POST", invoices, `{"amount":1,"amount":2}`, asJSON, 400, "stands twice"},
 		"a key twice, by case":      {"POST", invoices, `{"amount":1,"Amount":2}`, asJSON, 400, "stands twice"},
 		"a key twice, within":       {"POST", invoices, `{"a":[{"b":1,"b":2}]}`, asJSON, 400, "stands twice"},

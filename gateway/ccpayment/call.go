@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -19,8 +21,12 @@ import (
 // Call implements [gateway.API].
 func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, error) {
 	name, body := nameIn(c.Path), c.Body
-	about := strictjson.Text(gjson.GetBytes(body, "orderId"))
+	about := cmp.Or(strictjson.Text(gjson.GetBytes(body, "orderId")), strictjson.Text(gjson.GetBytes(body, "batchOrderId")))
 	if c.NotifyURL != "" && slices.Contains(notifying, name) {
+		if n := utf8.RuneCountInString(c.NotifyURL); name == applyBatch && n > longestBatchURL {
+			return gateway.APIAnswer{About: about}, gateway.WrongField(notifyKey,
+				"the account's webhook_url has %d characters, and CCPayment takes at most %d for a batch: set a shorter one, or name one in the call", n, longestBatchURL)
+		}
 		var err error
 		if body, err = gateway.WithMember(body, notifyKey, c.NotifyURL); err != nil {
 			return gateway.APIAnswer{About: about}, err

@@ -29,7 +29,7 @@ var groups = map[gateway.Group][]string{
 	},
 	"withdraw": {
 		"applyAppWithdrawToNetwork", "applyAppWithdrawToCwallet", "applyUserWithdrawToNetwork", "applyUserWithdrawToCwallet",
-		"applyBatchWithdraw", "appendBatchWithdraw", "confirmBatchWithdraw", "abortBatchWithdraw", "userBatchTransfer",
+		applyBatch, "appendBatchWithdraw", "confirmBatchWithdraw", "abortBatchWithdraw", "userBatchTransfer",
 	},
 	"swap":    {"swap", "userSwap"},
 	"wallet":  {"userTransfer"},
@@ -39,8 +39,15 @@ var groups = map[gateway.Group][]string{
 // notifying are the endpoints that take the URL of their webhooks.
 var notifying = []string{
 	"getOrCreateAppDepositAddress", "getOrCreateUserDepositAddress", "createAppOrderDepositAddress", "createInvoiceUrl",
-	"applyAppWithdrawToNetwork", "applyUserWithdrawToNetwork", "applyBatchWithdraw",
+	"applyAppWithdrawToNetwork", "applyUserWithdrawToNetwork", applyBatch,
 }
+
+// applyBatch takes a shorter URL than the others (CCPayment's definitions of April 2026,
+// Merchant Batch Withdraw).
+const (
+	applyBatch      = "applyBatchWithdraw"
+	longestBatchURL = 120
+)
 
 // lists are the endpoints whose answers seldom change.
 var lists = []string{"getCoinList", "getFiatList", "getChainList", "getSwapCoinList"}

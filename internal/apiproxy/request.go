@@ -22,8 +22,9 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
-// largestCall is how many bytes a call's body may have.
-const largestCall = 64 << 10
+// largestCall is how many bytes a call's body may have: twice what a batch of 500 payouts
+// has whose remarks and memos are as long as can be and written in escapes, as PHP does.
+const largestCall = 1 << 20
 
 // forwarding are headers that proxies add. A request with one of them is not from this
 // machine, even if the proxy is.
