@@ -31,9 +31,11 @@ func newSymbols(api func() *coinpayments.Client, now func() time.Time) *symbols 
 	return &symbols{now: now, api: api}
 }
 
+// list returns the currencies of the types that CoinPayments still has.
 func (s *symbols) list(ctx context.Context, kept *coalesce.List[coinpayments.Currency], types ...coinpayments.CurrencyType) ([]coinpayments.Currency, error) {
 	list, err := kept.Get(ctx, s.now(), func(ctx context.Context) ([]coinpayments.Currency, error) {
-		return s.api().Currencies(ctx, coinpayments.CurrencyFilter{Types: types})
+		all, err := s.api().Currencies(ctx, coinpayments.CurrencyFilter{Types: types})
+		return slices.DeleteFunc(all, func(c coinpayments.Currency) bool { return c.Status.Is(coinpayments.CurrencyDeleted) }), err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("asking CoinPayments for the currencies: %w", explain(err))
@@ -116,8 +118,7 @@ func only(found []coinpayments.Currency, field, text string) (unit, error) {
 func named(list []coinpayments.Currency, symbol, id string) []coinpayments.Currency {
 	var found []coinpayments.Currency
 	for _, c := range list {
-		isMeant := strings.EqualFold(c.Symbol, symbol) || coinpayments.SameCurrency(c.ID, id)
-		if isMeant && !c.Status.Is(coinpayments.CurrencyDeleted) {
+		if strings.EqualFold(c.Symbol, symbol) || coinpayments.SameCurrency(c.ID, id) {
 			found = append(found, c)
 		}
 	}
