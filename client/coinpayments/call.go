@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -321,26 +320,5 @@ func (c *Client) Call(ctx context.Context, method, path, query string, body json
 		}
 		target += "?" + query
 	}
-	return c.call(ctx, &request{route: route, target: target, body: body, reference: referenceIn(body, path)})
-}
-
-// referenceIn finds what to look up after a call by its method and path: the id of a
-// spend request or of an invoice in the body, else the last id in the path.
-func referenceIn(body json.RawMessage, path string) string {
-	var known struct {
-		PONumber       string `json:"poNumber"`
-		InvoiceID      string `json:"invoiceId"`
-		SpendRequestID string `json:"spendRequestId"`
-	}
-	if len(body) > 0 && lenient.Decode(body, &known) == nil {
-		for _, reference := range []string{known.SpendRequestID, known.PONumber, known.InvoiceID} {
-			if reference != "" {
-				return reference
-			}
-		}
-	}
-	if id, found := strings.CutSuffix(path, "/cancel"); found {
-		return id[strings.LastIndexByte(id, '/')+1:]
-	}
-	return ""
+	return c.call(ctx, &request{route: route, target: target, body: body, reference: route.Reference(path, body)})
 }

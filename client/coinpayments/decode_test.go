@@ -238,10 +238,13 @@ func TestCall(t *testing.T) {
 	for _, request := range api.Sent() {
 		checkSignature(t, api, request, false)
 	}
-	for path, reference := range map[string]string{"/api/v2/merchant/invoices": "po-7", "/api/v1/merchant/invoices/i-1/cancel": "i-1"} {
-		own := json.RawMessage(body)
-		if strings.HasSuffix(path, "cancel") {
-			own = nil
+	for path, reference := range map[string]string{
+		"/api/v2/merchant/invoices": "po-7", "/api/v1/merchant/invoices/i-1/cancel": "i-1", "/api/v1/invoices/i-1/payments": "i-1",
+		"/api/v3/merchant/wallets/my%20shop/4/spend/request": "my shop", "/api/v2/merchant/wallets": "",
+	} {
+		var own json.RawMessage
+		if strings.HasSuffix(path, "/invoices") {
+			own = json.RawMessage(body)
 		}
 		before := len(api.Sent())
 		_, err = c.Call(t.Context(), "POST", path, "", own)

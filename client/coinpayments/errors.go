@@ -127,7 +127,8 @@ var ErrOutcomeUnknown = errors.New("the outcome is unknown")
 type OutcomeUnknownError struct {
 	Route string
 	// Reference is what to look up: an invoice's poNumber, else its invoiceId; a spend
-	// request's or an invoice's id. Empty where the call has none.
+	// request's, an invoice's or a wallet's id; or see [Route.Reference]. Empty where the
+	// call has none.
 	Reference string
 	// Status is the answer's HTTP status; 0: there was none.
 	Status int

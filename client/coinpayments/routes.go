@@ -1,6 +1,8 @@
 package coinpayments
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -189,6 +191,33 @@ func FindRoute(method, path string) (Route, error) {
 		return Route{}, fmt.Errorf("coinpayments has no route %.10s %.100q", method, path)
 	}
 	return found, nil
+}
+
+// Reference is what a call of the route is about, and so what to look up where its answer
+// is lost: the id of the spend request in its body, the poNumber or else the invoiceId of
+// an invoice, else the first id in its path. Empty: there is none.
+func (r Route) Reference(path string, body json.RawMessage) string {
+	var known struct {
+		PONumber       string `json:"poNumber"`
+		InvoiceID      string `json:"invoiceId"`
+		SpendRequestID string `json:"spendRequestId"`
+	}
+	if len(body) > 0 && lenient.Decode(body, &known) == nil {
+		if reference := cmp.Or(known.SpendRequestID, known.PONumber, known.InvoiceID); reference != "" {
+			return reference
+		}
+	}
+	parts := strings.Split(path, "/")
+	for i, part := range strings.Split(r.Pattern, "/") {
+		if !strings.HasPrefix(part, "{") || i >= len(parts) {
+			continue
+		}
+		if id, err := url.PathUnescape(parts[i]); err == nil {
+			return id
+		}
+		return parts[i]
+	}
+	return ""
 }
 
 // matches counts the parts of a path that are the pattern's own, in whatever case, and

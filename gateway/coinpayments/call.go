@@ -6,13 +6,11 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
-	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
 // Call implements [gateway.API]. What is signed is the URL of our own table's route, with
@@ -23,7 +21,7 @@ func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 	if err != nil {
 		return gateway.APIAnswer{}, err
 	}
-	about := about(route, path, c.Body)
+	about := route.Reference(path, c.Body)
 	body, err := withHook(route, c)
 	if err != nil {
 		return gateway.APIAnswer{About: about}, err
@@ -32,23 +30,6 @@ func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 	answer := answered(data, err)
 	answer.About = about
 	return answer, explainCall(err)
-}
-
-// about is what a call is about: an invoice or a spend request by its body, else the first
-// id in its path.
-func about(route coinpayments.Route, path string, body []byte) string {
-	for _, key := range []string{"invoiceId", "spendRequestId"} {
-		if id := strictjson.Text(gjson.GetBytes(body, key)); id != "" {
-			return id
-		}
-	}
-	parts := strings.Split(path, "/")
-	for i, part := range strings.Split(route.Pattern, "/") {
-		if strings.HasPrefix(part, "{") {
-			return parts[i]
-		}
-	}
-	return ""
 }
 
 // withHook returns a call's body with the URL of its webhooks, where the call has one and
