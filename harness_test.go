@@ -118,7 +118,7 @@ func start(t *testing.T, s setup) *server {
 		"$PORT", port(srv.addr), "$ADMIN", srv.admin)
 	t.Cleanup(func() {
 		// Stop leaves the admin endpoint running; a configuration without one ends it.
-		if err := caddy.Load([]byte(`{"admin":{"disabled":true}}`), true); err != nil {
+		if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil {
 			t.Errorf("ending the admin endpoint: %v", err)
 		}
 		if err := caddy.Stop(); err != nil {

@@ -97,7 +97,7 @@ func scrape(t *testing.T) map[string]map[string]bool {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := caddy.Load([]byte(`{"admin":{"disabled":true}}`), true); err != nil {
+		if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil {
 			t.Error(err)
 		}
 		if err := caddy.Stop(); err != nil {
