@@ -106,7 +106,7 @@ func parseAccountBlock(d *caddyfile.Dispenser, app *App) error {
 }
 
 // accountOptions names an account's options, for error messages.
-const accountOptions = "app_id, app_secret, previous_secret, webhook_key, order_prefix, orders, private_key, base_url, api_timeout, webhook_url, file_grace, gateway"
+const accountOptions = "app_id, app_secret, previous_secret, webhook_key, order_prefix, orders, private_key, base_url, api_timeout, webhook_url, previous_webhook_url, file_grace, testing, gateway"
 
 // parseAccount reads one option of an account.
 func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) error {
@@ -130,7 +130,7 @@ func parseAccount(d *caddyfile.Dispenser, a *Account, option, allowed string) er
 	if err := a.UnmarshalOption(d); !errors.Is(err, gatewayv2.ErrNoOption) {
 		return err
 	}
-	return options.Unknown(d, option, allowed+", previous_webhook_url, testing")
+	return options.Unknown(d, option, allowed)
 }
 
 // parseFileGrace reads file_grace, which may be 0.
@@ -176,7 +176,7 @@ func parseModule(d *caddyfile.Dispenser, namespace string, to *json.RawMessage) 
 //		scheme    hmac | rsa
 //		tolerance <duration>
 //		stale     confirm | reject
-//		allow_ips ccpayment | <cidr…>
+//		allow_ips <gateway> | <cidr…>
 //		max_size  <size>
 //		confirm   on | off
 //		risky     hold | forward
@@ -186,7 +186,7 @@ func parseModule(d *caddyfile.Dispenser, namespace string, to *json.RawMessage) 
 //		statuses  <status…>
 //		body      original | enriched
 //		token     <secret>
-//		sign      ccpayment | standard <secret> [<previous>]
+//		sign      <gateway> | standard <secret> [<previous>]
 //		ack       2xx | <text>
 //		timeout   <duration>
 //		wait      <duration>
@@ -198,7 +198,8 @@ func parseModule(d *caddyfile.Dispenser, namespace string, to *json.RawMessage) 
 //		}
 //	}
 //
-// An upstream is short for deliver with a reverse_proxy to it.
+// An upstream is short for deliver with a reverse_proxy to it. A gateway is named as the
+// account names it, such as ccpayment.
 func parseWebhook(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // consume the directive's name
 	webhook := new(Webhook)
@@ -358,7 +359,7 @@ func parseSign(d *caddyfile.Dispenser, w *Webhook) error {
 	case len(args) == 3 && args[0] == "standard":
 		w.Sign = &AppSignature{Scheme: "standard", Secret: args[1], Previous: args[2]}
 	default:
-		return d.Err("sign takes `ccpayment`, or `standard <secret> [<previous>]`")
+		return d.Err("sign takes the gateway's name, as `sign ccpayment`, or `standard <secret> [<previous>]`")
 	}
 	return nil
 }

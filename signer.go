@@ -134,8 +134,9 @@ const signStandard = "standard"
 
 // AppSignature says how the requests that deliver events to the app are signed.
 type AppSignature struct {
-	// `ccpayment`: the headers Appid, Timestamp and Sign, computed anew with the
-	// account's secret. `standard`: Standard Webhooks v1. Required.
+	// The name of the account's gateway, `ccpayment` or `ccpayment_v1`: the headers Appid,
+	// Timestamp and Sign, computed anew with the account's secret. `standard`: Standard
+	// Webhooks v1. Required.
 	Scheme string `json:"scheme,omitempty"`
 
 	// The secret of `standard`: base64 of 24 to 64 bytes, with or without

@@ -23,8 +23,8 @@ type StatusView struct {
 	Fulfilled  bool       `json:"fulfilled"`
 }
 
-// Status returns an order's status at a time by the ledger's clock. An order without a state, because no
-// payment of it was confirmed yet, is unpaid or expired.
+// Status returns an order's status at a time by the ledger's clock. An order without a
+// state, because no payment of it was confirmed yet, is unpaid or expired.
 func Status(o ledger.Order, now time.Time) StatusView {
 	v := StatusView{
 		OrderID: o.OwnID, State: o.State, AmountDue: o.Due, AmountPaid: o.Paid, Currency: o.Currency,

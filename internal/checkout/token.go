@@ -10,10 +10,10 @@ import (
 )
 
 // Tokens makes and reads the status tokens of an account's orders, with which a buyer's
-// page reads its order's status. It reads those of the account's peers, too. A token has the order's id and a MAC, so that nobody
-// can guess one. Tokens are not stored, and so outlive the ledger; but not the account's
-// secret, with which whoever has it can make them: they are read for as long as webhooks
-// that the secret signed are taken.
+// page reads its order's status. It reads those of the account's peers, too. A token has
+// the order's id and a MAC, so that nobody can guess one. Tokens are not stored, and so
+// outlive the ledger; but not the account's secret, with which whoever has it can make
+// them: they are read for as long as webhooks that the secret signed are taken.
 type Tokens struct {
 	accounts []*gateway.Account // the first makes tokens
 }

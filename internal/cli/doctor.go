@@ -113,7 +113,7 @@ func checkClock(ctx context.Context, title, base string) finding {
 	case skew > 0:
 		return finding{Part: part, Text: fmt.Sprintf("is %s ahead of %s: let NTP set it, for calls and webhooks carry the time", skew, possessive(title))}
 	default:
-		return finding{Part: part, Text: fmt.Sprintf("is %s behind %s's: let NTP set it, for calls and webhooks carry the time", -skew, title)}
+		return finding{Part: part, Text: fmt.Sprintf("is %s behind %s: let NTP set it, for calls and webhooks carry the time", -skew, possessive(title))}
 	}
 }
 
