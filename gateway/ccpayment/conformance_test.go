@@ -106,7 +106,8 @@ const (
 func TestConformance(t *testing.T) {
 	whole := func(s gatewaytest.Signing, at string) string { return s.AccountID + at + string(s.Body) }
 	features := gatewaytest.Features{
-		AccountID: "app-123", Secret: "secret-456", StrangerID: "app-124", AccountHeader: "Appid", TimestampHeader: "Timestamp",
+		AccountID: "app-123", Secret: "secret-456", StrangerID: "app-124",
+		OtherSecrets: []string{"secret-0", "secret-1", "secret-2", "secret-3"}, AccountHeader: "Appid", TimestampHeader: "Timestamp",
 		Made: func(r *http.Request, answer []byte) bool {
 			makes := []string{"createInvoiceUrl", "createAppOrderDepositAddress"}
 			return slices.Contains(makes, path.Base(r.URL.Path)) && bytes.Contains(answer, []byte(`"code":10000`))

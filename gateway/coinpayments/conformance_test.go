@@ -170,9 +170,10 @@ func TestConformance(t *testing.T) {
 	upper := func(text string) string { return strings.ToUpper(text) }
 	features := gatewaytest.Features{
 		AccountID: vectors.Client, Secret: vectors.Secret, StrangerID: "dc6a16e545c34187ba21a9edbbe484a6",
-		AccountHeader: coinpayments.HeaderClient, TimestampHeader: coinpayments.HeaderTimestamp, SignsURL: true,
-		Price: gateway.Price{Amount: "2", Currency: "LTC"},
-		Ways:  []gatewaytest.Way{gatewaytest.Half, gatewaytest.Rest, gatewaytest.Over, gatewaytest.Late, gatewaytest.Failed},
+		AccountHeader: coinpayments.HeaderClient, TimestampHeader: coinpayments.HeaderTimestamp,
+		OtherSecrets: []string{"secret-0", "secret-1", "secret-2", "secret-3"},
+		Price:        gateway.Price{Amount: "2", Currency: "LTC"},
+		Ways:         []gatewaytest.Way{gatewaytest.Half, gatewaytest.Rest, gatewaytest.Over, gatewaytest.Late, gatewaytest.Failed},
 		Made: func(r *http.Request, answer []byte) bool {
 			return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/merchant/invoices") && bytes.Contains(answer, []byte(`"checkoutLink"`))
 		},

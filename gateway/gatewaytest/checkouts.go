@@ -141,7 +141,12 @@ func foreignPage(t *testing.T, s *stand) {
 			return []byte(strings.ReplaceAll(string(answer), own, other))
 		}, altered))
 		session, err := s.sessions.Open(t.Context(), s.ask())
-		if err == nil && altered.count() > 0 && s.isSafe(session.CheckoutURL) == nil && !strings.HasPrefix(session.CheckoutURL, own+"/") {
+		switch {
+		case altered.count() == 0:
+			t.Errorf("%s: no answer was altered: none names %s", what, own)
+		case err != nil:
+			t.Errorf("%s: opening the checkout: %v", what, err)
+		case s.isSafe(session.CheckoutURL) == nil && !strings.HasPrefix(session.CheckoutURL, own+"/"):
 			t.Errorf("%s: buyers are sent to %s", what, session.CheckoutURL)
 		}
 	}

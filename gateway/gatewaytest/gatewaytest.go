@@ -80,11 +80,14 @@ type Features struct {
 	// AccountID and Secret are those that the sandbox has. StrangerID is another
 	// account's id, in the same form.
 	AccountID, Secret, StrangerID string
+	// OtherSecrets are four more secrets in the form of the gateway's, which the account
+	// had before or gets later. None: it has one secret for good, and nothing of previous
+	// ones is tested.
+	OtherSecrets []string
 	// AccountHeader and TimestampHeader are the headers of a webhook that have the
-	// account's id and the time of the signature.
+	// account's id and the time of the signature. No AccountHeader: webhooks do not say
+	// whose they are, and every account has a secret of its own.
 	AccountHeader, TimestampHeader string
-	// SignsURL: the URL that a webhook is sent to is signed.
-	SignsURL bool
 	// Forgeries are signatures that are almost the gateway's: in another encoding, by
 	// another hash, without a part of what is signed.
 	Forgeries map[string]func(Signing) http.Header

@@ -14,9 +14,10 @@ import (
 
 // previousSecrets: a previous secret verifies until its end.
 func previousSecrets(t *testing.T, s *stand) {
+	others := s.others(t)
 	end := s.now().Add(time.Hour).Truncate(time.Second)
 	g := s.open(t, Options{AccountID: s.AccountID, Secret: s.Secret, Previous: []Previous{
-		{Secret: "old-secret", Until: end.Format(time.RFC3339)}, {Secret: "older-secret"},
+		{Secret: others[0], Until: end.Format(time.RFC3339)}, {Secret: others[1]},
 	}}, gateway.OpenOptions{})
 	for _, test := range []struct {
 		secret string
@@ -24,16 +25,28 @@ func previousSecrets(t *testing.T, s *stand) {
 		want   bool
 	}{
 		{s.Secret, end.Add(time.Hour), true},
-		{"old-secret", end, true},
-		{"old-secret", end.Add(time.Second), false},
-		{"older-secret", end.Add(1000 * time.Hour), true},
-		{"oldest-secret", end, false},
+		{others[0], end, true},
+		{others[0], end.Add(time.Second), false},
+		{others[1], end.Add(1000 * time.Hour), true},
+		{others[2], end, false},
 		{"", end, false},
 	} {
 		if err := s.verifies(t, g, test.secret, test.at); (err == nil) != test.want {
 			t.Errorf("%q at %s: %v, want a yes to be %t", test.secret, test.at, err, test.want)
 		}
 	}
+}
+
+// others returns the other secrets, or skips the test where there are none.
+func (s *stand) others(t *testing.T) []string {
+	t.Helper()
+	switch len(s.OtherSecrets) {
+	case 0:
+		t.Skip("the account has one secret")
+	case 1, 2, 3:
+		t.Fatal("four other secrets are needed")
+	}
+	return s.OtherSecrets
 }
 
 // verifies returns the error of verifying what a secret has signed.
@@ -49,9 +62,10 @@ func (s *stand) verifies(t *testing.T, g gateway.Gateway, secret string, at time
 // files are an account's, which change while it is in use.
 type files struct {
 	*stand
-	texts map[string]string
-	grace time.Duration
-	apply func(func(string) ([]byte, error)) error // of the account that was opened last
+	secrets []string // which an account has had one after the other
+	texts   map[string]string
+	grace   time.Duration
+	apply   func(func(string) ([]byte, error)) error // of the account that was opened last
 }
 
 func newFiles(t *testing.T, s *stand) *files {
@@ -59,7 +73,10 @@ func newFiles(t *testing.T, s *stand) *files {
 	if _, ok := s.account.Gateway.(gateway.Rotating); !ok {
 		t.Skip("the gateway's secrets do not change while it is in use")
 	}
-	return &files{stand: s, grace: time.Hour, texts: map[string]string{"/id": s.AccountID, "/secret": "secret-1", "/previous": "secret-0"}}
+	f := &files{stand: s, grace: time.Hour, texts: map[string]string{"/id": s.AccountID}}
+	f.secrets = s.others(t)
+	f.texts["/secret"], f.texts["/previous"] = f.secrets[1], f.secrets[0]
+	return f
 }
 
 func (f *files) read(name string) ([]byte, error) {
@@ -111,23 +128,23 @@ func (f *files) tryNext(t *testing.T) (gateway.Gateway, error) {
 	return g, err
 }
 
-// honours fails the test unless exactly these of all secrets verify webhooks and make
+// honours fails the test unless exactly these of the secrets verify webhooks and make
 // keys. The first of them is the account's own.
-func (f *files) honours(t *testing.T, when string, g gateway.Gateway, want ...string) {
+func (f *files) honours(t *testing.T, when string, g gateway.Gateway, want ...int) {
 	t.Helper()
 	keys := gateway.Keys(g, "status")
-	for _, secret := range []string{"secret-0", "secret-1", "secret-2", "secret-3"} {
-		isWanted := slices.Contains(want, secret)
+	for n, secret := range f.secrets[:4] {
+		isWanted := slices.Contains(want, n)
 		if err := f.verifies(t, g, secret, f.now()); (err == nil) != isWanted {
-			t.Errorf("%s: %s: %v, want a yes to be %t", when, secret, err, isWanted)
+			t.Errorf("%s: secret %d: %v, want a yes to be %t", when, n, err, isWanted)
 		}
 		key := string(f.open(t, Options{AccountID: f.AccountID, Secret: secret}, gateway.OpenOptions{}).Key("status"))
 		isKey := func(k []byte) bool { return string(k) == key }
 		if slices.ContainsFunc(keys, isKey) != isWanted {
-			t.Errorf("%s: that %s makes a key is %t", when, secret, !isWanted)
+			t.Errorf("%s: that secret %d makes a key is %t", when, n, !isWanted)
 		}
-		if secret == want[0] && (!isKey(keys[0]) || !isKey(g.Key("status"))) {
-			t.Errorf("%s: the first key is not that of %s", when, secret)
+		if n == want[0] && (!isKey(keys[0]) || !isKey(g.Key("status"))) {
+			t.Errorf("%s: the first key is not that of secret %d", when, n)
 		}
 	}
 	if len(keys) != len(want) {
@@ -140,38 +157,38 @@ func (f *files) honours(t *testing.T, when string, g gateway.Gateway, want ...st
 func rotation(t *testing.T, s *stand) {
 	f := newFiles(t, s)
 	g := f.next(t, nil)
-	f.honours(t, "at first", g, "secret-1", "secret-0")
-	f.texts["/secret"] = "secret-2"
+	f.honours(t, "at first", g, 1, 0)
+	f.texts["/secret"] = f.secrets[2]
 	f.changed(t)
-	f.honours(t, "after a change", g, "secret-2", "secret-1", "secret-0")
+	f.honours(t, "after a change", g, 2, 1, 0)
 	s.advance(30 * time.Minute)
 	delete(f.texts, "/previous")
 	f.changed(t)
 	f.changed(t)
-	f.honours(t, "without the previous one's file", g, "secret-2", "secret-1", "secret-0")
+	f.honours(t, "without the previous one's file", g, 2, 1, 0)
 	if _, err := f.tryNext(t); err == nil {
 		t.Error("the account is opened without the previous one's file")
 	}
 	s.advance(30*time.Minute + time.Second)
-	f.honours(t, "after the grace of the first", g, "secret-2", "secret-0")
+	f.honours(t, "after the grace of the first", g, 2, 0)
 	s.advance(30 * time.Minute)
-	f.honours(t, "after the grace", g, "secret-2")
+	f.honours(t, "after the grace", g, 2)
 
-	f.texts["/id"], f.texts["/secret"] = s.StrangerID, "secret-3"
+	f.texts["/id"], f.texts["/secret"] = s.StrangerID, f.secrets[3]
 	if err := f.apply(f.read); err == nil || !strings.Contains(err.Error(), "caddy reload --force") {
 		t.Errorf("another account's id: %v, want an error that says what uses it", err)
 	}
-	f.honours(t, "with another account's id", g, "secret-2")
+	f.honours(t, "with another account's id", g, 2)
 	delete(f.texts, "/id")
 	f.changed(t)
-	f.honours(t, "without an id", g, "secret-3", "secret-2")
+	f.honours(t, "without an id", g, 3, 2)
 
-	f.grace, f.texts = 0, map[string]string{"/id": s.AccountID, "/secret": "secret-1", "/previous": "secret-0"}
+	f.grace, f.texts = 0, map[string]string{"/id": s.AccountID, "/secret": f.secrets[1], "/previous": f.secrets[0]}
 	g = f.next(t, nil)
-	f.texts["/secret"] = "secret-2"
+	f.texts["/secret"] = f.secrets[2]
 	delete(f.texts, "/previous")
 	f.changed(t)
-	f.honours(t, "without a grace", g, "secret-2")
+	f.honours(t, "without a grace", g, 2)
 }
 
 // succession: replaced secrets keep their grace in the next configuration, with their end.
@@ -179,24 +196,24 @@ func rotation(t *testing.T, s *stand) {
 func succession(t *testing.T, s *stand) {
 	f := newFiles(t, s)
 	first := f.next(t, nil)
-	f.texts["/secret"] = "secret-2"
+	f.texts["/secret"] = f.secrets[2]
 	f.changed(t)
 	s.advance(30 * time.Minute)
-	f.texts["/secret"] = "secret-3"
+	f.texts["/secret"] = f.secrets[3]
 	f.next(t, first) // and its load fails
-	f.texts["/secret"] = "secret-2"
-	f.honours(t, "before", first, "secret-2", "secret-1", "secret-0")
+	f.texts["/secret"] = f.secrets[2]
+	f.honours(t, "before", first, 2, 1, 0)
 	second := f.next(t, first)
 	second.(gateway.Rotating).Succeed(first)
-	f.honours(t, "after the load", second, "secret-2", "secret-1", "secret-0")
+	f.honours(t, "after the load", second, 2, 1, 0)
 	s.advance(31 * time.Minute)
-	f.honours(t, "after the grace", second, "secret-2", "secret-0")
+	f.honours(t, "after the grace", second, 2, 0)
 
-	f.texts["/secret"] = "secret-3"
-	f.honours(t, "changed before the load", f.next(t, second), "secret-3", "secret-2", "secret-0")
-	f.honours(t, "a new account", f.next(t, nil), "secret-3", "secret-0")
+	f.texts["/secret"] = f.secrets[3]
+	f.honours(t, "changed before the load", f.next(t, second), 3, 2, 0)
+	f.honours(t, "a new account", f.next(t, nil), 3, 0)
 	f.grace = 0
-	f.honours(t, "without a grace", f.next(t, second), "secret-3", "secret-0")
+	f.honours(t, "without a grace", f.next(t, second), 3, 0)
 	f.grace = time.Hour
 	f.texts["/id"] = s.StrangerID
 	other := f.next(t, second)
