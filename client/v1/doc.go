@@ -1,5 +1,5 @@
 // Package v1 is CCPayment's deprecated V1 API in Go: a withdrawal, and the signature of
-// calls, answers and webhooks.
+// calls, answers and webhooks, which [Verify] verifies.
 //
 //	c, err := v1.New(client.Credentials{AppID: id, AppSecret: secret})
 //	made, err := c.CreateWithdrawal(ctx, v1.WithdrawalRequest{

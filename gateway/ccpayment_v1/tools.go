@@ -37,7 +37,7 @@ func (v *V1) Explain(w gateway.SignedWebhook, now time.Time) (gateway.Origin, er
 	case err != nil:
 		return gateway.Origin{}, gateway.Tag(gateway.ErrMalformed, err)
 	case !v1.IsObject(w.Body):
-		return gateway.Origin{}, errNoObject
+		return gateway.Origin{}, fmt.Errorf("%w: %s", gateway.ErrMalformed, noObject)
 	}
 	origin := gateway.Origin{SignedAt: signed.Time, AccountID: signed.AppID, IsOurs: signed.AppID == v.appID}
 	for i, p := range v.keys.Load().verifies {

@@ -8,6 +8,7 @@ package ccpaymentv1
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -94,41 +95,38 @@ func (v *V1) Client() *v1.Client { return v.keys.Load().api }
 // padding of the hash. Such a text is no webhook, because the timestamp has digits only
 // and the body is one JSON object to its end.
 func (v *V1) Verify(r gateway.Request, now time.Time) (time.Time, error) {
-	signed, err := client.ReadSignatureHeaders(r.Header)
+	signed, err := v1.VerifyBy(r.Header, r.Body, v.appID, v.live(now)...)
 	switch {
-	case err != nil:
+	case err == nil:
+		return signed.Time, nil
+	case !errors.Is(err, client.ErrSignature):
 		return time.Time{}, gateway.Tag(gateway.ErrMalformed, err)
-	case !v1.IsObject(r.Body):
-		return time.Time{}, errNoObject
-	}
-	isOurs := v.matches(signed, r.Body, now)
-	switch {
-	// The response to both is the same; the log says which it was.
+	// The response to all of them is the same; the log says which it was.
 	case signed.AppID != v.appID:
 		return time.Time{}, fmt.Errorf("%w: the Appid is not ours: compare app_id with CCPayment's console", gateway.ErrSignature)
-	case !isOurs:
+	case !v1.IsObject(r.Body):
+		return time.Time{}, fmt.Errorf("%w: %s", gateway.ErrSignature, noObject)
+	default:
 		return time.Time{}, fmt.Errorf("%w: no live secret made it: compare app_secret with CCPayment's console, "+
 			"and see whether the account's webhooks are V2's", gateway.ErrSignature)
 	}
-	return signed.Time, nil
 }
 
-// errNoObject is why a body is not a webhook's, whoever has signed it.
-var errNoObject = fmt.Errorf("%w: the body is not one JSON object, and anybody could have signed it", gateway.ErrMalformed)
+// noObject is why a body is not a webhook's, whoever has signed it.
+const noObject = "the body is not one JSON object, and anybody could have signed it"
 
-// matches reports whether any live secret made the signature. All are tried, whichever
-// matches.
-func (v *V1) matches(signed client.SignatureHeaders, body []byte, now time.Time) bool {
+// live returns the keys that verify webhooks now.
+func (v *V1) live(now time.Time) []*v1.Key {
 	k := v.keys.Load()
-	matches := false
+	live := make([]*v1.Key, 0, len(k.verifies)+len(k.graced))
 	for _, list := range [...][]key{k.verifies, k.graced} {
 		for _, p := range list {
 			if !rotation.Ended(p.until, now) {
-				matches = p.key.Matches(signed.Timestamp, body, signed.Sign) || matches
+				live = append(live, p.key)
 			}
 		}
 	}
-	return matches
+	return live
 }
 
 // Sign implements [gateway.Signer].

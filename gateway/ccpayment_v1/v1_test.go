@@ -48,8 +48,9 @@ func TestVector(t *testing.T) {
 	}
 }
 
-// TestHeaders: what is not exactly three headers of the right form over one JSON object is
-// no signature, and what is one of another account's, or of another kind, does not match.
+// TestHeaders: what is not exactly three headers of the right form is no signature, and
+// what is one of another account's, of another kind, or over anything but one JSON object,
+// does not match.
 func TestHeaders(t *testing.T) {
 	const timestamp = "1700000000"
 	good := signed(ours, timestamp, []byte(body))
@@ -90,12 +91,12 @@ func TestHeaders(t *testing.T) {
 		"no hex":                 {with("Sign", "!"), body, gateway.ErrSignature},
 		"very long":              {with("Sign", strings.Repeat("a", 1<<16)), body, gateway.ErrSignature},
 		"V2's":                   {with("Sign", client.Sign(ours, timestamp, []byte(body))), body, gateway.ErrSignature},
-		"over nothing":           {of(ours, timestamp, ""), "", gateway.ErrMalformed},
-		"over a list":            {of(ours, timestamp, "[]"), "[]", gateway.ErrMalformed},
-		"over two objects":       {of(ours, timestamp, body+body), body + body, gateway.ErrMalformed},
-		"over no UTF-8":          {of(ours, timestamp, "{\"a\":\"\xff\"}"), "{\"a\":\"\xff\"}", gateway.ErrMalformed},
-		"over what breaks off":   {of(ours, timestamp, body[:20]), body[:20], gateway.ErrMalformed},
-		"over a byte order mark": {of(ours, timestamp, "\xef\xbb\xbf{}"), "\xef\xbb\xbf{}", gateway.ErrMalformed},
+		"over nothing":           {of(ours, timestamp, ""), "", gateway.ErrSignature},
+		"over a list":            {of(ours, timestamp, "[]"), "[]", gateway.ErrSignature},
+		"over two objects":       {of(ours, timestamp, body+body), body + body, gateway.ErrSignature},
+		"over no UTF-8":          {of(ours, timestamp, "{\"a\":\"\xff\"}"), "{\"a\":\"\xff\"}", gateway.ErrSignature},
+		"over what breaks off":   {of(ours, timestamp, body[:20]), body[:20], gateway.ErrSignature},
+		"over a byte order mark": {of(ours, timestamp, "\xef\xbb\xbf{}"), "\xef\xbb\xbf{}", gateway.ErrSignature},
 	} {
 		_, err := open(t, Config{}).Verify(gateway.Request{Header: test.header, Body: []byte(test.body)}, now)
 		if !errors.Is(err, test.want) || test.want == nil && err != nil {
