@@ -91,7 +91,8 @@ func (a *account) Info() gateway.Info {
 			{Name: "paid", Rank: 2, Stage: gateway.Success},
 			{Name: "failed", Rank: 2, Stage: gateway.Failed},
 		},
-		Ack: gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "OK"},
+		SignatureHeader: "X-Example-Signature",
+		Ack:             gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "OK"},
 	}
 }
 

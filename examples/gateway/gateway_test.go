@@ -504,14 +504,11 @@ func (s *server) send(body string, header http.Header) reply {
 	return answer
 }
 
-// Both are in the access log, in any order, where it shows a signature that is one.
-var (
-	aSignature = regexp.MustCompile(`"X-Example-Signature":\["[0-9a-f]{64}"\]`)
-	aTime      = regexp.MustCompile(`"X-Example-Timestamp":\["[1-9][0-9]*"\]`)
-)
+// aSignature stands in the access log where it shows a webhook.
+var aSignature = regexp.MustCompile(`"X-Example-Signature":\["[0-9a-f]{64}"\]`)
 
 // neutral fails the test where an answer or a log line speaks of another gateway, or
-// shows the secret or a signature that is one.
+// shows the secret or a signature.
 func (s *server) neutral() {
 	s.t.Helper()
 	logs, err := os.ReadFile(filepath.Join(s.dir, "caddy.log"))
@@ -519,7 +516,7 @@ func (s *server) neutral() {
 		s.t.Fatal(err)
 	}
 	for line := range strings.Lines(s.answers.String() + string(logs)) {
-		if strings.Contains(line, "CCPayment") || strings.Contains(line, secret) || aSignature.MatchString(line) && aTime.MatchString(line) {
+		if strings.Contains(line, "CCPayment") || strings.Contains(line, secret) || aSignature.MatchString(line) {
 			s.t.Errorf("said: %s", line)
 		}
 	}

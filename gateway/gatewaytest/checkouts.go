@@ -16,7 +16,7 @@ import (
 // oneCheckout: whoever asks for an order's checkout, and however many at once, gets the
 // same page, and the gateway makes one order. When it is paid there is none.
 func oneCheckout(t *testing.T, s *stand) {
-	s.shops(t)
+	s.checksOut(t)
 	if s.Made == nil {
 		t.Fatal("nothing says which calls make orders")
 	}
@@ -78,6 +78,7 @@ func lostCall(t *testing.T, s *stand) {
 // retried has one call lost that makes an order, asks until there is one, and pays it.
 func (s *stand) retried(t *testing.T, loses func(http.ResponseWriter, func() *httptest.ResponseRecorder)) {
 	t.Helper()
+	s.checksOut(t)
 	s.buy(t) // from which the front learns which calls make orders
 	before := s.front.count()
 	lost := new(counter)
@@ -113,7 +114,7 @@ func (s *stand) retried(t *testing.T, loses func(http.ResponseWriter, func() *ht
 // foreignPage: buyers are sent to the gateway's own pages, and not to any that its API
 // names.
 func foreignPage(t *testing.T, s *stand) {
-	s.shops(t)
+	s.checksOut(t)
 	session, err := s.sessions.Open(t.Context(), s.ask())
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,14 @@ type Sandbox interface {
 	Pay(t *testing.T, orderID string, way Way)
 }
 
+// Seller is a sandbox whose gateway makes no checkouts here: shops make orders in a way of
+// their own.
+type Seller interface {
+	// Sell makes an order of the price that Pay pays, with this id at the gateway, the
+	// account's prefix in front. Its webhooks are sent to the URL.
+	Sell(t *testing.T, orderID, notifyURL string)
+}
+
 // Repeater is a sandbox whose gateway repeats a webhook with another body, as one that has
 // an id for each copy. What others repeat is the same, signed anew.
 type Repeater interface {
@@ -92,8 +100,8 @@ type Features struct {
 	// another hash, without a part of what is signed.
 	Forgeries map[string]func(Signing) http.Header
 
-	// Price is what orders cost, and what they are paid in. Prices must not be in a coin
-	// that is worth nothing.
+	// Price is what orders cost that checkouts make, and what they are paid in. Prices must
+	// not be in a coin that is worth nothing.
 	Price gateway.Price
 	// Ways are the ways to pay that the sandbox knows besides [Exact].
 	Ways []Way
@@ -118,7 +126,8 @@ type testCase struct {
 }
 
 // Run runs the suite, which is meant for the race detector. What a gateway does not
-// implement is not tested: checkouts and rotation are optional.
+// implement is not tested: checkouts and rotation are optional. Without checkouts, what is
+// delivered to the app is tested where the sandbox is a [Seller].
 func Run(t *testing.T, features Features, open Opener) {
 	for _, test := range []testCase{
 		{"Info", info},
