@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -49,7 +50,7 @@ type Endpoint struct {
 	// Name is what it is called by: getCoinList, or the method and the path, with names
 	// in the place of ids, as in GET /invoices/{id}.
 	Name string
-	// Method is the HTTP method that it is called with.
+	// Method is the HTTP method that it is called with. With GET and DELETE it takes no body.
 	Method string
 	Group  Group
 	// Lists: its answer is a list of the gateway's that seldom changes.
@@ -57,6 +58,17 @@ type Endpoint struct {
 	// WebhookKeys are the keys of a call's body that say where webhooks are sent to, and
 	// PayoutKeys those that say where money goes. The case does not count.
 	WebhookKeys, PayoutKeys []string
+}
+
+// Methods returns the methods of endpoints, each once, in the order of the endpoints.
+func Methods(endpoints []Endpoint) []string {
+	var methods []string
+	for _, e := range endpoints {
+		if !slices.Contains(methods, e.Method) {
+			methods = append(methods, e.Method)
+		}
+	}
+	return methods
 }
 
 // APICall is a call of a gateway's API.

@@ -60,6 +60,7 @@ const defaultCacheFor = 10 * time.Minute
 type Proxy struct {
 	account *gateway.Account
 	api     gateway.API
+	methods []string // of the API
 	choices checkout.Choices
 	ledger  func() (*ledger.Ledger, func(), error)
 	now     func() time.Time
@@ -92,6 +93,7 @@ func New(c Config) (*Proxy, error) {
 		c.Allow = []string{string(gateway.GroupRead), string(gateway.GroupDeposit)}
 	}
 	endpoints := api.Endpoints()
+	p.methods = gateway.Methods(endpoints)
 	var err error
 	if p.allowed, err = readRules(c.Allow, slices.Concat(endpoints, p.own())); err != nil {
 		return nil, err

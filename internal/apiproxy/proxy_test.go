@@ -1,6 +1,7 @@
 package apiproxy
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -148,6 +149,43 @@ func TestCalls(t *testing.T) {
 		}
 		if w.Code != c.status || !strings.Contains(w.Body.String(), c.answer) || strings.Join(got, "\n") != c.call {
 			t.Errorf("%s %s: %d %s, calls %q", c.target, c.body, w.Code, w.Body, got)
+		}
+	}
+}
+
+// patching is a gateway with one endpoint, of a method that no other has.
+type patching struct{ gateway.Gateway }
+
+func (patching) Endpoints() []gateway.Endpoint {
+	return []gateway.Endpoint{{Name: "PATCH /orders", Method: http.MethodPatch, Group: gateway.GroupDeposit}}
+}
+
+func (p patching) FindEndpoint(method, path string) (gateway.Endpoint, bool) {
+	return p.Endpoints()[0], method == http.MethodPatch && path == "/orders"
+}
+
+func (patching) Call(context.Context, gateway.APICall) (gateway.APIAnswer, error) {
+	return gateway.APIAnswer{Status: http.StatusOK, ContentType: "application/json", Body: []byte(`{}`)}, nil
+}
+
+// TestMethods: an endpoint is called with its method, whichever that is.
+func TestMethods(t *testing.T) {
+	account := accountAt(t, "http://127.0.0.1:1")
+	account.Gateway = patching{account.Gateway}
+	p, err := New(Config{
+		Account: account, Allow: []string{"deposit"}, Token: func() string { return "" }, Now: time.Now, Logger: zap.NewNop(),
+		Ledger: func() (*ledger.Ledger, func(), error) { return nil, nil, ledger.ErrClosed },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, want := range map[string]int{http.MethodPatch: http.StatusOK, http.MethodPost: http.StatusMethodNotAllowed} {
+		r := httptest.NewRequest(method, "/orders", strings.NewReader(`{}`))
+		r.RemoteAddr = "127.0.0.1:1000"
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		if err := p.ServeHTTP(w, r, r.URL); err != nil || w.Code != want || want != 200 && w.Header().Get("Allow") != http.MethodPatch {
+			t.Errorf("%s got %d %s, %v", method, w.Code, w.Body, err)
 		}
 	}
 }

@@ -103,9 +103,6 @@ func quoted(name string) string {
 	return name
 }
 
-// methods are those that endpoints may have.
-var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete}
-
 // match returns the endpoints that have a request's path, whatever their method. An
 // order's id may stand in the query instead, where a path that has it would not be clean.
 func (p *Proxy) match(r *http.Request, asked *url.URL) (found []gateway.Endpoint, orderID string) {
@@ -124,7 +121,7 @@ func (p *Proxy) match(r *http.Request, asked *url.URL) (found []gateway.Endpoint
 	case name == ownCheckout.Name:
 		return []gateway.Endpoint{ownCheckout}, ""
 	}
-	for _, method := range methods {
+	for _, method := range p.methods {
 		if e, ok := p.api.FindEndpoint(method, r.URL.EscapedPath()); ok {
 			found = append(found, e)
 		}

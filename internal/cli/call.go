@@ -46,12 +46,17 @@ The endpoints of CCPayment are:
 	return cmd
 }
 
+var errNoCall = errors.New("name one endpoint, such as getCoinList or GET /api/v2/currencies, and its parameters as one JSON object")
+
 func (c Config) call(fl caddycmd.Flags) error {
-	call, err := readCall(fl)
+	if fl.NArg() == 0 {
+		return &subcommand.ExitError{Code: exitUsage, Err: errNoCall}
+	}
+	api, account, err := open[gateway.API](c, fl, "has no API that can be called")
 	if err != nil {
 		return &subcommand.ExitError{Code: exitUsage, Err: err}
 	}
-	api, account, err := open[gateway.API](c, fl, "has no API that can be called")
+	call, err := readCall(fl, gateway.Methods(api.Endpoints()))
 	if err != nil {
 		return &subcommand.ExitError{Code: exitUsage, Err: err}
 	}
@@ -80,19 +85,16 @@ func (c Config) call(fl caddycmd.Flags) error {
 	return explainCall(account.Info.Title, endpoint.Name, err)
 }
 
-// callMethods are what a call may begin with instead of an endpoint's name.
-var callMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete}
-
-// readCall reads the command line: an endpoint's name, or a method and a path, and the
-// parameters.
-func readCall(fl caddycmd.Flags) (call gateway.APICall, err error) {
+// readCall reads the command line: an endpoint's name, or one of the methods and a path,
+// and the parameters.
+func readCall(fl caddycmd.Flags, methods []string) (call gateway.APICall, err error) {
 	args := fl.Args()
 	call.Method = http.MethodPost
-	if len(args) > 0 && slices.Contains(callMethods, args[0]) {
+	if len(args) > 0 && slices.Contains(methods, args[0]) {
 		call.Method, args = args[0], args[1:]
 	}
 	if len(args) < 1 || len(args) > 2 {
-		return call, errors.New("name one endpoint, such as getCoinList or GET /api/v2/currencies, and its parameters as one JSON object")
+		return call, errNoCall
 	}
 	path, query, _ := strings.Cut(args[0], "?")
 	call.Path, call.Query = "/"+strings.TrimPrefix(path, "/"), query
