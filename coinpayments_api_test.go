@@ -203,7 +203,7 @@ func TestCoinPaymentsAPICalls(t *testing.T) {
 	}
 
 	for _, line := range []string{
-		`"msg":"called CoinPayments","endpoint":"POST /api/v2/merchant/invoices","order_id":"order-1","outcome":"done"`,
+		`"msg":"called CoinPayments","endpoint":"POST /api/v2/merchant/invoices","order_id":"po-1","outcome":"done"`,
 		`"endpoint":"POST /api/v2/merchant/invoices","order_id":"","outcome":"refused: 400 Bad Request"`,
 		`"endpoint":"POST /api/v1/merchant/invoices/{id}/cancel","order_id":"` + id + `","outcome":"done"`,
 	} {
