@@ -11,6 +11,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 	cpbox "github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
@@ -199,6 +200,21 @@ func (s *sharedShop) makesInvoice(id string) (invoice string, err error) {
 		Webhooks: []coinpayments.InvoiceWebhook{{NotificationsURL: "http://" + s.addr + "/cp-hook", Notifications: coinpayments.Notifications()}},
 	})
 	return made.ID, err
+}
+
+// makesOrder makes an invoice of the order at CCPayment, as an app does by itself.
+func (s *sharedShop) makesOrder(id string) {
+	s.t.Helper()
+	api, err := client.New(client.Credentials{AppID: appID, AppSecret: secret}, client.WithBaseURL(s.base+"/ccpayment/v2"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, err = api.CreateInvoice(s.t.Context(), client.InvoiceRequest{
+		OrderID: id, Price: decimal.RequireFromString("49.90"), PriceFiatID: "1033", NotifyURL: "http://" + s.addr + "/hook",
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // twice waits until the app was told of both payments, and fails the test unless one of

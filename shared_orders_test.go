@@ -11,7 +11,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/shopspring/decimal"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
@@ -248,17 +247,54 @@ func TestSharedOrderElsewhere(t *testing.T) {
 	if code := s.buysAt("", 600, http.StatusConflict); code != "paid" {
 		t.Errorf("its checkout at CCPayment: %s", code)
 	}
-	api, err := client.New(client.Credentials{AppID: appID, AppSecret: secret}, client.WithBaseURL(s.base+"/ccpayment/v2"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := api.CreateInvoice(t.Context(), client.InvoiceRequest{OrderID: "order-1", Price: decimal.RequireFromString("49.90"), PriceFiatID: "1033", NotifyURL: "http://" + s.addr + "/hook"}); err != nil {
-		t.Fatal(err)
-	}
+	s.makesOrder("order-1")
 	if err := s.paysAtCCPayment(); err != nil {
 		t.Fatal(err)
 	}
 	s.hears("it is paid again", hasStatus("Success")).says(t, map[string]string{"Ccpayment-Fulfill": "", "Ccpayment-Reason": "already_fulfilled"})
+	s.fulfilled(1)
+}
+
+// TestSharedOrderWhileDelivered: an order of the app's own, whose payment is being delivered
+// while its account comes to share its orders, gets no page at another account.
+func TestSharedOrderWhileDelivered(t *testing.T) {
+	s := newSharedShop(t, "")
+	only := func(orders string) setup { // the order is written when the attempt ends
+		c := s.with(orders)
+		c.site = strings.Replace(c.site, "ccpayment_webhook /hook {", "ccpayment_webhook /hook {\n\t\tstatuses success", 1)
+		return c
+	}
+	again := only("orders shop")
+	again.site = strings.Replace(again.site, "ccpayment_status /status", "respond /shared 204\n\tccpayment_status /status", 1)
+	s.load(only(""))
+	answered := make(chan struct{})
+	answer := sync.OnceFunc(func() { close(answered) })
+	defer answer()
+	s.app.answers(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hook" {
+			<-answered
+			return
+		}
+		s.serve(w, r)
+	})
+	s.makesOrder("order-1")
+	if err := s.paysAtCCPayment(); err != nil {
+		t.Fatal(err)
+	}
+	s.hears("it is being delivered", hasStatus("Success")).says(t, map[string]string{"Ccpayment-Fulfill": "true"})
+	loaded := make(chan error, 1)
+	go func() { loaded <- caddy.Load(adapt(t, s.names.Replace(again.caddyfile())), true) }()
+	await(t, "the accounts share their orders", func() bool {
+		reply, err := s.asksFor("/shared", "")
+		return err == nil && reply.status == http.StatusNoContent
+	})
+	if code := s.buysAt("coins", 600, http.StatusConflict); code != "paid" {
+		t.Errorf("its checkout at CoinPayments: %s", code)
+	}
+	answer()
+	if err := <-loaded; err != nil {
+		t.Fatal(err)
+	}
 	s.fulfilled(1)
 }
 

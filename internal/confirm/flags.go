@@ -37,6 +37,18 @@ func (f *Finding) Sent(carries bool) {
 	f.flag = nil
 }
 
+// Fulfilled returns the index of the first of the ids whose order an event fulfils, or has
+// fulfilled; -1: none. The ledger knows it by the flag before it has the order, which is
+// written when the attempt ends.
+func Fulfilled(ctx context.Context, ids []ledger.OrderID, l *ledger.Ledger) (int, error) {
+	flags := make([]ledger.Flag, 0, len(ids))
+	for _, id := range ids {
+		flags = append(flags, id.Fulfill())
+	}
+	bound, err := l.Bound(ctx, flags)
+	return slices.Index(bound, true), err
+}
+
 // PaidMeanwhile is the cause of [Confirmer.Unsettled] where two payments of an order
 // were delivered at the same time, and each left the order's flag to the other.
 const PaidMeanwhile = "the order was paid meanwhile"

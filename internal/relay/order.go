@@ -63,15 +63,11 @@ func (r *Route) share(ctx context.Context, e *ledger.Event, t gateway.Type, l *l
 	case !errors.Is(err, ledger.ErrNotFound):
 		return err
 	}
-	flags := make([]ledger.Flag, 0, len(ids))
-	for _, id := range ids {
-		flags = append(flags, id.Fulfill())
-	}
-	bound, err := l.Bound(ctx, flags)
+	i, err := confirm.Fulfilled(ctx, ids, l)
 	if err != nil {
 		return err
 	}
-	e.SetOrder(ids[max(slices.Index(bound, true), 0)])
+	e.SetOrder(ids[max(i, 0)])
 	return nil
 }
 
