@@ -211,7 +211,7 @@ func (h *Webhook) reportDelivered(o relay.Outcome) {
 	if confirmed == nil {
 		confirmed = new(ledger.Confirmation)
 	}
-	data["order_state"] = confirmed.OrderState
+	data["order_state"], data["reason"] = confirmed.OrderState, confirmed.Reason
 	h.events.emit(eventDelivered, data)
 	if confirmed.Fulfill {
 		h.events.emit(eventOrderPaid, h.facts(o.Event))

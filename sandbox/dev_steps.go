@@ -74,6 +74,8 @@ func (s *steps) follow(log io.Reader) {
 func (l logLine) describe() string {
 	kind := l.Data.Type + " " + l.Data.Status
 	switch {
+	case l.Name == "ccpayment_delivered" && l.Data.Reason != "":
+		return kind + " handed over, the order is " + cmp.Or(l.Data.State, "as before") + ", and not fulfilled by it (" + l.Data.Reason + "): your app said yes"
 	case l.Name == "ccpayment_delivered" && l.Data.State != "":
 		return kind + " handed over, the order is " + l.Data.State + ": your app said yes"
 	case l.Name == "ccpayment_delivered":

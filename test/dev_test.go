@@ -165,7 +165,7 @@ func TestDevAtCoinPayments(t *testing.T) {
 		case r.URL.Path != "/hook":
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusPaymentRequired)
-			io.WriteString(w, `{"order_id":"order-7","price":"49.90","currency":"USD","return_url":"http://shop.example/thanks"}`)
+			fmt.Fprintf(w, `{"order_id":%q,"price":"49.90","currency":"USD","return_url":"http://shop.example/thanks"}`, strings.TrimPrefix(r.URL.Path, "/"))
 		case r.Header.Get("Ccpayment-Fulfill") == "true":
 			told.Store(r.Header)
 		}
@@ -176,11 +176,11 @@ func TestDevAtCoinPayments(t *testing.T) {
 		URL   string `json:"checkout_url"`
 		Token string `json:"status_token"`
 	}
-	ask(t, http.MethodPost, site+"/buy", "", http.StatusCreated, &checkout)
+	ask(t, http.MethodPost, site+"/order-7", "", http.StatusCreated, &checkout)
 	if !strings.HasPrefix(checkout.URL, control+"/checkout/?invoice-id=") {
 		t.Errorf("the checkout is at %q", checkout.URL)
 	}
-	ask(t, http.MethodPost, control+"/sandbox/coinpayments/pay", `{"order_id":"order-7","coin":"LTC","wait":true}`, http.StatusOK, nil)
+	ask(t, http.MethodPost, control+"/sandbox/coinpayments/pay", `{"order_id":"order-7","wait":true}`, http.StatusOK, nil)
 	processtest.Until(t, "the app is told to fulfil", func() bool { return told.Load() != nil })
 	for name, want := range map[string]string{
 		"Ccpayment-Gateway": "coinpayments", "Ccpayment-Kind": "payment", "Ccpayment-Order-Id": "order-7", "Authorization": "Bearer dev",
@@ -199,6 +199,10 @@ func TestDevAtCoinPayments(t *testing.T) {
 	if ask(t, http.MethodGet, site+"/status?t="+checkout.Token, "", http.StatusOK, &status); status.State != "paid" {
 		t.Errorf("the buyer's page is told %q", status.State)
 	}
+	ask(t, http.MethodPost, site+"/order-8", "", http.StatusCreated, nil)
+	ask(t, http.MethodPost, control+"/sandbox/coinpayments/pay", `{"order_id":"order-8","coin":"LTCT","wait":true}`, http.StatusOK, nil)
+	why := regexp.MustCompile(`(?m)^[0-9:]{8}  order-8 +Invoice Paid handed over, the order is unpaid, and not fulfilled by it \(test_coin\)`)
+	processtest.Until(t, "dev prints why the test coin fulfils nothing", func() bool { return why.MatchString(p.Output.String()) })
 	wantIn(t, p.Output.String(), control+"/coinpayments/api, with", "export COINPAYMENTS_CLIENT_ID=", "export COINPAYMENTS_CLIENT_SECRET=")
 	p.End(t, syscall.SIGINT)
 }

@@ -31,6 +31,14 @@ func TestPaidByControl(t *testing.T) {
 	}
 }
 
+// TestPaidWithoutACoin: who names no coin pays in one that fulfils an order.
+func TestPaidWithoutACoin(t *testing.T) {
+	w := start(t, func(o *sandbox.Options) { o.Speed = 1000 })
+	id := w.invoice("order-1")
+	w.control("coinpayments/pay", `{"order_id":"order-1","wait":true}`)
+	w.get(id).Expect(t, map[string]string{"payments.0.paymentCurrencySymbol": `"LTC"`, "payments.0.isActive": `true`})
+}
+
 func TestControlSaysWhatIsWrong(t *testing.T) {
 	w := start(t)
 	w.invoice("order-1")
@@ -42,7 +50,7 @@ func TestControlSaysWhatIsWrong(t *testing.T) {
 		{"pay", `{"address":"nobody"}`, "address"},
 		{"pay", `{"order_id":"order-1","amount":"-1"}`, "amount"},
 		{"pay", `{"order_id":"order-1","amount":"1.0000000000000000001","coin":"ETH"}`, "decimals"},
-		{"pay", `{"order_id":"order-1","coin":"XYZ"}`, "coin"},
+		{"pay", `{"order_id":"order-1","coin":"XYZ"}`, "there are BTC, ETH, USDT.TRC20, "},
 		{"pay", `{"order_id":"order-1","coin":"USD"}`, "coin"},
 		{"pay", `{"order_id":"order-1","status":"odd"}`, "status"},
 		{"pay", `{"order_id":"order-1","wait":"soon"}`, "wait"},

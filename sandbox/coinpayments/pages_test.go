@@ -160,7 +160,7 @@ func TestFormsOfOtherSites(t *testing.T) {
 func TestFrontPageHasBothGateways(t *testing.T) {
 	w := start(t)
 	b := w.visit("order-1")
-	w.pay(coinpayments.Payment{OrderID: "order-1"})
+	w.pay(coinpayments.Payment{OrderID: "order-1", Coin: "LTCT"})
 	processtest.Until(t, "the log", func() bool { return len(w.box.Deliveries()) == 5 })
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/", nil)
 	req.Header.Set("Accept", "text/html")

@@ -20,7 +20,7 @@ type Payment struct {
 	Address   string // that of a payment, or of a wallet
 
 	Amount decimal.Decimal // in coins; zero: what the payment still expects
-	Coin   string          // symbol or id; empty: that which was chosen, or else LTCT
+	Coin   string          // symbol or id; empty: that which was chosen, or else LTC
 	Status string          // "success" (also if empty), "failed", or "processing", which stays so
 	// Confirmations is how many there are to begin with: zero is all that are needed, or one
 	// if the status is not "success"; below zero is none. Confirm adds to them.
@@ -122,6 +122,9 @@ func (in *Payment) fate(required int) (confirms int, fails bool) {
 	return confirms, fails
 }
 
+// usualCoin is LTC: a payment in a test coin would fulfil no order.
+const usualCoin = "2"
+
 // payee finds the payment that is paid, or begins it. The lock is held.
 func (s *Sandbox) payee(in Payment) (*payment, error) {
 	if in.Address != "" {
@@ -142,14 +145,14 @@ func (s *Sandbox) payee(in Payment) (*payment, error) {
 		p := i.payments[len(i.payments)-1] // the buyer pays to what the page last said
 		return p, p.currency.holds(in.Amount)
 	}
-	c := currencyByID("1002")
+	c := currencyByID(usualCoin)
 	p := i.active()
 	if p != nil {
 		c = p.currency
 	}
 	if in.Coin != "" {
 		if c = currencyNamed(in.Coin); c == nil {
-			return nil, fmt.Errorf("coin: none is called %q", in.Coin)
+			return nil, noCoin(in.Coin)
 		}
 	}
 	if err := c.holds(in.Amount); err != nil {
@@ -184,6 +187,17 @@ func (st *state) named(number, id string) (*invoice, error) {
 		}
 	}
 	return nil, fmt.Errorf("order_id: no invoice has the invoiceId %q", number)
+}
+
+// noCoin is the error of a coin that there is not.
+func noCoin(name string) error {
+	var symbols []string
+	for _, c := range currencies {
+		if c.payable() {
+			symbols = append(symbols, c.symbol)
+		}
+	}
+	return fmt.Errorf("coin: none is called %q: there are %s", name, strings.Join(symbols, ", "))
 }
 
 // currencyNamed finds a coin by its id or symbol, or returns nil.

@@ -29,7 +29,7 @@ func (s *Sandbox) SetPrice(name string, usd decimal.Decimal) error {
 	c := currencyNamed(name)
 	switch {
 	case c == nil:
-		return fmt.Errorf("coin: none is called %q", name)
+		return noCoin(name)
 	case !usd.IsPositive():
 		return fmt.Errorf("usd: must be above 0")
 	}

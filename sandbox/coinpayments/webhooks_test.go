@@ -186,7 +186,7 @@ func TestOutOfOrder(t *testing.T) {
 	w.invoice("order-1")
 	w.hears("InvoiceCreated")
 	w.control("hold", "")
-	if _, err := w.Pay(t.Context(), coinpayments.Payment{OrderID: "order-1", Instant: true}); err != nil {
+	if _, err := w.Pay(t.Context(), coinpayments.Payment{OrderID: "order-1", Coin: "LTCT", Instant: true}); err != nil {
 		t.Fatal(err)
 	}
 	w.box.Advance(coinpayments.CompleteAfter)
