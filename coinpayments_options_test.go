@@ -8,6 +8,34 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 )
 
+// TestCoinPaymentsFromEnvironment: an account with a name that gives no credentials has the
+// environment's, as the one at the top. Half of them is a mistake, and so are two such
+// accounts, which would be one.
+func TestCoinPaymentsFromEnvironment(t *testing.T) {
+	t.Setenv("COINPAYMENTS_CLIENT_ID", "dc6a16e545c34187ba21a9edbbe484a5")
+	t.Setenv("COINPAYMENTS_CLIENT_SECRET", "s")
+	account := func(name, options string) string {
+		return "account " + name + " {\n gateway coinpayments {\n instance a\n " + options + "\n }\n webhook_url https://shop.example.com/" + name + "\n $PREFIX\n }\n"
+	}
+	coins := account("coins", "")
+	const own = "client_id 00000000000000000000000000000001\n client_secret s"
+	for text, want := range map[string]string{
+		coins: "",
+		strings.Replace(coins+account("more", ""), "$PREFIX", "order_prefix a-", 1): "",
+		coins + account("more", own):                                   "",
+		coins + account("more", ""):                                    "by the credentials of the environment",
+		account("coins", "client_id dc6a16e545c34187ba21a9edbbe484a5"): "client_secret is empty",
+		account("coins", "client_secret s"):                            "client_id is empty",
+	} {
+		text = strings.ReplaceAll(text, "$PREFIX", "")
+		dir := t.TempDir()
+		err := validateText("{\n admin off\n storage file_system " + dir + "\n ccpayment {\n store bolt {\n path " + dir + "/ledger.db\n }\n" + text + "}\n}\n")
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\nis answered with %v, want %q", text, err, want)
+		}
+	}
+}
+
 // TestCoinPaymentsMistakes: an account at CoinPayments that cannot work, and a directive
 // that asks what CoinPayments cannot do, are refused by name when they are loaded.
 func TestCoinPaymentsMistakes(t *testing.T) {
@@ -49,13 +77,7 @@ func TestCoinPaymentsMistakes(t *testing.T) {
 	} {
 		text := "{\n admin off\n storage file_system " + dir + "\n ccpayment {\n store bolt {\n path " + dir + "/ledger.db\n }\n account coins {\n" + test.account + "\n }\n }\n}\n" +
 			"http://127.0.0.1:1 {\n ccpayment_webhook /cp-hook {\n account coins\n" + test.webhook + "\n }\n ccpayment_checkout /buy {\n account coins\n" + test.checkout + "\n }\n}\n"
-		config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
-		if err == nil {
-			parsed := new(caddy.Config)
-			if err = caddy.StrictUnmarshalJSON(config, parsed); err == nil {
-				err = caddy.Validate(parsed)
-			}
-		}
+		err := validateText(text)
 		switch {
 		case test.want == "" && err != nil:
 			t.Errorf("%s\nis refused: %v", text, err)
@@ -63,4 +85,17 @@ func TestCoinPaymentsMistakes(t *testing.T) {
 			t.Errorf("%s\n%s\n%s\nis answered with %v, want %s", test.account, test.webhook, test.checkout, err, test.want)
 		}
 	}
+}
+
+// validateText is the error of loading a Caddyfile.
+func validateText(text string) error {
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
+	if err != nil {
+		return err
+	}
+	parsed := new(caddy.Config)
+	if err := caddy.StrictUnmarshalJSON(config, parsed); err != nil {
+		return err
+	}
+	return caddy.Validate(parsed)
 }

@@ -118,6 +118,9 @@ type Info struct {
 	// records and flags belong to it, whatever the gateway: it must not be that of an
 	// account at another gateway. An id that could be has the gateway's name in front.
 	AccountID string
+	// ByDefault: the configuration has no credentials, so that they are the
+	// environment's.
+	ByDefault bool
 
 	// Types and Statuses are those that the gateway documents. Events of other types
 	// are recorded and delivered, but never confirmed.

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -83,8 +84,9 @@ func (a *Account) accepts() string {
 
 // Apart reports whether the orders of two accounts can be told apart. Those of one
 // merchant are told by their prefixes. The error is that one prefix begins with the
-// other, so that an order of one account is an order of the other; the warning that they
-// have the same one, or that one has none, so that all orders are its own.
+// other, so that an order of one account is an order of the other, or that both are one by
+// default; the warning that they have the same one, or that one has none, so that all
+// orders are its own.
 func (a *Account) Apart(b *Account) (warning string, err error) {
 	if a.Info.AccountID != b.Info.AccountID {
 		return "", nil
@@ -94,6 +96,8 @@ func (a *Account) Apart(b *Account) (warning string, err error) {
 	}
 	both := fmt.Sprintf("%s and %s are one account at %s", a.Label(), b.Label(), a.Info.Title)
 	switch {
+	case a.OrderPrefix == b.OrderPrefix && a.Info.ByDefault && b.Info.ByDefault:
+		return "", errors.New(both + ", by the credentials of the environment, and have the same order_prefix, or none: give one of them its own credentials, or each an order_prefix")
 	case a.OrderPrefix == b.OrderPrefix:
 		return both + " and have the same order_prefix, or none: the orders of each are the other's, too", nil
 	case a.OrderPrefix == "":

@@ -88,6 +88,16 @@ func TestApart(t *testing.T) {
 				t.Errorf("%q and %q: %q, %v", c.a, c.b, warning, err)
 			}
 		}
+		if c.warning == "have the same order_prefix, or none: " {
+			a.Info.ByDefault = true
+			if warning, err := a.Apart(b); warning == "" || err != nil {
+				t.Errorf("%q and %q, one by default: %q, %v", c.a, c.b, warning, err)
+			}
+			b.Info.ByDefault = true
+			if _, err := a.Apart(b); err == nil || !strings.Contains(err.Error(), "by the credentials of the environment") {
+				t.Errorf("%q and %q, both by default: %v", c.a, c.b, err)
+			}
+		}
 		b.Info.AccountID = "2"
 		if warning, err := a.Apart(b); warning != "" || err != nil {
 			t.Errorf("other merchants: %q, %v", warning, err)

@@ -1,6 +1,7 @@
 package coinpayments
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 
@@ -22,12 +23,12 @@ func init() {
 // placeholder that is known when the configuration is loaded.
 type Module struct {
 	// The client id of the API integration. A change of its file counts when the
-	// configuration is loaded again. Default: `{env.COINPAYMENTS_CLIENT_ID}`, for the
-	// default account.
+	// configuration is loaded again. Default: `{env.COINPAYMENTS_CLIENT_ID}`; of an
+	// account with a name, where it has no client secret either.
 	ClientID string `json:"client_id,omitempty"`
 
-	// The client secret. Default: `{env.COINPAYMENTS_CLIENT_SECRET}`, for the default
-	// account.
+	// The client secret. Default: `{env.COINPAYMENTS_CLIENT_SECRET}`; of an account with
+	// a name, where it has no client id either.
 	ClientSecret string `json:"client_secret,omitempty"`
 
 	// Secrets that still verify webhooks while the secret is being rotated.
@@ -50,8 +51,7 @@ func (*Module) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Open implements [gateway.Driver]. Only the default account falls back to the
-// environment's names: two accounts with one secret are a mistake.
+// Open implements [gateway.Driver].
 func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 	var v *V2
 	apply := func(file func(string) ([]byte, error)) error {
@@ -73,21 +73,24 @@ func (m *Module) Open(o gateway.OpenOptions) (gateway.Gateway, error) {
 		return nil, err
 	}
 	v.source = m.ClientSecret
+	v.info.ByDefault = m.ClientID == "" && m.ClientSecret == ""
 	return v, nil
 }
 
 // AccountID implements [gateway.Namer].
 func (m *Module) AccountID(account string) (string, error) {
-	id, err := placeholder.Required(caddy.NewReplacer(), "client_id", m.clientID(account))
+	option, _ := m.credentials(account)
+	id, err := placeholder.Required(caddy.NewReplacer(), "client_id", option)
 	return accountID(id), err
 }
 
-// clientID is the option with its default.
-func (m *Module) clientID(account string) string {
-	if m.ClientID == "" && account == "" {
-		return "{env.COINPAYMENTS_CLIENT_ID}"
+// credentials are client_id and client_secret with their defaults. Of an account with a
+// name half of them are a mistake, not to be mended with half of another's.
+func (m *Module) credentials(account string) (id, secret string) {
+	if account != "" && m.ClientID+m.ClientSecret != "" {
+		return m.ClientID, m.ClientSecret
 	}
-	return m.ClientID
+	return cmp.Or(m.ClientID, "{env.COINPAYMENTS_CLIENT_ID}"), cmp.Or(m.ClientSecret, "{env.COINPAYMENTS_CLIENT_SECRET}")
 }
 
 // resolve reads the options, and the files that they name. Of an account that is in use
@@ -95,12 +98,9 @@ func (m *Module) clientID(account string) string {
 // is no more.
 func (m *Module) resolve(o gateway.OpenOptions, file func(string) ([]byte, error), inUse *V2) (c Config, err error) {
 	gone := func(err error) bool { return inUse != nil && errors.Is(err, fs.ErrNotExist) }
-	secret := m.ClientSecret
-	if o.Account == "" && secret == "" {
-		secret = "{env.COINPAYMENTS_CLIENT_SECRET}"
-	}
+	id, secret := m.credentials(o.Account)
 	repl := placeholder.WithFiles(caddy.NewReplacer(), file)
-	if c.ClientID, err = placeholder.Secret(repl, "client_id", m.clientID(o.Account)); gone(err) {
+	if c.ClientID, err = placeholder.Secret(repl, "client_id", id); gone(err) {
 		c.ClientID = inUse.Client().ClientID()
 	} else if err != nil {
 		return c, err
