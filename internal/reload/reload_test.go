@@ -88,6 +88,21 @@ func begin(t *testing.T, h *Handle, routes ...Route) {
 	}
 }
 
+// TestSessionHasRoutesOnly: others see the routes of a process, and not its other work in
+// the background, which has no name.
+func TestSessionHasRoutesOnly(t *testing.T) {
+	_, load := configurations(t)
+	h := load(time.Hour)
+	run := func(ctx context.Context, _ *ledger.Ledger) { <-ctx.Done() }
+	begin(t, h, Route{Name: "shop", Run: run}, Route{Run: run})
+	if got := h.held.session().Routes; len(got) != 1 || got[0].Name != "shop" {
+		t.Errorf("the session has the routes %+v", got)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestRetentionOfAFailedReload: a configuration that fails to start must not shorten
 // how long the running one keeps bodies.
 func TestRetentionOfAFailedReload(t *testing.T) {

@@ -30,6 +30,9 @@ func (s *Shared) session() ledger.Session {
 	confirms := make(map[string]bool)
 	for h := range s.holders { // one may be about to take a route over from another
 		for _, route := range h.routes {
+			if route.Name == "" {
+				continue // work that is no route's
+			}
 			before, isServed := confirms[route.Name]
 			confirms[route.Name] = route.Confirms && (before || !isServed)
 		}
