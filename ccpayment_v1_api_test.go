@@ -91,7 +91,8 @@ func TestV1API(t *testing.T) {
 	if err := a.box.SetFaults(sandbox.Fault{Endpoint: "v1/withdraw", Drop: "after"}); err != nil {
 		t.Fatal(err)
 	}
-	if status, answer := a.post("withdraw", v1Payout("p-2", "20")); status != 504 || !strings.Contains(answer, `"orderId":"p-2"`) {
+	if status, answer := a.post("withdraw", v1Payout("p-2", "20")); status != 504 || !strings.Contains(answer, `"orderId":"p-2"`) ||
+		!strings.Contains(answer, "wait for the webhook API Withdrawal, or look in CCPayment's console") {
 		t.Errorf("a lost answer: %d %s", status, answer)
 	}
 	holds(70, 2)

@@ -114,7 +114,9 @@ type LostError struct {
 	Msg  string
 	// Hint says in a sentence what to do.
 	Hint string
-	Err  error
+	// NoCall: no call of the API tells the outcome, and the hint says what does.
+	NoCall bool
+	Err    error
 }
 
 // Error returns the text of Err.

@@ -51,7 +51,7 @@ func (v *V1) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 		}
 		return answer, &gateway.LostError{
 			OrderID: unknown.OrderID, Code: unknown.Code, Msg: unknown.Msg, Err: unknown,
-			Hint: "the webhook API Withdrawal tells the outcome, and CCPayment's console: make it again under no other merchant_order_id before",
+			Hint: "wait for the webhook API Withdrawal, or look in CCPayment's console, and make it again under no other merchant_order_id before", NoCall: true,
 		}
 	case errors.As(err, &refused):
 		answer.Status, answer.ContentType, answer.Code = http.StatusOK, "application/json", strconv.Itoa(refused.Code)

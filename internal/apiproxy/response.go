@@ -94,6 +94,8 @@ func isRefusal(err error) bool {
 func outcomeUnknown(lost *gateway.LostError, title, code string) *errorResponse {
 	msg := "the outcome is unknown: no order was named, and none can be looked up"
 	switch {
+	case lost.NoCall:
+		msg = "the outcome is unknown: " + lost.Hint
 	case lost.OrderID != "":
 		msg = fmt.Sprintf("the outcome is unknown: look order %q up before anything else", lost.OrderID)
 	case lost.Reference != "":
