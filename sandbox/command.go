@@ -167,6 +167,10 @@ func (s *Sandbox) introduce(out io.Writer, base string, local bool) {
 
 CCPayment. %[4]s
 
+For `+"`caddy ccpayment call`, `doctor` and `resend`"+`, which else ask the real CCPayment:
+
+  export CCPAYMENT_BASE_URL=%[2]s
+
 In the Caddyfile:
 
 %[5]s

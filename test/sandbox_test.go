@@ -31,7 +31,7 @@ func TestSandboxCommand(t *testing.T) {
 	ended := make(chan error, 1)
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 
-	base, indented := "", false
+	base, indented, pointed := "", false, false
 	var caddyfiles []string // CCPayment's, and CoinPayments'
 	lines := bufio.NewScanner(out)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "CCPayment's webhooks go") {
@@ -39,6 +39,7 @@ func TestSandboxCommand(t *testing.T) {
 		if rest, ok := strings.CutPrefix(line, "CCPayment sandbox on "); ok {
 			base = rest
 		}
+		pointed = pointed || line == "  export CCPAYMENT_BASE_URL="+base+"/ccpayment/v2"
 		if line == "  {" {
 			caddyfiles, indented = append(caddyfiles, ""), true
 		}
@@ -48,6 +49,9 @@ func TestSandboxCommand(t *testing.T) {
 		}
 	}
 	go func() { ended <- cmd.Wait() }()
+	if !pointed {
+		t.Error("it does not say how call and doctor find it")
+	}
 	for i, has := range []string{"base_url   " + base + "/ccpayment/v2\n", "base_url      " + base + "/coinpayments\n"} {
 		if len(caddyfiles) != 2 || !strings.Contains(caddyfiles[i], has) {
 			t.Fatalf("it prints the Caddyfiles %q", caddyfiles)
