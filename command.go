@@ -56,7 +56,7 @@ func commandApp(fl caddycmd.Flags) (app *App, name string, err error) {
 		app.BaseURL = os.Getenv("CCPAYMENT_BASE_URL")
 		return app, "", nil
 	}
-	config, _, _, err := caddycmd.LoadConfig(file, fl.String("adapter"))
+	config, err := cli.LoadConfig(fl)
 	if err != nil {
 		return nil, "", err
 	}

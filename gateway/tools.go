@@ -100,6 +100,8 @@ type Checker interface {
 type Finding struct {
 	Part string
 	OK   bool
+	// Unknown: it cannot be looked at, which is no mistake.
+	Unknown bool
 	// Text says what was found, and what to do where it is not OK.
 	Text string
 }

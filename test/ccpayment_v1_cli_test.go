@@ -1,6 +1,8 @@
 package test
 
 import (
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -54,6 +56,17 @@ func TestCCPaymentV1Commands(t *testing.T) {
 	wantIn(t, run(0, body, "verify", "--timestamp", now, "--sign", sandbox.SignV1("aid", "before", now, []byte(body))), "made with previous_secret 1")
 	wantIn(t, run(3, body, "verify", "--timestamp", now, "--sign", sandbox.Sign("aid", "sec", now, []byte(body))), "WRONG", "made with another secret")
 	wantIn(t, run(3, body+body, "verify", "--timestamp", now, "--sign", sandbox.SignV1("aid", "sec", now, []byte(body+body))), "not one JSON object")
+
+	// Nothing can be asked about an account at V1, which is no mistake; and Caddy's own log
+	// of reading the file is not shown.
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"routes":[]}`) }))
+	t.Cleanup(admin.Close)
+	said := run(0, "", "doctor", "--address", strings.TrimPrefix(admin.URL, "http://"))
+	wantIn(t, said, "Account    -      the account is at CCPayment V1, which says nothing about accounts", "Ledger     ok", "Webhook    -")
+	if strings.Contains(said, "WRONG") || strings.Contains(said, "using config from file") || strings.Contains(said, "adapted config") || strings.Contains(said, "not formatted") {
+		t.Errorf("doctor says\n%s", said)
+	}
+	wantIn(t, run(2, "", "call", "getCoinList"), `CCPayment V1 has no endpoint \"getCoinList\": there are withdraw`)
 
 	payout := `{"merchant_order_id":"p-1","token_id":"` + sandbox.TokenID("USDT", "TRX") + `","address":"TAkmn3f8bgwMAwdVrGfUVSRg4W2XwqgHGc","value":"10"}`
 	wantIn(t, run(0, "", "call", "withdraw", payout), `"record_id"`)

@@ -242,7 +242,7 @@ func TestCoinPaymentsCall(t *testing.T) {
 	wantIn(t, s.run(3, "call", "GET", "/api/v2/merchant/invoices/"+cpClient), "404 Not Found", "check the id")
 	wantIn(t, s.run(3, "call", "GET", "/api/v2/merchant/invoices/"+cpClient, "--json"), `"status":404`)
 	wantIn(t, s.run(2, "call", "GET", "/api/v2/merchant/invoces"), "CoinPayments has no endpoint", "is it GET /api/v2/merchant/invoices")
-	wantIn(t, s.run(2, "call", "getCoinList"), "CoinPayments has no endpoint")
+	wantIn(t, s.run(2, "call", "getCoinList"), "CoinPayments has no endpoint", "there are GET /api/", "POST /api/v2/merchant/invoices")
 	wantIn(t, s.run(2, "call", "GET"), "name one endpoint")
 	wantIn(t, s.run(2, "call", "POST", "/api/v2/merchant/invoices", "[1]"), "is not a JSON object")
 	wantIn(t, s.run(2, "resend", "--since", "2h"), "CoinPayments, which has no call that sends webhooks again")

@@ -172,6 +172,16 @@ func TestTrigger(t *testing.T) {
 		})
 	}
 
+	// Without an order id it is of an order that the shop has not.
+	var bodies []string
+	for range 2 {
+		ccpayment(t, "", "trigger", "ApiDeposit", "--to", receiver.URL, "--record-id", "7")
+		bodies = append(bodies, last.Load().(string))
+	}
+	if bodies[0] == bodies[1] || !strings.Contains(bodies[0], `"orderId":"order-`) {
+		t.Errorf("it sends the orders of %s", bodies)
+	}
+
 	// An acknowledged event is not one that the app gets, which only one that is real does.
 	for args, isInvented := range map[string]bool{"ApiDeposit": true, "ApiDeposit --record-id 7": false, "ActivateWebhookURL": false} {
 		stdout, _, _ := ccpayment(t, "", append([]string{"trigger", "--to", receiver.URL}, strings.Fields(args)...)...)

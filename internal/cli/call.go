@@ -121,7 +121,14 @@ func noEndpoint(title string, endpoints []gateway.Endpoint, typed string) error 
 			return fmt.Errorf("%s has no endpoint %q: is it %s?", title, typed, strings.Join(near, ", "))
 		}
 	}
-	return fmt.Errorf("%s has no endpoint %q: caddy ccpayment call --help says which there are", title, typed)
+	if slices.ContainsFunc(endpoints, func(e gateway.Endpoint) bool { return slices.Contains(client.Endpoints(), e.Name) }) && len(endpoints) > 1 {
+		return fmt.Errorf("%s has no endpoint %q: caddy ccpayment call --help says which there are", title, typed)
+	}
+	names := make([]string, 0, len(endpoints))
+	for _, e := range endpoints {
+		names = append(names, e.Name)
+	}
+	return fmt.Errorf("%s has no endpoint %q: there are %s", title, typed, strings.Join(names, ", "))
 }
 
 // distance is how many bytes must be changed, added or removed to make one text of

@@ -123,10 +123,15 @@ func open[T any](c Config, fl caddycmd.Flags, lacks string) (able T, account *ga
 	}
 	able, ok := account.Gateway.(T)
 	if !ok {
-		return able, nil, fmt.Errorf("the account is at %s, which %s", account.Info.Title, lacks)
+		return able, nil, &lacksError{account.Info.Title, lacks}
 	}
 	return able, account, nil
 }
+
+// lacksError: the account's gateway has not the ability that a command needs.
+type lacksError struct{ title, lacks string }
+
+func (e *lacksError) Error() string { return "the account is at " + e.title + ", which " + e.lacks }
 
 // checkURL refuses a URL, or a method, that is to be signed by a gateway that signs none.
 func checkURL(fl caddycmd.Flags, account *gateway.Account, flags ...string) error {

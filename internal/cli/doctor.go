@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -66,7 +67,10 @@ func (c Config) doctor(fl caddycmd.Flags) error {
 
 	checker, account, err := open[gateway.Checker](c, fl, "says nothing about accounts")
 	var findings []finding
-	if err != nil {
+	var lacks *lacksError
+	if errors.As(err, &lacks) {
+		findings = append(findings, finding{Part: "Account", Unknown: true, Text: err.Error()})
+	} else if err != nil {
 		findings = append(findings, finding{Part: "Account", Text: err.Error()})
 	} else {
 		findings = append(checker.Check(ctx), checkClock(ctx, account.Info.Title, checker.APIURL()))
@@ -77,7 +81,10 @@ func (c Config) doctor(fl caddycmd.Flags) error {
 		findings = append(findings, checkWebhook(ctx, checker, account.Info.Title, webhook))
 	}
 	wrong := printFindings(findings)
-	if webhook == "" {
+	switch {
+	case lacks != nil:
+		fmt.Printf("%-10s %-6s cannot be looked at, as the account\n", "Webhook", "-")
+	case webhook == "":
 		fmt.Printf("%-10s %-6s give --webhook <url> to look at its answer, or --config with a file that has webhook_url\n", "Webhook", "-")
 	}
 	if wrong > 0 {

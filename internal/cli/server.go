@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/subcommand"
@@ -38,7 +39,7 @@ func findAdmin(fl caddycmd.Flags) (*adminapi.Client, error) {
 	var config []byte
 	if address == "" && file != "" {
 		var err error
-		if config, _, _, err = caddycmd.LoadConfig(file, adapter); err != nil {
+		if config, err = LoadConfig(fl); err != nil {
 			return nil, subcommand.Fail(exitUsage, "%w", err)
 		}
 		var parts struct {
@@ -61,6 +62,16 @@ func findAdmin(fl caddycmd.Flags) (*adminapi.Client, error) {
 		return response, nil
 	}
 	return &adminapi.Client{Address: address, Do: do}, nil
+}
+
+// LoadConfig reads the configuration that --config names. What Caddy logs on the way, which
+// is that it was read and how it is formatted, is not said.
+func LoadConfig(fl caddycmd.Flags) ([]byte, error) {
+	_, log, said := caddy.BufferedLog()
+	defer caddy.UnbufferDefaultLogger(log)
+	config, _, _, err := caddycmd.LoadConfig(fl.String("config"), fl.String("adapter"))
+	said.FlushTo(zap.NewNop())
+	return config, err
 }
 
 // explainAdmin reads the error of Caddy's own client, which holds the status and

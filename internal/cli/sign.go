@@ -131,7 +131,10 @@ func printFindings(findings []finding) (wrong int) {
 	}
 	for _, f := range findings {
 		word := "ok"
-		if !f.OK {
+		switch {
+		case f.Unknown:
+			word = "-"
+		case !f.OK:
 			word = "WRONG"
 			wrong++
 		}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ wherever --to sends it, unless you name another with --url.`,
 		Args: cobra.ArbitraryArgs,
 	}
 	cmd.Flags().String("to", "", "URL of the webhook")
-	cmd.Flags().String("order-id", "order-1", "Order id, as it is at the gateway")
+	cmd.Flags().String("order-id", "", "Order id, as it is at the gateway (default: a new one)")
 	cmd.Flags().String("reference-id", "reference-1", "Reference id of a DirectDeposit; at CoinPayments the address, or the spend request")
 	cmd.Flags().String("user-id", "user-1", "User id of a UserDeposit or UserWithdrawal")
 	cmd.Flags().String("record-id", "", "Record id (default: a new one)")
@@ -124,8 +125,12 @@ func makeSample(fl caddycmd.Flags, sampler gateway.Sampler) (func() []byte, erro
 	if !slices.Contains(types, fl.Arg(0)) {
 		return nil, fmt.Errorf("unknown type %q: there are %s", fl.Arg(0), strings.Join(types, ", "))
 	}
+	order := fl.String("order-id")
+	if order == "" { // that of no order of the shop's
+		order = "order-" + strings.ToLower(rand.Text()[:12])
+	}
 	return sampler.Sample(gateway.Sample{
-		Type: fl.Arg(0), RecordID: fl.String("record-id"), Status: fl.String("status"), OrderID: fl.String("order-id"),
+		Type: fl.Arg(0), RecordID: fl.String("record-id"), Status: fl.String("status"), OrderID: order,
 		ReferenceID: fl.String("reference-id"), UserID: fl.String("user-id"), Risky: fl.Bool("risky"),
 	}, time.Now())
 }
