@@ -99,7 +99,7 @@ func TestChosenAccount(t *testing.T) {
 			t.Errorf("%s: %d %s", field, v.status, v.body)
 		}
 		v := s.visit(http.MethodPost, "/ccpayment/checkout", terms, header(terms))
-		if v.status != http.StatusBadRequest || !strings.Contains(v.body, "is none of those that the directive names, which are coins") {
+		if v.status != http.StatusBadRequest || !strings.Contains(v.body, `is none of those that the directive names, which are \"\", coins: `) {
 			t.Errorf("%s: %d %s", field, v.status, v.body)
 		}
 	}

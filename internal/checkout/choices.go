@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,7 +85,10 @@ func (c Choices) Of(r Request) (Choice, error) {
 	if i >= 0 {
 		return c[i], nil
 	}
-	names := slices.DeleteFunc(c.Names(), func(name string) bool { return name == "" })
+	names := c.Names()
+	for i, name := range names {
+		names[i] = cmp.Or(name, `""`)
+	}
 	return c[0], BadTerms(gateway.WrongField("account", "%.60q is none of those that the directive names, which are %s: add it to the directive's `account` option, or leave the field out for the first",
 		r.Account, strings.Join(names, ", ")))
 }
