@@ -48,8 +48,8 @@ demo-cluster: build
 
 # Installs what the tests need besides Go where it can (.ci/tools), and does without the
 # race detector where there is no C compiler. Those that wait the longest begin first. The
-# time limit is far more than they take: the tests of ./test compile Caddy themselves,
-# twice, and that takes half an hour on a busy machine that has compiled nothing yet.
+# time limit is far more than they take, also on a busy machine that has compiled nothing
+# yet: the tests of ./test compile Caddy themselves, twice.
 test:
 	.ci/test -race -timeout 60m -tags $(TAGS) ./test ./test/cluster ./test/crash . ./sandbox ./...
 	$(MAKE) worlds WORLDS=170
