@@ -34,9 +34,17 @@ func (v eventView) Confirmed() [][2]string {
 		return nil
 	}
 	list := [][2]string{
-		{"Amount", strings.TrimSpace(c.Amount + " " + c.Coin)}, {"Chain", c.Chain}, {"Transaction", c.TxID}, {"Fee", c.Fee},
-		{"Price in USD", c.USDPrice}, {"Risky", string(c.Risk)}, {"Order", c.OrderState}, {"Due", strings.TrimSpace(c.OrderDue + " " + c.OrderCurrency)},
-		{"Paid", c.OrderPaid}, {"Payout", c.Payout}, {"Why it fulfils nothing", c.Reason},
+		{"Amount", strings.TrimSpace(c.Amount + " " + c.Coin)},
+		{"Chain", c.Chain},
+		{"Transaction", c.TxID},
+		{"Fee", c.Fee},
+		{"Price in USD", c.USDPrice},
+		{"Risky", string(c.Risk)},
+		{"Order", c.OrderState},
+		{"Due", strings.TrimSpace(c.OrderDue + " " + c.OrderCurrency)},
+		{"Paid", c.OrderPaid},
+		{"Payout", c.Payout},
+		{"Why it fulfils nothing", c.Reason},
 	}
 	if c.OrderLate {
 		list = append(list, [2]string{"Late", "yes"})

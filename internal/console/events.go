@@ -30,8 +30,12 @@ func (eventsView) Button() string { return "Show" }
 type preset struct{ Name, Link string }
 
 var presets = []struct{ name, field, value string }{
-	{"Last hour", "since", "1h"}, {"Today", "since", "today"}, {"Seven days", "since", "7d"},
-	{"Held", "state", "held"}, {"Dead", "state", "dead"}, {"Retrying", "state", "retrying"},
+	{"Last hour", "since", "1h"},
+	{"Today", "since", "today"},
+	{"Seven days", "since", "7d"},
+	{"Held", "state", "held"},
+	{"Dead", "state", "dead"},
+	{"Retrying", "state", "retrying"},
 }
 
 // filter reads the filter in the address, in the zone that the page shows.

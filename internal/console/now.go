@@ -122,7 +122,7 @@ func (v *visit) accounts() []accountView {
 	for name := range skew {
 		names[name] = true
 	}
-	var views []accountView
+	views := make([]accountView, 0, len(names))
 	for name := range names {
 		view := accountView{Account: name}
 		if t, ok := trouble[name]; ok {
