@@ -1,6 +1,7 @@
 package ccpayment_test
 
 import (
+	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -270,5 +271,25 @@ func TestConsoleSteps(t *testing.T) {
 	s.view("/alice/order?id=order-1&account=default", "order-1")
 	if got := s.browse(http.MethodGet, "/alice/order?id=other", ""); got.status != http.StatusNotFound {
 		t.Errorf("an order that is not known: %d", got.status)
+	}
+}
+
+// TestConsoleTwoAtOnce: of two operators who decide at the same moment one is obeyed, and
+// the other is told.
+func TestConsoleTwoAtOnce(t *testing.T) {
+	s := newConsole(t, "")
+	for round := range 5 {
+		order := fmt.Sprintf("order-%d", round)
+		id := s.heldPayment(sandbox.Payment{OrderID: order, Risky: true})
+		answers := make(chan reply, 2)
+		for path, step := range map[string]string{"/alice/event": "accept", "/shop/bob/event": "discard"} {
+			go func() {
+				answers <- s.post(path, "id", id, "route", "webhook", "step", step, "state", "held", "reason", "at once")
+			}()
+		}
+		first, second := get(t, answers), get(t, answers)
+		if first.status+second.status != http.StatusSeeOther+http.StatusConflict {
+			t.Errorf("they are answered %d and %d", first.status, second.status)
+		}
 	}
 }

@@ -13,13 +13,16 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
 
+// An operator's steps take the states that the operator saw the event in, if any: in
+// another one, which somebody else's step has brought it to, they are refused.
+
 // operatorLease is longer than an operator's step takes.
 const operatorLease = time.Minute
 
 // Replay makes an event due once more, with the same id. It is meant for dead
 // events; delivered ones, too, are delivered again.
-func (l *Ledger) Replay(ctx context.Context, key Key, reason string) error {
-	return l.operate(ctx, key, func(e Event) (Transition, error) {
+func (l *Ledger) Replay(ctx context.Context, key Key, reason string, seen ...State) error {
+	return l.operate(ctx, key, seen, func(e Event) (Transition, error) {
 		t := Transition{State: Retrying, Next: l.now(), Reason: Replay, Cause: "replayed: " + reason}
 		switch e.State {
 		case Held:
@@ -36,8 +39,8 @@ func (l *Ledger) Replay(ctx context.Context, key Key, reason string) error {
 // Release makes a held event due: it is confirmed and settled again. An event that
 // the gateway does not call clean is held again, unless accept is set; then it is
 // delivered without a flag, so that it fulfils and credits nothing.
-func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept bool) error {
-	return l.operate(ctx, key, func(e Event) (Transition, error) {
+func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept bool, seen ...State) error {
+	return l.operate(ctx, key, seen, func(e Event) (Transition, error) {
 		if e.State != Held {
 			return Transition{}, &RefusedError{fmt.Sprintf("the event is %s: only held ones are released", e.State)}
 		}
@@ -47,8 +50,8 @@ func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept boo
 
 // Discard throws an event away for ever. An event that carries a flag, which no
 // other event of its order can carry then, is discarded only with force.
-func (l *Ledger) Discard(ctx context.Context, key Key, reason string, force bool) error {
-	return l.operate(ctx, key, func(e Event) (Transition, error) {
+func (l *Ledger) Discard(ctx context.Context, key Key, reason string, force bool, seen ...State) error {
+	return l.operate(ctx, key, seen, func(e Event) (Transition, error) {
 		if !e.State.canBecome(Discarded) {
 			return Transition{}, &RefusedError{fmt.Sprintf("the event is %s: there is nothing to discard", e.State)}
 		}
@@ -67,7 +70,7 @@ func (l *Ledger) Discard(ctx context.Context, key Key, reason string, force bool
 // operate takes an event that is not in flight through one step. It waits for
 // an attempt of the record as long as the context lets it; then the error is
 // [ErrInFlight].
-func (l *Ledger) operate(ctx context.Context, key Key, step func(Event) (Transition, error)) error {
+func (l *Ledger) operate(ctx context.Context, key Key, seen []State, step func(Event) (Transition, error)) error {
 	f, err := l.alone(ctx, key)
 	if err != nil {
 		return err
@@ -85,6 +88,9 @@ func (l *Ledger) operate(ctx context.Context, key Key, step func(Event) (Transit
 		return err
 	}
 	event, err := l.store.Load(ctx, key)
+	if err == nil && len(seen) > 0 && !slices.Contains(seen, event.State) {
+		err = &RefusedError{fmt.Sprintf("nothing was done: the event is %s by now, and was %s when you saw it", event.State, seen[0])}
+	}
 	if err == nil {
 		var t Transition
 		if t, err = step(event); err == nil {

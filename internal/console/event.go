@@ -151,11 +151,11 @@ func (v *visit) takeStep() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if seen := form.Get("state"); seen != e.State.String() {
-		return answer{}, &adminapi.Error{Status: http.StatusConflict, Err: fmt.Errorf(
-			"nothing was done: the event is %s by now, and was %s when you saw it; look at it again", e.State, oneLine(seen))}
+	var seen ledger.State
+	if err := seen.UnmarshalText([]byte(form.Get("state"))); err != nil {
+		return answer{}, &adminapi.Error{Status: http.StatusBadRequest, Err: errors.New("say in which state you saw the event: open it again")}
 	}
-	result, err := v.o.Do(v.ctx, e.Key, operator.Request{Step: step, Reason: reason, Force: form.Get("force") != ""})
+	result, err := v.o.Do(v.ctx, e.Key, operator.Request{Step: step, Reason: reason, Force: form.Get("force") != ""}, seen)
 	v.log("an operator's step", err, zap.String("step", string(step)), zap.String("reason", redact.Emails(form.Get("reason"))),
 		zap.String("event_id", e.EventID()), zap.String("route", e.Route))
 	if err != nil {

@@ -31,15 +31,16 @@ type Request struct {
 	Force bool
 }
 
-// Do takes an event through the step that is asked for.
-func (o *Operator) Do(ctx context.Context, key ledger.Key, r Request) (Result, error) {
+// Do takes an event through the step that is asked for, if it still is in the state in
+// which it was seen.
+func (o *Operator) Do(ctx context.Context, key ledger.Key, r Request, seen ledger.State) (Result, error) {
 	switch r.Step {
 	case StepReplay:
-		return o.Replay(ctx, key, r.Reason)
+		return o.Replay(ctx, key, r.Reason, seen)
 	case StepRelease, StepAccept:
-		return o.Release(ctx, key, r.Reason, r.Step == StepAccept)
+		return o.Release(ctx, key, r.Reason, r.Step == StepAccept, seen)
 	case StepDiscard:
-		return o.Discard(ctx, key, r.Reason, r.Force)
+		return o.Discard(ctx, key, r.Reason, r.Force, seen)
 	default:
 		return Result{Key: key}, fmt.Errorf("there is no step %q", r.Step)
 	}
@@ -190,7 +191,7 @@ func (m *Many) step(ctx context.Context, o *Operator, key ledger.Key) (Result, e
 	if !m.Query.Matches(e) {
 		return Result{}, &ledger.RefusedError{Reason: fmt.Sprintf("it is %s by now", e.State)}
 	}
-	return o.Do(context.WithoutCancel(ctx), key, m.Request)
+	return o.Do(context.WithoutCancel(ctx), key, m.Request, e.State)
 }
 
 // isOfEvent reports whether an error of a step is about the event alone, so that others
