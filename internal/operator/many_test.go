@@ -78,6 +78,15 @@ func TestManyIsStopped(t *testing.T) {
 	if p := ended(t, again); p.Stopped || p.Err != nil || p.Matched != 5-done || p.Done != 5-done {
 		t.Errorf("asked for again: %+v", p)
 	}
+	page, err := o.Ledger.List(t.Context(), ledger.Query{Limit: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range page.Events[1:] { // the newest is first in the list, and last in the work
+		if newer, older := page.Events[i], page.Events[i+1]; !newer.DueSince.After(*older.DueSince) {
+			t.Errorf("%s was released at %s, before %s at %s", newer.Route, newer.DueSince, older.Route, older.DueSince)
+		}
+	}
 	if works.Last() != again {
 		t.Error("the last one is another")
 	}
