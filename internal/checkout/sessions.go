@@ -350,7 +350,7 @@ func (s *Sessions) isFull(order ledger.Order, w wanted) bool {
 }
 
 // errTooMany is the [*Error] of an order with as many orders at the gateway as one has.
-var errTooMany = conflict("too_many_terms", "the order has had too many prices: make a new one")
+var errTooMany = conflict("too_many_terms", "the order has had too many checkouts: make a new one")
 
 // find returns the index of the latest order at the account's gateway with these terms
 // that can still be paid now; -1: there is none.
