@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -125,22 +124,3 @@ func (e *LostError) Unwrap() error { return e.Err }
 
 // Is makes a LostError an [ErrOutcomeUnknown].
 func (e *LostError) Is(target error) bool { return target == ErrOutcomeUnknown }
-
-// WithMember returns a JSON object, or one that is empty, with a member added in front.
-func WithMember(object []byte, key string, value any) ([]byte, error) {
-	var member bytes.Buffer
-	encoder := json.NewEncoder(&member)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(map[string]any{key: value}); err != nil {
-		return nil, err
-	}
-	rest := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(object), []byte("{")))
-	front := bytes.TrimSuffix(member.Bytes(), []byte("}\n"))
-	if len(rest) == 0 {
-		rest = []byte("}")
-	}
-	if rest[0] != '}' {
-		front = append(front, ',')
-	}
-	return append(front, rest...), nil
-}

@@ -34,6 +34,8 @@ var mayImport = map[string][]string{
 	"internal/options": {},
 	// Compares where webhooks are sent with where they are taken.
 	"internal/hookpath": {},
+	// Says what may be meant.
+	"internal/hint": {},
 	// Resolves placeholders for guest modules and the root.
 	"internal/placeholder": {},
 	// Reads the options of an account about what it has replaced.
@@ -50,9 +52,9 @@ var mayImport = map[string][]string{
 	// Moves a ledger from a store to another, neither of which it knows.
 	"internal/move": {"ledger", "internal/encoding"},
 
-	"gateway/ccpayment":    {"gateway", "ledger", "settle", "internal/ack", "internal/strictjson", "internal/coalesce", "internal/options", "internal/placeholder", "internal/rotation", "client"},
+	"gateway/ccpayment":    {"gateway", "ledger", "settle", "internal/ack", "internal/strictjson", "internal/coalesce", "internal/hint", "internal/options", "internal/placeholder", "internal/rotation", "client"},
 	"gateway/ccpayment_v1": {"gateway", "ledger", "internal/strictjson", "internal/options", "internal/placeholder", "internal/rotation", "client", "client/v1"},
-	"gateway/coinpayments": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/options", "internal/placeholder", "internal/rotation", "client/coinpayments"},
+	"gateway/coinpayments": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/hint", "internal/options", "internal/placeholder", "internal/rotation", "client/coinpayments"},
 	// The suite that every gateway must pass, from the webhook to the app.
 	"gateway/gatewaytest": {"gateway", "ledger", "internal/relay", "internal/confirm", "internal/checkout", "store/bolt"},
 	"internal/confirm":    {"gateway", "ledger", "settle"},

@@ -28,7 +28,7 @@ func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 				"the account's webhook_url has %d characters, and CCPayment takes at most %d for a batch: set a shorter one, or name one in the call", n, longestBatchURL)
 		}
 		var err error
-		if body, err = gateway.WithMember(body, notifyKey, c.NotifyURL); err != nil {
+		if body, err = strictjson.WithMember(body, notifyKey, c.NotifyURL); err != nil {
 			return gateway.APIAnswer{About: about}, err
 		}
 	}

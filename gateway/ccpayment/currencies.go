@@ -11,6 +11,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/coalesce"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/hint"
 )
 
 // unit is what a price is in: a fiat currency, or a coin.
@@ -85,7 +86,7 @@ func (s *symbols) unit(ctx context.Context, text string) (unit, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return unit{}, gateway.WrongField("currency", "%.40q is no currency that CCPayment knows%s", text, gateway.Nearest(text, names))
+		return unit{}, gateway.WrongField("currency", "%.40q is no currency that CCPayment knows%s", text, hint.Nearest(text, names))
 	default:
 		var ids []string
 		for _, u := range found {
@@ -119,7 +120,7 @@ func (s *symbols) coin(ctx context.Context, text, chain string) (coin, error) {
 	}
 	switch len(found) {
 	case 0:
-		return coin{}, gateway.WrongField("coin", "%.40q is no coin of this account%s", text, gateway.Nearest(text, names))
+		return coin{}, gateway.WrongField("coin", "%.40q is no coin of this account%s", text, hint.Nearest(text, names))
 	case 1:
 	default:
 		var ids []string

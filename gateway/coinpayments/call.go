@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
 // Call implements [gateway.API]. What is signed is the URL of our own table's route, with
@@ -46,11 +47,11 @@ func withHook(route coinpayments.Route, c gateway.APICall) ([]byte, error) {
 	body := []byte(c.Body)
 	if key == buttonHook && !gjson.GetBytes(body, "notifications").Exists() {
 		var err error
-		if body, err = gateway.WithMember(body, "notifications", coinpayments.Notifications()); err != nil {
+		if body, err = strictjson.WithMember(body, "notifications", coinpayments.Notifications()); err != nil {
 			return nil, err
 		}
 	}
-	return gateway.WithMember(body, key, value)
+	return strictjson.WithMember(body, key, value)
 }
 
 // answered returns CoinPayments' answer to a call, which says by its status what it is; the

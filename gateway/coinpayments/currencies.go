@@ -10,6 +10,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/coalesce"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/hint"
 )
 
 // unit is what a price is in, or what it is paid in.
@@ -71,7 +72,7 @@ func (s *symbols) price(ctx context.Context, text string) (unit, error) {
 		return only(found, "currency", text)
 	}
 	return unit{}, gateway.WrongField("currency", "%.40q is no currency that CoinPayments knows%s",
-		text, gateway.Nearest(text, append(others, symbolsOf(coins)...)))
+		text, hint.Nearest(text, append(others, symbolsOf(coins)...)))
 }
 
 // coin finds what an order is paid in by its symbol at CoinPayments, or by `coin:<id>`.
@@ -95,7 +96,7 @@ func (s *symbols) coin(ctx context.Context, text, chain string) (unit, error) {
 		return unit{}, gateway.WrongField("chain", "there is no %.40q on %.40q at CoinPayments", text, chain)
 	}
 	if len(found) == 0 {
-		return unit{}, gateway.WrongField("coin", "%.40q is no coin that CoinPayments knows%s", text, gateway.Nearest(text, symbolsOf(coins)))
+		return unit{}, gateway.WrongField("coin", "%.40q is no coin that CoinPayments knows%s", text, hint.Nearest(text, symbolsOf(coins)))
 	}
 	return only(found, "coin", text)
 }

@@ -128,3 +128,22 @@ func RepeatedKey(body []byte) string {
 		}
 	}
 }
+
+// WithMember returns a JSON object, or one that is empty, with a member added in front.
+func WithMember(object []byte, key string, value any) ([]byte, error) {
+	var member bytes.Buffer
+	encoder := json.NewEncoder(&member)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(map[string]any{key: value}); err != nil {
+		return nil, err
+	}
+	rest := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(object), []byte("{")))
+	front := bytes.TrimSuffix(member.Bytes(), []byte("}\n"))
+	if len(rest) == 0 {
+		rest = []byte("}")
+	}
+	if rest[0] != '}' {
+		front = append(front, ',')
+	}
+	return append(front, rest...), nil
+}
