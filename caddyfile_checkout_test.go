@@ -56,7 +56,7 @@ func TestCheckoutMistakes(t *testing.T) {
 	}
 	for _, directive := range []string{"ccpayment_checkout", "ccpayment_api"} {
 		mistakes = append(mistakes, mistake{directive, "account", arguments, 3}, mistake{directive, `account ""`, "account is empty", 3},
-			mistake{directive, `account a ""`, "account is empty", 3}, mistake{directive, "account a b\naccount a", "account is given twice", 4})
+			mistake{directive, `account "" a ""`, "account is empty", 3}, mistake{directive, "account a b\naccount a", "account is given twice", 4})
 	}
 	for _, option := range []string{"price", "currency", "order_id", "product", "buyer_email", "return_url", "close_url", "notify_url", "respond", "status_token", "limit"} {
 		mistakes = append(mistakes, mistake{"ccpayment_checkout", option, arguments, 3}, mistake{"ccpayment_checkout", option + " a b", arguments, 3},

@@ -127,6 +127,18 @@ func TestChosenAccount(t *testing.T) {
 		t.Error("the log does not say which accounts there are")
 	}
 
+	// The default account may stand behind another, and is chosen by its empty name.
+	s.load(with(`account coins ""`))
+	for id, test := range map[string]struct {
+		field string
+		at    *sandbox.Sandbox
+	}{"first": {"", other}, "second": {`,"account":""`, box}} {
+		if v := s.visit(http.MethodPost, "/buy", "", header(`{"order_id":"`+id+`","price":"10"`+test.field+`}`)); v.status != http.StatusCreated {
+			t.Fatalf("%s: %d %s", id, v.status, v.body)
+		}
+		wantAt(test.at, id)
+	}
+
 	// A shop with one account may have a field of that name for itself.
 	s.load(with(""))
 	if v := s.visit(http.MethodPost, "/buy", "", header(`{"order_id":"own-field","price":"10","account":{"id":7}}`)); v.status != http.StatusCreated {

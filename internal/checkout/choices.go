@@ -74,15 +74,15 @@ func (c Choices) Names() []string {
 }
 
 // Of returns the choice of the account that a request names: the first where it names
-// none. The first, too, where there is no other and it is the default account, which has
+// none, or the default account which is not among them. The first, too, where there is no other and it is the default account, which has
 // no name: the field is then the app's own business. The error is an [*Error].
 func (c Choices) Of(r Request) (Choice, error) {
 	isNameless := len(c) == 1 && c[0].account.Name == ""
-	if r.Account == "" || isNameless {
-		return c[0], nil
-	}
 	i := slices.IndexFunc(c, func(one Choice) bool { return one.account.Name == r.Account })
-	if i >= 0 {
+	switch isNamed := r.Account != "" || r.IsDefault && i >= 0; {
+	case isNameless || !isNamed:
+		return c[0], nil
+	case i >= 0:
 		return c[i], nil
 	}
 	names := c.Names()

@@ -19,6 +19,8 @@ type Request struct {
 	// Account is the name of the account that the app chooses; empty: the first of those
 	// that it may choose from. See [Choices.Of].
 	Account string
+	// IsDefault: the app names the default account, whose name is empty.
+	IsDefault bool
 	// OrderID is the app's id of the order, without the account's prefix.
 	OrderID string
 	// Price is a positive decimal number, such as 49.90.
@@ -95,7 +97,7 @@ func ReadRequest(body []byte, paths map[string]string) (Request, error) {
 		return Request{}, fmt.Errorf("the key %.60q stands in it twice", name)
 	}
 	if account := object.Get(paths["account"]); account.Type == gjson.String {
-		r.Account = account.Str
+		r.Account, r.IsDefault = account.Str, account.Str == ""
 	} else if account.Type != gjson.Null {
 		r.Account = account.Raw // which is no account's name
 	}

@@ -80,8 +80,8 @@ func Text(d Dispenser, to *string) (err error) {
 	return err
 }
 
-// TextAndMore reads an option with at least one argument: the first, which may be empty
-// only if there are more, and the others.
+// TextAndMore reads an option with at least one argument: the first, and the others. One of
+// them may be empty if there are more than one.
 func TextAndMore(d Dispenser, to *string, more *[]string) error {
 	option := d.Val()
 	if *to != "" || *more != nil {
@@ -91,10 +91,12 @@ func TextAndMore(d Dispenser, to *string, more *[]string) error {
 	if len(args) == 0 {
 		return noValue(d, option)
 	}
-	for i, text := range args {
-		if strings.TrimSpace(text) == "" && (i > 0 || len(args) == 1) {
+	isEmpty := false
+	for _, text := range args {
+		if text = strings.TrimSpace(text); text == "" && (isEmpty || len(args) == 1) {
 			return d.Errf("%s is empty", option)
 		}
+		isEmpty = isEmpty || text == ""
 	}
 	if *to = args[0]; len(args) > 1 {
 		*more = args[1:]
