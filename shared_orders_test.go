@@ -298,6 +298,40 @@ func TestSharedOrderWhileDelivered(t *testing.T) {
 	s.fulfilled(1)
 }
 
+// TestSharedOrderUnread: a payment of the whole price fulfils its order, also while the page
+// at the other account, which was ended, cannot be read. One of a part waits.
+func TestSharedOrderUnread(t *testing.T) {
+	for _, status := range []int{http.StatusNotFound, http.StatusUnauthorized, http.StatusServiceUnavailable} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			s := newSharedShop(t, "orders shop")
+			s.buysAt("coins", 600, http.StatusCreated)
+			s.buysAt("", 600, http.StatusCreated)
+			if err := s.box.SetFaults(sandbox.Fault{Endpoint: "coinpayments/findInvoice", HTTPStatus: status, Times: -1}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.paysAtCCPayment(); err != nil {
+				t.Fatal(err)
+			}
+			s.hears("the order is paid", hasStatus("Success")).says(t, map[string]string{"Ccpayment-Fulfill": "true", "Ccpayment-Order-State": "paid"})
+		})
+	}
+	t.Run("Part", func(t *testing.T) {
+		s := newSharedShop(t, "orders shop")
+		s.buysAt("coins", 600, http.StatusCreated)
+		s.buysAt("", 600, http.StatusCreated)
+		if err := s.box.SetFaults(sandbox.Fault{Endpoint: "coinpayments/findInvoice", HTTPStatus: http.StatusServiceUnavailable, Times: -1}); err != nil {
+			t.Fatal(err)
+		}
+		part := sandbox.Payment{OrderID: "order-1", Coin: "USDT", Amount: decimal.New(40, 0), Instant: true, Wait: patience}
+		if _, err := s.box.Pay(t.Context(), part); err != nil {
+			t.Fatal(err)
+		}
+		s.awaitState("status=success", "retrying")
+		s.box.ClearFaults()
+		s.hears("a part is paid", hasStatus("Success")).says(t, map[string]string{"Ccpayment-Fulfill": "", "Ccpayment-Order-State": "partial"})
+	})
+}
+
 // TestNotShared: a directive that names accounts which do not share their orders is a
 // mistake, and the error says what to do.
 func TestNotShared(t *testing.T) {

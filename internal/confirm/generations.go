@@ -18,11 +18,7 @@ import (
 // readOrder reads an order at the gateway. Where our checkout made the order, its terms
 // must be those that the checkout asked for.
 func readOrder(ctx context.Context, a *gateway.Account, id string, known *ledger.Order) (gateway.Order, error) {
-	return readMade(ctx, a, id, madeBy(a, known, id))
-}
-
-// readMade is readOrder for an order as our checkout made it; nil: it did not.
-func readMade(ctx context.Context, a *gateway.Account, id string, made *ledger.GatewayOrder) (gateway.Order, error) {
+	made := madeBy(a, known, id)
 	order, err := a.Gateway.Order(ctx, id, made)
 	if err != nil {
 		return order, explain(a.Info, "order", err)
@@ -124,13 +120,14 @@ func Unit(info gateway.Info, t ledger.Terms, fiat string) string {
 
 // readOthers returns the order over all orders at the gateway that our checkout made
 // for it, where there are others than the one that was read, or the price has changed.
-func readOthers(ctx context.Context, a *gateway.Account, order gateway.Order, id string, known *ledger.Order) (gateway.Order, error) {
+// unread is why orders at other accounts could not be read.
+func readOthers(ctx context.Context, a *gateway.Account, order gateway.Order, id string, known *ledger.Order) (whole gateway.Order, unread, err error) {
 	if known == nil || known.Checkout == nil {
-		return order, nil
+		return order, nil, nil
 	}
 	checkout := known.Checkout
 	if made := checkout.Generations; len(made) == 1 && isAt(a, known, made[0]) && isRead(made[0], order, id) && SameTerms(made[0].Terms, checkout.Terms) {
-		return order, nil
+		return order, nil, nil
 	}
 	return join(ctx, a, &order, id, known)
 }
@@ -155,7 +152,8 @@ func isRead(made ledger.GatewayOrder, order gateway.Order, id string) bool {
 // terms that our checkout asked for. A [MemberError] says at which account something is
 // wrong.
 func Whole(ctx context.Context, a *gateway.Account, known *ledger.Order) (gateway.Order, error) {
-	return join(ctx, a, nil, "", known)
+	whole, unread, err := join(ctx, a, nil, "", known)
+	return whole, cmp.Or(err, unread)
 }
 
 // MemberError is the error of reading one of the orders at gateways that a checkout made for
@@ -174,12 +172,13 @@ func Settle(o gateway.Order, policy settle.Policy, at time.Time) settle.Result {
 }
 
 // join returns the order over all orders at the gateway that our checkout made for it,
-// of which the one with this id was read; nil: none was.
-func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id string, known *ledger.Order) (whole gateway.Order, err error) {
+// of which the one with this id was read; nil: none was. unread is why those at other
+// accounts could not be read, of which the order has no payments then.
+func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id string, known *ledger.Order) (whole gateway.Order, unread, err error) {
 	checkout := known.Checkout
 	price, err := decimal.NewFromString(checkout.Terms.Price)
 	if err != nil {
-		return whole, behind(a.Info, "the ledger has no price of the order")
+		return whole, nil, behind(a.Info, "the ledger has no price of the order")
 	}
 	whole = gateway.Order{Currency: checkout.Symbol, Due: settle.Order{Due: price, Refunds: true}}
 	if checkout.Terms.FiatID != "" || strings.HasPrefix(checkout.Terms.Unit, fiatUnit) {
@@ -202,22 +201,33 @@ func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id strin
 		whole.Payments = append(whole.Payments, list...)
 		return nil
 	}
+	others, cancel := context.WithTimeout(ctx, a.Budget/2) // so that there is time left for the rest
+	defer cancel()
 	isThere := read == nil || read.Ref == ""
 	for _, made := range checkout.Generations {
 		of := a.Member(known.AppOf(made.AppID))
 		if of == nil {
-			return whole, fmt.Errorf("the order has %s at an account that is not configured, with the id %s: configure it, with the same `orders` as the %s", made.ID, known.AppOf(made.AppID), a.Label())
+			return whole, nil, fmt.Errorf("the order has %s at an account that is not configured, with the id %s: configure it, with the same `orders` as the %s", made.ID, known.AppOf(made.AppID), a.Label())
 		}
 		var parts []gateway.Order
+		var err error
 		if read != nil && of == a && isRead(made, *read, id) {
 			parts, isThere = []gateway.Order{*read}, true
-		} else if parts, err = readParts(ctx, of, made); err != nil {
-			return whole, &MemberError{of, err}
+		} else if of == a {
+			parts, err = readParts(ctx, of, made)
+		} else {
+			parts, err = readParts(others, of, made)
 		}
-		for _, part := range parts {
-			if err := add(of, part, made); err != nil {
-				return whole, &MemberError{of, err}
-			}
+		for i := 0; i < len(parts) && err == nil; i++ {
+			err = add(of, parts[i], made)
+		}
+		var held *HeldError
+		switch {
+		case err == nil:
+		case of == a || errors.As(err, &held):
+			return whole, nil, &MemberError{of, err}
+		default:
+			unread = &MemberError{of, err}
 		}
 	}
 	if !isThere { // the gateway made more than one order of a call, and this one has paid
@@ -225,9 +235,9 @@ func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id strin
 		if made := madeBy(a, known, id); made != nil {
 			twin.Terms.Unit = made.Terms.Unit
 		}
-		return whole, add(a, *read, twin)
+		return whole, unread, add(a, *read, twin)
 	}
-	return whole, nil
+	return whole, unread, nil
 }
 
 // elsewhere marks payments as those of another account. It puts the account in front of
@@ -248,7 +258,7 @@ func recordOf(p gateway.OrderPayment) string {
 
 // readParts reads what the gateway has of an order that our checkout made. That is
 // nothing where it is not known whether the gateway made it, and the gateway does not
-// find it.
+// find it, and nothing where the order was ended and the gateway has it no more.
 func readParts(ctx context.Context, a *gateway.Account, made ledger.GatewayOrder) ([]gateway.Order, error) {
 	finder, isFinder := a.Gateway.(gateway.Finder)
 	refs := []string{made.Ref}
@@ -270,8 +280,14 @@ func readParts(ctx context.Context, a *gateway.Account, made ledger.GatewayOrder
 	}
 	var parts []gateway.Order
 	for _, made.Ref = range refs {
-		part, err := readMade(ctx, a, made.ID, &made)
-		if err != nil {
+		part, err := a.Gateway.Order(ctx, made.ID, &made)
+		switch {
+		case made.Ended && errors.Is(err, gateway.ErrNotFound):
+			continue
+		case err != nil:
+			return nil, explain(a.Info, "order", err)
+		}
+		if part, err = ofCheckout(part, &made); err != nil {
 			return nil, err
 		}
 		parts = append(parts, part)

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -47,7 +49,7 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 			read.Payments[i].ArrivedAt = record.ArrivedAt
 		}
 	}
-	order, err := readOthers(ctx, a, read, e.GatewayOrderID, known)
+	order, unread, err := readOthers(ctx, a, read, e.GatewayOrderID, known)
 	if err != nil {
 		return err
 	}
@@ -63,6 +65,9 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	result := settle.Settle(order.Due, payments(order), c.Policy.Policy, f.AskedAt)
 	if result.State == settle.Unknown {
 		return behind(a.Info, "the order has no amount due")
+	}
+	if unread != nil && !c.isPaidHere(order, f.AskedAt) {
+		return unread
 	}
 	if wrongCoin {
 		result.Verdicts[record.ID] = settle.WrongCoin
@@ -89,6 +94,13 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	}
 	f.fulfils(a.Info)
 	return nil
+}
+
+// isPaidHere reports whether the payments at the event's own account come to the order's
+// price by themselves. Then it does not take those elsewhere, which can only add to them.
+func (c *Confirmer) isPaidHere(order gateway.Order, at time.Time) bool {
+	order.Payments = slices.DeleteFunc(slices.Clone(order.Payments), func(p gateway.OrderPayment) bool { return p.AccountID != "" })
+	return Settle(order, settle.Policy{HoldLate: c.Policy.HoldLate}, at).State.Fulfils()
 }
 
 var errLate = &HeldError{"late: the payment came after the order's expiry"}
