@@ -332,6 +332,26 @@ func TestSharedOrderUnread(t *testing.T) {
 	})
 }
 
+// TestSharedOrderOpenAgain: an order of which the page was cancelled is unpaid, and not expired,
+// once it has another page.
+func TestSharedOrderOpenAgain(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	page := s.buysAt("coins", 600, http.StatusCreated)
+	if err := s.api.CancelInvoice(t.Context(), invoiceOf(page)); err != nil {
+		t.Fatal(err)
+	}
+	s.hears("it is cancelled", hasStatus("Cancelled")).says(t, map[string]string{"Ccpayment-Order-State": "expired"})
+	await(t, "the order is expired", func() bool {
+		order, err := s.order()
+		return err == nil && order.State == "expired"
+	})
+	s.asks(`{"order_id":"order-1","price":"50","currency":"USD","account":"coins","expires_in":600}`)
+	s.buys(http.StatusCreated)
+	if order, err := s.order(); err != nil || order.State != "unpaid" {
+		t.Errorf("opened again: %+v, %v", order, err)
+	}
+}
+
 // TestNotShared: a directive that names accounts which do not share their orders is a
 // mistake, and the error says what to do.
 func TestNotShared(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
 // StatusView is an order's status in JSON, as a buyer's page gets it.
@@ -23,8 +24,9 @@ type StatusView struct {
 	Fulfilled  bool       `json:"fulfilled"`
 }
 
-// Status returns an order's status at a time by the ledger's clock. An order without a
-// state, because no payment of it was confirmed yet, is unpaid or expired.
+// Status returns an order's status at a time by the ledger's clock. An order of which nothing
+// is paid, or no payment was confirmed yet, is unpaid or expired by its latest order at the
+// gateway.
 func Status(o ledger.Order, now time.Time) StatusView {
 	v := StatusView{
 		OrderID: o.OwnID, State: o.State, AmountDue: o.Due, AmountPaid: o.Paid, Currency: o.Currency,
@@ -34,10 +36,12 @@ func Status(o ledger.Order, now time.Time) StatusView {
 		if at := c.Latest().ExpiresAt; !at.IsZero() {
 			v.ExpiresAt = &at
 		}
-		if v.State == "" {
-			v.State, v.AmountDue, v.AmountPaid, v.Currency = "unpaid", c.Terms.Price, "0", c.Symbol
+		isReplaced := len(c.Generations) > 1 // what was settled may be an earlier one's
+		switch state := settle.State(v.State); {
+		case state == settle.Unknown, isReplaced && (state == settle.Unpaid || state == settle.Expired):
+			v.State, v.AmountDue, v.AmountPaid, v.Currency = string(settle.Unpaid), c.Terms.Price, "0", c.Symbol
 			if v.ExpiresAt != nil && now.After(*v.ExpiresAt) {
-				v.State = "expired"
+				v.State = string(settle.Expired)
 			}
 		}
 	}

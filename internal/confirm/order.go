@@ -69,6 +69,9 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	if unread != nil && !c.isPaidHere(order, f.AskedAt) {
 		return unread
 	}
+	if result.State == settle.Expired && isReplaced(known, f.AskedAt) {
+		result.State = settle.Unpaid
+	}
 	if wrongCoin {
 		result.Verdicts[record.ID] = settle.WrongCoin
 	}
@@ -94,6 +97,16 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	}
 	f.fulfils(a.Info)
 	return nil
+}
+
+// isReplaced reports whether the only order at the gateway that our checkout has made was
+// ended before it expired, which it does to make another one.
+func isReplaced(known *ledger.Order, at time.Time) bool {
+	if known == nil || known.Checkout == nil || len(known.Checkout.Generations) != 1 {
+		return false
+	}
+	made := known.Checkout.Latest()
+	return made.Ended && made.Ref != "" && (made.ExpiresAt.IsZero() || at.Before(made.ExpiresAt))
 }
 
 // isPaidHere reports whether the payments at the event's own account come to the order's
