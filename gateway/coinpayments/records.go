@@ -137,7 +137,8 @@ func (v *V2) deposited(ctx context.Context, t coinpayments.Transaction, n gatewa
 		r.Doubt = fmt.Sprintf("the transaction is of the type %.40q, which is no deposit", t.Type)
 	case r.ReferenceID == "":
 		r.Doubt = "the transaction is to no address, so that it may be a payout of the merchant's own invoices"
-	case t.Type.Is(coinpayments.InternalReceive) && (t.IsInvoicePaymentSend == nil || *t.IsInvoicePaymentSend):
+	case t.IsInvoicePaymentSend != nil && *t.IsInvoicePaymentSend,
+		t.Type.Is(coinpayments.InternalReceive) && t.IsInvoicePaymentSend == nil:
 		r.Doubt = "the transaction is a payout of the merchant's own invoices, or may be one"
 	case t.Type.Is(coinpayments.InternalReceive):
 		_, isOwn, err := v.wallet(ctx, t.FromWalletID)
