@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
+	cpbox "github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
 )
 
 // TestSharedOrderPaidTwice: of one order's pages at two gateways, both of which are paid at
@@ -349,6 +350,25 @@ func TestSharedOrderOpenAgain(t *testing.T) {
 	s.buys(http.StatusCreated)
 	if order, err := s.order(); err != nil || order.State != "unpaid" {
 		t.Errorf("opened again: %+v, %v", order, err)
+	}
+}
+
+// TestSharedOrderInTestCoins: an order that was paid in coins which are worth nothing gets
+// another page that takes money.
+func TestSharedOrderInTestCoins(t *testing.T) {
+	for _, price := range []string{"40", "49.90", "60"} {
+		s := newSharedShop(t, "orders shop")
+		page := s.buysAt("coins", 600, http.StatusCreated)
+		if _, err := s.coins.Pay(t.Context(), cpbox.Payment{InvoiceID: invoiceOf(page), Coin: "LTCT", Instant: true, Wait: patience}); err != nil {
+			t.Fatal(err)
+		}
+		s.hears("it is paid in test coins", func(h http.Header) bool { return h.Get("Ccpayment-Reason") == "test_coin" })
+		s.awaitState("status=paid", "delivered")
+		s.asks(fmt.Sprintf(`{"order_id":"order-1","price":%q,"currency":"USD","account":"coins","expires_in":600}`, price))
+		again := s.buys(http.StatusCreated)
+		s.pays(again, "")
+		s.hears("it is paid", func(h http.Header) bool { return h.Get("Ccpayment-Fulfill") == "true" })
+		s.fulfilled(1)
 	}
 }
 

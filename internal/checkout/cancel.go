@@ -40,7 +40,7 @@ func (s *Sessions) cancelAll(ctx context.Context, order ledger.Order, still left
 	title := "" // of the gateway where the last was ended
 	for _, i := range open {
 		at := s.at(order, made[i])
-		if err = s.cancel(ctx, at, order, made[i], w); err != nil {
+		if err = s.cancel(ctx, at, order, made[i], still, w); err != nil {
 			break
 		}
 		made[i].Ended, title = true, at.account.Info.Title
@@ -56,9 +56,11 @@ func (s *Sessions) cancelAll(ctx context.Context, order ledger.Order, still left
 
 // cancel ends one of the order's orders at the gateway of the account that has it. The error
 // is an [*Error].
-func (s *Sessions) cancel(ctx context.Context, at *Sessions, order ledger.Order, g ledger.GatewayOrder, w wanted) error {
+func (s *Sessions) cancel(ctx context.Context, at *Sessions, order ledger.Order, g ledger.GatewayOrder, still left, w wanted) error {
 	err := at.canceler.Cancel(ctx, g)
 	switch {
+	case errors.Is(err, gateway.ErrPaying) && still.tried[ledger.OrderID{AppID: at.account.Info.AccountID, ID: g.Ref}]:
+		return nil // it is paid, in what is worth nothing, and takes no more
 	case errors.Is(err, gateway.ErrPaying):
 		if _, err := s.rest(ctx, order, w); err != nil { // which says whether it is paid
 			return err

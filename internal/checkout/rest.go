@@ -87,6 +87,8 @@ type left struct {
 	amount decimal.Decimal // in the price's unit
 	// paidAt are the accounts at which a part is paid, by their ids at the gateway.
 	paidAt map[string]bool
+	// tried are the orders at gateways that took test coins, by accounts and their Refs.
+	tried map[ledger.OrderID]bool
 }
 
 // isPaidOnlyAt reports whether all that is paid was paid at one account: its page then asks
@@ -114,7 +116,8 @@ func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (left
 		return left{}, explain(title, err)
 	}
 	result := confirm.Settle(whole, settle.Policy{}, s.now())
-	counting := slices.DeleteFunc(confirm.Judged(s.account, order.OrderID, whole, result), func(p ledger.OrderPayment) bool {
+	judged := confirm.Judged(s.account, order.OrderID, whole, result)
+	counting := slices.DeleteFunc(slices.Clone(judged), func(p ledger.OrderPayment) bool {
 		return p.Verdict != string(settle.Counts)
 	})
 	unfinished := slices.ContainsFunc(whole.Payments, func(p gateway.OrderPayment) bool { return !p.Finished })
@@ -126,9 +129,14 @@ func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (left
 	case unfinished, result.State == settle.Review:
 		return left{}, errUnderWay
 	}
-	still := left{w.terms.Amount.Sub(result.Paid).RoundUp(w.terms.Decimals), make(map[string]bool)}
+	still := left{w.terms.Amount.Sub(result.Paid).RoundUp(w.terms.Decimals), make(map[string]bool), make(map[ledger.OrderID]bool)}
 	for _, p := range counting {
 		still.paidAt[order.AppOf(p.AppID)] = true
+	}
+	for _, p := range judged {
+		if p.Verdict == string(settle.TestCoin) {
+			still.tried[ledger.OrderID{AppID: order.AppOf(p.AppID), ID: gateway.RecordOf(p.RecordID)}] = true
+		}
 	}
 	return still, nil
 }

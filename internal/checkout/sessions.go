@@ -255,12 +255,12 @@ func (s *Sessions) isLive(g ledger.GatewayOrder, now time.Time) bool {
 	return isThere && isPayable(g, now)
 }
 
-// hasEnded reports whether a webhook has told that an order at the gateway ended there
-// without being paid, before it expired: by the gateway, or in its console.
+// hasEnded reports whether a webhook has told that an order at the gateway is over: it was
+// ended there before it expired, or paid, if only in test coins, and takes no more.
 func (s *Sessions) hasEnded(order ledger.Order, g ledger.GatewayOrder) bool {
 	return g.Ref != "" && slices.ContainsFunc(order.Events, func(e ledger.OrderEvent) bool {
 		stage := s.account.Info.Stage(e.Status)
-		return e.RecordID == g.Ref && order.AppOf(e.AppID) == order.AppOf(g.AppID) && stage.Final() && stage != gateway.Success
+		return e.RecordID == g.Ref && order.AppOf(e.AppID) == order.AppOf(g.AppID) && stage.Final()
 	})
 }
 
@@ -406,14 +406,15 @@ func (s *Sessions) lookUp(ctx context.Context, next ledger.GatewayOrder, w wante
 	if _, mayBeLater := s.account.FirstOf(next.ID); mayBeLater {
 		return ledger.GatewayOrder{}, s.takenBy("an order that may be another's")
 	}
-	order, err := s.account.Gateway.Order(ctx, next.ID, &next)
+	order, err := confirm.ReadMade(ctx, s.account, next)
+	var held *confirm.HeldError
 	switch {
 	case errors.Is(err, gateway.ErrNotFound):
 		return ledger.GatewayOrder{}, s.takenBy("something else")
+	case errors.As(err, &held):
+		return ledger.GatewayOrder{}, s.takenBy("an order with other terms")
 	case err != nil:
 		return ledger.GatewayOrder{}, err
-	case !confirm.SameTerms(order.Terms, w.terms.Terms):
-		return ledger.GatewayOrder{}, s.takenBy("an order with other terms")
 	}
 	g := confirm.Made(next.ID, w.terms.Terms, order)
 	g.AppID, g.CreatedAt = next.AppID, l.Now()

@@ -23,7 +23,18 @@ func readOrder(ctx context.Context, a *gateway.Account, id string, known *ledger
 	if err != nil {
 		return order, explain(a.Info, "order", err)
 	}
-	return ofCheckout(order, made)
+	return ofCheckout(a, order, made)
+}
+
+// ReadMade reads an order at the gateway that our checkout has made, or may have. The error
+// is the gateway's, or a [HeldError] where the order's terms are not those that the checkout
+// asked for.
+func ReadMade(ctx context.Context, a *gateway.Account, made ledger.GatewayOrder) (gateway.Order, error) {
+	order, err := a.Gateway.Order(ctx, made.ID, &made)
+	if err != nil {
+		return order, err
+	}
+	return ofCheckout(a, order, &made)
 }
 
 // FindOrder returns an order that the gateway has, as a checkout would have made it.
@@ -280,15 +291,15 @@ func readParts(ctx context.Context, a *gateway.Account, made ledger.GatewayOrder
 	}
 	var parts []gateway.Order
 	for _, made.Ref = range refs {
-		part, err := a.Gateway.Order(ctx, made.ID, &made)
+		part, err := ReadMade(ctx, a, made)
+		var held *HeldError
 		switch {
 		case made.Ended && errors.Is(err, gateway.ErrNotFound):
 			continue
+		case errors.As(err, &held):
+			return nil, err
 		case err != nil:
 			return nil, explain(a.Info, "order", err)
-		}
-		if part, err = ofCheckout(part, &made); err != nil {
-			return nil, err
 		}
 		parts = append(parts, part)
 	}

@@ -25,7 +25,7 @@ func ownOrder(a *gateway.Account, id string, record gateway.Record, known *ledge
 	if made == nil {
 		made = madeBy(a, known, id)
 	}
-	return ofCheckout(order, made)
+	return ofCheckout(a, order, made)
 }
 
 // madeAs returns the order at the account's gateway with this Ref as our checkout made it;
@@ -44,8 +44,13 @@ func madeAs(a *gateway.Account, known *ledger.Order, ref string) *ledger.Gateway
 
 // ofCheckout compares an order with what our checkout made it with; nil: it did not. An
 // order that the gateway has by an id of its own does not tell in which coin it was to be
-// paid, nor when our checkout has it expire.
-func ofCheckout(order gateway.Order, made *ledger.GatewayOrder) (gateway.Order, error) {
+// paid, nor when our checkout has it expire. Payments in test coins count where the account
+// is for testing.
+func ofCheckout(a *gateway.Account, order gateway.Order, made *ledger.GatewayOrder) (gateway.Order, error) {
+	order.Payments = slices.Clone(order.Payments)
+	for i, p := range order.Payments {
+		order.Payments[i].Worthless = p.TestCoin && !a.Testing
+	}
 	if made == nil {
 		return order, nil
 	}
