@@ -24,6 +24,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
@@ -139,6 +140,11 @@ func (a *App) checkAccounts(ctx caddy.Context) error {
 	if a.isSet() {
 		if _, err := a.account(""); err != nil {
 			return err
+		}
+	}
+	for _, one := range a.opened() {
+		if one.Orders != "" && !confirm.HasRecords(one.Info) {
+			return fmt.Errorf("%s: orders: %s has no records by which payments could be confirmed, leave it out", one.Label(), one.Info.Title)
 		}
 	}
 	gateway.ShareOrders(a.opened())

@@ -453,3 +453,13 @@ func TestSharedOrderOverAReload(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNotConfirmed: an account whose payments are never confirmed cannot share its orders.
+func TestNotConfirmed(t *testing.T) {
+	s := start(t, setup{})
+	bad := setup{account: "account old {\n gateway ccpayment_v1 {\n app_id a\n app_secret b\n }\n orders shop\n}"}
+	err := caddy.Load(adapt(t, s.names.Replace(bad.caddyfile())), true)
+	if err == nil || !strings.Contains(err.Error(), `account "old": orders: `) || !strings.Contains(err.Error(), "leave it out") {
+		t.Errorf("%v", err)
+	}
+}
