@@ -23,7 +23,7 @@ type machine struct {
 func newMachine(t *testing.T, tools ...string) machine {
 	t.Helper()
 	m := machine{t, t.TempDir()}
-	for _, name := range []string{"bash", "env", "true", "mktemp", "rm", "cat", "chmod"} {
+	for _, name := range []string{"bash", "env", "true", "mktemp", "mkdir", "rm", "cat", "chmod"} {
 		if err := os.Symlink(needs.Command(t, name), filepath.Join(m.bin, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -31,12 +31,25 @@ func newMachine(t *testing.T, tools ...string) machine {
 	m.program("ls", "exit 2") // of a PostgreSQL or pgbouncer that this machine may have
 	m.program("id", "echo ${FAKE_UID:-0}")
 	for _, tool := range tools {
-		m.program(tool, `[ "$1" != -m ] || echo pdo_sqlite`)
+		m.program(tool, m.tool())
+	}
+	if slices.Contains(tools, "npm") {
+		if err := exec.Command(filepath.Join(m.bin, "npm"), "install").Run(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return m
 }
 
-var allTools = []string{"chromium", "php", "node", "python3", "promtool", "initdb", "pgbouncer", "strace", "gcc"}
+// tool is the script of each tool: php has its module, and npm installs axe-core.
+func (m machine) tool() string {
+	axe := filepath.Join(m.bin, "modules", "axe-core")
+	return `[ "$1" != -m ] || echo pdo_sqlite
+[ "$1" != root ] || echo ` + filepath.Dir(axe) + `
+[ "$1" != install ] || { mkdir -p ` + axe + `; : >` + axe + `/axe.min.js; }`
+}
+
+var allTools = []string{"chromium", "php", "node", "npm", "python3", "promtool", "initdb", "pgbouncer", "strace", "gcc"}
 
 func (m machine) program(name, script string) {
 	m.t.Helper()
@@ -56,7 +69,7 @@ for package; do :; done
 case $package in
 nodejs) name=node ;; prometheus) name=promtool ;; php-cli | php-sqlite3) name=php ;; postgresql) name=initdb ;; libc6-dev) name=gcc ;; update) exit 0 ;; *) name=$package ;;
 esac
-printf '#!/usr/bin/env bash\n[ "$1" != -m ] || echo pdo_sqlite\n' >`+m.bin+`/$name
+printf '#!/usr/bin/env bash\n%s\n' '`+m.tool()+`' >`+m.bin+`/$name
 chmod +x `+m.bin+`/$name`)
 	return func() string {
 		text, err := os.ReadFile(log)
@@ -101,10 +114,10 @@ func TestCase32_Tools(t *testing.T) {
 				m.program("sudo", test.sudo)
 			}
 			out, err := m.run("tools", "CI=true", test.env)
-			if err != nil || out != "installing for the tests: chromium php-cli php-sqlite3 nodejs prometheus postgresql pgbouncer gcc libc6-dev\n" {
+			if err != nil || out != "installing for the tests: chromium php-cli php-sqlite3 nodejs npm axe-core prometheus postgresql pgbouncer gcc libc6-dev\n" {
 				t.Errorf("%q, %v", out, err)
 			}
-			if got := calls(); strings.Count(got, " install ") != 9 || strings.Contains(got, "python3") || strings.Count(got, "noninteractive") != 10 {
+			if got := calls(); strings.Count(got, " install ") != 10 || strings.Contains(got, "python3") || strings.Count(got, "noninteractive") != 11 {
 				t.Errorf("apt-get was called with\n%s", got)
 			}
 			if out, err := m.run("tools", test.env); out != "" || err != nil {
@@ -116,7 +129,7 @@ func TestCase32_Tools(t *testing.T) {
 		t.Parallel()
 		m := newMachine(t)
 		calls := m.apt("chromium")
-		if out, err := m.run("tools"); err != nil || !strings.Contains(out, "apt-get cannot install chromium\n") || strings.Count(calls(), " install ") != 11 {
+		if out, err := m.run("tools"); err != nil || !strings.Contains(out, "apt-get cannot install chromium\n") || strings.Count(calls(), " install ") != 12 {
 			t.Errorf("%q, %v", out, err)
 		}
 		if out, err := m.run("tools", "CI=true"); err == nil || !strings.HasSuffix(out, "missing, and CI has to have it: chromium\n") {
