@@ -60,7 +60,7 @@ func sketchRoutes(routes caddyhttp.RouteList) []hookpath.Route {
 				s.Sells = h.proxy.Sells()
 			}
 			switch handler.(type) {
-			case *Webhook, *Status, *Checkout, *API:
+			case *Webhook, *Status, *Checkout, *API, *Console:
 				s.Directive = handler.(caddy.Module).CaddyModule().ID.Name()
 			}
 			r.Handlers = append(r.Handlers, s)
