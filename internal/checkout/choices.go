@@ -74,8 +74,9 @@ func (c Choices) Names() []string {
 }
 
 // Of returns the choice of the account that a request names: the first where it names
-// none, or the default account which is not among them. The first, too, where there is no other and it is the default account, which has
-// no name: the field is then the app's own business. The error is an [*Error].
+// none, or the default account which is not among them. The first, too, where there is no
+// other and it is the default account, which has no name: the field is then the app's own
+// business. The error is an [*Error].
 func (c Choices) Of(r Request) (Choice, error) {
 	isNameless := len(c) == 1 && c[0].account.Name == ""
 	i := slices.IndexFunc(c, func(one Choice) bool { return one.account.Name == r.Account })

@@ -113,7 +113,7 @@ func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 		orders = slices.DeleteFunc(orders, func(o ledger.Order) bool { return failed[o.OrderID] })
 		for _, order := range orders {
 			if time.Since(began) >= endFor || ctx.Err() != nil {
-				return nil
+				return last
 			}
 			switch err := endOne(ctx, all, order, now, l); {
 			case errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrTaken), errors.Is(err, ledger.ErrFenced):

@@ -212,17 +212,20 @@ func (s *Sessions) read(ctx context.Context, r Request, w wanted, l *ledger.Ledg
 	if isPaid(order) {
 		return order, false, errPaid
 	}
+	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {
+		g := order.Checkout.Latest()
+		isOpen = s.at(order, g) == s && !asksMore(g, w) && s.isLive(g, l.Now()) && !s.hasEnded(order, g)
+	}
+	if isOpen { // which makes nothing
+		return order, true, nil
+	}
 	switch i, err := confirm.Fulfilled(ctx, ids, l); {
 	case err != nil:
 		return order, false, Unavailable(err)
 	case i >= 0:
 		return order, false, errPaid
 	}
-	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {
-		g := order.Checkout.Latest()
-		isOpen = s.at(order, g) == s && !asksMore(g, w) && s.isLive(g, l.Now()) && !s.hasEnded(order, g)
-	}
-	return order, isOpen, nil
+	return order, false, nil
 }
 
 // generations are the order's orders at gateways.
