@@ -62,10 +62,10 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	if a.counted = untouched && event.CountedBy == l.process && !l.isLost(event.Key); a.counted {
 		a.Number = 1
 	}
-	// Another process that shares the store gave it its sequence number without a look at
-	// the other events. Where none does it was this one before a crash, which may have
-	// sent it with that number.
-	isNumberedElsewhere := l.session != nil && untouched && event.CountedBy != "" && event.CountedBy != l.process
+	// A store that others share gave it its sequence number without a look at the other
+	// events, and no attempt was recorded with it since. Where none does, this process
+	// may have sent it with that number before a crash.
+	isNumberedUnseen := l.session != nil && event.CountedBy != "" && !hasNumberedAttempt(event)
 	switch {
 	case event.NextReason != "":
 		a.Reason = event.NextReason
@@ -75,7 +75,7 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	if !known {
 		a.steps = append(a.steps, Transition{At: event.ReceivedAt, State: Received})
 	}
-	if a.Seq == 0 || a.counted || isNumberedElsewhere {
+	if a.Seq == 0 || a.counted || isNumberedUnseen {
 		a.Seq = max(event.Seq, firstSeq(event))
 		if l.session != nil && event.Seq == 0 {
 			// It may have waited for an attempt elsewhere at an event that came later, of
@@ -91,6 +91,18 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	// Another event of the record may have the sequence number that it was given.
 	a.counted = a.counted && a.Seq == event.Seq
 	return a
+}
+
+// hasNumberedAttempt reports whether an attempt was recorded with the event's sequence
+// number, other than the one that the commit counted which accepted the event.
+func hasNumberedAttempt(event Event) bool {
+	numbered := 0
+	for _, t := range event.Transitions {
+		if t.Seq > 0 {
+			numbered++
+		}
+	}
+	return numbered > 1
 }
 
 // firstSeq is the sequence number of an event that is the first of its record.

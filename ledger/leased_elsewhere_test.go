@@ -99,6 +99,44 @@ func TestSequenceAfterAWait(t *testing.T) {
 	})
 }
 
+// TestSequenceAfterAReplay: an event whose first attempt was counted by a process that
+// never made it gets its number at its first attempt, also where an operator asked for
+// that: other events of the record may have been handed over since.
+func TestSequenceAfterAReplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDatabase()
+		l := join(t, d.connect("b"))
+		_, lower, err := l.Begin(bg, event("Processing"), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := succeed(bg, lower); err != nil {
+			t.Fatal(err)
+		}
+		higher := event("Success")
+		higher.ReceivedAt, higher.CountedBy, higher.Seq = time.Now(), "a process that was stopped since", lower.Seq-1
+		err = d.connect("a").Accept(bg, higher.Key, func(*ledger.Event) *ledger.Change {
+			return &ledger.Change{Event: higher, Transitions: []ledger.Transition{
+				{At: higher.ReceivedAt, State: ledger.Received},
+				{At: higher.ReceivedAt, State: ledger.Delivering, Attempt: 1, Seq: higher.Seq},
+			}}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Replay(bg, higher.Key, "never seen"); err != nil {
+			t.Fatal(err)
+		}
+		_, replayed, err := l.Begin(bg, event("Success"), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if replayed.Seq <= lower.Seq {
+			t.Errorf("after a Processing with %d the Success has %d", lower.Seq, replayed.Seq)
+		}
+	})
+}
+
 // starting is a connection whose session takes its time to begin.
 type starting struct{ *connection }
 
