@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo demo-cluster test frameworks crash cluster worlds fuzz lint bench soak release image xcaddy pictures
+.PHONY: build demo demo-cluster test frameworks crash power cluster worlds fuzz lint bench soak release image xcaddy pictures
 
 # Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
@@ -79,6 +79,12 @@ fuzz:
 KILLS := 1000
 crash:
 	go test -tags $(TAGS) -timeout 90m -v -run TestKillsUnderLoad ./test/crash -kills $(KILLS)
+
+# Cuts the power at every sync of a Caddy under load and judges the ledger that is left, in
+# as many states of the disk in each of four ways. Linux, with strace.
+STATES := 25000
+power:
+	.ci/test -tags $(TAGS) -timeout 2h -v ./test/power -states $(STATES)
 
 # Has three Caddys share a ledger in PostgreSQL, and kills them and the database under
 # load, in each way of handing over, with confirming and without. With RACE= neither the

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,6 +105,9 @@ type Options struct {
 	Ledger
 	// Caddys is how many there are. Default: one.
 	Caddys int
+	// Under is a command that runs each Caddy, which is its last arguments, in its own
+	// place.
+	Under []string
 	// Site is added to the Caddyfile's site.
 	Site string
 	// Pace is how often each buyer pays, if he may; copies come twice as often.
@@ -190,7 +194,7 @@ func New(t *testing.T, o Options) *Shop {
 			Admin: admin, Address: address, Hook: "http://" + address + "/hook",
 			Process: &Process{
 				t: t, runs: &s.runs, ready: "http://" + address + "/ready",
-				args: []string{binary, "run", "--config", file, "--adapter", "caddyfile"},
+				args: append(slices.Clone(o.Under), binary, "run", "--config", file, "--adapter", "caddyfile"),
 				env:  []string{"ADMIN=" + admin, "PORT=" + ports[2+2*i], "APP=" + app, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir},
 			},
 		}
