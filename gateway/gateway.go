@@ -16,7 +16,7 @@ import (
 
 // Gateway is one merchant account at a payment gateway. It must be safe for concurrent
 // use. Optional abilities are the interfaces [Checkouts], [Finder], [Canceler], [Resender],
-// [Rotating], [Schemer], [Signer] and [API], and those for people's tools: [Explainer],
+// [Lister], [Rotating], [Schemer], [Signer] and [API], and those for people's tools: [Explainer],
 // [Sampler] and [Checker].
 type Gateway interface {
 	// Info returns what never changes about the gateway and the account.

@@ -135,6 +135,7 @@ var (
 	_ gateway.Gateway   = (*V2)(nil)
 	_ gateway.Checkouts = (*V2)(nil)
 	_ gateway.Resender  = (*V2)(nil)
+	_ gateway.Lister    = (*V2)(nil)
 	_ gateway.Rotating  = (*V2)(nil)
 	_ gateway.Schemer   = (*V2)(nil)
 	_ gateway.Signer    = (*V2)(nil)

@@ -178,6 +178,7 @@ var (
 	_ gateway.Checkouts = (*V2)(nil)
 	_ gateway.Finder    = (*V2)(nil)
 	_ gateway.Canceler  = (*V2)(nil)
+	_ gateway.Lister    = (*V2)(nil)
 	_ gateway.Rotating  = (*V2)(nil)
 	_ gateway.API       = (*V2)(nil)
 	_ gateway.Explainer = (*V2)(nil)

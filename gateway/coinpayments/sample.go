@@ -52,42 +52,17 @@ func (v *V2) Sample(s gateway.Sample, now time.Time) (func() []byte, error) {
 	return func() []byte { return body }, err
 }
 
-type (
-	sampleNotice struct {
-		ID        string        `json:"id"`
-		Type      string        `json:"type"`
-		Timestamp string        `json:"timestamp"`
-		Invoice   sampleInvoice `json:"invoice"`
-	}
-	sampleInvoice struct {
-		InvoiceID  string            `json:"invoiceId"`
-		ID         string            `json:"id"`
-		ClientID   string            `json:"merchantClientId"`
-		CustomData map[string]string `json:"customData"`
-		Amount     sampleAmount      `json:"amount"`
-		State      string            `json:"state"`
-		Payments   []struct{}        `json:"payments"`
-	}
-	sampleAmount struct {
-		Currency struct {
-			ID       int     `json:"id"`
-			Contract *string `json:"smartContract"`
-		} `json:"currency"`
-		Total int `json:"total"` // in cents
-	}
-)
-
 // noticeTime is the form of the timestamp of a notice.
 const noticeTime = "2006-01-02T15:04:05.0000000-07:00"
 
 func (v *V2) sampleInvoice(s gateway.Sample) func() []byte {
-	invoice := sampleInvoice{
+	invoice := hookInvoice{
 		InvoiceID: s.OrderID, ID: s.RecordID, ClientID: plainID(v.info.AccountID), CustomData: map[string]string{orderKey: s.OrderID},
-		Amount: sampleAmount{Total: 4990}, State: s.Status, Payments: []struct{}{},
+		Amount: hookAmount{Total: "4990"}, State: s.Status, Payments: []struct{}{},
 	}
-	invoice.Amount.Currency.ID = 5057
+	invoice.Amount.Currency.ID = "5057"
 	return func() []byte {
-		return marshal(sampleNotice{newID(), s.Type, time.Now().UTC().Format(noticeTime), invoice})
+		return marshal(hookNotice{newID(), s.Type, time.Now().UTC().Format(noticeTime), invoice})
 	}
 }
 

@@ -1,0 +1,220 @@
+package coinpayments
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+)
+
+const (
+	// listPage is how many records a page has.
+	listPage = 100
+	// listGrace is longer than CoinPayments tries to send a webhook of an invoice.
+	listGrace = 10 * time.Minute
+)
+
+// Grace implements [gateway.Lister].
+func (v *V2) Grace() time.Duration { return listGrace }
+
+// errUnlisted: no webhook tells of a record as it is.
+var errUnlisted = errors.New("no webhook tells of it")
+
+// List implements [gateway.Lister] by the lists of invoices, of wallets and of the
+// transactions of each. What no webhook tells of is not among them.
+func (v *V2) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
+	return func(yield func(gateway.Listed, error) bool) {
+		invoices := v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{From: from, To: to, PageSize: listPage})
+		if !listed(ctx, invoices, turn, v.listInvoice, yield) {
+			return
+		}
+		var wallets []coinpayments.Wallet
+		for wallet, err := range paced(ctx, v.Client().ListWallets(ctx), turn) {
+			if err != nil {
+				yield(gateway.Listed{}, explain(err))
+				return
+			}
+			wallets = append(wallets, wallet)
+		}
+		for _, wallet := range wallets {
+			list := func(t coinpayments.Transaction) (gateway.Listed, error) {
+				if t.DateCreated.Before(from.Truncate(time.Second)) || t.DateCreated.After(to) {
+					return gateway.Listed{}, errUnlisted
+				}
+				return v.listTransaction(wallet.WalletID, t)
+			}
+			if !listed(ctx, v.Client().ListTransactions(ctx, wallet.WalletID), turn, list, yield) {
+				return
+			}
+		}
+	}
+}
+
+// paced takes a turn for each page.
+func paced[T any](ctx context.Context, records iter.Seq2[T, error], turn func(context.Context) error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		n, err := 0, turn(ctx)
+		var none T
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		for record, err := range records {
+			if n++; err == nil && n%listPage == 0 {
+				err = turn(ctx) // for the page that follows
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// listed yields what records come to. It is false where nothing more is to follow.
+func listed[T any](ctx context.Context, records iter.Seq2[T, error], turn func(context.Context) error,
+	list func(T) (gateway.Listed, error), yield func(gateway.Listed, error) bool,
+) bool {
+	for record, err := range paced(ctx, records, turn) {
+		if err != nil {
+			yield(gateway.Listed{}, explain(err))
+			return false
+		}
+		one, err := list(record)
+		if errors.Is(err, errUnlisted) {
+			continue
+		}
+		if !yield(one, err) || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// FindRecord implements [gateway.Lister].
+func (v *V2) FindRecord(ctx context.Context, n gateway.Notice) (l gateway.Listed, err error) {
+	switch n.Type {
+	case invoiceType:
+		invoice, err := v.Client().GetInvoice(ctx, n.RecordID)
+		if err != nil {
+			return l, explain(err)
+		}
+		l, err = v.listInvoice(invoice)
+		return l, unlisted(err)
+	case depositType, withdrawalType:
+		t, err := v.Client().GetTransaction(ctx, n.WalletID, coinpayments.ByTransaction(n.RecordID))
+		if err != nil {
+			return l, explain(err)
+		}
+		l, err = v.listTransaction(n.WalletID, t)
+		return l, unlisted(err)
+	default:
+		return l, fmt.Errorf("CoinPayments lists no records of %.40q", n.Type)
+	}
+}
+
+// unlisted is a record that no webhook tells of for who asks for it by its id.
+func unlisted(err error) error {
+	if errors.Is(err, errUnlisted) {
+		return gateway.Tag(gateway.ErrNotFound, err)
+	}
+	return err
+}
+
+// listInvoice is an invoice as its webhook would tell of it (API reference, Client Webhooks).
+// One that is to be paid out is paid.
+func (v *V2) listInvoice(i coinpayments.Invoice) (gateway.Listed, error) {
+	state := statusName(string(i.Status))
+	if i.Status.Is(coinpayments.InvoiceScheduledForPayout) {
+		state = statusName(string(coinpayments.InvoicePaid))
+	}
+	for _, notice := range notices {
+		if notice.typ != invoiceType || notice.status != state {
+			continue
+		}
+		amount := hookAmount{Total: json.Number(i.Amount.Total.Shift(int32(i.Currency.DecimalPlaces)).Truncate(0).String())} //nolint:gosec // at most 18
+		id, contract, isToken := strings.Cut(i.Currency.ID, ":")
+		if amount.Currency.ID = json.Number(id); isToken {
+			amount.Currency.Contract = &contract
+		}
+		invoice := hookInvoice{
+			InvoiceID: i.InvoiceID, ID: i.ID, ClientID: plainID(v.info.AccountID), CustomData: i.CustomData,
+			Amount: amount, State: state, Payments: []struct{}{},
+		}
+		return v.hooked(hookNotice{newID(), notice.name, time.Now().UTC().Format(noticeTime), invoice}, i.Created)
+	}
+	return gateway.Listed{}, errUnlisted
+}
+
+// hookNotice is a webhook about an invoice, with amounts in the smallest unit (API reference,
+// Client Webhooks).
+type (
+	hookNotice struct {
+		ID        string      `json:"id"`
+		Type      string      `json:"type"`
+		Timestamp string      `json:"timestamp"`
+		Invoice   hookInvoice `json:"invoice"`
+	}
+	hookInvoice struct {
+		InvoiceID  string            `json:"invoiceId"`
+		ID         string            `json:"id"`
+		ClientID   string            `json:"merchantClientId"`
+		CustomData map[string]string `json:"customData"`
+		Amount     hookAmount        `json:"amount"`
+		State      string            `json:"state"`
+		Payments   []struct{}        `json:"payments"`
+	}
+	hookAmount struct {
+		Currency struct {
+			ID       json.Number `json:"id"`
+			Contract *string     `json:"smartContract"`
+		} `json:"currency"`
+		Total json.Number `json:"total"`
+	}
+)
+
+// listTransaction is a transaction of a wallet as its webhook would tell of it (API reference,
+// Wallet Webhooks). There is none of one that fails, and one that pays an invoice is told of
+// by that.
+func (v *V2) listTransaction(walletID string, t coinpayments.Transaction) (gateway.Listed, error) {
+	isInvoice := t.IsInvoicePaymentSend != nil && *t.IsInvoicePaymentSend
+	status := transactionStatus(t)
+	if isInvoice || status == failed || !isOf(receives, string(t.Type)) && !isOf(spends, string(t.Type)) {
+		return gateway.Listed{}, errUnlisted
+	}
+	hook := struct {
+		WalletID       string `json:"walletId"`
+		Address        string `json:"address"`
+		TransactionID  string `json:"transactionId"`
+		TxHash         string `json:"txHash,omitempty"`
+		SpendRequestID string `json:"spendRequestId,omitempty"`
+		Type           string `json:"transactionType"`
+		Amount         string `json:"amount"`
+		Symbol         string `json:"symbol"`
+		Confirmations  int    `json:"confirmations"`
+		Required       int    `json:"requiredConfirmations"`
+	}{
+		walletID, t.ToAddress, t.ID, t.TxHash, t.SpendRequestID, strings.ToUpper(string(t.Type[:1])) + string(t.Type[1:]),
+		t.ToAmount.String(), cmp.Or(t.ToCurrencySymbol, t.FromCurrencySymbol), t.Confirmations, t.RequiredConfirmations,
+	}
+	switch {
+	case status == succeeded:
+		hook.Confirmations = max(hook.Confirmations, hook.Required)
+	case hook.Confirmations >= hook.Required: // it is on its chain, and not done yet
+		hook.Required = hook.Confirmations + 1
+	}
+	return v.hooked(hook, t.DateCreated)
+}
+
+// hooked reads the webhook as one that came, so that the two have one key.
+func (v *V2) hooked(webhook any, made time.Time) (l gateway.Listed, err error) {
+	l.Body, l.MadeAt = marshal(webhook), made
+	l.Notice, err = v.Read(l.Body)
+	return l, err
+}
