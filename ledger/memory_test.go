@@ -331,6 +331,10 @@ func (c *connection) UpdateOrder(_ context.Context, id ledger.OrderID, update fu
 	return nil
 }
 
+func (c *connection) SaveLook(context.Context, ledger.Look) error {
+	panic("the worlds compare no records")
+}
+
 func (c *connection) Due(_ context.Context, route string, from time.Time, limit int) (due []ledger.Due, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -82,6 +82,8 @@ const (
 	GenerationPart
 	// FlagPart is a Flag and its Holder.
 	FlagPart
+	// LookPart is a Look.
+	LookPart
 )
 
 // Part is one of the things that a ledger is made of.
@@ -92,6 +94,7 @@ type Part struct {
 	Order Order
 	Of    OrderID
 	Flag  Flag
+	Look  Look
 	// Holder is the event that the flag is bound to; the zero value: nobody knows which.
 	Holder Key
 	// Err, if set, is why the part cannot be read, and says which it is. Of a flag whose
@@ -110,6 +113,7 @@ const (
 	TallyOrders      = "orders"
 	TallyGenerations = "generations of orders"
 	TallyFlags       = "flags"
+	TallyLooks       = "accounts whose records are compared"
 )
 
 // TallyState is what counts a route's events of a state.
@@ -135,5 +139,7 @@ func (t Tally) Add(p Part) {
 		t[TallyGenerations]++
 	case FlagPart:
 		t[TallyFlags]++
+	case LookPart:
+		t[TallyLooks]++
 	}
 }

@@ -52,6 +52,10 @@ type Reader interface {
 	// cannot be read.
 	Ending(ctx context.Context, until time.Time, limit int) ([]Order, error)
 
+	// LoadLook returns how far the records of an account have been compared, or
+	// ErrNotFound.
+	LoadLook(ctx context.Context, appID string) (Look, error)
+
 	// Find returns the keys of the events with this id, one for each route.
 	Find(ctx context.Context, eventID string) ([]Key, error)
 
@@ -118,6 +122,9 @@ type Store interface {
 	// written with: an update that adds another order's writes nothing, and the error is
 	// ErrTaken. Else one payment would count for two orders.
 	UpdateOrder(ctx context.Context, id OrderID, update func(*Order)) error
+
+	// SaveLook writes a look durably, in the place of its account's before.
+	SaveLook(ctx context.Context, look Look) error
 
 	// Prune deletes the bodies of at most limit finished events that were
 	// received before the given time, and reports how many; the events themselves stay

@@ -136,6 +136,9 @@ func canonical(p *ledger.Part) []byte {
 		fields = append(fields, string(value), text(err))
 	case ledger.GenerationPart:
 		fields = append(fields, p.Of.AppID, p.Of.ID)
+	case ledger.LookPart:
+		value, err := encoding.EncodeLook(nil, p.Look)
+		fields = append(fields, string(value), text(err))
 	case ledger.FlagPart:
 		h := p.Holder
 		fields = append(fields, p.Flag.Name, p.Flag.AppID, p.Flag.Type, p.Flag.ID, h.Route, h.AppID, h.Type, h.ID, h.Status, string(h.Risk))
@@ -182,6 +185,8 @@ func nameOf(p *ledger.Part) string {
 		return fmt.Sprintf("the order %q", p.ID.ID)
 	case ledger.GenerationPart:
 		return fmt.Sprintf("which order %q at the gateway belongs to", p.ID.ID)
+	case ledger.LookPart:
+		return fmt.Sprintf("how far the records of %q were compared", p.Look.AppID)
 	default:
 		return fmt.Sprintf("the flag %s of %q", p.Flag.Name, p.Flag.ID)
 	}

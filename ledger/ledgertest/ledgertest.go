@@ -79,6 +79,7 @@ func Run(t *testing.T, features Features, make Opener) {
 		{"UpdateOrder", updateOrder},
 		{"OrderOf", orderOf},
 		{"Endings", endings},
+		{"Looks", looks},
 		{"Closed", closed},
 	}
 	if features.Shared {

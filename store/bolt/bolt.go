@@ -37,6 +37,8 @@ var (
 	// endings order by time the orders that end. The bucket is made with the first of
 	// them: earlier versions made none.
 	endingsBucket = []byte("endings")
+	// looks are by account. The bucket is made with the first of them.
+	looksBucket = []byte("looks")
 
 	buckets = [][]byte{
 		metaBucket, eventsBucket, bodiesBucket, flagsBucket, ordersBucket, receivedBucket, dueBucket, countsBucket,

@@ -26,7 +26,11 @@ var exported = []struct {
 	bucket []byte
 	read   func(tx *bbolt.Tx, key, value []byte) ledger.Part
 }{
-	{eventsBucket, eventPart}, {ordersBucket, orderPart}, {generationsBucket, generationPart}, {flagsBucket, flagPart},
+	{eventsBucket, eventPart},
+	{ordersBucket, orderPart},
+	{generationsBucket, generationPart},
+	{flagsBucket, flagPart},
+	{looksBucket, lookPart},
 }
 
 // export is a ledger that is being moved.
@@ -100,7 +104,11 @@ func (e *export) Read(after []byte, limit int) (parts []ledger.Part, place []byt
 		}
 		for ; at < len(exported); at, key = at+1, nil {
 			from := exported[at]
-			cursor := tx.Bucket(from.bucket).Cursor()
+			bucket := tx.Bucket(from.bucket)
+			if bucket == nil {
+				continue // earlier versions made none
+			}
+			cursor := bucket.Cursor()
 			k, v := cursor.Seek(key)
 			if key != nil && bytes.Equal(k, key) {
 				k, v = cursor.Next()

@@ -25,7 +25,7 @@ alter table ledger.events drop constraint moving;
 alter table ledger.orders drop constraint moving;
 alter table ledger.sessions drop constraint moving;
 drop table ledger.move`
-	emptySQL   = `truncate ledger.events, ledger.bodies, ledger.due, ledger.counts, ledger.orders, ledger.generations, ledger.flags, ledger.routes, ledger.kinds, ledger.aside`
+	emptySQL   = `truncate ledger.events, ledger.bodies, ledger.due, ledger.counts, ledger.orders, ledger.generations, ledger.flags, ledger.routes, ledger.kinds, ledger.aside, ledger.looks`
 	isEmptySQL = `select not exists (select 1 from ledger.events) and not exists (select 1 from ledger.orders)
 		and not exists (select 1 from ledger.flags) and not exists (select 1 from ledger.generations)`
 	isUsedSQL = `select exists (select 1 from ledger.sessions where until > (extract(epoch from clock_timestamp()) * 1000000000)::bigint)`

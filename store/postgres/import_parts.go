@@ -50,6 +50,8 @@ select route, state, count(*) from ch where id in (select id from made) group by
 		select id, order_id from unnest($1::uuid[], $2::uuid[]) as t(id, order_id) on conflict (id) do nothing`
 	importFlagsSQL = `insert into ledger.flags (flag, holder)
 		select flag, holder from unnest($1::uuid[], $2::uuid[]) as t(flag, holder) on conflict (flag) do nothing`
+	importLooksSQL = `insert into ledger.looks (id, data)
+		select id, data from unnest($1::uuid[], $2::bytea[]) as t(id, data) on conflict (id) do nothing`
 
 	importedEventsSQL = `
 select t.n, e.event_id, e.route, e.received, e.state, e.data, b.record, b.body, d.at, r.name
@@ -64,7 +66,7 @@ select 1, t.n, g.order_id from unnest($1::uuid[]) with ordinality as t(id, n) jo
 select 2, t.n, f.holder from unnest($2::uuid[]) with ordinality as t(id, n) join ledger.flags f on f.flag = t.id`
 
 	importedSQL = `select (select count(*) from ledger.events), (select count(*) from ledger.bodies), (select count(*) from ledger.due),
-		(select count(*) from ledger.orders), (select count(*) from ledger.generations), (select count(*) from ledger.flags)`
+		(select count(*) from ledger.orders), (select count(*) from ledger.generations), (select count(*) from ledger.flags), (select count(*) from ledger.looks)`
 )
 
 // eventColumns are parameters of events.
@@ -101,8 +103,8 @@ func (c *eventColumns) add(e *ledger.Event) error {
 // Write implements [ledger.Import].
 func (i *imported) Write(parts []ledger.Part, before, place []byte) error {
 	var events eventColumns
-	var orders, generations, of, flags, holders digests
-	var places, values [][]byte
+	var orders, generations, of, flags, holders, looks digests
+	var places, values, lookValues [][]byte
 	var ends optional
 	for n := range parts {
 		switch p := &parts[n]; p.Kind {
@@ -122,6 +124,13 @@ func (i *imported) Write(parts []ledger.Part, before, place []byte) error {
 			generations, of = append(generations, orderID(p.ID)), append(of, orderID(p.Of))
 		case ledger.FlagPart:
 			flags, holders = append(flags, flagID(p.Flag)), append(holders, eventID(p.Holder))
+		case ledger.LookPart:
+			id := lookID(p.Look.AppID)
+			data, err := encoding.EncodeLook(id[:], p.Look)
+			if err != nil {
+				return err
+			}
+			looks, lookValues = append(looks, id), append(lookValues, data)
 		default:
 			return fmt.Errorf("a part of the unknown kind %d", p.Kind)
 		}
@@ -139,6 +148,7 @@ func (i *imported) Write(parts []ledger.Part, before, place []byte) error {
 	queue(len(orders), importOrdersSQL, orders, places, values, ends)
 	queue(len(generations), importGenerationsSQL, generations, of)
 	queue(len(flags), importFlagsSQL, flags, holders)
+	queue(len(looks), importLooksSQL, looks, lookValues)
 	err := i.inTx(func(ctx context.Context, tx pgx.Tx) error {
 		results := tx.SendBatch(ctx, &batch)
 		defer results.Close()
@@ -186,7 +196,7 @@ func (i *imported) Read(parts []ledger.Part) ([]ledger.Part, error) {
 		for n, p := range parts {
 			read[n] = ledger.Part{Kind: p.Kind, ID: p.ID, Flag: p.Flag, Err: ledger.ErrNotFound}
 		}
-		return errors.Join(i.readEvents(ctx, tx, parts, read), i.readOrders(ctx, tx, parts, read), i.readLinks(ctx, tx, parts, read))
+		return errors.Join(i.readEvents(ctx, tx, parts, read), i.readOrders(ctx, tx, parts, read), i.readLinks(ctx, tx, parts, read), i.readLooks(ctx, tx, parts, read))
 	})
 	return read, err
 }
@@ -302,6 +312,21 @@ func (i *imported) readLinks(ctx context.Context, tx pgx.Tx, parts, read []ledge
 	return err
 }
 
+func (i *imported) readLooks(ctx context.Context, tx pgx.Tx, parts, read []ledger.Part) error {
+	for _, n := range ofKind(parts, ledger.LookPart) {
+		id := lookID(parts[n].Look.AppID)
+		var data []byte
+		switch err := tx.QueryRow(ctx, in(i.s.opts.Schema, lookSQL), id).Scan(&data); {
+		case errors.Is(err, pgx.ErrNoRows):
+		case err != nil:
+			return err
+		default:
+			read[n].Look, read[n].Err = encoding.DecodeLook(id[:], data)
+		}
+	}
+	return nil
+}
+
 // Tally implements [ledger.Import].
 func (i *imported) Tally() (ledger.Tally, error) {
 	counts, err := i.s.Counts(context.Background())
@@ -316,10 +341,10 @@ func (i *imported) Tally() (ledger.Tally, error) {
 		if _, err := tx.Exec(ctx, `set local enable_seqscan = on`); err != nil {
 			return err
 		}
-		var n [6]uint64
-		err := tx.QueryRow(ctx, in(i.s.opts.Schema, importedSQL)).Scan(&n[0], &n[1], &n[2], &n[3], &n[4], &n[5])
+		var n [7]uint64
+		err := tx.QueryRow(ctx, in(i.s.opts.Schema, importedSQL)).Scan(&n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6])
 		for at, what := range []string{
-			ledger.TallyEvents, ledger.TallyBodies, ledger.TallyDue, ledger.TallyOrders, ledger.TallyGenerations, ledger.TallyFlags,
+			ledger.TallyEvents, ledger.TallyBodies, ledger.TallyDue, ledger.TallyOrders, ledger.TallyGenerations, ledger.TallyFlags, ledger.TallyLooks,
 		} {
 			if n[at] > 0 {
 				tally[what] = n[at]

@@ -51,6 +51,7 @@ func routeID(name string) digest       { return digestOf(name) }
 func kindID(r ledger.Record) digest    { return digestOf(r.Route, r.AppID, r.Type) }
 func flagID(f ledger.Flag) digest      { return digestOf(f.Name, f.AppID, f.Type, f.ID) }
 func orderID(id ledger.OrderID) digest { return digestOf(id.AppID, id.ID) }
+func lookID(appID string) digest       { return digestOf(appID) }
 func budgetID(name string) digest      { return digestOf(name) }
 func eventID(k ledger.Key) digest {
 	return digestOf(k.Route, k.AppID, k.Type, k.ID, string(k.Risk), k.Status)
