@@ -9,7 +9,8 @@ import (
 // Accept stores an event that is to be delivered in the background, or finds that
 // it is stored already. On [Accepted] the event is due now. The webhook may be
 // acknowledged on any verdict, and must not be on an error. Accept waits for no
-// attempt: an event comes in while others of its record are being delivered.
+// attempt: an event comes in while others of its record are being delivered. One of which
+// no webhook came has the NextReason [Backfill].
 func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdict, error) {
 	if err := l.begin(ctx, beginPatience); err != nil {
 		return 0, err
@@ -68,7 +69,11 @@ func (l *Ledger) admit(event Event, known *Event, ignore string) (Verdict, []Tra
 	case known == nil && ignore != "":
 		return Filtered, []Transition{{At: event.ReceivedAt, State: Received}, {At: now, State: Ignored, Cause: ignore}}
 	case known == nil:
-		return Accepted, []Transition{{At: event.ReceivedAt, State: Received, Next: now}}
+		received := Transition{At: event.ReceivedAt, State: Received, Next: now, Reason: event.NextReason}
+		if received.Reason == Backfill {
+			received.Cause = missed
+		}
+		return Accepted, []Transition{received}
 	}
 	switch known.State {
 	case Delivered, Discarded:

@@ -12,11 +12,13 @@ type Reason string
 
 // The reasons of an attempt.
 const (
-	Initial  Reason = "initial"
-	Retry    Reason = "retry"
-	Replay   Reason = "replay"   // an operator, or a changed order, asked for it once more
-	Release  Reason = "release"  // an operator released it from being held
-	Backfill Reason = "backfill" // a filter was widened after it had been ignored
+	Initial Reason = "initial"
+	Retry   Reason = "retry"
+	Replay  Reason = "replay"  // an operator, or a changed order, asked for it once more
+	Release Reason = "release" // an operator released it from being held
+	// Backfill: a filter was widened after it had been ignored, or the gateway's records
+	// have it, and no webhook came.
+	Backfill Reason = "backfill"
 )
 
 // Attempt is one delivery attempt: the right to send one event to the app once.

@@ -268,6 +268,8 @@ func (e *Event) plan(t Transition) {
 		e.NextAttemptAt = &next
 	}
 	switch {
+	case t.State == Received:
+		e.NextReason = t.Reason // it was not asked for since
 	case t.Reason != "":
 		at := t.At
 		e.NextReason, e.DueSince, e.Failures = t.Reason, &at, 0

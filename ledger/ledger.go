@@ -218,6 +218,12 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 	}
 	known, isKnown := find(claim.Events, event.Key)
 	verdict := judge(claim.Events, event.Key, opts.Ignore != "", opts.Rank)
+	isTold := false
+	if verdict == Deliver && !isKnown {
+		if isTold, err = l.isTold(ctx, claim, event.Key); err != nil {
+			return 0, nil, errors.Join(err, l.store.Unlock(ctx, claim))
+		}
+	}
 	if verdict == Overtaken {
 		isOvertaken, err := l.isOvertaken(ctx, claim, event.Key, &event, opts.Rank)
 		if err != nil {
@@ -226,6 +232,9 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 		if !isOvertaken {
 			verdict = Deliver
 		}
+	}
+	if isTold {
+		verdict = Overtaken
 	}
 	cause, state := "", None
 	switch verdict {
@@ -241,7 +250,9 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 		}
 		return Deliver, l.newAttempt(claim, event, isKnown, f, nil, opts.Rank), nil
 	case Overtaken:
-		cause, state = "a later status of the record came first", Superseded
+		if cause, state = "a later status of the record came first", Superseded; isTold {
+			cause = told
+		}
 	case Filtered:
 		cause, state = opts.Ignore, Ignored
 	}
@@ -317,11 +328,13 @@ func (l *Ledger) record(ctx context.Context, claim Claim, change Change) error {
 	return nil
 }
 
-// isOvertaken reports whether a later status of its record supersedes an event; nil: it is
-// the store's. One that carries a flag is not superseded: no other event would have it.
+// isOvertaken reports whether a later status of its record supersedes an event, or the app
+// was told of it before its webhook came; nil: it is the store's. One that carries a flag is not superseded: no other event would have it.
 func (l *Ledger) isOvertaken(ctx context.Context, claim Claim, key Key, event *Event, rank func(status string) int) (bool, error) {
 	if judge(claim.Events, key, false, rank) != Overtaken {
-		return false, nil
+		if isTold, err := l.isTold(ctx, claim, key); !isTold {
+			return false, err
+		}
 	}
 	if known, isKnown := find(claim.Events, key); !isKnown || known.State == Superseded {
 		return true, nil

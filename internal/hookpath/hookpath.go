@@ -175,3 +175,20 @@ func matches(pattern, path string) bool {
 	is, err := regexp.MatchString(`(?is)^`+expression+`$`, path)
 	return is || err != nil
 }
+
+// Path returns a path that leads to a route of webhooks, or the part of it that is sure.
+func (s Site) Path(route string) string {
+	f := finder{sells: make(map[string]bool)}
+	for _, routes := range s.Servers {
+		f.findHooks(routes, nil, false)
+	}
+	for _, h := range f.hooks {
+		for _, patterns := range slices.Backward(h.paths) {
+			if h.route == route && len(patterns) > 0 {
+				path, _, _ := strings.Cut(patterns[0], "*")
+				return "/" + strings.TrimPrefix(path, "/")
+			}
+		}
+	}
+	return "/"
+}
