@@ -47,7 +47,14 @@ func init() {
 //		testing         on | off
 //		gateway <module> { … }
 //		store <module> { … }
-//		account <name> { … } # the same options, but for store and account
+//		reconcile {
+//			every <duration> | off
+//			scope ours | account
+//			route <name>
+//			back  <duration>
+//			grace <duration>
+//		}
+//		account <name> { … } # the same options, but for store, reconcile and account
 //	}
 //
 // With a gateway, app_id and the like stand in its block.
@@ -68,12 +75,16 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if err := parseModule(d, "ccpayment.stores.", &app.StoreRaw); err != nil {
 				return nil, err
 			}
+		case "reconcile":
+			if err := app.Reconcile.ReadBlock(d); err != nil {
+				return nil, err
+			}
 		case "account":
 			if err := parseAccountBlock(d, app); err != nil {
 				return nil, err
 			}
 		default:
-			if err := parseAccount(d, &app.Account, option, accountOptions+", store, account"); err != nil {
+			if err := parseAccount(d, &app.Account, option, accountOptions+", store, reconcile, account"); err != nil {
 				return nil, err
 			}
 		}

@@ -64,7 +64,7 @@ func TestMistakes(t *testing.T) {
 	mistakes := []mistake{
 		{"{\n ccpayment app-id\n}", "", arguments},
 		{":80 {\n ccpayment_webhook /hook localhost:3000 {\n deliver {\n reverse_proxy localhost:3000\n }\n }\n}", "", "deliver is given twice: an upstream after the directive is one, too"},
-		{app, "secret x", `unknown option "secret": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix, orders, private_key, base_url, api_timeout, webhook_url, previous_webhook_url, file_grace, testing, gateway, store, account`},
+		{app, "secret x", `unknown option "secret": use one of app_id, app_secret, previous_secret, webhook_key, order_prefix, orders, private_key, base_url, api_timeout, webhook_url, previous_webhook_url, file_grace, testing, gateway, store, reconcile, account`},
 		{app, "account a {\n store bolt\n}", "previous_webhook_url, file_grace, testing, gateway"},
 		{":80 {\n ccpayment_webhook /hook 3000\n}", "", `"3000" is neither a matcher nor an upstream: an upstream has a host, localhost:3000`},
 		{":80 {\n ccpayment_webhook hook\n}", "", `a path begins with a slash, /hook, and an upstream has a port, hook:3000`},

@@ -29,6 +29,7 @@ const (
 	eventDead      = "ccpayment_dead"
 	eventOrderPaid = "ccpayment_order_paid"
 	eventRejected  = "ccpayment_rejected"
+	eventMissed    = "ccpayment_missed"
 )
 
 // emitter emits Caddy events for a handler. Caddy starts its apps in no particular

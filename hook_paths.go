@@ -23,6 +23,13 @@ func (a *App) addServer(server *caddyhttp.Server) {
 // warnPaths logs a warning for each account whose webhooks cannot arrive, and for each
 // directive that requests do not reach.
 func (a *App) warnPaths() {
+	for _, p := range a.site().Problems() {
+		a.logger.Warn(p.Text, p.Fields...)
+	}
+}
+
+// site is what the configuration does with webhooks.
+func (a *App) site() hookpath.Site {
 	site := hookpath.Site{URLs: make(map[string]string), Hooks: make(map[string]string)}
 	for _, account := range a.opened() {
 		site.URLs[account.Name] = account.WebhookURL
@@ -33,9 +40,7 @@ func (a *App) warnPaths() {
 	for _, server := range a.servers {
 		site.Servers = append(site.Servers, sketchRoutes(server.Routes))
 	}
-	for _, p := range site.Problems() {
-		a.logger.Warn(p.Text, p.Fields...)
-	}
+	return site
 }
 
 // sketchRoutes returns what package hookpath is to know of routes.

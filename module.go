@@ -28,6 +28,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/reconcile"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/reload"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -51,6 +52,13 @@ type App struct {
 
 	// Further merchant accounts, by name.
 	Accounts map[string]*Account `json:"accounts,omitempty"`
+
+	// How the gateways' records are compared with the ledger, so that the app is told of
+	// what no webhook told. Default: every 15 minutes.
+	Reconcile reconcile.Options `json:"reconcile,omitzero"`
+
+	reconcile  reconcile.Config
+	reconciler *reconcile.Reconciler
 
 	ledger   *reload.Handle
 	registry *checkout.Registry
@@ -120,6 +128,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	for _, app := range running.Latest() {
 		a.before = append(a.before, app.opened()...)
 	}
+	if err := a.provisionReconcile(); err != nil {
+		return err
+	}
 	return a.checkAccounts(ctx)
 }
 
@@ -182,6 +193,11 @@ func (a *App) Start() error {
 		routes = append(routes, route)
 	}
 	routes = append(routes, reload.Route{Run: a.registry.Ending(a.opened())})
+	var err error
+	if a.reconciler, err = a.newReconciler(); err != nil {
+		return err
+	}
+	routes = append(routes, reload.Route{Run: a.reconciler.Run})
 	l, err := a.ledger.Start(routes, a.alike())
 	if err != nil {
 		return err
@@ -380,7 +396,7 @@ func (a *App) operator(l *ledger.Ledger) *operator.Operator {
 	}
 	return &operator.Operator{
 		Ledger: l, Routes: routes, Account: a.account, LastConfirmedAt: a.confirmedAt.Load(), Now: a.now, Logger: a.logger,
-		Secrets: a.secrets.Status,
+		Secrets: a.secrets.Status, Reconciler: a.reconciler,
 	}
 }
 

@@ -86,6 +86,11 @@ func (c *Client) ReplayAll(all ReplayAll) (Answer[Replayed], error) {
 	return c.post("events/replay", nil, all)
 }
 
+// Reconcile asks for a look at the records of accounts, now.
+func (c *Client) Reconcile(ask Reconcile) (Answer[Reconciled], error) {
+	return c.post("reconcile", nil, ask)
+}
+
 // Backup asks for a copy of the ledger. The caller closes it.
 func (c *Client) Backup() (io.ReadCloser, error) {
 	response, err := c.Do(http.MethodGet, Prefix+"backup", nil)

@@ -94,6 +94,8 @@ func NewHandler(c Config) *Handler {
 		answer       endpoint
 	}{
 		{http.MethodGet, "status", showStatus},
+		{http.MethodGet, "reconcile", showLooks},
+		{http.MethodPost, "reconcile", lookNow},
 		{http.MethodGet, "events", listEvents},
 		{http.MethodGet, "events/{id}", showEvent},
 		{http.MethodPost, "events/replay", replayEvents},

@@ -38,7 +38,7 @@ type Config struct {
 
 // Setup adds the commands, and those of [subcommand.All], to `caddy ccpayment`.
 func Setup(cmd *cobra.Command, c Config) {
-	addGroup(cmd, eventsCommand(), ordersCommand(), statusCommand(), backupCommand(), moveCommand(),
+	addGroup(cmd, eventsCommand(), ordersCommand(), statusCommand(), backupCommand(), moveCommand(), reconcileCommand(),
 		callCommand(c), resendCommand(c), doctorCommand(c), signCommand(c), verifyCommand(c), triggerCommand(c), linkCommand(c))
 	cmd.PersistentFlags().StringP("config", "c", "", "Configuration file to take credentials and addresses from")
 	cmd.PersistentFlags().StringP("adapter", "a", "", "Name of config adapter to apply (if --config is used)")

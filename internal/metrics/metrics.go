@@ -54,7 +54,7 @@ var (
 // Register registers the collectors, and others, with a registry that may have them.
 func Register(registry *prometheus.Registry, others ...prometheus.Collector) error {
 	all := append([]prometheus.Collector{
-		Webhooks, WebhookTime, DeliveryTime, DeliveryLag, ClockSkew, Commits, Held, APIRequests, APITime,
+		Webhooks, WebhookTime, DeliveryTime, DeliveryLag, ClockSkew, Commits, Held, APIRequests, APITime, Reconciled,
 	}, others...)
 	for _, collector := range all {
 		if err := registry.Register(collector); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {

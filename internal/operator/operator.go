@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/reconcile"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -27,7 +28,9 @@ type Operator struct {
 	LastConfirmedAt *time.Time
 	// Secrets returns how those stand that are read from files; nil: there are none.
 	Secrets func() []secrets.Status
-	Now     func() time.Time
+	// Reconciler compares the accounts' records with the ledger.
+	Reconciler *reconcile.Reconciler
+	Now        func() time.Time
 	// Logger is the configuration's.
 	Logger *zap.Logger
 }

@@ -3,6 +3,7 @@ package crash
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,12 +14,13 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(shop.Main(m.Run)) }
 
-// newShop makes a shop with one Caddy, which keeps its ledger in a file.
-func newShop(t *testing.T, m shop.Mode) *shop.Shop {
+// newShop makes a shop with one Caddy, which keeps its ledger in a file. The account may get
+// more options.
+func newShop(t *testing.T, m shop.Mode, options ...string) *shop.Shop {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ledger.db")
 	return shop.New(t, shop.Options{Mode: m, Ledger: shop.Ledger{
-		Store: "store bolt {\n path {$LEDGER}\n }",
+		Store: "store bolt {\n path {$LEDGER}\n }\n" + strings.Join(options, "\n"),
 		Env:   func(int) []string { return []string{"LEDGER=" + file} },
 		Open: func() (ledger.Store, error) {
 			return bolt.Open(file, bolt.Options{LockTimeout: 5 * time.Second})

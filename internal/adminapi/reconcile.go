@@ -1,0 +1,109 @@
+package adminapi
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/reconcile"
+)
+
+// Reconciled is what looks at the records of accounts found.
+type Reconciled struct {
+	Accounts []Look `json:"accounts"`
+}
+
+// Look is what a look at the records of an account found.
+type Look struct {
+	Account string    `json:"account"`
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	// LookedAt is when a look was last whole; null: none was yet.
+	LookedAt *time.Time `json:"looked_at"`
+	Records  int        `json:"records"`
+	NotOurs  int        `json:"not_ours"`
+	Told     int        `json:"told"`
+	// Missing are the records that are at their end and that nobody is told of.
+	Missing []Missing `json:"missing"`
+	// Unfinished is how many records are asked for again until they are at their end.
+	Unfinished int    `json:"unfinished"`
+	LastError  string `json:"last_error,omitempty"`
+}
+
+// Missing is a record at the gateway of which the ledger has no event.
+type Missing struct {
+	Type     string `json:"type"`
+	RecordID string `json:"record_id"`
+	Status   string `json:"status"`
+	// GatewayOrderID is the id of its order at the gateway.
+	GatewayOrderID string    `json:"gateway_order_id,omitempty"`
+	MadeAt         time.Time `json:"made_at"`
+	// Why says why the app is not told.
+	Why string `json:"why"`
+}
+
+// Reconcile is the body of a request for a look now.
+type Reconcile struct {
+	// Account is the account's name; null: all.
+	Account *string `json:"account"`
+	Since   string  `json:"since"` // as [ReadTime] has it, in UTC
+	DryRun  bool    `json:"dry_run"`
+}
+
+// showLooks answers GET reconcile.
+func showLooks(r *http.Request, o *operator.Operator) (any, error) {
+	var account *string
+	if values := r.URL.Query(); values.Has("account") {
+		name := values.Get("account")
+		account = &name
+	}
+	looks, err := o.Looks(r.Context(), account)
+	return reconciled(looks), explainLook(err)
+}
+
+// lookNow answers POST reconcile.
+func lookNow(r *http.Request, o *operator.Operator) (any, error) {
+	var ask Reconcile
+	if err := readJSON(r, &ask); err != nil {
+		return nil, err
+	}
+	since, err := ReadTime("since", ask.Since, time.Now().UTC())
+	if err != nil {
+		return nil, err
+	}
+	looks, err := o.Look(r.Context(), ask.Account, since, ask.DryRun)
+	return reconciled(looks), explainLook(err)
+}
+
+func explainLook(err error) error {
+	switch {
+	case errors.Is(err, reconcile.ErrBusy):
+		return fail(http.StatusConflict, "%w", err)
+	case errors.Is(err, reconcile.ErrNoAccount):
+		return badRequest("%w", err)
+	}
+	return err
+}
+
+func reconciled(looks []operator.Looked) Reconciled {
+	result := Reconciled{Accounts: []Look{}}
+	for _, l := range looks {
+		look := Look{
+			Account: l.Account, From: l.From, To: l.To, Records: l.Records, NotOurs: l.NotOurs, Told: l.Told,
+			Missing: []Missing{}, LastError: l.LastError,
+		}
+		if !l.LookedAt.IsZero() {
+			look.LookedAt = &l.LookedAt
+		}
+		for _, w := range l.Waiting {
+			if !w.Missing {
+				look.Unfinished++
+				continue
+			}
+			look.Missing = append(look.Missing, Missing{w.Type, w.ID, w.Status, w.OrderID, w.MadeAt, w.Why})
+		}
+		result.Accounts = append(result.Accounts, look)
+	}
+	return result
+}

@@ -1,0 +1,98 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+var risks = []ledger.Risk{ledger.NotRisky, ledger.RiskUnknown, ledger.Risky}
+
+// isKnown reports whether the ledger has an event of a record's status on any of the
+// account's routes.
+func (k *look) isKnown(ctx context.Context, n gateway.Notice) (bool, error) {
+	on, err := k.routeWith(ctx, n, n.Status)
+	return on != nil, err
+}
+
+// routeWith returns the route on which the ledger has an event of a record with one of the
+// statuses; nil: none.
+func (k *look) routeWith(ctx context.Context, n gateway.Notice, statuses ...string) (*Route, error) {
+	for i, route := range k.account.Routes {
+		record := ledger.Record{Route: route.Name, AppID: k.account.Info.AccountID, Type: n.Type, ID: n.RecordID}
+		for _, status := range statuses {
+			for _, risk := range risks {
+				_, err := k.ledger.Load(ctx, ledger.Key{Record: record, Status: strings.ToLower(status), Risk: risk})
+				if err == nil {
+					return &k.account.Routes[i], nil
+				}
+				if !errors.Is(err, ledger.ErrNotFound) {
+					return nil, err
+				}
+			}
+		}
+	}
+	return nil, nil
+}
+
+// routeOf returns the route that is told of a record, and whether the record is of this
+// ledger: of an order that it made, or of which it has an event, or with an event of its
+// own.
+func (k *look) routeOf(ctx context.Context, n gateway.Notice) (route *Route, isOurs bool, err error) {
+	t, _ := k.account.Info.Type(n.Type)
+	if t.Kind == gateway.Payment {
+		order, err := k.orderOf(ctx, n, t)
+		switch {
+		case err == nil:
+			for _, e := range slices.Backward(order.Events) {
+				if route := k.route(e.Route); route != nil && order.AppOf(e.AppID) == k.account.Info.AccountID {
+					return route, true, nil
+				}
+			}
+			return k.usual(), true, nil
+		case !errors.Is(err, ledger.ErrNotFound):
+			return nil, false, err
+		}
+		isOurs = k.account.OrderPrefix != "" && strings.HasPrefix(n.OrderID, k.account.OrderPrefix)
+	}
+	statuses := make([]string, 0, len(k.account.Info.Statuses))
+	for _, s := range k.account.Info.Statuses {
+		statuses = append(statuses, s.Name)
+	}
+	if route, err = k.routeWith(ctx, n, statuses...); route != nil || err != nil {
+		return route, true, err
+	}
+	return k.usual(), isOurs, nil
+}
+
+// orderOf returns the order of a record: by the gateway's own id of it, or else by ours.
+func (k *look) orderOf(ctx context.Context, n gateway.Notice, t gateway.Type) (order ledger.Order, err error) {
+	err = ledger.ErrNotFound
+	if t.IsOrder {
+		order, err = k.ledger.OrderOf(ctx, ledger.OrderID{AppID: k.account.Info.AccountID, ID: ledger.RefID(n.RecordID)})
+	}
+	if errors.Is(err, ledger.ErrNotFound) && n.OrderID != "" {
+		order, err = k.ledger.OrderOf(ctx, ledger.OrderID{AppID: k.account.Info.AccountID, ID: n.OrderID})
+	}
+	return order, err
+}
+
+// usual is the route that is told where nothing names one; nil: there is none.
+func (k *look) usual() *Route {
+	if len(k.account.Routes) == 1 {
+		return &k.account.Routes[0]
+	}
+	return k.route(k.Route)
+}
+
+func (k *look) route(name string) *Route {
+	i := slices.IndexFunc(k.account.Routes, func(r Route) bool { return r.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &k.account.Routes[i]
+}

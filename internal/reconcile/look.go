@@ -1,0 +1,273 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/failpoint"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+const (
+	// resent is of how much time a gateway sends webhooks again at once (CCPayment's API
+	// reference, Resend Webhook), and listed how much is listed at once where it sends none.
+	resent = time.Hour
+	listed = 24 * time.Hour
+	// overlap is how much of the last look is listed again: a record may be listed some time
+	// after it was made, and the gateway's clock is another than ours.
+	overlap = time.Hour
+	// mostWaiting bounds what waits of an account, and mostAsked how many of these a look
+	// asks for.
+	mostWaiting = 1000
+	mostAsked   = 100
+)
+
+// look is one look at the records of an account.
+type look struct {
+	Config
+	account Account
+	lister  gateway.Lister
+	ledger  *ledger.Ledger
+	pace    *rate.Limiter
+	dryRun  bool
+	state   ledger.Look
+	// floor is when the earliest records were made that are told although they are nothing
+	// of this ledger's.
+	floor time.Time
+	// again are the records of the window that the gateway is to send again.
+	again []ledger.LookRecord
+}
+
+// run looks at what waits and at what was made since. Where it breaks off, the state has
+// how far it came.
+func (k *look) run(ctx context.Context, since time.Time) error {
+	now := k.ledger.Now()
+	grace := k.Grace
+	if grace < 0 {
+		grace = k.lister.Grace()
+	}
+	end, done := now.Add(-grace), k.state.To
+	from := k.state.To.Add(-overlap)
+	if from.Before(k.state.Since) {
+		from = k.state.Since
+	}
+	k.floor = k.state.Since
+	switch {
+	case !since.IsZero():
+		from, k.floor = since, since.Truncate(time.Second)
+	case k.Back > 0:
+		from = now.Add(-k.Back)
+		k.floor = from.Truncate(time.Second)
+	}
+	k.state.From, k.state.Records, k.state.NotOurs, k.state.Told = from, 0, 0, 0
+	err := k.askWaiting(ctx)
+	if err == nil && !k.dryRun {
+		err = k.askOrders(ctx)
+	}
+	for err == nil && from.Before(end) {
+		to := from.Add(k.window())
+		if to.After(end) {
+			to = end
+		}
+		if err = k.compareAll(ctx, from, to); err != nil {
+			break
+		}
+		if from = to; to.After(done) && !k.dryRun {
+			k.state.To, done = to, to
+			err = k.save(ctx, nil)
+			failpoint.Reach("looked")
+		}
+	}
+	if k.dryRun {
+		return err
+	}
+	if err == nil {
+		k.state.LookedAt = k.ledger.Now()
+	}
+	return errors.Join(err, k.save(ctx, err))
+}
+
+// window is how much time is listed at once. After each the look is stored, so that it goes
+// on there.
+func (k *look) window() time.Duration {
+	if _, ok := k.account.Gateway.(gateway.Resender); ok {
+		return resent
+	}
+	return listed
+}
+
+// save stores how far the look has come.
+func (k *look) save(ctx context.Context, failure error) error {
+	k.state.LastError = ""
+	if failure != nil {
+		k.state.LastError = failure.Error()
+	}
+	if !k.ledger.Lives(ctx) {
+		return nil // another process may go on by now
+	}
+	return k.ledger.SaveLook(ctx, k.state)
+}
+
+// turn waits until the next call may be made.
+func (k *look) turn(ctx context.Context) error { return k.pace.Wait(ctx) }
+
+// askWaiting asks for the records that wait. Those that it asks for are asked for last the
+// next time.
+func (k *look) askWaiting(ctx context.Context) error {
+	asked := 0
+	for _, w := range slices.Clone(k.state.Waiting) {
+		n := gateway.Notice{Type: w.Type, RecordID: w.ID, WalletID: w.WalletID, Status: w.Status}
+		if w.Missing {
+			isKnown, err := k.isKnown(ctx, n)
+			if err != nil {
+				return err
+			}
+			if isKnown {
+				k.forget(n)
+				continue
+			}
+		}
+		if asked++; asked > mostAsked {
+			break
+		}
+		if err := k.turn(ctx); err != nil {
+			return err
+		}
+		found, err := k.lister.FindRecord(ctx, n)
+		if errors.Is(err, gateway.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			if found.MadeAt.IsZero() {
+				found.MadeAt = w.MadeAt
+			}
+			err = k.compare(ctx, found)
+		}
+		if err != nil {
+			return fmt.Errorf("the record %.60q: %w", w.ID, err)
+		}
+	}
+	return k.resend(ctx)
+}
+
+// compareAll compares the records that were made from one time to another.
+func (k *look) compareAll(ctx context.Context, from, to time.Time) error {
+	earliest := from.Truncate(time.Second) // which is what gateways count in
+	for one, err := range k.lister.List(ctx, from, to, k.turn) {
+		if err != nil {
+			return fmt.Errorf("listing the records from %s: %w", from.UTC().Format(time.RFC3339), err)
+		}
+		switch {
+		case one.MadeAt.IsZero():
+			one.MadeAt = from
+		case one.MadeAt.Before(earliest):
+			continue
+		}
+		if err := k.compare(ctx, one); err != nil {
+			return err
+		}
+	}
+	return k.resend(ctx)
+}
+
+// compare compares a record with the ledger.
+func (k *look) compare(ctx context.Context, one gateway.Listed) error {
+	n := one.Notice
+	k.state.Records++
+	isFinal := k.account.Info.Stage(n.Status).Final()
+	if isFinal {
+		isKnown, err := k.isKnown(ctx, n)
+		if err != nil || isKnown {
+			k.forget(n)
+			return err
+		}
+	}
+	route, isOurs, err := k.routeOf(ctx, n)
+	if err != nil {
+		return err
+	}
+	if !isOurs && (!k.Foreign || one.MadeAt.Before(k.floor)) {
+		k.state.NotOurs++
+		k.forget(n)
+		return nil
+	}
+	record := ledger.LookRecord{
+		Type: n.Type, ID: n.RecordID, Status: n.Status, OrderID: n.OrderID, WalletID: n.WalletID, MadeAt: one.MadeAt, Missing: isFinal,
+	}
+	if !isFinal {
+		if t, _ := k.account.Info.Type(n.Type); t.IsOrder {
+			return nil // it is asked for as an order
+		}
+		return k.wait(record)
+	}
+	return k.tell(ctx, one, record, route)
+}
+
+// tell has the app told of a record that no webhook told, or notes why it cannot be.
+func (k *look) tell(ctx context.Context, one gateway.Listed, record ledger.LookRecord, route *Route) error {
+	name := ""
+	switch {
+	case route == nil:
+		record.Why = "the account has several routes, or none: name with `route` the one that is told"
+	case k.dryRun:
+		record.Why = "it would be told on the route " + route.Name
+	case route.Tell == nil:
+		name = route.Name
+		if _, ok := k.account.Gateway.(gateway.Resender); ok {
+			record.Why = "it was asked for once more"
+			k.again = append(k.again, record)
+		} else {
+			record.Why = fmt.Sprintf("the route %s hands on each webhook's own request, and %s sends none again", route.Name, k.account.Info.Title)
+		}
+	default:
+		name = route.Name
+		switch verdict, err := route.Tell(ctx, one, k.ledger); {
+		case err != nil:
+			return fmt.Errorf("telling the record %.60q: %w", record.ID, err)
+		case verdict == ledger.Accepted:
+			k.state.Told++
+			k.missed(record, name)
+		}
+		k.forget(one.Notice)
+		return nil
+	}
+	if !k.dryRun {
+		k.missed(record, name)
+	}
+	return k.wait(record)
+}
+
+// missed reports a record that no webhook told, unless it was before.
+func (k *look) missed(record ledger.LookRecord, route string) {
+	if i := k.waits(record.Type, record.ID); i < 0 || !k.state.Waiting[i].Missing {
+		k.Missed(Missed{Account: k.account.Name, Route: route, Record: record})
+	}
+}
+
+func (k *look) waits(typ, id string) int {
+	return slices.IndexFunc(k.state.Waiting, func(w ledger.LookRecord) bool { return w.Type == typ && w.ID == id })
+}
+
+// wait notes a record that is to be asked for again, behind the others.
+func (k *look) wait(record ledger.LookRecord) error {
+	if i := k.waits(record.Type, record.ID); i >= 0 {
+		k.state.Waiting = slices.Delete(k.state.Waiting, i, i+1)
+	}
+	if len(k.state.Waiting) >= mostWaiting && !k.dryRun {
+		return fmt.Errorf("more than %d records wait for their end or for a route: the look goes on when there are less", mostWaiting)
+	}
+	k.state.Waiting = append(k.state.Waiting, record)
+	return nil
+}
+
+func (k *look) forget(n gateway.Notice) {
+	if i := k.waits(n.Type, n.RecordID); i >= 0 {
+		k.state.Waiting = slices.Delete(k.state.Waiting, i, i+1)
+	}
+}

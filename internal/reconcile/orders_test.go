@@ -1,0 +1,87 @@
+package reconcile
+
+import (
+	"context"
+	"iter"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
+)
+
+// invoices is a gateway whose records are orders, of which none is listed again.
+type invoices struct {
+	gateway.Gateway
+	status string
+	asked  int
+}
+
+func (g *invoices) Grace() time.Duration { return time.Minute }
+
+func (g *invoices) List(context.Context, time.Time, time.Time, func(context.Context) error) iter.Seq2[gateway.Listed, error] {
+	return func(func(gateway.Listed, error) bool) {}
+}
+
+func (g *invoices) FindRecord(_ context.Context, n gateway.Notice) (gateway.Listed, error) {
+	g.asked++
+	n.Status, n.OrderID, n.Risk = g.status, "order-1", ledger.NotRisky
+	return gateway.Listed{Notice: n, Body: []byte("{}")}, nil
+}
+
+// TestOpenOrders: an open order is asked for once a day, and what came of it is told.
+func TestOpenOrders(t *testing.T) {
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "ledger.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 3, 12, 8, 30, 0, 0, time.UTC)
+	l := ledger.New(store, func() time.Time { return now })
+	t.Cleanup(func() { _ = l.Close() })
+	err = l.SaveCheckout(t.Context(), ledger.Order{
+		OrderID: ledger.OrderID{AppID: "app-123", ID: "order-1"}, OwnID: "order-1",
+		Checkout: &ledger.Checkout{Generations: []ledger.GatewayOrder{
+			{ID: "order-1", Ref: "invoice-1", CheckoutURL: "https://pay.example/1", ExpiresAt: now.Add(365 * 24 * time.Hour)},
+		}},
+	}, "made")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, told := &invoices{status: "Unpaid"}, 0
+	account := &gateway.Account{Gateway: g, Info: gateway.Info{
+		AccountID: "app-123",
+		Types:     []gateway.Type{{Name: "Invoice", Kind: gateway.Payment, IsOrder: true}},
+		Statuses:  []gateway.Status{{Name: "Unpaid", Rank: 1, Stage: gateway.Open}, {Name: "Paid", Rank: 2, Stage: gateway.Success}},
+	}}
+	r := New(Config{
+		Accounts: []Account{{Account: account, Routes: []Route{{
+			Name: "webhook",
+			Tell: func(ctx context.Context, one gateway.Listed, to *ledger.Ledger) (ledger.Verdict, error) {
+				told++
+				record := ledger.Record{Route: "webhook", AppID: "app-123", Type: one.Notice.Type, ID: one.Notice.RecordID}
+				return to.Accept(ctx, ledger.Event{Key: ledger.Key{Record: record, Status: "paid", Risk: ledger.NotRisky}, NextReason: ledger.Backfill, ReceivedAt: now}, "")
+			},
+		}}}},
+		Grace: -1, Missed: func(Missed) {}, Looked: func(string, time.Time) {}, Logger: zap.NewNop(),
+	})
+	look := func(after time.Duration, wantAsked, wantTold int) {
+		t.Helper()
+		now = now.Add(after)
+		if _, err := r.Look(t.Context(), "", time.Time{}, false, l); err != nil {
+			t.Fatal(err)
+		}
+		if g.asked != wantAsked || told != wantTold {
+			t.Errorf("it was asked for %d times and told %d times, want %d and %d", g.asked, told, wantAsked, wantTold)
+		}
+	}
+	look(0, 1, 0)
+	look(time.Hour, 1, 0)
+	g.status = "Paid"
+	look(time.Hour, 1, 0)
+	look(23*time.Hour, 2, 1)
+	look(25*time.Hour, 3, 1)
+}

@@ -1,0 +1,242 @@
+// Package reconcile compares the records of accounts at their gateways with the ledger, and
+// has the app told of what no webhook told.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// Config is what a [Reconciler] needs.
+type Config struct {
+	Accounts []Account
+	// Route is the name of the one that is told, where an account has several and nothing
+	// else names one; empty: none.
+	Route string
+	// Every is how often the records of an account are looked at; 0: only when somebody asks.
+	Every time.Duration
+	// Foreign: records that are nothing of this ledger's are told, too.
+	Foreign bool
+	// Back is how far each look goes back; 0: to the last one, and never to before the
+	// account was noted in the ledger.
+	Back time.Duration
+	// Grace is for how long a record may still be told by its webhook; negative: as its
+	// gateway says.
+	Grace time.Duration
+	// Missed is called with each record that no webhook told, once.
+	Missed func(Missed)
+	// Looked is called with when the records of an account were last looked at.
+	Looked func(account string, at time.Time)
+	Logger *zap.Logger
+}
+
+// Account is an account whose records are compared.
+type Account struct {
+	*gateway.Account
+	// Routes are those of the account.
+	Routes []Route
+}
+
+// Route is where the app is told.
+type Route struct {
+	Name string
+	// Tell has the ledger accept the event of a record; nil: the route hands on each
+	// webhook's own request, so that the gateway has to send it again.
+	Tell func(ctx context.Context, l gateway.Listed, to *ledger.Ledger) (ledger.Verdict, error)
+}
+
+// Missed is a record that no webhook told.
+type Missed struct {
+	Account string
+	Route   string // empty: none is told
+	Record  ledger.LookRecord
+}
+
+// Facts are the data of Caddy's event for it.
+func (m Missed) Facts() map[string]any {
+	return map[string]any{
+		"account": m.Account, "route": m.Route, "type": m.Record.Type, "status": m.Record.Status, "record_id": m.Record.ID,
+		"gateway_order_id": m.Record.OrderID, "told": m.Record.Why == "",
+	}
+}
+
+// Reconciler looks at the records of accounts. It is safe for concurrent use.
+type Reconciler struct {
+	config Config
+	// turns are taken for a look, one at a time at each account.
+	turns map[string]*turn
+}
+
+// turn is an account's.
+type turn struct {
+	taken chan struct{}
+	pace  *rate.Limiter
+}
+
+const (
+	// An account's records are asked for by at most so many calls a second, which leaves the
+	// rest of what the gateway allows to those who wait for an answer.
+	callsPerSecond = 4
+	// poll is how often it is looked whether a look is due, at least.
+	poll = time.Minute
+	// longestLook is how long one look may take; the next goes on where it was.
+	longestLook = time.Hour
+	lockTurn    = time.Second / 10
+)
+
+// New returns a reconciler. Accounts whose gateway lists no records are left out.
+func New(c Config) *Reconciler {
+	c.Accounts = slices.DeleteFunc(c.Accounts, func(a Account) bool {
+		_, ok := a.Gateway.(gateway.Lister)
+		return !ok
+	})
+	r := &Reconciler{config: c, turns: make(map[string]*turn)}
+	for _, a := range c.Accounts {
+		if _, ok := a.Gateway.(gateway.Resender); !ok {
+			a.warn(c.Logger)
+		}
+		r.turns[a.Name] = &turn{make(chan struct{}, 1), rate.NewLimiter(callsPerSecond, callsPerSecond)}
+	}
+	return r
+}
+
+// warn warns of the routes on which nobody can be told, of an account whose gateway sends
+// nothing again.
+func (a Account) warn(logger *zap.Logger) {
+	for _, route := range a.Routes {
+		if route.Tell == nil {
+			logger.Warn(a.Info.Title+" sends no webhook again, and the route hands on each webhook's own request, so that what gets lost is reported only: "+
+				"give it an upstream, or `deliver`", zap.String("account", a.Name), zap.String("route", route.Name))
+		}
+	}
+}
+
+// Run notes all accounts in the ledger, and looks at their records whenever that is due,
+// until its context ends.
+func (r *Reconciler) Run(ctx context.Context, l *ledger.Ledger) {
+	if r.config.Every == 0 {
+		for _, a := range r.config.Accounts {
+			if _, err := l.Look(ctx, a.Info.AccountID); err != nil {
+				r.config.Logger.Error("an account cannot be noted in the ledger", zap.String("account", a.Name), zap.Error(err))
+			}
+		}
+		return
+	}
+	ticker := time.NewTicker(min(r.config.Every, poll))
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		for _, a := range r.config.Accounts {
+			if err := r.runOne(ctx, a, l); err != nil && ctx.Err() == nil {
+				r.config.Logger.Warn("the records of an account could not be compared, and will be again",
+					zap.String("account", a.Name), zap.Error(err))
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// runOne looks at the records of an account if that is due, in this process or another.
+func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) error {
+	state, err := l.Look(ctx, a.Info.AccountID)
+	if err != nil {
+		return err
+	}
+	if state.LookedAt.IsZero() {
+		r.config.Looked(a.Name, state.Since)
+	} else {
+		r.config.Looked(a.Name, state.LookedAt)
+	}
+	if state.LastError == "" && l.Now().Sub(state.LookedAt) < r.config.Every {
+		return nil
+	}
+	_, err = r.look(ctx, a, time.Time{}, false, l)
+	if errors.Is(err, ledger.ErrLeased) || errors.Is(err, ledger.ErrNoSession) { // another process is at it, or ours only begins
+		return nil
+	}
+	return err
+}
+
+// ErrBusy: the records of the account are being compared already.
+var ErrBusy = errors.New("the records of the account are being compared already: try again in a moment")
+
+// ErrNoAccount: the records of an account are not compared.
+var ErrNoAccount = errors.New("the account is not configured, or its gateway lists no records")
+
+// Look looks at the records of an account now. Since is how far it goes back; zero: as far
+// as it does by itself. With dryRun nobody is told, and nothing is stored: what would have
+// been told is Missing in the answer.
+func (r *Reconciler) Look(ctx context.Context, account string, since time.Time, dryRun bool, l *ledger.Ledger) (ledger.Look, error) {
+	a, err := r.account(account)
+	if err != nil {
+		return ledger.Look{}, err
+	}
+	look, err := r.look(ctx, a, since, dryRun, l)
+	if errors.Is(err, ledger.ErrLeased) {
+		err = ErrBusy
+	}
+	return look, err
+}
+
+// State returns what the last look at the records of an account found.
+func (r *Reconciler) State(ctx context.Context, account string, l *ledger.Ledger) (ledger.Look, error) {
+	a, err := r.account(account)
+	if err != nil {
+		return ledger.Look{}, err
+	}
+	return l.Look(ctx, a.Info.AccountID)
+}
+
+// Accounts returns the names of the accounts whose records are compared.
+func (r *Reconciler) Accounts() (names []string) {
+	for _, a := range r.config.Accounts {
+		names = append(names, a.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (r *Reconciler) account(name string) (Account, error) {
+	i := slices.IndexFunc(r.config.Accounts, func(a Account) bool { return a.Name == name })
+	if i < 0 {
+		return Account{}, fmt.Errorf("%w: %s", ErrNoAccount, gateway.Label(name))
+	}
+	return r.config.Accounts[i], nil
+}
+
+func (r *Reconciler) look(ctx context.Context, a Account, since time.Time, dryRun bool, l *ledger.Ledger) (state ledger.Look, err error) {
+	turn := r.turns[a.Name]
+	select {
+	case turn.taken <- struct{}{}:
+		defer func() { <-turn.taken }()
+	case <-ctx.Done():
+		return state, ctx.Err()
+	}
+	ctx, unlock, err := l.Lock(ctx, ledger.Record{AppID: a.Info.AccountID, Type: "#reconcile"}, longestLook, lockTurn)
+	if err != nil {
+		return state, err
+	}
+	defer unlock()
+	ctx, cancel := context.WithTimeout(ctx, longestLook)
+	defer cancel()
+	if state, err = l.Look(ctx, a.Info.AccountID); err != nil {
+		return state, err
+	}
+	look := &look{Config: r.config, account: a, lister: a.Gateway.(gateway.Lister), ledger: l, state: state, dryRun: dryRun, pace: turn.pace}
+	err = look.run(ctx, since)
+	if err == nil && !dryRun {
+		r.config.Looked(a.Name, look.state.LookedAt)
+	}
+	return look.state, err
+}
