@@ -47,13 +47,7 @@ func init() {
 //		testing         on | off
 //		gateway <module> { … }
 //		store <module> { … }
-//		reconcile {
-//			every <duration> | off
-//			scope ours | account
-//			route <name>
-//			back  <duration>
-//			grace <duration>
-//		}
+//		reconcile { … }
 //		account <name> { … } # the same options, but for store, reconcile and account
 //	}
 //

@@ -37,6 +37,7 @@ func FuzzOptions(f *testing.F) {
 	for _, block := range []string{
 		"ccpayment {\n app_id a\n app_secret b\n previous_secret c 2026-01-31T12:00:00Z\n order_prefix shop-\n api_timeout 3s\n store bolt {\n path x\n retention 9d\n wait 60s\n }\n account b {\n app_id c\n app_secret {env.S}\n }\n}",
 		"ccpayment {\n account b {\n webhook_url https://shop.example/h\n previous_webhook_url https://old.example/h 2026-01-31T12:00:00Z\n testing on\n }\n}",
+		"ccpayment {\n reconcile {\n every 5m\n scope account\n route r\n back 2d\n grace 1m\n }\n}",
 		"ccpayment_webhook localhost:3000 https://app.example {\n allow_ips ccpayment 10.0.0.0/8\n max_size 32KiB\n accept_underpaid 1.5%\n ack ok\n retry {\n first 1s\n max 1m\n give_up 1h\n }\n}",
 		"ccpayment_webhook {\n scheme rsa\n tolerance 1m\n stale reject\n confirm off\n risky forward\n late hold\n types A B\n statuses C\n body enriched\n token t\n sign standard MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n timeout 2s\n wait 1s\n}",
 		"ccpayment_checkout {\n intercept 402 {\n order_id order.id\n price lines.#.sum\n }\n expires 1h\n methods GET post\n limit 5/1m\n checkout_hosts *.pay.example\n}",
