@@ -34,7 +34,7 @@ func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 		{"chain", h.Chain, "", &h.fixed.Chain},
 		{"notify_url", h.NotifyURL, "", &h.fixed.NotifyURL},
 	} {
-		value, err := known(repl, field.name, field.from)
+		value, err := placeholder.Fixed(repl, field.name, field.from)
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 	}
 	parts := strings.Split(h.OrderID, checkout.RequestUUID)
 	for i, part := range parts {
-		value, err := known(repl, "order_id", part)
+		value, err := placeholder.Fixed(repl, "order_id", part)
 		if err != nil {
 			return err
 		}
@@ -52,18 +52,6 @@ func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 	}
 	h.fixed.OrderID = strings.Join(parts, checkout.RequestUUID)
 	return errors.Join(h.checkFixed(), h.resolveTargets(repl, siteHasName), h.resolveResponse())
-}
-
-// known replaces placeholders that are known at load, and refuses others.
-func known(repl *caddy.Replacer, name, text string) (string, error) {
-	value, err := placeholder.Optional(repl, name, text)
-	if err != nil {
-		return "", fmt.Errorf("%w; only placeholders that are known at load may stand here, such as {env.NAME}", err)
-	}
-	if strings.ContainsAny(value, "{}") {
-		return "", fmt.Errorf("%s: %q has a placeholder of the request, which a buyer could choose: use a fixed text, or let the app say it with 402", name, text)
-	}
-	return value, nil
 }
 
 // resolveSource resolves the one source of the terms that is configured.
@@ -104,10 +92,10 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 	if h.OrderID != "" && !strings.Contains(h.OrderID, checkout.RequestUUID) {
 		return errors.New("buyer_price makes a new order each time: leave order_id out, or put {http.request.uuid} in it")
 	}
-	if h.min, err = known(repl, "buyer_price", h.BuyerPrice.Min); err != nil {
+	if h.min, err = placeholder.Fixed(repl, "buyer_price", h.BuyerPrice.Min); err != nil {
 		return err
 	}
-	h.max, err = known(repl, "buyer_price", h.BuyerPrice.Max)
+	h.max, err = placeholder.Fixed(repl, "buyer_price", h.BuyerPrice.Max)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/reconcile"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -31,6 +33,18 @@ const (
 	eventRejected  = "ccpayment_rejected"
 	eventMissed    = "ccpayment_missed"
 )
+
+// provisionMetrics creates the route's series, at zero, so that an alert sees even
+// the first increase.
+func (h *Webhook) provisionMetrics() {
+	h.webhookTime = metrics.WebhookTime.WithLabelValues(h.route.Name)
+	h.deliveryTime = metrics.DeliveryTime.WithLabelValues(h.route.Name)
+	h.deliveryLag = metrics.DeliveryLag.WithLabelValues(h.route.Name)
+	h.clockSkew = metrics.ClockSkew.WithLabelValues(h.route.Account.Name)
+	for _, kind := range confirm.HeldKinds {
+		metrics.Held.WithLabelValues(h.route.Name, kind)
+	}
+}
 
 // emitter emits Caddy events for a handler. Caddy starts its apps in no particular
 // order, so an event may be delivered before its listeners are ready: Caddy events
@@ -271,6 +285,15 @@ func (a *App) rejectionsOf(route string) *rate.Limiter {
 		limiter, _ = a.rejections.LoadOrStore(route, rate.NewLimiter(rate.Every(time.Second), 1))
 	}
 	return limiter.(*rate.Limiter)
+}
+
+// reportMissed reports a record of which no webhook came.
+func (a *App) reportMissed(m reconcile.Missed) {
+	metrics.Reconciled.Missing.WithLabelValues(m.Account).Inc()
+	a.logger.Warn("the gateway has a record of which no webhook came", zap.Any("record", m.Facts()), zap.String("why_not_told", m.Record.Why))
+	if i := slices.IndexFunc(a.handlers, func(h *Webhook) bool { return m.Route == "" || h.route.Name == m.Route }); i >= 0 {
+		a.handlers[i].events.emit(eventMissed, m.Facts())
+	}
 }
 
 // redacted returns an error as the log may show it: see [redact.Emails].

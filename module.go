@@ -29,6 +29,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/reconcile"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/reload"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -128,9 +129,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	for _, app := range running.Latest() {
 		a.before = append(a.before, app.opened()...)
 	}
-	if err := a.provisionReconcile(); err != nil {
+	if a.reconcile, err = a.Reconcile.Resolve(caddy.NewReplacer(), caddy.ParseDuration); err != nil {
 		return err
 	}
+	a.reconcile.Logger, a.reconcile.Missed, a.reconcile.Looked = a.logger, a.reportMissed, metrics.Reconciled.Looked
 	return a.checkAccounts(ctx)
 }
 
@@ -183,6 +185,7 @@ func (a *App) loadGateways(ctx caddy.Context) error {
 // configuration and not the first payment.
 func (a *App) Start() error {
 	routes := make([]reload.Route, 0, len(a.handlers))
+	ways := make([]*relay.Route, 0, len(a.handlers))
 	background := 0
 	for _, h := range a.handlers {
 		route := reload.Route{Name: h.route.Name, Confirms: !h.route.Trust}
@@ -190,14 +193,13 @@ func (a *App) Start() error {
 			route.Run = h.route.Run
 			background++
 		}
-		routes = append(routes, route)
+		routes, ways = append(routes, route), append(ways, h.route)
 	}
-	routes = append(routes, reload.Route{Run: a.registry.Ending(a.opened())})
 	var err error
-	if a.reconciler, err = a.newReconciler(); err != nil {
+	if a.reconciler, err = reconcile.New(a.reconcile, reconcile.AccountsOf(a.opened(), ways, a.site())); err != nil {
 		return err
 	}
-	routes = append(routes, reload.Route{Run: a.reconciler.Run})
+	routes = append(routes, reload.Route{Run: a.registry.Ending(a.opened())}, reload.Route{Run: a.reconciler.Run})
 	l, err := a.ledger.Start(routes, a.alike())
 	if err != nil {
 		return err
@@ -430,31 +432,6 @@ func (a *App) warnUnconfigured(l *ledger.Ledger) {
 				zap.String("route", route.Route), zap.Uint64("pending", route.Pending))
 		}
 	}
-}
-
-// ledgers holds the open ledgers of this process: a bolt file can be open only
-// once.
-var ledgers = pool{caddy.NewUsagePool()}
-
-// running are the Apps that have started and not stopped yet.
-var running reload.Running[*App]
-
-// pool is Caddy's usage pool, for ledgers.
-type pool struct{ *caddy.UsagePool }
-
-// Acquire implements [reload.Pool].
-func (p pool) Acquire(key string, open func() (*reload.Shared, error)) (*reload.Shared, error) {
-	value, _, err := p.LoadOrNew(key, func() (caddy.Destructor, error) { return open() })
-	if err != nil {
-		return nil, err
-	}
-	return value.(*reload.Shared), nil
-}
-
-// Release implements [reload.Pool].
-func (p pool) Release(key string) error {
-	_, err := p.Delete(key)
-	return err
 }
 
 // Interface guards

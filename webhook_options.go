@@ -109,7 +109,7 @@ func (h *Webhook) resolve() error {
 	if h.route.Name, err = placeholder.Required(repl, "route", h.Route); err != nil {
 		return err
 	}
-	if h.webhooks, err = webhooksOf(account, h.Scheme); err != nil {
+	if h.webhooks, err = account.Webhooks(h.Scheme); err != nil {
 		return err
 	}
 	if h.route.Types, err = placeholder.RequiredList(repl, "types", h.Types); err != nil {
@@ -160,18 +160,6 @@ func (h *Webhook) ackText(repl *caddy.Replacer, info gateway.Info) (string, erro
 		return "", err
 	}
 	return text, nil
-}
-
-// webhooksOf returns the verifier and reader of the account's webhooks that are
-// signed by a scheme.
-func webhooksOf(account *gateway.Account, scheme string) (gateway.Webhooks, error) {
-	if schemer, ok := account.Gateway.(gateway.Schemer); ok {
-		return schemer.Scheme(scheme)
-	}
-	if scheme != "hmac" {
-		return nil, fmt.Errorf("unknown scheme %q: %s has one way to sign, leave scheme out", scheme, account.Info.Title)
-	}
-	return account.Gateway, nil
 }
 
 // tokenOf returns what resolves the text of a token.

@@ -51,6 +51,18 @@ func Label(name string) string {
 	return fmt.Sprintf("account %q", name)
 }
 
+// Webhooks returns the verifier and reader of the account's webhooks that are signed by a
+// scheme; see [Schemer].
+func (a *Account) Webhooks(scheme string) (Webhooks, error) {
+	if schemer, ok := a.Gateway.(Schemer); ok {
+		return schemer.Scheme(scheme)
+	}
+	if scheme != "hmac" {
+		return nil, fmt.Errorf("unknown scheme %q: %s has one way to sign, leave scheme out", scheme, a.Info.Title)
+	}
+	return a.Gateway, nil
+}
+
 // ShareOrders makes accounts with the same Orders each other's Peers, in the order of their
 // names. It is called before they are in use.
 func ShareOrders(accounts []*Account) {

@@ -176,13 +176,18 @@ func matches(pattern, path string) bool {
 	return is || err != nil
 }
 
-// Path returns a path that leads to a route of webhooks, or the part of it that is sure.
-func (s Site) Path(route string) string {
+// places are all places that take webhooks.
+func (s Site) places() []hook {
 	f := finder{sells: make(map[string]bool)}
 	for _, routes := range s.Servers {
 		f.findHooks(routes, nil, false)
 	}
-	for _, h := range f.hooks {
+	return f.hooks
+}
+
+// Path returns a path that leads to a route of webhooks, or the part of it that is sure.
+func (s Site) Path(route string) string {
+	for _, h := range s.places() {
 		for _, patterns := range slices.Backward(h.paths) {
 			if h.route == route && len(patterns) > 0 {
 				path, _, _ := strings.Cut(patterns[0], "*")
@@ -191,4 +196,16 @@ func (s Site) Path(route string) string {
 		}
 	}
 	return "/"
+}
+
+// Taking returns the routes of an account that may take webhooks which are sent to a URL.
+func (s Site) Taking(account, to string) (routes []string) {
+	for route, of := range s.Hooks {
+		places := slices.DeleteFunc(s.places(), func(h hook) bool { return h.route != route })
+		isOne := len(places) == 0 || slices.ContainsFunc(places, func(h hook) bool { return h.takes(to) })
+		if of == account && isOne {
+			routes = append(routes, route)
+		}
+	}
+	return routes
 }

@@ -28,6 +28,7 @@ var ageDesc = prometheus.NewDesc("caddy_ccpayment_reconcile_age_seconds",
 
 // Looked notes when the records of an account were last compared.
 func (r *reconciled) Looked(account string, at time.Time) {
+	r.Missing.WithLabelValues(account) // at zero, so that an alert sees even the first
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.looked[account] = at

@@ -40,6 +40,19 @@ func Optional(repl Replacer, name, text string) (string, error) {
 	return value, nil
 }
 
+// Fixed is [Optional] for a text that nobody who sends a request may have a hand in: a
+// placeholder of the request is an error.
+func Fixed(repl Replacer, name, text string) (string, error) {
+	value, err := Optional(repl, name, text)
+	if err != nil {
+		return "", fmt.Errorf("%w; only placeholders that are known at load may stand here, such as {env.NAME}", err)
+	}
+	if strings.ContainsAny(value, "{}") {
+		return "", fmt.Errorf("%s: %q has a placeholder of the request, which a buyer could choose: use a fixed text, or let the app say it with 402", name, text)
+	}
+	return value, nil
+}
+
 // Switch is [Optional] for an option that is on or off; empty: off.
 func Switch(repl Replacer, name, text string) (bool, error) {
 	value, err := Optional(repl, name, text)

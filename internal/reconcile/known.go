@@ -49,7 +49,7 @@ func (k *look) routeOf(ctx context.Context, n gateway.Notice) (route *Route, isO
 		switch {
 		case err == nil:
 			for _, e := range slices.Backward(order.Events) {
-				if route := k.route(e.Route); route != nil && order.AppOf(e.AppID) == k.account.Info.AccountID {
+				if route := k.account.route(e.Route); route != nil && order.AppOf(e.AppID) == k.account.Info.AccountID {
 					return route, true, nil
 				}
 			}
@@ -86,13 +86,14 @@ func (k *look) usual() *Route {
 	if len(k.account.Routes) == 1 {
 		return &k.account.Routes[0]
 	}
-	return k.route(k.Route)
+	return k.account.route(k.Route)
 }
 
-func (k *look) route(name string) *Route {
-	i := slices.IndexFunc(k.account.Routes, func(r Route) bool { return r.Name == name })
+// route returns a route of the account by its name; nil: it has none of it.
+func (a Account) route(name string) *Route {
+	i := slices.IndexFunc(a.Routes, func(r Route) bool { return r.Name == name })
 	if i < 0 {
 		return nil
 	}
-	return &k.account.Routes[i]
+	return &a.Routes[i]
 }

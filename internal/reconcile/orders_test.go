@@ -57,17 +57,17 @@ func TestOpenOrders(t *testing.T) {
 		Types:     []gateway.Type{{Name: "Invoice", Kind: gateway.Payment, IsOrder: true}},
 		Statuses:  []gateway.Status{{Name: "Unpaid", Rank: 1, Stage: gateway.Open}, {Name: "Paid", Rank: 2, Stage: gateway.Success}},
 	}}
-	r := New(Config{
-		Accounts: []Account{{Account: account, Routes: []Route{{
-			Name: "webhook",
-			Tell: func(ctx context.Context, one gateway.Listed, to *ledger.Ledger) (ledger.Verdict, error) {
-				told++
-				record := ledger.Record{Route: "webhook", AppID: "app-123", Type: one.Notice.Type, ID: one.Notice.RecordID}
-				return to.Accept(ctx, ledger.Event{Key: ledger.Key{Record: record, Status: "paid", Risk: ledger.NotRisky}, NextReason: ledger.Backfill, ReceivedAt: now}, "")
-			},
-		}}}},
-		Grace: -1, Missed: func(Missed) {}, Looked: func(string, time.Time) {}, Logger: zap.NewNop(),
-	})
+	r, err := New(Config{Grace: -1, Missed: func(Missed) {}, Looked: func(string, time.Time) {}, Logger: zap.NewNop()}, []Account{{Account: account, Routes: []Route{{
+		Name: "webhook",
+		Tell: func(ctx context.Context, one gateway.Listed, to *ledger.Ledger) (ledger.Verdict, error) {
+			told++
+			record := ledger.Record{Route: "webhook", AppID: "app-123", Type: one.Notice.Type, ID: one.Notice.RecordID}
+			return to.Accept(ctx, ledger.Event{Key: ledger.Key{Record: record, Status: "paid", Risk: ledger.NotRisky}, NextReason: ledger.Backfill, ReceivedAt: now}, "")
+		},
+	}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	look := func(after time.Duration, wantAsked, wantTold int) {
 		t.Helper()
 		now = now.Add(after)

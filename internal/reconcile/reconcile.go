@@ -18,7 +18,6 @@ import (
 
 // Config is what a [Reconciler] needs.
 type Config struct {
-	Accounts []Account
 	// Route is the name of the one that is told, where an account has several and nothing
 	// else names one; empty: none.
 	Route string
@@ -39,21 +38,6 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// Account is an account whose records are compared.
-type Account struct {
-	*gateway.Account
-	// Routes are those of the account.
-	Routes []Route
-}
-
-// Route is where the app is told.
-type Route struct {
-	Name string
-	// Tell has the ledger accept the event of a record; nil: the route hands on each
-	// webhook's own request, so that the gateway has to send it again.
-	Tell func(ctx context.Context, l gateway.Listed, to *ledger.Ledger) (ledger.Verdict, error)
-}
-
 // Missed is a record that no webhook told.
 type Missed struct {
 	Account string
@@ -71,7 +55,8 @@ func (m Missed) Facts() map[string]any {
 
 // Reconciler looks at the records of accounts. It is safe for concurrent use.
 type Reconciler struct {
-	config Config
+	config   Config
+	accounts []Account
 	// turns are taken for a look, one at a time at each account.
 	turns map[string]*turn
 }
@@ -93,38 +78,32 @@ const (
 	lockTurn    = time.Second / 10
 )
 
-// New returns a reconciler. Accounts whose gateway lists no records are left out.
-func New(c Config) *Reconciler {
-	c.Accounts = slices.DeleteFunc(c.Accounts, func(a Account) bool {
-		_, ok := a.Gateway.(gateway.Lister)
-		return !ok
-	})
+// New returns a reconciler of the accounts whose gateways list records.
+func New(c Config, accounts []Account) (*Reconciler, error) {
 	r := &Reconciler{config: c, turns: make(map[string]*turn)}
-	for _, a := range c.Accounts {
+	isThere := c.Route == ""
+	for _, a := range accounts {
+		isThere = isThere || a.route(c.Route) != nil
+		if _, ok := a.Gateway.(gateway.Lister); !ok {
+			continue
+		}
 		if _, ok := a.Gateway.(gateway.Resender); !ok {
 			a.warn(c.Logger)
 		}
+		r.accounts = append(r.accounts, a)
 		r.turns[a.Name] = &turn{make(chan struct{}, 1), rate.NewLimiter(callsPerSecond, callsPerSecond)}
 	}
-	return r
-}
-
-// warn warns of the routes on which nobody can be told, of an account whose gateway sends
-// nothing again.
-func (a Account) warn(logger *zap.Logger) {
-	for _, route := range a.Routes {
-		if route.Tell == nil {
-			logger.Warn(a.Info.Title+" sends no webhook again, and the route hands on each webhook's own request, so that what gets lost is reported only: "+
-				"give it an upstream, or `deliver`", zap.String("account", a.Name), zap.String("route", route.Name))
-		}
+	if !isThere {
+		return nil, fmt.Errorf("reconcile: there is no route %q: name one of a ccpayment_webhook", c.Route)
 	}
+	return r, nil
 }
 
 // Run notes all accounts in the ledger, and looks at their records whenever that is due,
 // until its context ends.
 func (r *Reconciler) Run(ctx context.Context, l *ledger.Ledger) {
 	if r.config.Every == 0 {
-		for _, a := range r.config.Accounts {
+		for _, a := range r.accounts {
 			if _, err := l.Look(ctx, a.Info.AccountID); err != nil {
 				r.config.Logger.Error("an account cannot be noted in the ledger", zap.String("account", a.Name), zap.Error(err))
 			}
@@ -134,7 +113,7 @@ func (r *Reconciler) Run(ctx context.Context, l *ledger.Ledger) {
 	ticker := time.NewTicker(min(r.config.Every, poll))
 	defer ticker.Stop()
 	for ctx.Err() == nil {
-		for _, a := range r.config.Accounts {
+		for _, a := range r.accounts {
 			if err := r.runOne(ctx, a, l); err != nil && ctx.Err() == nil {
 				r.config.Logger.Warn("the records of an account could not be compared, and will be again",
 					zap.String("account", a.Name), zap.Error(err))
@@ -200,7 +179,7 @@ func (r *Reconciler) State(ctx context.Context, account string, l *ledger.Ledger
 
 // Accounts returns the names of the accounts whose records are compared.
 func (r *Reconciler) Accounts() (names []string) {
-	for _, a := range r.config.Accounts {
+	for _, a := range r.accounts {
 		names = append(names, a.Name)
 	}
 	slices.Sort(names)
@@ -208,11 +187,11 @@ func (r *Reconciler) Accounts() (names []string) {
 }
 
 func (r *Reconciler) account(name string) (Account, error) {
-	i := slices.IndexFunc(r.config.Accounts, func(a Account) bool { return a.Name == name })
+	i := slices.IndexFunc(r.accounts, func(a Account) bool { return a.Name == name })
 	if i < 0 {
 		return Account{}, fmt.Errorf("%w: %s", ErrNoAccount, gateway.Label(name))
 	}
-	return r.config.Accounts[i], nil
+	return r.accounts[i], nil
 }
 
 func (r *Reconciler) look(ctx context.Context, a Account, since time.Time, dryRun bool, l *ledger.Ledger) (state ledger.Look, err error) {
