@@ -81,7 +81,7 @@ func (h *API) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	c := apiproxy.Config{Allow: h.Allow, Cache: h.Cache.resolved(), Ledger: app.ledger.Acquire, Now: app.now, Logger: ctx.Logger()}
+	c := apiproxy.Config{Allow: h.Allow, Cache: h.Cache.resolved(), Ledger: app.ledger.Acquire, RouteOf: app.routeOf, Now: app.now, Logger: ctx.Logger()}
 	repl := caddy.NewReplacer()
 	name, err := placeholder.Optional(repl, "account", h.Account)
 	if err != nil {

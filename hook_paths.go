@@ -28,8 +28,11 @@ func (a *App) warnPaths() {
 	}
 }
 
-// site is what the configuration does with webhooks.
-func (a *App) site() hookpath.Site {
+// routeOf returns which route of an account takes webhooks; see [hookpath.Site.RouteOf].
+func (a *App) routeOf(account, url string) string { return a.site().RouteOf(account, url) }
+
+// sketch is what the configuration does with webhooks, once it is whole.
+func (a *App) sketch() hookpath.Site {
 	site := hookpath.Site{URLs: make(map[string]string), Hooks: make(map[string]string)}
 	for _, account := range a.opened() {
 		site.URLs[account.Name] = account.WebhookURL

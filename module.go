@@ -25,6 +25,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/hookpath"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
@@ -78,6 +79,7 @@ type App struct {
 	accounts map[string]*gateway.Account // each account that was asked for
 	before   []*gateway.Account          // of the configuration that runs, until this one does
 	limits   map[string]int              // how many limits have each name
+	site     func() hookpath.Site        // for who asks when the configuration is whole
 
 	rejections sync.Map // by route: how often its rejections are emitted
 }
@@ -97,6 +99,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.now = time.Now
 	a.http = client.NewHTTPClient()
 	a.routes = make(map[string]string)
+	a.site = sync.OnceValue(a.sketch)
 	if err := metrics.Register(ctx.GetMetricsRegistry(), census); err != nil {
 		return err
 	}
@@ -124,7 +127,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
 		Committed: func(took time.Duration) { metrics.Commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
-	a.registry = checkout.NewRegistry(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, Now: a.now, Logger: a.logger})
+	a.registry = checkout.NewRegistry(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, RouteOf: a.routeOf, Now: a.now, Logger: a.logger})
 	a.secrets = secrets.New(caddy.NewReplacer(), a.logger)
 	for _, app := range running.Latest() {
 		a.before = append(a.before, app.opened()...)

@@ -97,6 +97,9 @@ type APIAnswer struct {
 	// About is the order, or the like, that the call named; may be empty. It is set
 	// whatever came of the call.
 	About string
+	// Makes are the marks of what the call makes or has made, by which [Listed] has it
+	// again. They are set whatever came of the call.
+	Makes []string
 	// Code is the gateway's code with its name, as its reference has it; empty where the
 	// call succeeded, or there is none.
 	Code string

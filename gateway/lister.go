@@ -22,12 +22,18 @@ type Lister interface {
 	Grace() time.Duration
 }
 
+// OrderMark is the mark of what is of an order, by its id at the gateway; see [Listed].
+func OrderMark(id string) string { return "order " + id }
+
 // Listed is a record with the webhook that tells of it as it is now.
 type Listed struct {
 	// Notice is what [Webhooks.Read] makes of Body.
 	Notice Notice
 	// Body is in the form of the gateway's webhooks.
 	Body []byte
+	// Marks name what the record is of, such as an order or an address of a customer, as
+	// [APIAnswer.Makes] of the call that made it. None is another thing's at the account.
+	Marks []string
 	// MadeAt is when the record was made; zero: the gateway does not tell.
 	MadeAt time.Time
 }

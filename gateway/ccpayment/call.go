@@ -34,7 +34,7 @@ func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 	}
 	data, err := v.Client().Call(ctx, name, body)
 	answer := answered(data, err)
-	answer.About = about
+	answer.About, answer.Makes = about, makes(name, body)
 	return answer, explainCall(err)
 }
 

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
 // groups are the endpoints by their groups. Each endpoint is in one.
@@ -51,6 +54,33 @@ const (
 
 // lists are the endpoints whose answers seldom change.
 var lists = []string{"getCoinList", "getFiatList", "getChainList", "getSwapCoinList"}
+
+// What is made at CCPayment and is no order is marked by one of these and the id that the
+// app gave it.
+const (
+	addressMark = "address "
+	payoutMark  = "payout "
+)
+
+// making are the endpoints that make what records are listed of: which mark it has, and which
+// key of the call has its id.
+var making = map[string]struct{ mark, key string }{
+	"createAppOrderDepositAddress": {gateway.OrderMark(""), "orderId"},
+	"createInvoiceUrl":             {gateway.OrderMark(""), "orderId"},
+	"getOrCreateAppDepositAddress": {addressMark, "referenceId"},
+	"applyAppWithdrawToNetwork":    {payoutMark, "orderId"},
+	"applyAppWithdrawToCwallet":    {payoutMark, "orderId"},
+	applyBatch:                     {payoutMark, "batchOrderId"},
+}
+
+// makes returns the marks of what a call makes.
+func makes(name string, body []byte) []string {
+	made, isMaking := making[name]
+	if id := strictjson.Text(gjson.GetBytes(body, made.key)); isMaking && id != "" {
+		return []string{made.mark + id}
+	}
+	return nil
+}
 
 // notifyKey is the key of a call's body that says where its webhooks are sent to.
 const notifyKey = "notifyUrl"

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
@@ -101,28 +102,28 @@ type listedMessage struct {
 // listDeposit is a payment as its webhook would tell of it. Payments to orders and to
 // permanent addresses stand in one list.
 func (v *V2) listDeposit(r client.DepositRecord) (gateway.Listed, error) {
-	typ, m := directDeposit, listedMessage{
+	typ, mark, m := directDeposit, addressMark+r.ReferenceID, listedMessage{
 		RecordID: r.RecordID, OrderID: r.OrderID, ReferenceID: r.ReferenceID, CoinID: json.Number(r.CoinID), CoinSymbol: r.CoinSymbol,
 		Status: string(r.Status),
 	}
 	if r.OrderID != "" {
-		typ = apiDeposit
+		typ, mark = apiDeposit, gateway.OrderMark(r.OrderID)
 	}
 	if r.Risk == client.RiskFlagged || r.Risk == client.RiskNone {
 		isRisky := r.Risk == client.RiskFlagged
 		m.Risky = &isRisky
 	}
-	return v.list(typ, m, r.ArrivedAt)
+	return v.list(typ, m, mark, r.ArrivedAt)
 }
 
 func (v *V2) listWithdrawal(r client.WithdrawalRecord) (gateway.Listed, error) {
 	return v.list(apiWithdrawal, listedMessage{
 		RecordID: r.RecordID, OrderID: r.OrderID, CoinID: json.Number(r.CoinID), CoinSymbol: r.CoinSymbol, Status: string(r.Status),
-	}, r.CreatedAt)
+	}, payoutMark+r.OrderID, r.CreatedAt)
 }
 
 // list writes the webhook and reads it as one that came, so that the two have one key.
-func (v *V2) list(typ string, m listedMessage, made time.Time) (gateway.Listed, error) {
+func (v *V2) list(typ string, m listedMessage, mark string, made time.Time) (gateway.Listed, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // some receivers verify over JSON that they write again
@@ -134,6 +135,9 @@ func (v *V2) list(typ string, m listedMessage, made time.Time) (gateway.Listed, 
 		return gateway.Listed{}, fmt.Errorf("writing the webhook of record %.60q: %w", m.RecordID, err)
 	}
 	l := gateway.Listed{Body: bytes.TrimSuffix(body.Bytes(), []byte("\n")), MadeAt: made}
+	if !strings.HasSuffix(mark, " ") { // else it names nothing
+		l.Marks = []string{mark}
+	}
 	l.Notice, err = v.Read(l.Body)
 	return l, err
 }

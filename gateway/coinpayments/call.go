@@ -29,7 +29,7 @@ func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 	}
 	data, err := v.Client().Call(ctx, c.Method, path, c.Query, body)
 	answer := answered(data, err)
-	answer.About = about
+	answer.About, answer.Makes = about, makes(keyOf(route), body, answer.Data)
 	return answer, explainCall(err)
 }
 

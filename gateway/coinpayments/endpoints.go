@@ -6,8 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
 // groups are the groups of the routes that are no GET, by their method and path without
@@ -58,6 +61,55 @@ var notifying = map[string]string{
 	"PUT /merchant/wallets/{id}/addresses/{addressId}/webhook": addressHook,
 	"POST /merchant/clients/{clientId}/webhooks":               clientHook,
 	"PUT /merchant/clients/{clientId}/webhooks/{webhookId}":    clientHook,
+}
+
+// What is made at CoinPayments is marked by one of these and CoinPayments' own id. An invoice
+// of which the answer was lost is marked as an order, by the id that the app gave it.
+const (
+	invoiceMark = "invoice "
+	addressMark = "address "
+	spendMark   = "spend "
+)
+
+// makes returns the marks of what a call makes, by its body and its answer.
+func makes(route string, body, answer []byte) (marks []string) {
+	mark := func(prefix, id string) {
+		if id != "" {
+			marks = append(marks, prefix+plainID(id))
+		}
+	}
+	switch route {
+	case "POST /merchant/invoices":
+		for _, id := range gjson.GetBytes(answer, "invoices.#.id").Array() {
+			mark(invoiceMark, strictjson.Text(id))
+		}
+		if len(marks) > 0 {
+			return marks
+		}
+		fallthrough
+	case "POST /merchant/invoices/buy-now-button":
+		id, err := orderID(gjson.GetBytes(body, "customData"), strictjson.Text(gjson.GetBytes(body, "invoiceId")))
+		if err == nil && id != "" {
+			marks = append(marks, gateway.OrderMark(id))
+		}
+	case "POST /merchant/wallets/{id}/addresses":
+		if address := strictjson.Text(gjson.GetBytes(answer, "networkAddress")); address != "" {
+			marks = append(marks, markOfAddress(address))
+		}
+	case "POST /merchant/wallets/{id}/spend/request":
+		mark(spendMark, strictjson.Text(gjson.GetBytes(answer, "spendRequestId")))
+	case "POST /merchant/wallets/{id}/spend/confirmation":
+		mark(spendMark, strictjson.Text(gjson.GetBytes(body, "spendRequestId")))
+	}
+	return marks
+}
+
+// markOfAddress is the mark of an address: one in hexadecimal is the same in any case.
+func markOfAddress(address string) string {
+	if strings.HasPrefix(address, "0x") {
+		address = strings.ToLower(address)
+	}
+	return addressMark + address
 }
 
 // keyOf is what the tables above call a route.

@@ -147,7 +147,9 @@ func (v *V2) listInvoice(i coinpayments.Invoice) (gateway.Listed, error) {
 			InvoiceID: i.InvoiceID, ID: i.ID, ClientID: plainID(v.info.AccountID), CustomData: i.CustomData,
 			Amount: amount, State: state, Payments: []struct{}{},
 		}
-		return v.hooked(hookNotice{newID(), notice.name, time.Now().UTC().Format(noticeTime), invoice}, i.Created)
+		l, err := v.hooked(hookNotice{newID(), notice.name, time.Now().UTC().Format(noticeTime), invoice}, i.Created)
+		l.Marks = []string{invoiceMark + l.Notice.RecordID, gateway.OrderMark(l.Notice.OrderID)}
+		return l, err
 	}
 	return gateway.Listed{}, errUnlisted
 }
@@ -209,7 +211,15 @@ func (v *V2) listTransaction(walletID string, t coinpayments.Transaction) (gatew
 	case hook.Confirmations >= hook.Required: // it is on its chain, and not done yet
 		hook.Required = hook.Confirmations + 1
 	}
-	return v.hooked(hook, t.DateCreated)
+	l, err := v.hooked(hook, t.DateCreated)
+	switch n := l.Notice; {
+	case n.ReferenceID == "":
+	case n.Type == depositType:
+		l.Marks = []string{markOfAddress(n.ReferenceID)}
+	default:
+		l.Marks = []string{spendMark + n.ReferenceID}
+	}
+	return l, err
 }
 
 // hooked reads the webhook as one that came, so that the two have one key.

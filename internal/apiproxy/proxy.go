@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidwall/gjson"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
@@ -30,6 +31,9 @@ type Config struct {
 	Choices checkout.Choices
 	// Ledger returns the ledger, and a function that releases it.
 	Ledger func() (l *ledger.Ledger, release func(), err error)
+	// RouteOf returns the one of the account's routes that takes the webhooks which are
+	// sent to a URL; empty: that is not sure, or the account has one only.
+	RouteOf func(account, url string) string
 
 	// Allow says what may be called: groups and names of endpoints; with notify_url, a
 	// call may say where its webhooks are sent to. Empty: read and deposit.
@@ -63,6 +67,7 @@ type Proxy struct {
 	methods []string // of the API
 	choices checkout.Choices
 	ledger  func() (*ledger.Ledger, func(), error)
+	routeOf func(account, url string) string
 	now     func() time.Time
 	logger  *zap.Logger
 
@@ -86,7 +91,7 @@ func New(c Config) (*Proxy, error) {
 		return nil, fmt.Errorf("%s has no API that ccpayment_api can call", c.Account.Info.Title)
 	}
 	p := &Proxy{
-		account: c.Account, api: api, choices: c.Choices, ledger: c.Ledger, now: c.Now, logger: c.Logger,
+		account: c.Account, api: api, choices: c.Choices, ledger: c.Ledger, routeOf: c.RouteOf, now: c.Now, logger: c.Logger,
 		token: c.Token, slots: semaphore.NewWeighted(callsAtOnce),
 	}
 	if len(c.Allow) == 0 {
@@ -188,8 +193,34 @@ func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	if endpoint.Group != gateway.GroupRead {
 		p.logCall(endpoint.Name, answer.About, outcomeOf(answer, err))
+		p.noteMade(ctx, endpoint, call, answer, err)
 	}
 	return p.writeAnswer(w, answer, err)
+}
+
+// noteMade has the ledger note what a call has made, or may have, so that a payment of it is
+// known to be the app's, also where its webhook gets lost.
+func (p *Proxy) noteMade(ctx context.Context, endpoint gateway.Endpoint, c gateway.APICall, answer gateway.APIAnswer, failed error) {
+	var lost *gateway.LostError
+	if failed != nil && !errors.As(failed, &lost) || len(answer.Makes) == 0 {
+		return
+	}
+	to := c.NotifyURL
+	gjson.ParseBytes(c.Body).ForEach(func(key, value gjson.Result) bool {
+		if keyIn(endpoint.WebhookKeys, key.Str) != "" {
+			to = value.Str
+		}
+		return true
+	})
+	l, release, err := p.ledger()
+	if err == nil {
+		err = l.NoteMade(context.WithoutCancel(ctx), p.account.Info.AccountID, p.routeOf(p.account.Name, to), answer.Makes...)
+		release()
+	}
+	if err != nil {
+		p.logger.Error("what a call made is not noted in the ledger, so that the app is not told of it if its webhooks get lost",
+			zap.String("endpoint", endpoint.Name), zap.Error(err))
+	}
 }
 
 // longestLoggedID is how many bytes of an order id are logged: more than an id has

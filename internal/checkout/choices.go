@@ -2,11 +2,15 @@ package checkout
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // Choice is an account at which a handler's buyers check out.
@@ -92,4 +96,15 @@ func (c Choices) Of(r Request) (Choice, error) {
 	}
 	return c[0], BadTerms(gateway.WrongField("account", "%.60q is none of those that the directive names, which are %s: add it to the directive's `account` option, or leave the field out for the first",
 		r.Account, strings.Join(names, ", ")))
+}
+
+// noteRoute has the ledger note the route of an order's webhooks, which is told if they get
+// lost.
+func (s *Sessions) noteRoute(ctx context.Context, id, route string, l *ledger.Ledger) {
+	if route == "" {
+		return
+	}
+	if err := l.NoteMade(context.WithoutCancel(ctx), s.account.Info.AccountID, route, gateway.OrderMark(id)); err != nil {
+		s.logger.Error("the route of an order's webhooks is not noted in the ledger", zap.String("gateway_order_id", id), zap.Error(err))
+	}
 }

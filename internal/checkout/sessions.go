@@ -29,8 +29,11 @@ type Config struct {
 	// Replay makes an event due again, for delivery to the app. Its error is logged as
 	// it is.
 	Replay func(ctx context.Context, e ledger.Event, cause string) error
-	Now    func() time.Time
-	Logger *zap.Logger
+	// RouteOf returns the one of the account's routes that takes the webhooks which are
+	// sent to a URL; empty: that is not sure, or the account has one only. nil: likewise.
+	RouteOf func(account, url string) string
+	Now     func() time.Time
+	Logger  *zap.Logger
 }
 
 // Sessions opens the checkout sessions of an account. All handlers of the
@@ -44,6 +47,7 @@ type Sessions struct {
 	canceler  gateway.Canceler // nil: orders at the gateway end by themselves
 	ledger    func() (*ledger.Ledger, func(), error)
 	replay    func(context.Context, ledger.Event, string) error
+	routeOf   func(account, url string) string
 	now       func() time.Time
 	logger    *zap.Logger
 
@@ -76,7 +80,7 @@ func New(c Config) (*Sessions, error) {
 	canceler, _ := c.Account.Gateway.(gateway.Canceler)
 	return &Sessions{
 		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts, finder: finder, canceler: canceler,
-		ledger: c.Ledger, replay: c.Replay, now: c.Now, logger: c.Logger, slots: semaphore.NewWeighted(callsAtOnce), locks: new(keylock),
+		ledger: c.Ledger, replay: c.Replay, routeOf: c.RouteOf, now: c.Now, logger: c.Logger, slots: semaphore.NewWeighted(callsAtOnce), locks: new(keylock),
 		findPause: findPause, makeAgain: max(makeAgain, c.Account.Budget), // whoever has called may wait that long for the answer
 	}, nil
 }
@@ -379,6 +383,9 @@ func (s *Sessions) create(ctx context.Context, next ledger.GatewayOrder, w wante
 		Expires: expiry(w, now), Now: now,
 	})
 	next.CreatedAt = now
+	if err == nil && s.routeOf != nil {
+		s.noteRoute(ctx, next.ID, s.routeOf(s.account.Name, w.NotifyURL), l)
+	}
 	return asMade(next, made), err
 }
 

@@ -198,14 +198,23 @@ func (s Site) Path(route string) string {
 	return "/"
 }
 
-// Taking returns the routes of an account that may take webhooks which are sent to a URL.
-func (s Site) Taking(account, to string) (routes []string) {
+// RouteOf returns which of an account's routes takes the webhooks that are sent to a URL, or
+// to the one in the gateway's console; empty: that is not sure, or the account has one only.
+func (s Site) RouteOf(account, to string) string {
+	var all, taking []string
+	places := s.places()
 	for route, of := range s.Hooks {
-		places := slices.DeleteFunc(s.places(), func(h hook) bool { return h.route != route })
-		isOne := len(places) == 0 || slices.ContainsFunc(places, func(h hook) bool { return h.takes(to) })
-		if of == account && isOne {
-			routes = append(routes, route)
+		if of != account {
+			continue
+		}
+		all = append(all, route)
+		isIt := func(h hook) bool { return h.route == route }
+		if !slices.ContainsFunc(places, isIt) || slices.ContainsFunc(places, func(h hook) bool { return isIt(h) && h.takes(to) }) {
+			taking = append(taking, route)
 		}
 	}
-	return routes
+	if len(all) < 2 || len(taking) != 1 || to == "" {
+		return ""
+	}
+	return taking[0]
 }

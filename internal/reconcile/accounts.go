@@ -32,16 +32,14 @@ type Route struct {
 func AccountsOf(accounts []*gateway.Account, routes []*relay.Route, site hookpath.Site) (all []Account) {
 	for _, account := range accounts {
 		one := Account{Account: account}
-		for _, route := range routes {
-			if route.Account != account {
-				continue
-			}
+		mine := slices.DeleteFunc(slices.Clone(routes), func(r *relay.Route) bool { return r.Account != account })
+		for _, route := range mine {
 			to := Route{Name: route.Name}
+			hook := account.WebhookURL
+			if hook == "" || len(mine) > 1 && site.RouteOf(account.Name, hook) != route.Name {
+				hook = site.Path(route.Name)
+			}
 			if route.App != nil {
-				hook := site.Path(route.Name)
-				if url := account.WebhookURL; url != "" && slices.Contains(site.Taking(account.Name, url), route.Name) {
-					hook = url
-				}
 				to.Tell = func(ctx context.Context, listed gateway.Listed, l *ledger.Ledger) (ledger.Verdict, error) {
 					return route.Backfill(ctx, listed, hook, l)
 				}

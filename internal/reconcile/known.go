@@ -12,13 +12,6 @@ import (
 
 var risks = []ledger.Risk{ledger.NotRisky, ledger.RiskUnknown, ledger.Risky}
 
-// isKnown reports whether the ledger has an event of a record's status on any of the
-// account's routes.
-func (k *look) isKnown(ctx context.Context, n gateway.Notice) (bool, error) {
-	on, err := k.routeWith(ctx, n, n.Status)
-	return on != nil, err
-}
-
 // routeWith returns the route on which the ledger has an event of a record with one of the
 // statuses; nil: none.
 func (k *look) routeWith(ctx context.Context, n gateway.Notice, statuses ...string) (*Route, error) {
@@ -40,9 +33,19 @@ func (k *look) routeWith(ctx context.Context, n gateway.Notice, statuses ...stri
 }
 
 // routeOf returns the route that is told of a record, and whether the record is of this
-// ledger: of an order that it made, or of which it has an event, or with an event of its
-// own.
-func (k *look) routeOf(ctx context.Context, n gateway.Notice) (route *Route, isOurs bool, err error) {
+// ledger: of something that was made through it or of which it has an event, or with an
+// event of its own. The route is the one that takes the webhooks of what was made, or
+// which had the latest event, or the account's only one; nil: nothing names one.
+func (k *look) routeOf(ctx context.Context, one gateway.Listed) (route *Route, isOurs bool, err error) {
+	n := one.Notice
+	names := make([]string, 0, len(k.account.Routes))
+	for _, r := range k.account.Routes {
+		names = append(names, r.Name)
+	}
+	name, isOurs, err := k.ledger.MadeHere(ctx, k.account.Info.AccountID, one.Marks, names)
+	if err != nil || name != "" {
+		return k.account.route(name), isOurs, err
+	}
 	t, _ := k.account.Info.Type(n.Type)
 	if t.Kind == gateway.Payment {
 		order, err := k.orderOf(ctx, n, t)
@@ -57,7 +60,7 @@ func (k *look) routeOf(ctx context.Context, n gateway.Notice) (route *Route, isO
 		case !errors.Is(err, ledger.ErrNotFound):
 			return nil, false, err
 		}
-		isOurs = k.account.OrderPrefix != "" && strings.HasPrefix(n.OrderID, k.account.OrderPrefix)
+		isOurs = isOurs || k.account.OrderPrefix != "" && strings.HasPrefix(n.OrderID, k.account.OrderPrefix)
 	}
 	statuses := make([]string, 0, len(k.account.Info.Statuses))
 	for _, s := range k.account.Info.Statuses {
@@ -67,6 +70,15 @@ func (k *look) routeOf(ctx context.Context, n gateway.Notice) (route *Route, isO
 		return route, true, err
 	}
 	return k.usual(), isOurs, nil
+}
+
+// learn notes of a deposit that the ledger has an event of it, so that the next ones to the
+// same address are known to be the app's.
+func (k *look) learn(ctx context.Context, one gateway.Listed, route *Route) error {
+	if t, _ := k.account.Info.Type(one.Notice.Type); t.Kind != gateway.Deposit || k.dryRun {
+		return nil
+	}
+	return k.ledger.NoteMade(ctx, k.account.Info.AccountID, route.Name, one.Marks...)
 }
 
 // orderOf returns the order of a record: by the gateway's own id of it, or else by ours.

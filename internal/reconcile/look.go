@@ -124,11 +124,11 @@ func (k *look) askWaiting(ctx context.Context) error {
 	for _, w := range slices.Clone(k.state.Waiting) {
 		n := gateway.Notice{Type: w.Type, RecordID: w.ID, WalletID: w.WalletID, Status: w.Status}
 		if w.Missing {
-			isKnown, err := k.isKnown(ctx, n)
+			route, err := k.routeWith(ctx, n, n.Status)
 			if err != nil {
 				return err
 			}
-			if isKnown {
+			if route != nil {
 				k.forget(n)
 				continue
 			}
@@ -182,13 +182,16 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 	k.state.Records++
 	isFinal := k.account.Info.Stage(n.Status).Final()
 	if isFinal {
-		isKnown, err := k.isKnown(ctx, n)
-		if err != nil || isKnown {
-			k.forget(n)
+		route, err := k.routeWith(ctx, n, n.Status)
+		if err != nil {
 			return err
 		}
+		if route != nil {
+			k.forget(n)
+			return k.learn(ctx, one, route)
+		}
 	}
-	route, isOurs, err := k.routeOf(ctx, n)
+	route, isOurs, err := k.routeOf(ctx, one)
 	if err != nil {
 		return err
 	}
