@@ -1,6 +1,7 @@
 package ccpayment_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -32,6 +33,8 @@ const lossySite = `http://:$PORT {
 type lossy struct {
 	*shop
 	setup setup
+	// through is the base URL of the API, if it is not the sandbox's own.
+	through string
 
 	mu sync.Mutex
 	// told are the events that the app was sent, by their Idempotency-Key, and fulfilled how
@@ -39,20 +42,20 @@ type lossy struct {
 	told      map[string]int
 	fulfilled map[string]int
 	reasons   map[string]int
+	records   map[string]http.Header // of the last event of each
 }
 
-// newLossy starts the shop; options are those of reconcile, and through where the API is
-// called, which is the sandbox's unless it is given.
+// newLossy starts the shop; options are those of reconcile, and prepare runs before it.
 func newLossy(t *testing.T, site, options string, prepare func(*lossy)) *lossy {
 	t.Helper()
 	box, c, base := newSandbox(t, 1)
-	s := &lossy{shop: &shop{box: box, c: c}, told: make(map[string]int), fulfilled: make(map[string]int), reasons: make(map[string]int)}
+	s := &lossy{shop: &shop{box: box, c: c}, told: make(map[string]int), fulfilled: make(map[string]int), reasons: make(map[string]int), records: make(map[string]http.Header)}
 	if prepare != nil {
 		prepare(s)
 	}
 	s.setup = setup{
 		global: adminOn, site: site, app: s.serve,
-		account: "webhook_url http://127.0.0.1:$PORT/hook\nbase_url " + base + "\nreconcile {\n" + options + "\n}",
+		account: "webhook_url http://127.0.0.1:$PORT/hook\nbase_url " + cmp.Or(s.through, base) + "\nreconcile {\n" + options + "\n}",
 	}
 	s.server = start(t, s.setup)
 	return s
@@ -70,6 +73,7 @@ func (s *lossy) serve(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.told[r.Header.Get("Idempotency-Key")]++
 	s.reasons[r.Header.Get("Ccpayment-Attempt-Reason")]++
+	s.records[r.Header.Get("Ccpayment-Record-Id")] = r.Header.Clone()
 	if r.Header.Get("Ccpayment-Fulfill") == "true" {
 		s.fulfilled[r.Header.Get("Ccpayment-Order-Id")]++
 	}
@@ -312,7 +316,7 @@ func TestLookAtAGatewayInTrouble(t *testing.T) {
 			if err := s.box.SetFaults(fault); err != nil {
 				t.Fatal(err)
 			}
-			if look := s.look(`{}`).Accounts[0]; what != "slow" && (look.LastError == "" || look.Told != 0) {
+			if look := s.look(`{}`).Accounts[0]; what != "slow" && look.LastError == "" {
 				t.Errorf("the look says %+v", look)
 			}
 			s.box.ClearFaults()

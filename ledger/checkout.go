@@ -65,6 +65,14 @@ type Checkout struct {
 	EndAt time.Time `json:"end_at,omitzero"`
 }
 
+// GatewayOrders returns the orders at the gateway that a checkout made for the order.
+func (o Order) GatewayOrders() []GatewayOrder {
+	if o.Checkout == nil {
+		return nil
+	}
+	return o.Checkout.Generations
+}
+
 // Latest returns the order at the gateway that is to be paid.
 func (c *Checkout) Latest() GatewayOrder { return c.Generations[len(c.Generations)-1] }
 

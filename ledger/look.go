@@ -20,6 +20,8 @@ type Look struct {
 	To   time.Time `json:"to"`
 	// LookedAt is when a look was last whole; zero: none was yet.
 	LookedAt time.Time `json:"looked_at,omitzero"`
+	// TriedAt is when a look last ended, whole or not.
+	TriedAt time.Time `json:"tried_at,omitzero"`
 	// Records is how many records the last look has compared, NotOurs how many of them are
 	// nothing of this ledger's, and Told how many became events.
 	Records int `json:"records"`
@@ -44,6 +46,8 @@ type LookRecord struct {
 	OrderID  string    `json:"gateway_order_id,omitempty"`
 	WalletID string    `json:"wallet_id,omitempty"`
 	MadeAt   time.Time `json:"made_at"`
+	// AskedAt is when the gateway was last asked for it.
+	AskedAt time.Time `json:"asked_at,omitzero"`
 	// Missing: it is at its end, and the ledger has no event of that. Why says why none
 	// was made of it.
 	Missing bool   `json:"missing,omitempty"`

@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"internal/operator":   {"gateway", "ledger", "internal/reconcile", "internal/secrets"},
 	"internal/metrics":    {"gateway"},
 	// Looks for what no webhook told.
-	"internal/reconcile": {"internal/relay", "gateway", "ledger", "internal/failpoint", "internal/hookpath", "internal/options", "internal/placeholder"},
+	"internal/reconcile": {"internal/relay", "internal/confirm", "gateway", "ledger", "settle", "internal/failpoint", "internal/hookpath", "internal/options", "internal/placeholder"},
 
 	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/ack", "internal/failpoint"},
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson", "internal/redact"},

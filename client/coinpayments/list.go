@@ -26,6 +26,8 @@ type pages[T any] struct {
 	limit int
 	// skip: the route has skip and take instead of after and limit.
 	skip bool
+	// first is how many records are left out at the beginning, of a route with skip.
+	first int
 	// id names a record; nil where records have no id.
 	id func(T) string
 }
@@ -33,7 +35,7 @@ type pages[T any] struct {
 func (l pages[T]) all(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		seen, cursors, after, taken, stale := map[string]bool{}, map[string]bool{}, "", 0, 0
+		seen, cursors, after, taken, stale := map[string]bool{}, map[string]bool{}, "", l.first, 0
 		for {
 			p := l.client.params(l.route)
 			l.write(p)

@@ -170,8 +170,14 @@ func (a *transactionAnswer) check() error {
 // Transactions). Webhooks about deposits are not sent for long: this finds what they
 // missed.
 func (c *Client) ListTransactions(ctx context.Context, walletID string) iter.Seq2[Transaction, error] {
+	return c.ListTransactionsFrom(ctx, walletID, 0)
+}
+
+// ListTransactionsFrom is ListTransactions without as many as skip at the beginning of the
+// list.
+func (c *Client) ListTransactionsFrom(ctx context.Context, walletID string, skip int) iter.Seq2[Transaction, error] {
 	return pages[Transaction]{
-		client: c, route: routeTransactions, limit: mostItems, skip: true,
+		client: c, route: routeTransactions, limit: mostItems, skip: true, first: skip,
 		id:    func(t Transaction) string { return t.ID },
 		write: func(p *params) { p.id("walletId", walletID) },
 	}.all(ctx)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ var errUnlisted = errors.New("no webhook tells of it")
 func (v *V2) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
 	return func(yield func(gateway.Listed, error) bool) {
 		invoices := v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{From: from, To: to, PageSize: listPage})
-		if !listed(ctx, invoices, turn, v.listInvoice, yield) {
+		if !listed(paced(ctx, invoices, turn), v.listInvoice, yield) {
 			return
 		}
 		var wallets []coinpayments.Wallet
@@ -50,10 +51,80 @@ func (v *V2) List(ctx context.Context, from, to time.Time, turn func(context.Con
 				}
 				return v.listTransaction(wallet.WalletID, t)
 			}
-			if !listed(ctx, v.Client().ListTransactions(ctx, wallet.WalletID), turn, list, yield) {
+			if !listed(v.transactions(ctx, wallet.WalletID, from, turn), list, yield) {
 				return
 			}
 		}
+	}
+}
+
+// disorder is how much older than the one before a transaction may be in a list that is
+// in the order of time.
+const disorder = time.Hour
+
+// transactions yields the transactions of a wallet that were made since a time, and may yield
+// older ones. The list takes no times (API reference, Wallets, Get Wallet Transactions), and
+// may have the latest first or last: where it has more than a page, no more of it is read
+// than has to be. turn is called before each page.
+func (v *V2) transactions(ctx context.Context, walletID string, from time.Time, turn func(context.Context) error) iter.Seq2[coinpayments.Transaction, error] {
+	return func(yield func(coinpayments.Transaction, error) bool) {
+		from = from.Add(-disorder)
+		var page []time.Time
+		isRising, isFalling, isFirst := true, true, true
+		for t, err := range paced(ctx, v.Client().ListTransactions(ctx, walletID), turn) {
+			if !yield(t, err) || err != nil {
+				return
+			}
+			if n := len(page); n > 0 {
+				isRising = isRising && !t.DateCreated.Before(page[n-1].Add(-disorder))
+				isFalling = isFalling && !t.DateCreated.After(page[n-1].Add(disorder))
+			}
+			if page = append(page, t.DateCreated); len(page)%listPage > 0 {
+				continue
+			}
+			isOld := !slices.ContainsFunc(page[len(page)-listPage:], func(at time.Time) bool { return !at.Before(from) })
+			switch {
+			case isOld && isFalling:
+				return
+			case isOld && isRising && isFirst:
+				v.latest(ctx, walletID, from, turn)(yield)
+				return
+			}
+			isFirst = false
+		}
+	}
+}
+
+// latest yields the end of a list that has the latest transactions last.
+func (v *V2) latest(ctx context.Context, walletID string, from time.Time, turn func(context.Context) error) iter.Seq2[coinpayments.Transaction, error] {
+	return func(yield func(coinpayments.Transaction, error) bool) {
+		var none coinpayments.Transaction
+		err := turn(ctx)
+		old, all := listPage, 0 // so many are old, of so many
+		if err == nil {
+			all, err = v.Client().CountTransactions(ctx, walletID)
+		}
+		for end := all; err == nil && end-old > listPage; {
+			middle := old + (end-old)/2
+			if err = turn(ctx); err != nil {
+				break
+			}
+			isOld := false
+			for t, failed := range v.Client().ListTransactionsFrom(ctx, walletID, middle) {
+				isOld, err = failed == nil && t.DateCreated.Before(from), failed
+				break
+			}
+			if isOld {
+				old = middle
+			} else {
+				end = middle
+			}
+		}
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		paced(ctx, v.Client().ListTransactionsFrom(ctx, walletID, old), turn)(yield)
 	}
 }
 
@@ -78,10 +149,8 @@ func paced[T any](ctx context.Context, records iter.Seq2[T, error], turn func(co
 }
 
 // listed yields what records come to. It is false where nothing more is to follow.
-func listed[T any](ctx context.Context, records iter.Seq2[T, error], turn func(context.Context) error,
-	list func(T) (gateway.Listed, error), yield func(gateway.Listed, error) bool,
-) bool {
-	for record, err := range paced(ctx, records, turn) {
+func listed[T any](records iter.Seq2[T, error], list func(T) (gateway.Listed, error), yield func(gateway.Listed, error) bool) bool {
+	for record, err := range records {
 		if err != nil {
 			yield(gateway.Listed{}, explain(err))
 			return false

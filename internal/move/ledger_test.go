@@ -57,6 +57,7 @@ var ownFlags = []ledger.Flag{
 	ledger.FulfillOf("app", "shop-delivered"), ledger.CreditOf(event("delivered").Record), ledger.PayoutOf(event(odd).Record),
 	ledger.FulfillOf("app", long), ledger.CreditOf(event(long).Record), ledger.FulfillOf("app", odd), ledger.FulfillOf("app", "free"),
 	ledger.FulfillOf("app", "of-none"), ledger.SharedOrder("shop shared", "shared").Fulfill(), ledger.SharedOrder("shop "+long, long).Fulfill(),
+	{Name: "made", AppID: "app", ID: "address " + odd},
 }
 
 func bind(t testing.TB, s ledger.Store, key ledger.Key, flags ...ledger.Flag) {
@@ -130,6 +131,12 @@ func makeLedger(t testing.TB, s ledger.Store) {
 	accept(t, s, credit)
 	bind(t, s, credit.Key, ownFlags[4])
 	bind(t, s, event("in no ledger").Key, ownFlags[7])
+	// As [ledger.Ledger.NoteMade] does.
+	bind(t, s, ledger.Key{Record: ledger.Record{Route: "webhook", AppID: "app", Type: "#made", ID: "address " + odd}, Risk: ledger.NotRisky, Status: "made"}, ownFlags[10])
+	check(t, s.SaveLook(bg, ledger.Look{
+		AppID: "app", Since: at, From: at, To: at.Add(time.Hour), LookedAt: at, Told: 2, OrdersNext: "next",
+		Waiting: []ledger.LookRecord{{Type: "ApiDeposit", ID: odd, Status: "Success", MadeAt: at, AskedAt: at, Missing: true, Why: "no route"}},
+	}))
 
 	for _, o := range []struct {
 		id          string
@@ -213,6 +220,7 @@ type contents struct {
 	Orders []ledger.Order
 	Of     map[string]string
 	Bound  []bool
+	Look   ledger.Look
 	Holds  map[ledger.Key][]bool
 }
 
@@ -273,6 +281,9 @@ func contentsOf(t testing.TB, s ledger.Store) contents {
 	})
 	c.Bound, err = s.Bound(bg, ownFlags)
 	check(t, err)
+	if c.Look, err = s.LoadLook(bg, "app"); err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		t.Fatal(err)
+	}
 	page, err := s.Orders(bg, ledger.OrderQuery{AnyAccount: true, Limit: 1000})
 	check(t, err)
 	c.Orders = page.Orders

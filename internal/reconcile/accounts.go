@@ -10,6 +10,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/hookpath"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
 // Account is an account whose records are compared.
@@ -25,6 +26,9 @@ type Route struct {
 	// Tell has the ledger accept the event of a record; nil: the route hands on each
 	// webhook's own request, so that the gateway has to send it again.
 	Tell func(ctx context.Context, l gateway.Listed, to *ledger.Ledger) (ledger.Verdict, error)
+	// Again has an event confirmed and delivered once more. Policy says when an order is paid.
+	Again  func(ctx context.Context, e ledger.Event, cause string) error
+	Policy settle.Policy
 }
 
 // AccountsOf returns the accounts with the routes that each has. The site says where a
@@ -34,7 +38,7 @@ func AccountsOf(accounts []*gateway.Account, routes []*relay.Route, site hookpat
 		one := Account{Account: account}
 		mine := slices.DeleteFunc(slices.Clone(routes), func(r *relay.Route) bool { return r.Account != account })
 		for _, route := range mine {
-			to := Route{Name: route.Name}
+			to := Route{Name: route.Name, Again: route.Replay, Policy: route.Confirm.Policy.Policy}
 			hook := account.WebhookURL
 			if hook == "" || len(mine) > 1 && site.RouteOf(account.Name, hook) != route.Name {
 				hook = site.Path(route.Name)

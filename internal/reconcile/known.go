@@ -18,9 +18,9 @@ func (k *look) routeWith(ctx context.Context, n gateway.Notice, statuses ...stri
 	for i, route := range k.account.Routes {
 		record := ledger.Record{Route: route.Name, AppID: k.account.Info.AccountID, Type: n.Type, ID: n.RecordID}
 		for _, status := range statuses {
-			for _, risk := range risks {
+			for _, risk := range append([]ledger.Risk{n.Risk}, risks...) { // most often it is the first
 				_, err := k.ledger.Load(ctx, ledger.Key{Record: record, Status: strings.ToLower(status), Risk: risk})
-				if err == nil {
+				if err == nil || errors.Is(err, ledger.ErrDamaged) {
 					return &k.account.Routes[i], nil
 				}
 				if !errors.Is(err, ledger.ErrNotFound) {
@@ -30,6 +30,25 @@ func (k *look) routeWith(ctx context.Context, n gateway.Notice, statuses ...stri
 		}
 	}
 	return nil, nil
+}
+
+// isTold reports whether the ledger has an event of a record's status on a route that is not
+// configured any more: as its order has it, or by the flag that an event of the record
+// carries.
+func (k *look) isTold(ctx context.Context, n gateway.Notice) (bool, error) {
+	t, _ := k.account.Info.Type(n.Type)
+	if t.Kind == gateway.Payment {
+		order, err := k.orderOf(ctx, n, t)
+		if errors.Is(err, ledger.ErrNotFound) {
+			err = nil
+		}
+		return slices.ContainsFunc(order.Events, func(e ledger.OrderEvent) bool {
+			return e.Type == n.Type && e.RecordID == n.RecordID && strings.EqualFold(e.Status, n.Status) && order.AppOf(e.AppID) == k.account.Info.AccountID
+		}), err
+	}
+	record := ledger.Record{AppID: k.account.Info.AccountID, Type: n.Type, ID: n.RecordID}
+	bound, err := k.ledger.Bound(ctx, []ledger.Flag{ledger.CreditOf(record), ledger.PayoutOf(record)})
+	return slices.Contains(bound, true), err
 }
 
 // routeOf returns the route that is told of a record, and whether the record is of this

@@ -15,17 +15,27 @@ import (
 )
 
 const (
-	// resent is of how much time a gateway sends webhooks again at once (CCPayment's API
-	// reference, Resend Webhook), and listed how much is listed at once where it sends none.
-	resent = time.Hour
-	listed = 24 * time.Hour
+	// briefly is how much time is listed at once, and longer where there is much of it. After
+	// each the look is stored, so that the next one goes on there.
+	briefly = 2 * time.Hour
+	longer  = 24 * time.Hour
 	// overlap is how much of the last look is listed again: a record may be listed some time
 	// after it was made, and the gateway's clock is another than ours.
 	overlap = time.Hour
+	// setBack is how far a look goes back where the last one was in the future.
+	setBack = 24 * time.Hour
 	// mostWaiting bounds what waits of an account, and mostAsked how many of these a look
 	// asks for.
-	mostWaiting = 1000
-	mostAsked   = 100
+	mostWaiting = 10_000
+	mostAsked   = 200
+	// waitLongest is how long a record waits at most between two times that it is asked for:
+	// a quarter of its age, and so long.
+	waitLongest = 24 * time.Hour
+	waitMissing = time.Hour // one that is missing: a route may have come for it
+	// lostAfter is when a record that the gateway does not have any more is forgotten.
+	lostAfter = 30 * 24 * time.Hour
+	// mostPages is how many pages a list has at most: one with more does not end.
+	mostPages = 5000
 )
 
 // look is one look at the records of an account.
@@ -35,6 +45,7 @@ type look struct {
 	lister  gateway.Lister
 	ledger  *ledger.Ledger
 	pace    *rate.Limiter
+	calls   int // that were made
 	dryRun  bool
 	state   ledger.Look
 	// floor is when the earliest records were made that are told although they are nothing
@@ -51,6 +62,9 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 	grace := k.Grace
 	if grace < 0 {
 		grace = k.lister.Grace()
+	}
+	if k.state.To.After(now) { // the clock was set back
+		k.state.To = now.Add(-setBack)
 	}
 	end, done := now.Add(-grace), k.state.To
 	from := k.state.To.Add(-overlap)
@@ -70,8 +84,12 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 	if err == nil && !k.dryRun {
 		err = k.askOrders(ctx)
 	}
+	window := briefly
+	if end.Sub(from) > longer {
+		window = longer
+	}
 	for err == nil && from.Before(end) {
-		to := from.Add(k.window())
+		to := from.Add(window)
 		if to.After(end) {
 			to = end
 		}
@@ -87,19 +105,10 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 	if k.dryRun {
 		return err
 	}
-	if err == nil {
-		k.state.LookedAt = k.ledger.Now()
+	if k.state.TriedAt = k.ledger.Now(); err == nil {
+		k.state.LookedAt = k.state.TriedAt
 	}
 	return errors.Join(err, k.save(ctx, err))
-}
-
-// window is how much time is listed at once. After each the look is stored, so that it goes
-// on there.
-func (k *look) window() time.Duration {
-	if _, ok := k.account.Gateway.(gateway.Resender); ok {
-		return resent
-	}
-	return listed
 }
 
 // save stores how far the look has come.
@@ -115,15 +124,20 @@ func (k *look) save(ctx context.Context, failure error) error {
 }
 
 // turn waits until the next call may be made.
-func (k *look) turn(ctx context.Context) error { return k.pace.Wait(ctx) }
+func (k *look) turn(ctx context.Context) error {
+	k.calls++
+	return k.pace.Wait(ctx)
+}
 
-// askWaiting asks for the records that wait. Those that it asks for are asked for last the
-// next time.
+// askWaiting asks for the records that wait and whose turn it is. Those that it asks for are
+// asked for last the next time.
 func (k *look) askWaiting(ctx context.Context) error {
-	asked := 0
+	asked, now := 0, k.ledger.Now()
 	for _, w := range slices.Clone(k.state.Waiting) {
 		n := gateway.Notice{Type: w.Type, RecordID: w.ID, WalletID: w.WalletID, Status: w.Status}
+		longest := waitLongest
 		if w.Missing {
+			longest = waitMissing
 			route, err := k.routeWith(ctx, n, n.Status)
 			if err != nil {
 				return err
@@ -133,6 +147,9 @@ func (k *look) askWaiting(ctx context.Context) error {
 				continue
 			}
 		}
+		if now.Sub(w.AskedAt) < min(w.AskedAt.Sub(w.MadeAt)/4, longest) {
+			continue
+		}
 		if asked++; asked > mostAsked {
 			break
 		}
@@ -140,10 +157,13 @@ func (k *look) askWaiting(ctx context.Context) error {
 			return err
 		}
 		found, err := k.lister.FindRecord(ctx, n)
-		if errors.Is(err, gateway.ErrNotFound) {
+		switch {
+		case errors.Is(err, gateway.ErrNotFound) && now.Sub(w.MadeAt) > lostAfter:
+			k.forget(n)
 			continue
-		}
-		if err == nil {
+		case errors.Is(err, gateway.ErrNotFound):
+			err = k.wait(w)
+		case err == nil:
 			if found.MadeAt.IsZero() {
 				found.MadeAt = w.MadeAt
 			}
@@ -159,7 +179,14 @@ func (k *look) askWaiting(ctx context.Context) error {
 // compareAll compares the records that were made from one time to another.
 func (k *look) compareAll(ctx context.Context, from, to time.Time) error {
 	earliest := from.Truncate(time.Second) // which is what gateways count in
-	for one, err := range k.lister.List(ctx, from, to, k.turn) {
+	before := k.calls
+	turn := func(ctx context.Context) error {
+		if k.calls-before >= mostPages {
+			return fmt.Errorf("the list has more than %d pages", mostPages)
+		}
+		return k.turn(ctx)
+	}
+	for one, err := range k.lister.List(ctx, from, to, turn) {
 		if err != nil {
 			return fmt.Errorf("listing the records from %s: %w", from.UTC().Format(time.RFC3339), err)
 		}
@@ -190,12 +217,17 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 			k.forget(n)
 			return k.learn(ctx, one, route)
 		}
+		if isTold, err := k.isTold(ctx, n); err != nil || isTold {
+			k.forget(n)
+			return err
+		}
 	}
 	route, isOurs, err := k.routeOf(ctx, one)
 	if err != nil {
 		return err
 	}
-	if !isOurs && (!k.Foreign || one.MadeAt.Before(k.floor)) {
+	isNoted := k.waits(n.Type, n.RecordID) >= 0
+	if !isOurs && (!k.Foreign || one.MadeAt.Before(k.floor) && !isNoted) {
 		k.state.NotOurs++
 		k.forget(n)
 		return nil
@@ -204,7 +236,8 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 		Type: n.Type, ID: n.RecordID, Status: n.Status, OrderID: n.OrderID, WalletID: n.WalletID, MadeAt: one.MadeAt, Missing: isFinal,
 	}
 	if !isFinal {
-		if t, _ := k.account.Info.Type(n.Type); t.IsOrder {
+		t, _ := k.account.Info.Type(n.Type)
+		if order, err := k.orderOf(ctx, n, t); t.IsOrder && err == nil && order.Checkout != nil {
 			return nil // it is asked for as an order
 		}
 		return k.wait(record)
@@ -259,6 +292,7 @@ func (k *look) waits(typ, id string) int {
 
 // wait notes a record that is to be asked for again, behind the others.
 func (k *look) wait(record ledger.LookRecord) error {
+	record.AskedAt = k.ledger.Now()
 	if i := k.waits(record.Type, record.ID); i >= 0 {
 		k.state.Waiting = slices.Delete(k.state.Waiting, i, i+1)
 	}

@@ -8,24 +8,29 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 const (
-	// ordersEvery is how often open orders are asked for one by one, at a gateway whose
-	// records are orders: one may be paid long after it was made and listed.
+	// ordersEvery is how often open orders are asked for one by one: one may be paid long
+	// after it was made and listed.
 	ordersEvery = 24 * time.Hour
 	ordersPage  = 50
+	// mostOrders is about how many calls one look makes for it. The next look goes on.
+	mostOrders = 400
 	// paidLate is for how long after its expiry an order may still be paid.
 	paidLate = 7 * 24 * time.Hour
 )
 
+// paidMeanwhile is why an event is delivered once more.
+const paidMeanwhile = "the gateway has its order as paid"
+
 // askOrders asks for the account's open orders, if that is due. After each page it is stored
 // how far that came.
 func (k *look) askOrders(ctx context.Context) error {
-	i := slices.IndexFunc(k.account.Info.Types, func(t gateway.Type) bool { return t.IsOrder })
-	now := k.ledger.Now()
-	if i < 0 || k.state.OrdersNext == "" && now.Sub(k.state.OrdersAt) < ordersEvery {
+	now, before := k.ledger.Now(), k.calls
+	if k.state.OrdersNext == "" && now.Sub(k.state.OrdersAt) < ordersEvery {
 		return nil
 	}
 	for {
@@ -35,42 +40,160 @@ func (k *look) askOrders(ctx context.Context) error {
 			return fmt.Errorf("reading the open orders: %w", err)
 		}
 		for _, order := range page.Orders {
-			if err := k.askOrder(ctx, order, k.account.Info.Types[i].Name, now); err != nil {
+			if err := k.askOrder(ctx, order, now); err != nil {
 				return fmt.Errorf("the order %.60q: %w", order.ID, err)
 			}
 		}
 		if k.state.OrdersNext = page.Next; page.Next == "" {
 			k.state.OrdersAt = now
 		}
-		if err := k.save(ctx, nil); err != nil || page.Next == "" {
+		if err := k.save(ctx, nil); err != nil || page.Next == "" || k.calls-before >= mostOrders {
 			return err
 		}
 	}
 }
 
-// askOrder asks for what an order that the app was not told to fulfil is at the gateway.
-func (k *look) askOrder(ctx context.Context, order ledger.Order, typ string, now time.Time) error {
-	if order.FulfilledBy != "" || order.Checkout == nil {
+// askOrder asks for what an order that the app was not told to fulfil has come to at the
+// gateway.
+func (k *look) askOrder(ctx context.Context, order ledger.Order, now time.Time) error {
+	if order.FulfilledBy != "" {
 		return nil
 	}
-	for _, g := range order.Checkout.Generations {
+	told := k.state.Told
+	for _, g := range order.GatewayOrders() {
 		isOver := g.Ended || !g.ExpiresAt.IsZero() && now.Sub(g.ExpiresAt) > paidLate
-		if g.Ref == "" || isOver || order.AppOf(g.AppID) != k.account.Info.AccountID {
+		if isOver || order.AppOf(g.AppID) != k.account.Info.AccountID {
 			continue
 		}
-		if err := k.turn(ctx); err != nil {
+		if err := k.askGeneration(ctx, g); err != nil {
 			return err
 		}
-		found, err := k.lister.FindRecord(ctx, gateway.Notice{Type: typ, RecordID: g.Ref})
-		if errors.Is(err, gateway.ErrNotFound) {
-			continue
+	}
+	if err := k.askUnfinished(ctx, order); err != nil || k.state.Told > told {
+		return err
+	}
+	return k.settleAgain(ctx, order)
+}
+
+// askGeneration asks for an order at the gateway, or for its payments that the ledger has no
+// event of.
+func (k *look) askGeneration(ctx context.Context, g ledger.GatewayOrder) error {
+	t := k.payments()
+	if t.IsOrder {
+		if g.Ref == "" {
+			return nil
 		}
-		if err == nil {
-			err = k.compare(ctx, found)
+		return k.ask(ctx, gateway.Notice{Type: t.Name, RecordID: g.Ref})
+	}
+	if err := k.turn(ctx); err != nil {
+		return err
+	}
+	order, err := confirm.ReadMade(ctx, k.account.Account, g)
+	var held *confirm.HeldError
+	if errors.Is(err, gateway.ErrNotFound) || errors.As(err, &held) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, p := range order.Payments {
+		n := gateway.Notice{Type: t.Name, RecordID: gateway.RecordOf(p.RecordID)}
+		known, err := k.routeWith(ctx, n, k.finals()...)
+		if err == nil && known == nil && p.Finished {
+			err = k.ask(ctx, n)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// askUnfinished asks for the records of which the order has events, and none of their end.
+func (k *look) askUnfinished(ctx context.Context, order ledger.Order) error {
+	asked := make(map[string]bool)
+	for _, e := range order.Events {
+		n := gateway.Notice{Type: e.Type, RecordID: e.RecordID, Status: e.Status}
+		t, isKnown := k.account.Info.Type(e.Type)
+		if order.AppOf(e.AppID) != k.account.Info.AccountID || asked[e.RecordID] || !isKnown || t.IsOrder || k.account.Info.Stage(e.Status).Final() {
+			continue
+		}
+		asked[e.RecordID] = true
+		known, err := k.routeWith(ctx, n, k.finals()...)
+		if err == nil && known == nil {
+			err = k.ask(ctx, n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask asks for a record and compares it.
+func (k *look) ask(ctx context.Context, n gateway.Notice) error {
+	if err := k.turn(ctx); err != nil {
+		return err
+	}
+	found, err := k.lister.FindRecord(ctx, n)
+	if errors.Is(err, gateway.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = k.compare(ctx, found)
+	}
+	return err
+}
+
+// settleAgain has an event of an order confirmed and delivered once more, where all that the
+// app was told did not fulfil the order, and the gateway has it as paid.
+func (k *look) settleAgain(ctx context.Context, order ledger.Order) error {
+	if order.Checkout == nil {
+		return nil
+	}
+	for _, known := range slices.Backward(order.Events) {
+		route := k.account.route(known.Route)
+		if route == nil || route.Again == nil || k.account.Info.Stage(known.Status) != gateway.Success || order.AppOf(known.AppID) != k.account.Info.AccountID {
+			continue
+		}
+		e, err := k.ledger.Load(ctx, known.Key(order.AppID))
+		if errors.Is(err, ledger.ErrDamaged) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		isTried := slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool { return t.Cause == paidMeanwhile })
+		if e.State != ledger.Delivered || isTried {
+			return nil // an attempt is to come, or an operator's
+		}
+		if err := k.turn(ctx); err != nil {
+			return err
+		}
+		whole, err := confirm.Whole(ctx, k.account.Account, &order)
+		if err != nil || !confirm.Settle(whole, route.Policy, k.ledger.Now()).State.Fulfils() {
+			return nil // it is asked for again tomorrow
+		}
+		return route.Again(ctx, e, paidMeanwhile)
+	}
+	return nil
+}
+
+// payments is the type of the webhooks about payments of orders.
+func (k *look) payments() gateway.Type {
+	i := slices.IndexFunc(k.account.Info.Types, func(t gateway.Type) bool { return t.Kind == gateway.Payment && !t.Unconfirmed })
+	if i < 0 {
+		return gateway.Type{}
+	}
+	return k.account.Info.Types[i]
+}
+
+// finals are the statuses after which nothing follows.
+func (k *look) finals() (names []string) {
+	for _, s := range k.account.Info.Statuses {
+		if s.Stage.Final() {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }

@@ -137,7 +137,7 @@ func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) er
 	} else {
 		r.config.Looked(a.Name, state.LookedAt)
 	}
-	if state.LastError == "" && l.Now().Sub(state.LookedAt) < r.config.Every {
+	if l.Now().Sub(state.TriedAt) < r.config.Every {
 		return nil
 	}
 	_, err = r.look(ctx, a, time.Time{}, false, l)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -13,6 +14,9 @@ import (
 // mostResent is how many records a gateway is asked to send the webhooks of at once
 // (CCPayment's API reference, Resend Webhook).
 const mostResent = 50
+
+// resent is of how much time a gateway sends webhooks again at once (the same section).
+const resent = time.Hour
 
 // resend asks the gateway for the webhooks of the records that are to come on a route which
 // hands on each webhook's own request.
