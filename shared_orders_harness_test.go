@@ -23,6 +23,7 @@ type sharedShop struct {
 	cpShop
 	base  string // of the sandbox
 	setup setup
+	then  func(*http.Request) // is called before the sandbox's answer to a call is sent; nil: nothing
 }
 
 const sharedSite = `http://:$PORT {
@@ -73,7 +74,7 @@ func newSharedShop(t *testing.T, orders string) *sharedShop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := httptest.NewServer(shop.box)
+	api := httptest.NewServer(shop)
 	t.Cleanup(func() { api.Close(); shop.box.Close() })
 	shop.coins, shop.base = shop.box.CoinPayments(), api.URL
 	connections := coinpayments.NewHTTPClient()
@@ -112,6 +113,17 @@ func (s *sharedShop) with(orders string) setup {
 		changed.site = strings.Replace(changed.site, `account "" coins`, "", 1)
 	}
 	return changed
+}
+
+// ServeHTTP is the sandbox.
+func (s *sharedShop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.box.ServeHTTP(w, r)
+	s.mu.Lock()
+	then := s.then
+	s.mu.Unlock()
+	if then != nil {
+		then(r)
+	}
 }
 
 // serve is the app.

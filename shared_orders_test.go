@@ -353,6 +353,41 @@ func TestSharedOrderOpenAgain(t *testing.T) {
 	}
 }
 
+// TestSharedOrderBeingReplaced: that a page was ended to make another one does not let the
+// order expire, also where its webhook is quicker than the answer to the call that ended it.
+func TestSharedOrderBeingReplaced(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	s.buysAt("coins", 600, http.StatusCreated)
+	answer := make(chan struct{})
+	release := sync.OnceFunc(func() { close(answer) })
+	s.mu.Lock()
+	s.then = func(r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/cancel") {
+			<-answer
+		}
+	}
+	s.mu.Unlock()
+	var bought sync.WaitGroup
+	defer bought.Wait()
+	defer release()
+	bought.Go(func() {
+		reply, err := s.asksFor("/buy", `{"order_id":"order-1","price":"49.90","account":""}`)
+		if err != nil || reply.status != http.StatusCreated {
+			t.Errorf("%d %s, %v", reply.status, reply.body, err)
+		}
+	})
+	await(t, "the event waits for the checkout", func() bool {
+		list := s.list("status=cancelled").Events
+		return len(list) == 1 && strings.Contains(list[0].LastError, "a checkout of it is being made")
+	})
+	release()
+	bought.Wait()
+	s.hears("it is cancelled", hasStatus("Cancelled")).says(t, map[string]string{"Ccpayment-Order-State": "unpaid"})
+	if order, err := s.order(); err != nil || order.State != "unpaid" || len(order.Generations) != 2 {
+		t.Errorf("%+v: %v", order, err)
+	}
+}
+
 // TestSharedOrderInTestCoins: an order that was paid in coins which are worth nothing gets
 // another page that takes money.
 func TestSharedOrderInTestCoins(t *testing.T) {

@@ -34,6 +34,11 @@ func (l *Ledger) Lock(ctx context.Context, name Record, ttl, wait time.Duration)
 	return held, unlock, nil
 }
 
+// CheckoutLock names the lock under which an order's checkouts are made.
+func (id OrderID) CheckoutLock() Record {
+	return Record{AppID: id.AppID, Type: "#checkout", ID: id.ID}
+}
+
 // lifeKey is the key of the session's life in a context that [Ledger.Lock] returns.
 type lifeKey struct{}
 

@@ -121,7 +121,7 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 
 	order, isOpen, err := s.read(ctx, r, w, l)
 	if err == nil && !isOpen {
-		held, unlock, failure := l.Lock(ctx, ledger.Record{AppID: order.AppID, Type: "#checkout", ID: order.ID}, s.account.Budget, s.account.Budget)
+		held, unlock, failure := l.Lock(ctx, order.CheckoutLock(), s.account.Budget, s.account.Budget)
 		if failure != nil {
 			return Session{}, Unavailable(failure)
 		}

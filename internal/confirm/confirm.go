@@ -100,7 +100,7 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	f.Asked, f.Record = true, record
 	if t.Kind == gateway.Payout {
 		f.payout(a.Info.Stage(cmp.Or(f.Status, e.Status)))
-	} else if err := c.money(ctx, a, f, known); err != nil {
+	} else if err := c.money(ctx, a, f, known, l); err != nil {
 		return f, err
 	}
 	// An event that an operator released although it is risky goes to the app, and
@@ -128,7 +128,7 @@ func knownOrder(ctx context.Context, e ledger.Event, l *ledger.Ledger) (*ledger.
 }
 
 // money judges a confirmed payment or deposit.
-func (c *Confirmer) money(ctx context.Context, a *gateway.Account, f *Finding, known *ledger.Order) error {
+func (c *Confirmer) money(ctx context.Context, a *gateway.Account, f *Finding, known *ledger.Order, l *ledger.Ledger) error {
 	e := f.event
 	f.Risk = joinRisks(e.Risk, f.Record.Risk)
 	if e.Released && f.Record.Risk == ledger.NotRisky {
@@ -140,7 +140,7 @@ func (c *Confirmer) money(ctx context.Context, a *gateway.Account, f *Finding, k
 		// payment is held must not be asked to pay again.
 		if isOrder {
 			settled := *f
-			_ = c.settle(ctx, a, &settled, known)
+			_ = c.settle(ctx, a, &settled, known, l)
 			f.Order = settled.Order
 		}
 		return &HeldError{"risky: " + a.Info.Title + " flags the payment, or does not say that it is clean"}
@@ -150,7 +150,7 @@ func (c *Confirmer) money(ctx context.Context, a *gateway.Account, f *Finding, k
 		return behind(a.Info, "the record is %s and has no amount", e.Status)
 	}
 	if isOrder {
-		return c.settle(ctx, a, f, known)
+		return c.settle(ctx, a, f, known, l)
 	}
 	if success {
 		return f.deposit(a)

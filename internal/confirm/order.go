@@ -3,6 +3,7 @@ package confirm
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 )
 
 // settle reads the order of a confirmed payment and settles it.
-func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, known *ledger.Order) error {
+func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, known *ledger.Order, l *ledger.Ledger) error {
 	e, record := f.event, f.Record
 	if e.OrderID == "" {
 		return mismatch("the webhook names no order")
@@ -68,8 +69,13 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	if unread != nil && !c.isPaidHere(order, f.AskedAt) {
 		return unread
 	}
-	if result.State == settle.Expired && isReplaced(known, f.AskedAt) {
-		result.State = settle.Unpaid
+	if result.State == settle.Expired {
+		switch replaced, err := isReplaced(ctx, a, known, f.AskedAt, l); {
+		case err != nil:
+			return err
+		case replaced:
+			result.State = settle.Unpaid
+		}
 	}
 	if wrongCoin {
 		result.Verdicts[record.ID] = settle.WrongCoin
@@ -98,14 +104,41 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	return nil
 }
 
+// replacing is how long an event waits for a checkout of its order that is being made.
+const replacing = time.Second
+
 // isReplaced reports whether the only order at the gateway that our checkout has made was
-// ended before it expired, which it does to make another one.
-func isReplaced(known *ledger.Order, at time.Time) bool {
+// ended before it expired, which it does to make another one. The ledger has that only after
+// the gateway: while a checkout of the order is being made, nobody knows yet.
+func isReplaced(ctx context.Context, a *gateway.Account, known *ledger.Order, at time.Time, l *ledger.Ledger) (bool, error) {
 	if known == nil || known.Checkout == nil || len(known.Checkout.Generations) != 1 {
-		return false
+		return false, nil
 	}
 	made := known.Checkout.Latest()
-	return made.Ended && made.Ref != "" && (made.ExpiresAt.IsZero() || at.Before(made.ExpiresAt))
+	if made.Ref == "" || !made.ExpiresAt.IsZero() && !at.Before(made.ExpiresAt) {
+		return false, nil
+	}
+	if made.Ended {
+		return true, nil
+	}
+	_, unlock, err := l.Lock(ctx, known.CheckoutLock(), replacing, replacing)
+	isBusy := errors.Is(err, ledger.ErrLeased)
+	switch {
+	case err == nil:
+		unlock()
+	case !isBusy:
+		return false, err
+	}
+	now, err := l.Order(ctx, known.OrderID)
+	switch {
+	case err != nil:
+		return false, err
+	case len(now.Checkout.Generations) > 1 || now.Checkout.Latest().Ended:
+		return true, nil
+	case isBusy:
+		return false, behind(a.Info, "the order has ended, and a checkout of it is being made")
+	}
+	return false, nil
 }
 
 // isPaidHere reports whether the payments at the event's own account come to the order's
