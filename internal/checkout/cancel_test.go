@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -333,6 +334,46 @@ func TestEndingInTheBackground(t *testing.T) {
 	s.pass(time.Hour)
 	run(s.account, func() bool { return !dueNow() })
 	s.wantEnding(t, 0)
+	if !slices.Equal(g.ended, []string{"ref-1"}) {
+		t.Errorf("ended: %q", g.ended)
+	}
+}
+
+// TestEndingElsewhere: a process that lacks an order's account does not keep the one that has
+// it from ending the order.
+func TestEndingElsewhere(t *testing.T) {
+	server := postgrestest.Shared(t)
+	schema := server.Schema(t)
+	process := func(account *gateway.Account) (*Sessions, *ledger.Ledger) {
+		l := newLedger(t, server, schema, time.Now)
+		s, err := New(Config{
+			Account: account, Ledger: func() (*ledger.Ledger, func(), error) { return l, func() {}, nil }, Now: time.Now, Logger: zap.NewNop(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, l
+	}
+	turn := func(s *Sessions, l *ledger.Ledger) {
+		t.Helper()
+		if err := endAll(t.Context(), []*Sessions{s}, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := &endable{namer: new(namer)}
+	has, ours := process(accountAt("one", g))
+	lacks, theirs := process(accountAt("two", &endable{namer: new(namer)}))
+	defer keep(ours)()
+	defer keep(theirs)()
+	if _, err := has.Open(t.Context(), Request{OrderID: "order-1", Price: "10", Currency: "USD", Expires: time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	processtest.Until(t, "the order has expired, and both have a session", func() bool {
+		orders, _, err := theirs.EndingNow(t.Context(), 1)
+		return err == nil && len(orders) == 1 && len(theirs.Others()) == 1 && len(ours.Others()) == 1
+	})
+	turn(lacks, theirs)
+	turn(has, ours)
 	if !slices.Equal(g.ended, []string{"ref-1"}) {
 		t.Errorf("ended: %q", g.ended)
 	}

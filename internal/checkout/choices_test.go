@@ -56,6 +56,28 @@ type process struct {
 
 func newProcess(t *testing.T, server *postgrestest.Server, schema string, now func() time.Time, one, two gateway.Gateway) *process {
 	t.Helper()
+	l := newLedger(t, server, schema, now)
+	registry := NewRegistry(Config{Ledger: func() (*ledger.Ledger, func(), error) { return l, func() {}, nil }, Now: now, Logger: zap.NewNop()})
+	accounts := []*gateway.Account{accountAt("one", one), accountAt("two", two)}
+	gateway.ShareOrders(accounts)
+	choices, err := registry.NewChoices(accounts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &process{choices, l}
+}
+
+// accountAt is an account whose orders others share.
+func accountAt(name string, g gateway.Gateway) *gateway.Account {
+	return &gateway.Account{
+		Name: name, Gateway: g, Orders: "shop", Budget: time.Minute,
+		Info: gateway.Info{Title: "PayNamer", AccountID: "app-" + name, Limits: DefaultInfo.Limits},
+	}
+}
+
+// newLedger opens the ledger that processes share.
+func newLedger(t *testing.T, server *postgrestest.Server, schema string, now func() time.Time) *ledger.Ledger {
+	t.Helper()
 	store, err := postgres.Open(postgres.Options{URL: server.URL(), Schema: schema, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
@@ -66,29 +88,19 @@ func newProcess(t *testing.T, server *postgrestest.Server, schema string, now fu
 			t.Error(err)
 		}
 	})
-	registry := NewRegistry(Config{Ledger: func() (*ledger.Ledger, func(), error) { return l, func() {}, nil }, Now: now, Logger: zap.NewNop()})
-	account := func(name string, g gateway.Gateway) *gateway.Account {
-		return &gateway.Account{
-			Name: name, Gateway: g, Orders: "shop", Budget: time.Minute,
-			Info: gateway.Info{Title: "PayNamer", AccountID: "app-" + name, Limits: DefaultInfo.Limits},
-		}
-	}
-	accounts := []*gateway.Account{account("one", one), account("two", two)}
-	gateway.ShareOrders(accounts)
-	choices, err := registry.NewChoices(accounts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &process{choices, l}
+	return l
 }
 
 // share keeps the process's session until it is stopped.
-func (p *process) share() (stop func()) {
+func (p *process) share() (stop func()) { return keep(p.ledger) }
+
+// keep keeps this process's session at a ledger until it is stopped.
+func keep(l *ledger.Ledger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.ledger.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {})
+		l.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {})
 	}()
 	return func() { cancel(); <-done }
 }

@@ -40,6 +40,12 @@ func (s *Sessions) isWhole(order ledger.Order) error {
 	return nil
 }
 
+// lacks reports whether an order that may still be paid at a gateway is there at an account
+// that is not configured.
+func (s *Sessions) lacks(order ledger.Order) bool {
+	return slices.ContainsFunc(order.Checkout.Generations, func(g ledger.GatewayOrder) bool { return !g.Ended && s.at(order, g) == nil })
+}
+
 func (s *Sessions) group() []*Sessions { return append([]*Sessions{s}, s.peers...) }
 
 // has reports whether any of an order's orders at gateways is at this account.

@@ -103,21 +103,23 @@ func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 		return err
 	}
 	defer unlock()
-	failed := make(map[ledger.OrderID]bool)
+	passed := make(map[ledger.OrderID]bool) // in this turn, for one reason or another
 	var last error
 	for began := time.Now(); time.Since(began) < endFor; {
-		orders, now, err := l.EndingNow(ctx, endAtOnce+len(failed))
+		orders, now, err := l.EndingNow(ctx, endAtOnce+len(passed))
 		if err != nil {
 			return err
 		}
-		orders = slices.DeleteFunc(orders, func(o ledger.Order) bool { return failed[o.OrderID] })
+		orders = slices.DeleteFunc(orders, func(o ledger.Order) bool { return passed[o.OrderID] })
 		for _, order := range orders {
 			if time.Since(began) >= endFor || ctx.Err() != nil {
 				return last
 			}
 			switch err := endOne(ctx, all, order, now, l); {
+			case errors.Is(err, errOthers):
+				passed[order.OrderID] = true
 			case errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrTaken), errors.Is(err, ledger.ErrFenced):
-				failed[order.OrderID], last = true, err
+				passed[order.OrderID], last = true, err
 			case err != nil:
 				return err
 			}
@@ -129,7 +131,11 @@ func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 	return last
 }
 
-// endOne ends an order. One whose account is not configured waits for it.
+// errOthers: an order is left to the other processes that share the ledger.
+var errOthers = errors.New("another process may have the order's account")
+
+// endOne ends an order. One of which an account is not configured waits for it, and is left
+// for a while to the processes where it may be.
 func endOne(ctx context.Context, all []*Sessions, order ledger.Order, now time.Time, l *ledger.Ledger) error {
 	// That of its account's name, or else one that is called otherwise by now.
 	i := slices.IndexFunc(all, func(s *Sessions) bool {
@@ -138,9 +144,16 @@ func endOne(ctx context.Context, all []*Sessions, order ledger.Order, now time.T
 	if i < 0 {
 		i = slices.IndexFunc(all, func(s *Sessions) bool { return s.has(order, order.Checkout.Generations) })
 	}
-	if i < 0 {
-		again, _ := endLater(order.Checkout.NextEnd(time.Time{}), now)
-		return l.SaveEnding(ctx, order, nil, now, again, "")
+	isLeft := l.IsShared() && now.Sub(order.Checkout.EndAt) < endAgain
+	switch {
+	case isLeft && (i < 0 || all[i].lacks(order)):
+		return errOthers
+	case i >= 0:
+		return all[i].end(ctx, order, now, l)
 	}
-	return all[i].end(ctx, order, now, l)
+	again, isLast := endLater(order.Checkout.NextEnd(time.Time{}), now)
+	if l.IsShared() && !isLast { // a process that has the account may be about to start
+		again = now.Add(endAgain)
+	}
+	return l.SaveEnding(ctx, order, nil, now, again, "")
 }
