@@ -95,16 +95,30 @@ func TestNewTerms(t *testing.T) {
 	s.wantMade(t, 1)
 }
 
-// TestTooManyTerms: an order that has had as many prices as one may have is refused before
-// its page is ended, and goes on as it was.
+// TestTooManyTerms: an order that has had as many pages as one may have within a day, or in
+// all, is refused before its page is ended, and goes on as it was. What was ended long ago
+// does not keep it from another one.
 func TestTooManyTerms(t *testing.T) {
 	s, g := newEndable(t)
-	for price := range mostGatewayOrders {
-		s.open(t, fmt.Sprint(10+price))
+	for made := 1; made <= mostGatewayOrders; made++ {
+		s.open(t, fmt.Sprint(made))
+		if made%mostInADay > 0 {
+			continue
+		}
+		s.pass(time.Hour)
+		e := s.refuse(t, at("1000"))
+		if left := 23 * time.Hour; e.Status != 409 || e.Code != "too_many_terms" || made < mostGatewayOrders && e.RetryAfter != left {
+			t.Fatalf("after %d: %+v", made, e)
+		}
+		latest := fmt.Sprint("ref-", made)
+		if again := s.open(t, fmt.Sprint(made)); again.IsNew || again.Ref != latest || slices.Contains(g.ended, latest) {
+			t.Fatalf("%+v, ended: %q", again, g.ended)
+		}
+		s.pass(23 * time.Hour)
 	}
-	s.wantRefused(t, at("9"), 409, "too_many_terms")
-	if again := s.open(t, "19"); again.IsNew || again.Ref != "ref-10" || slices.Contains(g.ended, "ref-10") {
-		t.Errorf("%+v, ended: %q", again, g.ended)
+	s.pass(24 * time.Hour)
+	if e := s.refuse(t, at("1000")); e.Status != 409 || e.Code != "too_many_terms" || e.RetryAfter != 0 {
+		t.Errorf("%+v", e)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -111,4 +112,39 @@ func ClientOf(ip netip.Addr) string {
 		return network.String()
 	}
 	return ip.String()
+}
+
+// How many orders at gateways are made for one of the app's, within a day and in all: all
+// are read to settle it.
+const (
+	mostInADay        = 10
+	mostGatewayOrders = 100
+
+	day = 24 * time.Hour
+)
+
+// mayMake returns an [*Error] where an order has had as many orders at gateways as one has, or
+// as one has within a day, none of which makes way for the one that is wanted.
+func (s *Sessions) mayMake(order ledger.Order, w wanted, now time.Time) error {
+	made := order.Checkout.Generations
+	if s.finder != nil && s.free(order, made, w) >= 0 {
+		return nil
+	}
+	if len(made) >= mostGatewayOrders {
+		return conflict("too_many_terms", "the order has had too many checkouts: make a new one")
+	}
+	var today []time.Time
+	for _, g := range made {
+		if g.CreatedAt.After(now.Add(-day)) {
+			today = append(today, g.CreatedAt)
+		}
+	}
+	if len(today) < mostInADay {
+		return nil
+	}
+	slices.SortFunc(today, time.Time.Compare)
+	return &Error{
+		Status: http.StatusConflict, Code: "too_many_terms", RetryAfter: today[len(today)-mostInADay].Add(day).Sub(now),
+		Text: fmt.Sprintf("the order has had %d checkouts within a day: make a new one, or ask again later", len(today)),
+	}
 }

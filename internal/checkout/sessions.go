@@ -275,10 +275,6 @@ func isPayable(g ledger.GatewayOrder, now time.Time) bool {
 	return !g.Ended && (g.ExpiresAt.IsZero() || now.Before(g.ExpiresAt))
 }
 
-// mostGatewayOrders is how many orders at the gateway are made for one of the app's:
-// all are read to settle it.
-const mostGatewayOrders = 10
-
 // make makes an order at the gateway for an order of the app's: for the first time,
 // for other terms, after expiry, or for the rest of a partly paid one. isNew is false
 // where it found one that serves.
@@ -312,8 +308,10 @@ func (s *Sessions) make(ctx context.Context, order ledger.Order, w wanted, l *le
 	i := s.find(order, w.terms.Terms, l.Now())
 	isLeft := still.amount.Equal(w.terms.Amount) || s.canceler != nil && still.isPaidOnlyAt(s.account.Info.AccountID)
 	serves := i >= 0 && isLeft
-	if !serves && s.isFull(order, part) {
-		return order, false, errTooMany
+	if !serves {
+		if err := s.mayMake(order, part, l.Now()); err != nil {
+			return order, false, err
+		}
 	}
 	made, err := s.cancelAll(ctx, order, still, w, func(at *Sessions) bool { return at != s || !serves && s.canceler != nil }, l)
 	if err != nil {
@@ -348,16 +346,6 @@ func (s *Sessions) makeOurs(ctx context.Context, order ledger.Order, made []ledg
 	order.Checkout = &checkout
 	return order, isNew, err
 }
-
-// isFull reports whether an order has as many orders at gateways as one has, none of which
-// makes way for the one that is wanted.
-func (s *Sessions) isFull(order ledger.Order, w wanted) bool {
-	made := order.Checkout.Generations
-	return len(made) >= mostGatewayOrders && (s.finder == nil || s.free(order, made, w) < 0)
-}
-
-// errTooMany is the [*Error] of an order with as many orders at the gateway as one has.
-var errTooMany = conflict("too_many_terms", "the order has had too many checkouts: make a new one")
 
 // find returns the index of the latest order at the account's gateway with these terms
 // that can still be paid now; -1: there is none.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -212,33 +213,23 @@ func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id strin
 		whole.Payments = append(whole.Payments, list...)
 		return nil
 	}
-	others, cancel := context.WithTimeout(ctx, a.Budget/2) // so that there is time left for the rest
-	defer cancel()
+	reads, err := readEach(ctx, a, read, id, known)
+	if err != nil {
+		return whole, nil, err
+	}
 	isThere := read == nil || read.Ref == ""
-	for _, made := range checkout.Generations {
-		of := a.Member(known.AppOf(made.AppID))
-		if of == nil {
-			return whole, nil, fmt.Errorf("the order has %s at an account that is not configured, with the id %s: configure it, with the same `orders` as the %s", made.ID, known.AppOf(made.AppID), a.Label())
+	for i, r := range reads {
+		for j := 0; j < len(r.parts) && r.err == nil; j++ {
+			r.err = add(r.of, r.parts[j], checkout.Generations[i])
 		}
-		var parts []gateway.Order
-		var err error
-		if read != nil && of == a && isRead(made, *read, id) {
-			parts, isThere = []gateway.Order{*read}, true
-		} else if of == a {
-			parts, err = readParts(ctx, of, made)
-		} else {
-			parts, err = readParts(others, of, made)
-		}
-		for i := 0; i < len(parts) && err == nil; i++ {
-			err = add(of, parts[i], made)
-		}
+		isThere = isThere || r.isGiven
 		var held *HeldError
 		switch {
-		case err == nil:
-		case of == a || errors.As(err, &held):
-			return whole, nil, &MemberError{of, err}
+		case r.err == nil:
+		case r.of == a || errors.As(r.err, &held):
+			return whole, nil, &MemberError{r.of, r.err}
 		default:
-			unread = &MemberError{of, err}
+			unread = &MemberError{r.of, r.err}
 		}
 	}
 	if !isThere { // the gateway made more than one order of a call, and this one has paid
@@ -249,6 +240,54 @@ func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id strin
 		return whole, unread, add(a, *read, twin)
 	}
 	return whole, unread, nil
+}
+
+// partsAtOnce is how many of an order's orders at gateways are read at the same time.
+const partsAtOnce = 4
+
+// partRead is what one of an order's orders at gateways has become.
+type partRead struct {
+	of      *gateway.Account
+	parts   []gateway.Order
+	isGiven bool // it is the one that was read before
+	err     error
+}
+
+// readEach reads the orders at gateways that a checkout made for the app's, except the one
+// with this id where it was read.
+func readEach(ctx context.Context, a *gateway.Account, read *gateway.Order, id string, known *ledger.Order) ([]partRead, error) {
+	all := make([]partRead, len(known.Checkout.Generations))
+	for i, made := range known.Checkout.Generations {
+		if all[i].of = a.Member(known.AppOf(made.AppID)); all[i].of == nil {
+			return nil, fmt.Errorf("the order has %s at an account that is not configured, with the id %s: configure it, with the same `orders` as the %s", made.ID, known.AppOf(made.AppID), a.Label())
+		}
+	}
+	others, cancel := context.WithTimeout(ctx, a.Budget/2) // so that there is time left for the rest
+	defer cancel()
+	slots := make(chan struct{}, partsAtOnce)
+	var reading sync.WaitGroup
+	for i, made := range known.Checkout.Generations {
+		r, within := &all[i], others
+		if r.of == a {
+			within = ctx
+		}
+		if read != nil && r.of == a && isRead(made, *read, id) {
+			r.parts, r.isGiven = []gateway.Order{*read}, true
+			continue
+		}
+		slots <- struct{}{}
+		reading.Go(func() {
+			defer func() { <-slots }()
+			defer func() {
+				if p := recover(); p != nil {
+					r.err = fmt.Errorf("reading an order at the gateway panicked: %v", p)
+				}
+			}()
+			r.parts, r.err = readParts(within, r.of, made)
+		})
+	}
+	reading.Wait()
+	return all, nil
 }
 
 // elsewhere marks payments as those of another account. It puts the account in front of
