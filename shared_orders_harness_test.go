@@ -198,6 +198,13 @@ func (s *sharedShop) order() (order sharedOrder, err error) {
 	return order, json.NewDecoder(response.Body).Decode(&order)
 }
 
+// askedState is the state of the only order that is exported as one that has expired.
+func (s *sharedShop) askedState() string {
+	var row struct{ State string }
+	s.ask(http.MethodGet, "export/orders?format=jsonl&state=expired", "", http.StatusOK, &row)
+	return row.State
+}
+
 // paysAtCCPayment pays the order there, late or not.
 func (s *sharedShop) paysAtCCPayment() error {
 	_, err := s.box.Pay(s.t.Context(), sandbox.Payment{OrderID: "order-1", Instant: true, Wait: patience})

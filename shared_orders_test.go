@@ -388,6 +388,31 @@ func TestSharedOrderBeingReplaced(t *testing.T) {
 	}
 }
 
+// TestOrdersByState: orders are listed by the state that they are in, also where that is so
+// only because time has passed.
+func TestOrdersByState(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	s.buysAt("coins", 5, http.StatusCreated)
+	in := func(state string) bool {
+		var list struct {
+			Orders []struct {
+				OrderID string `json:"order_id"`
+				State   string
+			}
+		}
+		s.ask(http.MethodGet, "orders?state="+state, "", http.StatusOK, &list)
+		return len(list.Orders) == 1 && list.Orders[0].OrderID == "order-1" && list.Orders[0].State == state
+	}
+	if !in("unpaid") || in("expired") {
+		t.Error("the order can be paid, and is not listed so")
+	}
+	s.hears("the page is open", hasStatus("Unpaid")) // and stands in the ledger as unpaid
+	await(t, "the order is listed as expired, and nowhere else", func() bool { return in("expired") && !in("unpaid") })
+	if state := s.askedState(); state != "expired" {
+		t.Errorf("it is exported as %q", state)
+	}
+}
+
 // TestSharedOrderInTestCoins: an order that was paid in coins which are worth nothing gets
 // another page that takes money.
 func TestSharedOrderInTestCoins(t *testing.T) {

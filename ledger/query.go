@@ -66,6 +66,9 @@ var ErrCursor = errors.New("the cursor is not one of this list")
 // OrderQuery selects orders.
 type OrderQuery struct {
 	State string // empty: any
+	// StateOf is the state that an order is in, where that depends on more than what the
+	// store has, such as the time; nil: [Order.State].
+	StateOf func(Order) string
 	// Account is the name of the account; empty: the default one.
 	Account    string
 	AnyAccount bool
@@ -77,7 +80,17 @@ type OrderQuery struct {
 
 // Matches reports whether the query selects the order.
 func (q OrderQuery) Matches(o Order) bool {
-	return (q.State == "" || q.State == o.State) && (q.AnyAccount || q.Account == o.Account)
+	if !q.AnyAccount && q.Account != o.Account {
+		return false
+	}
+	switch {
+	case q.State == "":
+		return true
+	case q.StateOf != nil:
+		return q.State == q.StateOf(o)
+	default:
+		return q.State == o.State
+	}
 }
 
 // OrderPage is one part of a list of orders.

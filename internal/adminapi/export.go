@@ -96,8 +96,10 @@ func (e Export) Write(ctx context.Context, w io.Writer, o *operator.Operator, re
 	switch e.What {
 	case "orders":
 		out.head(orderColumns)
+		now := o.Now()
+		e.orders.StateOf = read.StateAt(now)
 		err = o.EachOrder(ctx, e.orders, func(order ledger.Order) error {
-			return out.row(orderColumns, orderRow(read.View(order, o.Now())))
+			return out.row(orderColumns, orderRow(read.View(order, now)))
 		})
 	case "payments":
 		out.head(paymentColumns)

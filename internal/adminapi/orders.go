@@ -32,6 +32,11 @@ func (read ReadOrder) View(o ledger.Order, now time.Time) Order {
 	return v
 }
 
+// StateAt returns the state that orders are in at a time, by which a query selects them.
+func (read ReadOrder) StateAt(now time.Time) func(ledger.Order) string {
+	return func(o ledger.Order) string { return read(o, now).State }
+}
+
 // listOrders answers GET orders.
 func (h *Handler) listOrders(r *http.Request, o *operator.Operator) (any, error) {
 	values := r.URL.Query()
@@ -43,11 +48,12 @@ func (h *Handler) listOrders(r *http.Request, o *operator.Operator) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	query.Limit, query.Cursor = limit, values.Get("cursor")
+	now := o.Now()
+	query.Limit, query.Cursor, query.StateOf = limit, values.Get("cursor"), h.config.OrderStatus.StateAt(now)
 	page, err := o.Ledger.Orders(r.Context(), query)
 	list := OrderList{Orders: []Order{}, Next: page.Next}
 	for _, order := range page.Orders {
-		list.Orders = append(list.Orders, h.config.OrderStatus.View(order, o.Now()))
+		list.Orders = append(list.Orders, h.config.OrderStatus.View(order, now))
 	}
 	return list, err
 }

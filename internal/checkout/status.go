@@ -40,9 +40,9 @@ func Status(o ledger.Order, now time.Time) StatusView {
 		switch state := settle.State(v.State); {
 		case state == settle.Unknown, isReplaced && (state == settle.Unpaid || state == settle.Expired):
 			v.State, v.AmountDue, v.AmountPaid, v.Currency = string(settle.Unpaid), c.Terms.Price, "0", c.Symbol
-			if v.ExpiresAt != nil && now.After(*v.ExpiresAt) {
-				v.State = string(settle.Expired)
-			}
+		}
+		if v.State == string(settle.Unpaid) && v.ExpiresAt != nil && now.After(*v.ExpiresAt) {
+			v.State = string(settle.Expired)
 		}
 	}
 	return v

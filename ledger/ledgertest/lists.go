@@ -196,6 +196,7 @@ func orderPages(t *testing.T, s *store) {
 		{ledger.OrderQuery{Account: "books"}, n / 2},
 		{ledger.OrderQuery{AnyAccount: true, State: "paid"}, n / 3},
 		{ledger.OrderQuery{AnyAccount: true, State: "overpaid"}, 0},
+		{ledger.OrderQuery{AnyAccount: true, State: "books", StateOf: func(o ledger.Order) string { return o.Account }}, n / 2},
 	} {
 		seen := make(map[string]bool)
 		test.query.Limit = 5
