@@ -29,11 +29,21 @@ type Checkouts interface {
 // Finder is a gateway that names orders itself, so that it makes a second order where
 // Create is called twice.
 type Finder interface {
-	// Find returns the checkout of an order that Create was called with before, and of
-	// which the response may have been lost. The error wraps [ErrNotFound] where the
-	// gateway has no such order, or does not list it yet. Of o it needs no more than the
-	// ID and the Terms of [ledger.Terms].
-	Find(ctx context.Context, o NewOrder) (Checkout, error)
+	// Find returns the order that Create was called with before, by its ID and Terms, and
+	// of which the response may have been lost; of several the one that can be paid, or
+	// is, comes first. The error wraps [ErrNotFound] where the gateway has no such order,
+	// or does not list it yet.
+	Find(ctx context.Context, id string, terms ledger.Terms) ([]FoundOrder, error)
+}
+
+// FoundOrder is an order that a gateway has by an id of its own.
+type FoundOrder struct {
+	// Ref is the gateway's own id of it.
+	Ref string
+	// URL is the checkout page.
+	URL string
+	// ExpiresAt is when the gateway takes no more payments of it; zero: it does not say.
+	ExpiresAt time.Time
 }
 
 // Canceler is a gateway at which an order can be ended before it expires.
@@ -94,9 +104,6 @@ type Checkout struct {
 	Address, Memo, Amount string
 	// ExpiresAt is when the order can no longer be paid.
 	ExpiresAt time.Time
-	// Twins are further orders of the same id, where Find finds any: a buyer may be about
-	// to pay one of them.
-	Twins []Checkout
 }
 
 // Limits are what a gateway takes. One that makes no orders needs none.

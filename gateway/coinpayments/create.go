@@ -43,9 +43,8 @@ const poDigits = 16
 // poNumber is the number by which an invoice is found again. It must be unique for the
 // merchant: a hash over the order's id, which is another for each generation, and the
 // terms.
-func (v *V2) poNumber(o gateway.NewOrder) string {
-	t := o.Terms.Terms
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{v.info.AccountID, o.ID, t.Price, t.CoinID, t.PayCoinID}))
+func (v *V2) poNumber(id string, t ledger.Terms) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{v.info.AccountID, id, t.Price, t.CoinID, t.PayCoinID}))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:poDigits]
 }
 
@@ -54,7 +53,7 @@ func (v *V2) poNumber(o gateway.NewOrder) string {
 // known.
 func (v *V2) Create(ctx context.Context, o gateway.NewOrder) (gateway.Checkout, error) {
 	request := coinpayments.InvoiceRequest{
-		Currency: o.CoinID, InvoiceID: o.ID, PONumber: v.poNumber(o),
+		Currency: o.CoinID, InvoiceID: o.ID, PONumber: v.poNumber(o.ID, o.Terms.Terms),
 		Items:      []coinpayments.Item{{Name: cmp.Or(o.Product, o.ID), Amount: o.Amount}},
 		Amount:     coinpayments.InvoiceAmount{Total: o.Amount},
 		CustomData: map[string]string{orderKey: o.ID},
@@ -81,25 +80,23 @@ func expiry(o gateway.NewOrder) time.Time {
 }
 
 // Find implements [gateway.Finder] by a search for the poNumber, and for the order's id:
-// nobody knows which of them CoinPayments looks for. Of several invoices the first is one
-// that can still be paid, or is.
-func (v *V2) Find(ctx context.Context, o gateway.NewOrder) (gateway.Checkout, error) {
-	number := v.poNumber(o)
-	isMeant := func(i coinpayments.Invoice) bool { return i.PONumber == number && i.InvoiceID == o.ID }
-	for _, query := range []string{number, o.ID} {
+// nobody knows which of them CoinPayments looks for.
+func (v *V2) Find(ctx context.Context, id string, terms ledger.Terms) ([]gateway.FoundOrder, error) {
+	number := v.poNumber(id, terms)
+	isMeant := func(i coinpayments.Invoice) bool { return i.PONumber == number && i.InvoiceID == id }
+	for _, query := range []string{number, id} {
 		list, err := v.list(ctx, query, isMeant)
 		if err != nil {
-			return gateway.Checkout{}, explain(err)
+			return nil, explain(err)
 		}
-		var found []gateway.Checkout
+		var found []gateway.FoundOrder
 		for _, i := range list {
 			order := v.order(i)
-			found = append(found, gateway.Checkout{Ref: order.Ref, URL: order.CheckoutURL, ExpiresAt: order.Due.ExpiresAt})
+			found = append(found, gateway.FoundOrder{Ref: order.Ref, URL: order.CheckoutURL, ExpiresAt: order.Due.ExpiresAt})
 		}
 		if len(found) > 0 {
-			found[0].Twins = found[1:]
-			return found[0], nil
+			return found, nil
 		}
 	}
-	return gateway.Checkout{}, gateway.ErrNotFound
+	return nil, gateway.ErrNotFound
 }

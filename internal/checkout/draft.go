@@ -175,17 +175,22 @@ func (s *Sessions) seek(ctx context.Context, draft ledger.GatewayOrder) ([]ledge
 				return nil, ctx.Err()
 			}
 		}
-		found, err := s.finder.Find(ctx, gateway.NewOrder{ID: draft.ID, Terms: gateway.Terms{Terms: draft.Terms}, Now: s.now()})
+		found, err := s.finder.Find(ctx, draft.ID, draft.Terms)
 		switch {
-		case err == nil:
+		case err == nil && len(found) > 0:
 			var all []ledger.GatewayOrder
-			for _, twin := range found.Twins {
-				all = append(all, asMade(draft, twin).Twin())
+			for _, twin := range found[1:] {
+				all = append(all, asFound(draft, twin).Twin())
 			}
-			return append(all, asMade(draft, found)), nil
-		case !errors.Is(err, gateway.ErrNotFound):
+			return append(all, asFound(draft, found[0])), nil
+		case err != nil && !errors.Is(err, gateway.ErrNotFound):
 			return nil, err
 		}
 	}
 	return nil, nil
+}
+
+// asFound returns a draft with what the gateway has of the order.
+func asFound(draft ledger.GatewayOrder, found gateway.FoundOrder) ledger.GatewayOrder {
+	return asMade(draft, gateway.Checkout{Ref: found.Ref, URL: found.URL, ExpiresAt: found.ExpiresAt})
 }

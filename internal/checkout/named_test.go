@@ -74,31 +74,36 @@ func (g *namer) add(id string, terms ledger.Terms, expires time.Time) *invoice {
 	return made
 }
 
+func (i *invoice) found() gateway.FoundOrder {
+	return gateway.FoundOrder{Ref: i.ref, URL: i.order.CheckoutURL, ExpiresAt: i.order.Due.ExpiresAt}
+}
+
 func (i *invoice) checkout() gateway.Checkout {
 	return gateway.Checkout{Ref: i.ref, URL: i.order.CheckoutURL, ExpiresAt: i.order.Due.ExpiresAt}
 }
 
 // Find implements [gateway.Finder].
-func (g *namer) Find(_ context.Context, o gateway.NewOrder) (found gateway.Checkout, err error) {
+func (g *namer) Find(_ context.Context, id string, _ ledger.Terms) (found []gateway.FoundOrder, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.finds++; g.findErr != nil {
-		return found, g.findErr
+		return nil, g.findErr
 	}
 	for _, made := range g.invoices {
 		switch {
-		case made.id != o.ID:
+		case made.id != id:
 		case made.unlisted > 0:
 			made.unlisted--
-		case found.Ref == "":
-			found = made.checkout()
-			found.ExpiresAt = time.Time{} // which it does not keep
 		default:
-			found.Twins = append(found.Twins, made.checkout())
+			one := made.found()
+			if len(found) == 0 {
+				one.ExpiresAt = time.Time{} // which it does not keep
+			}
+			found = append(found, one)
 		}
 	}
-	if found.Ref == "" {
-		err = fmt.Errorf("looking for %s: %w", o.ID, gateway.ErrNotFound)
+	if len(found) == 0 {
+		err = fmt.Errorf("looking for %s: %w", id, gateway.ErrNotFound)
 	}
 	return found, err
 }

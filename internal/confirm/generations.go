@@ -316,16 +316,16 @@ func readParts(ctx context.Context, a *gateway.Account, made ledger.GatewayOrder
 		if made.Ended {
 			return nil, nil
 		}
-		found, err := finder.Find(ctx, gateway.NewOrder{ID: made.ID, Terms: gateway.Terms{Terms: made.Terms}})
+		found, err := finder.Find(ctx, made.ID, made.Terms)
 		if errors.Is(err, gateway.ErrNotFound) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, explain(a.Info, "order", err)
 		}
-		refs[0] = found.Ref
-		for _, twin := range found.Twins {
-			refs = append(refs, twin.Ref)
+		refs = nil
+		for _, one := range found {
+			refs = append(refs, one.Ref)
 		}
 	}
 	var parts []gateway.Order
