@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,10 +19,10 @@ type API interface {
 	// reader could take for another endpoint's is none.
 	FindEndpoint(method, path string) (Endpoint, bool)
 
-	// Call makes a call of an endpoint. One that changes something is sent once. The error
-	// is a [*FieldError] where the call was not sent because of its parameters, a
-	// [*LostError] where it may have been performed, and a [*RefusedError] with a Code
-	// where the gateway refused it, whose refusal is then the answer. After any other
+	// Call makes a call of an endpoint, and returns the gateway's answer: what was asked
+	// for, or a refusal. One that changes something is sent once. An error means that there
+	// is no answer: it is a [*FieldError] where the call was not sent because of its
+	// parameters, and a [*LostError] where it may have been performed. After any other
 	// error the call may be made again.
 	Call(ctx context.Context, c APICall) (APIAnswer, error)
 }
@@ -82,10 +83,13 @@ type APICall struct {
 	NotifyURL string
 }
 
-// APIAnswer is the answer to an API call. The zero value is none.
+// APIAnswer is the answer to an API call.
 type APIAnswer struct {
-	// Status, ContentType and Body are what a program gets that called through us: a
-	// success or a refusal as the gateway writes it.
+	// Refusal is why the gateway refused the call; nil: it performed the call. It has a
+	// Code.
+	Refusal *RefusedError
+	// Status, ContentType and Body are what a program gets that called through us, as the
+	// gateway writes it; 0: there was no answer.
 	Status      int
 	ContentType string
 	Body        []byte
@@ -100,9 +104,6 @@ type APIAnswer struct {
 	// Makes are the marks of what the call makes or has made, by which [Listed] has it
 	// again. They are set whatever came of the call.
 	Makes []string
-	// Code is the gateway's code with its name, as its reference has it; empty where the
-	// call succeeded, or there is none.
-	Code string
 }
 
 // LostError: the gateway may have performed a call, or not. It is an [ErrOutcomeUnknown].
@@ -110,10 +111,10 @@ type LostError struct {
 	// OrderID is the order that the call named, and Reference what else can be looked up;
 	// empty: there is none.
 	OrderID, Reference string
-	// Code and Msg are the gateway's own, where it answered with something that proves
-	// nothing; 0 and empty: it did not answer.
-	Code int
-	Msg  string
+	// Code and Name are as in [RefusedError], Msg is the gateway's message, and Body its
+	// answer, where it answered with something that proves nothing; empty: it did not.
+	Code, Name, Msg string
+	Body            []byte
 	// Hint says in a sentence what to do.
 	Hint string
 	// NoCall: no call of the API tells the outcome, and the hint says what does.
@@ -124,6 +125,9 @@ type LostError struct {
 // Error returns the text of Err.
 func (e *LostError) Error() string { return e.Err.Error() }
 func (e *LostError) Unwrap() error { return e.Err }
+
+// Label returns the code with its name; empty: there is none.
+func (e *LostError) Label() string { return strings.TrimSpace(e.Code + " " + e.Name) }
 
 // Is makes a LostError an [ErrOutcomeUnknown].
 func (e *LostError) Is(target error) bool { return target == ErrOutcomeUnknown }

@@ -1,6 +1,9 @@
 package gateway
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // The errors that a gateway answers with. Any other error means that the gateway
 // could not be reached, or that its answer made no sense: it is asked again later.
@@ -28,8 +31,9 @@ var (
 
 // RefusedError is an error response of the gateway's to a call.
 type RefusedError struct {
-	// Code is the gateway's own code for the error, as in its reference.
-	Code string
+	// Code is the gateway's own code for the error, and Name what its reference calls that;
+	// empty: there is none.
+	Code, Name string
 	// Hint says in a sentence what to do about it.
 	Hint string
 	// Err has the gateway's message. It may wrap one of the errors above.
@@ -39,6 +43,9 @@ type RefusedError struct {
 // Error returns the gateway's message.
 func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
+
+// Label returns the code with its name; empty: there is none.
+func (e *RefusedError) Label() string { return strings.TrimSpace(e.Code + " " + e.Name) }
 
 // Tag returns an error with the text of err that is also kind, one of the errors above.
 func Tag(kind, err error) error { return &taggedError{kind, err} }

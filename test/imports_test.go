@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"settle":              {},
 	"ledger":              {"internal/failpoint"},
 	"internal/ack":        {},
+	"internal/ccanswer":   {},
 	"internal/apiclient":  {},
 	"internal/coalesce":   {},
 	"internal/failpoint":  {},
@@ -52,8 +53,8 @@ var mayImport = map[string][]string{
 	// Moves a ledger from a store to another, neither of which it knows.
 	"internal/move": {"ledger", "internal/encoding"},
 
-	"gateway/ccpayment":    {"gateway", "ledger", "settle", "internal/ack", "internal/strictjson", "internal/coalesce", "internal/hint", "internal/options", "internal/placeholder", "internal/rotation", "client"},
-	"gateway/ccpayment_v1": {"gateway", "ledger", "internal/strictjson", "internal/options", "internal/placeholder", "internal/rotation", "client", "client/v1"},
+	"gateway/ccpayment":    {"gateway", "ledger", "settle", "internal/ack", "internal/ccanswer", "internal/strictjson", "internal/coalesce", "internal/hint", "internal/options", "internal/placeholder", "internal/rotation", "client"},
+	"gateway/ccpayment_v1": {"gateway", "ledger", "internal/ccanswer", "internal/strictjson", "internal/options", "internal/placeholder", "internal/rotation", "client", "client/v1"},
 	"gateway/coinpayments": {"gateway", "ledger", "settle", "internal/strictjson", "internal/coalesce", "internal/hint", "internal/options", "internal/placeholder", "internal/rotation", "client/coinpayments"},
 	// The suite that every gateway must pass, from the webhook to the app.
 	"gateway/gatewaytest": {"gateway", "ledger", "internal/relay", "internal/confirm", "internal/checkout", "store/bolt"},

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/ccanswer"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
@@ -33,37 +33,25 @@ func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 		}
 	}
 	data, err := v.Client().Call(ctx, name, body)
-	answer := answered(data, err)
+	answer, err := answered(data, explainCall(err))
 	answer.About, answer.Makes = about, makes(name, body)
-	return answer, explainCall(err)
+	return answer, err
 }
 
-// codeDone is CCPayment's code for success.
-const codeDone = 10000
-
 // answered returns CCPayment's answer to a call, which has status 200 also where it is a
-// refusal; the zero value where CCPayment gave no code.
-func answered(data json.RawMessage, err error) gateway.APIAnswer {
+// refusal; an error where CCPayment gave no code.
+func answered(data json.RawMessage, err error) (gateway.APIAnswer, error) {
+	answer := gateway.APIAnswer{Status: http.StatusOK, ContentType: "application/json"}
+	if err == nil {
+		answer.Body, answer.Data = ccanswer.Success(data)
+		return answer, nil
+	}
 	var refused *client.Error
-	code, msg, of := codeDone, "success", ""
-	switch {
-	case errors.As(err, &refused) && refused.Code != 0:
-		code, msg, of = refused.Code, refused.Msg, client.CodeError(refused.Code).Error()
-	case err != nil:
-		return gateway.APIAnswer{}
-	case len(data) == 0:
-		data = json.RawMessage("null")
+	if !errors.As(err, &answer.Refusal) || answer.Refusal.Code == "" || !errors.As(err, &refused) {
+		return gateway.APIAnswer{}, err
 	}
-	text := []byte(`{"code":` + strconv.Itoa(code) + `,"msg":` + string(gjson.AppendJSONString(nil, msg)))
-	answer := gateway.APIAnswer{Status: http.StatusOK, ContentType: "application/json", Code: of}
-	if err != nil {
-		answer.Body = append(text, "}\n"...)
-		return answer
-	}
-	text = append(text, `,"data":`...)
-	answer.Body = slices.Concat(text, data, []byte("}\n")) // the data byte for byte
-	answer.Data = answer.Body[len(text) : len(text)+len(data)]
-	return answer
+	answer.Body = ccanswer.Refusal(refused.Code, refused.Msg)
+	return answer, nil
 }
 
 // explainCall turns the error of a call into one of package gateway's.
@@ -77,8 +65,13 @@ func explainCall(err error) error {
 
 // lost is what is known of a call that CCPayment may have performed.
 func lost(unknown *client.OutcomeUnknownError) *gateway.LostError {
-	return &gateway.LostError{
-		OrderID: unknown.OrderID, Code: unknown.Code, Msg: unknown.Msg, Err: unknown,
+	e := &gateway.LostError{
+		OrderID: unknown.OrderID, Msg: unknown.Msg, Err: unknown,
 		Hint: "what CCPayment's records say is the last word from " + unknown.ProvenAfter.Local().Format(time.RFC3339) + " on",
 	}
+	if unknown.Code != 0 {
+		e.Code, e.Name = codeOf(unknown.Code)
+		e.Body = ccanswer.Refusal(unknown.Code, unknown.Msg)
+	}
+	return e
 }

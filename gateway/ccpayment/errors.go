@@ -2,7 +2,7 @@ package ccpayment
 
 import (
 	"errors"
-	"strconv"
+	"strings"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -26,9 +26,7 @@ func explain(err error) error {
 		return err
 	}
 	refusal := &gateway.RefusedError{Hint: refused.Hint(), Err: err}
-	if refused.Code != 0 {
-		refusal.Code = strconv.Itoa(refused.Code)
-	}
+	refusal.Code, refusal.Name = codeOf(refused.Code)
 	switch {
 	case unknown != nil && !errors.Is(err, client.ErrOrderDuplicate): // which says enough
 		refusal.Err = lost(unknown)
@@ -40,4 +38,14 @@ func explain(err error) error {
 		refusal.Err = gateway.Tag(gateway.ErrBusy, err)
 	}
 	return refusal
+}
+
+// codeOf is a code of CCPayment's with the name that its reference has for it; 0: there is
+// none.
+func codeOf(code int) (text, name string) {
+	if code == 0 {
+		return "", ""
+	}
+	text, name, _ = strings.Cut(client.CodeError(code).Error(), " ")
+	return text, name
 }

@@ -3,7 +3,6 @@ package ccpaymentv1
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	v1 "github.com/seed-338f6760/caddy-ccpayment/client/v1"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/ccanswer"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/strictjson"
 )
 
@@ -36,28 +36,34 @@ func (v *V1) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 	var refused *client.Error
 	switch {
 	case err == nil:
-		answer.Status, answer.ContentType, answer.Data = http.StatusOK, "application/json", data
-		answer.Body = fmt.Appendf(nil, `{"code":10000,"msg":"success","data":%s}`+"\n", data)
+		answer.Status, answer.ContentType = http.StatusOK, "application/json"
+		answer.Body, answer.Data = ccanswer.Success(data)
 		return answer, nil
 	case errors.As(err, &argument):
 		return answer, &gateway.FieldError{Field: argument.Field, Problem: argument.Problem}
 	case errors.As(err, &unknown):
-		if unknown.Code != 0 {
-			answer.Code = strconv.Itoa(unknown.Code)
-		}
 		if errors.Is(err, v1.ErrAnswerSignature) && v.options.Logger != nil {
 			v.options.Logger.Error("an answer is not CCPayment's: see base_url, and what stands between it and this machine",
 				zap.String("account", v.options.Account), zap.String("merchant_order_id", unknown.OrderID))
 		}
 		return answer, &gateway.LostError{
-			OrderID: unknown.OrderID, Code: unknown.Code, Msg: unknown.Msg, Err: unknown,
+			OrderID: unknown.OrderID, Code: codeOf(unknown.Code), Msg: unknown.Msg, Err: unknown,
 			Hint: "wait for the webhook API Withdrawal, or look in CCPayment's console, and make it again under no other merchant_order_id before", NoCall: true,
 		}
-	case errors.As(err, &refused):
-		answer.Status, answer.ContentType, answer.Code = http.StatusOK, "application/json", strconv.Itoa(refused.Code)
-		answer.Body = fmt.Appendf(nil, `{"code":%d,"msg":%s}`+"\n", refused.Code, gjson.AppendJSONString(nil, refused.Msg))
-		return answer, &gateway.RefusedError{Code: answer.Code, Hint: refused.Hint(), Err: err}
+	case errors.As(err, &refused) && refused.Code != 0:
+		answer.Status, answer.ContentType = http.StatusOK, "application/json"
+		answer.Body = ccanswer.Refusal(refused.Code, refused.Msg)
+		answer.Refusal = &gateway.RefusedError{Code: codeOf(refused.Code), Hint: refused.Hint(), Err: err}
+		return answer, nil
 	default:
 		return answer, err
 	}
+}
+
+// codeOf is a code of CCPayment's; 0: there is none.
+func codeOf(code int) string {
+	if code == 0 {
+		return ""
+	}
+	return strconv.Itoa(code)
 }

@@ -33,29 +33,28 @@ func TestCall(t *testing.T) {
 	}
 	const request = `{"merchant_order_id":"payout-1","value":"10"}`
 	got, err := call(signedAs(`{"code":10000,"msg":"success","data":{"order_id":"7"}}`), request)
-	if err != nil || got.Status != 200 || got.ContentType != "application/json" || got.About != "payout-1" || got.Code != "" ||
+	if err != nil || got.Status != 200 || got.ContentType != "application/json" || got.About != "payout-1" || got.Refusal != nil ||
 		string(got.Body) != `{"code":10000,"msg":"success","data":{"order_id":"7"}}`+"\n" || string(got.Data) != `{"order_id":"7"}` {
 		t.Errorf("done: %+v %s, %v", got, got.Body, err)
 	}
 	got, err = call(signedAs(`{"code":224076,"msg":"the \"ip\"","data":null}`), request)
-	var refused *gateway.RefusedError
-	if !errors.As(err, &refused) || errors.Is(err, gateway.ErrOutcomeUnknown) || refused.Code != "224076" || got.Code != "224076" ||
+	if err != nil || got.Refusal == nil || got.Refusal.Code != "224076" ||
 		!strings.HasPrefix(string(got.Body), `{"code":224076,"msg":"the \"ip\"`) || got.Status != 200 {
 		t.Errorf("refused: %+v %s, %v", got, got.Body, err)
 	}
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
-		code   int
+		code   string
 	}{
-		"lost":               {apiclienttest.Cut, 0},
-		"a code of no table": {signedAs(`{"code":123456,"msg":"?","data":null}`), 123456},
-		"without data":       {signedAs(`{"code":10000,"msg":"success"}`), 0},
-		"null for data":      {signedAs(`{"code":10000,"msg":"success","data":null}`), 0},
-		"not signed":         {apiclienttest.Say(`{"code":10000,"msg":"success","data":{"order_id":"7"}}`), 0},
+		"lost":               {apiclienttest.Cut, ""},
+		"a code of no table": {signedAs(`{"code":123456,"msg":"?","data":null}`), "123456"},
+		"without data":       {signedAs(`{"code":10000,"msg":"success"}`), ""},
+		"null for data":      {signedAs(`{"code":10000,"msg":"success","data":null}`), ""},
+		"not signed":         {apiclienttest.Say(`{"code":10000,"msg":"success","data":{"order_id":"7"}}`), ""},
 	} {
 		got, err := call(test.answer, request)
 		var lost *gateway.LostError
-		if !errors.As(err, &lost) || !errors.Is(err, gateway.ErrOutcomeUnknown) || lost.OrderID != "payout-1" || lost.Code != test.code || len(got.Body) > 0 || got.About != "payout-1" || (got.Code != "") != (test.code != 0) {
+		if !errors.As(err, &lost) || !errors.Is(err, gateway.ErrOutcomeUnknown) || lost.OrderID != "payout-1" || lost.Code != test.code || len(got.Body) > 0 || got.Refusal != nil || got.About != "payout-1" {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}

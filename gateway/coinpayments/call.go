@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/tidwall/gjson"
 
@@ -28,9 +27,9 @@ func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 		return gateway.APIAnswer{About: about}, err
 	}
 	data, err := v.Client().Call(ctx, c.Method, path, c.Query, body)
-	answer := answered(data, err)
+	answer, err := answered(data, explain(err))
 	answer.About, answer.Makes = about, makes(keyOf(route), body, answer.Data)
-	return answer, explainCall(err)
+	return answer, err
 }
 
 // withHook returns a call's body with the URL of its webhooks, where the call has one and
@@ -54,28 +53,34 @@ func withHook(route coinpayments.Route, c gateway.APICall) ([]byte, error) {
 	return strictjson.WithMember(body, key, value)
 }
 
-// answered returns CoinPayments' answer to a call, which says by its status what it is; the
-// zero value where it proves nothing.
-func answered(data json.RawMessage, err error) gateway.APIAnswer {
-	var refused *coinpayments.Error
+// answered returns CoinPayments' answer to a call, which says by its status what it is; an
+// error where it proves nothing, also if it looks like a refusal.
+func answered(data json.RawMessage, err error) (gateway.APIAnswer, error) {
+	var refused *gateway.RefusedError
+	var e *coinpayments.Error
 	switch {
-	case errors.As(err, &refused):
-		return refusal(refused)
+	case errors.As(err, &refused) && errors.As(err, &e) && isRefusal(e.Status):
+		return gateway.APIAnswer{
+			Refusal: refused, Status: e.Status, ContentType: "application/problem+json", Body: problem(e), RetryAfter: e.RetryAfter,
+		}, nil
+	case refused != nil:
+		refused.Code, refused.Name = "", ""
+		return gateway.APIAnswer{}, err
 	case err != nil:
-		return gateway.APIAnswer{}
+		return gateway.APIAnswer{}, err
 	case len(data) == 0:
-		return gateway.APIAnswer{Status: http.StatusNoContent}
+		return gateway.APIAnswer{Status: http.StatusNoContent}, nil
 	}
 	answer := gateway.APIAnswer{Status: http.StatusOK, ContentType: "application/json", Body: data, Data: data}
 	if !json.Valid(data) {
 		answer.ContentType = "text/plain; charset=utf-8"
 	}
-	return answer
+	return answer, nil
 }
 
-// refusal is a refusal as CoinPayments writes it (API reference, Common API Errors).
-func refusal(e *coinpayments.Error) gateway.APIAnswer {
-	problem := struct {
+// problem is a refusal as CoinPayments writes it (API reference, Common API Errors).
+func problem(e *coinpayments.Error) []byte {
+	written := struct {
 		Type     string              `json:"type,omitempty"`
 		Title    string              `json:"title"`
 		Status   int                 `json:"status"`
@@ -83,45 +88,28 @@ func refusal(e *coinpayments.Error) gateway.APIAnswer {
 		Instance string              `json:"instance,omitempty"`
 		Errors   map[string][]string `json:"errors,omitempty"`
 	}{e.Type, e.Title, e.Status, e.Detail, e.Instance, e.Fields}
-	if problem.Title == "" {
-		problem.Title = http.StatusText(e.Status)
+	if written.Title == "" {
+		written.Title = http.StatusText(e.Status)
 	}
-	body, err := json.Marshal(problem)
-	if err != nil {
-		return gateway.APIAnswer{}
-	}
-	return gateway.APIAnswer{
-		Status: e.Status, ContentType: "application/problem+json", Body: body, RetryAfter: e.RetryAfter,
-		Code: coinpayments.StatusError(e.Status).Error(),
-	}
-}
-
-// explainCall turns the error of a call into one of package gateway's. An answer that only
-// looks like a refusal has no code.
-func explainCall(err error) error {
-	explained := explain(err)
-	var refused *gateway.RefusedError
-	if errors.As(explained, &refused) && !isRefusal(refused.Code) {
-		refused.Code = ""
-	}
-	return explained
+	body, _ := json.Marshal(written) // of texts and numbers, which is always possible
+	return body
 }
 
 // isRefusal reports whether a status is one that a call is refused with.
-func isRefusal(status string) bool {
-	code, err := strconv.Atoi(status)
-	return err == nil && code >= 400 && code < 500 && code != http.StatusRequestTimeout
+func isRefusal(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusRequestTimeout
 }
 
 // lost is what is known of a call that CoinPayments may have performed.
 func lost(unknown *coinpayments.OutcomeUnknownError) *gateway.LostError {
 	e := &gateway.LostError{
-		Reference: unknown.Reference, Code: unknown.Status, Err: unknown,
+		Reference: unknown.Reference, Err: unknown,
 		Hint: "CoinPayments does not know a call again that is made twice: look twice, with a pause",
 	}
+	e.Code, e.Name = codeOf(unknown.Status)
 	var answered *coinpayments.Error
 	if errors.As(unknown, &answered) {
-		e.Msg = answered.Detail
+		e.Msg, e.Body = answered.Detail, problem(answered)
 	}
 	return e
 }

@@ -3,6 +3,7 @@ package coinpayments
 import (
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +27,8 @@ func explain(err error) error {
 	case !errors.As(err, &refused):
 		return err
 	}
-	refusal := &gateway.RefusedError{Code: strconv.Itoa(refused.Status), Hint: refused.Hint(), Err: err}
+	refusal := &gateway.RefusedError{Hint: refused.Hint(), Err: err}
+	refusal.Code, refusal.Name = codeOf(refused.Status)
 	switch {
 	case errors.Is(err, coinpayments.ErrNotFound):
 		refusal.Err = gateway.Tag(gateway.ErrNotFound, err)
@@ -36,6 +38,15 @@ func explain(err error) error {
 		refusal.Err = gateway.Tag(gateway.ErrDuplicate, err)
 	}
 	return refusal
+}
+
+// codeOf is an HTTP status with its name: CoinPayments has no codes of its own. 0: there is
+// none.
+func codeOf(status int) (text, name string) {
+	if status == 0 {
+		return "", ""
+	}
+	return strconv.Itoa(status), http.StatusText(status)
 }
 
 // names reports whether a refusal is about a field of the request.

@@ -48,7 +48,7 @@ func newResponseCache(age time.Duration, now func() time.Time) *responseCache {
 }
 
 // get returns the cached answer to a call, or makes the call by read and caches its
-// answer. An error of read is not cached.
+// answer. A refusal or an error is not cached.
 func (c *responseCache) get(call gateway.APICall, read func() (gateway.APIAnswer, error)) (gateway.APIAnswer, error) {
 	key := keyOf(call)
 	if answer, ok := c.look(key); ok {
@@ -60,7 +60,7 @@ func (c *responseCache) get(call gateway.APICall, read func() (gateway.APIAnswer
 		}
 		asked := c.now() // the answer may be as old as the call
 		answer, err := read()
-		if err == nil {
+		if err == nil && answer.Refusal == nil {
 			c.keep(key, cacheEntry{answer, asked.Add(c.age)})
 		}
 		return answer, err

@@ -202,7 +202,7 @@ func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, r *http.Re
 // known to be the app's, also where its webhook gets lost.
 func (p *Proxy) noteMade(ctx context.Context, endpoint gateway.Endpoint, c gateway.APICall, answer gateway.APIAnswer, failed error) {
 	var lost *gateway.LostError
-	if failed != nil && !errors.As(failed, &lost) || len(answer.Makes) == 0 {
+	if failed != nil && !errors.As(failed, &lost) || answer.Refusal != nil || len(answer.Makes) == 0 {
 		return
 	}
 	to := c.NotifyURL

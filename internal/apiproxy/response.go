@@ -28,8 +28,19 @@ type errorResponse struct {
 type unknown struct {
 	OrderID   string `json:"orderId,omitempty"`
 	Reference string `json:"reference,omitempty"`
-	Code      int    `json:"code,omitempty"`
+	Code      code   `json:"code,omitempty"`
 	Msg       string `json:"msg,omitempty"`
+}
+
+// code is a gateway's code: a number in JSON where it is one.
+type code string
+
+// MarshalJSON implements [json.Marshaler].
+func (c code) MarshalJSON() ([]byte, error) {
+	if n, err := strconv.Atoi(string(c)); err == nil {
+		return json.Marshal(n)
+	}
+	return json.Marshal(string(c))
 }
 
 const ownCodes = 90_000
@@ -55,15 +66,14 @@ func (e *errorResponse) write(w http.ResponseWriter) error {
 
 var errBusy = errors.New("too many calls at once")
 
-// writeAnswer writes the response to a call. The gateway's answer is passed on as it is,
-// also where it is a refusal.
+// writeAnswer writes the response to a call. The gateway's answer is passed on as it is.
 func (p *Proxy) writeAnswer(w http.ResponseWriter, answer gateway.APIAnswer, err error) error {
 	var lost *gateway.LostError
 	var field *gateway.FieldError
 	switch {
-	case (err == nil || isRefusal(err)) && answer.Status != 0:
+	case err == nil:
 	case errors.As(err, &lost):
-		return outcomeUnknown(lost, p.account.Info.Title, answer.Code).write(w)
+		return outcomeUnknown(lost, p.account.Info.Title).write(w)
 	case errors.As(err, &field):
 		return refuse(http.StatusBadRequest, "%s %s", field.Field, field.Problem).write(w)
 	case errors.Is(err, errBusy):
@@ -82,16 +92,8 @@ func (p *Proxy) writeAnswer(w http.ResponseWriter, answer gateway.APIAnswer, err
 	return err
 }
 
-// isRefusal reports whether the gateway refused a call.
-func isRefusal(err error) bool {
-	var lost *gateway.LostError
-	var refused *gateway.RefusedError
-	return !errors.As(err, &lost) && errors.As(err, &refused) && refused.Code != ""
-}
-
-// outcomeUnknown returns the response to a call whose outcome is unknown. code is the
-// gateway's with its name; empty: it gave none.
-func outcomeUnknown(lost *gateway.LostError, title, code string) *errorResponse {
+// outcomeUnknown returns the response to a call whose outcome is unknown.
+func outcomeUnknown(lost *gateway.LostError, title string) *errorResponse {
 	msg := "the outcome is unknown: no order was named, and none can be looked up"
 	switch {
 	case lost.NoCall:
@@ -101,12 +103,12 @@ func outcomeUnknown(lost *gateway.LostError, title, code string) *errorResponse 
 	case lost.Reference != "":
 		msg = fmt.Sprintf("the outcome is unknown: look %q up before anything else", lost.Reference)
 	}
-	if code != "" {
-		msg += fmt.Sprintf("; %s answered %s: %s", title, code, lost.Msg)
+	if lost.Code != "" {
+		msg += fmt.Sprintf("; %s answered %s: %s", title, lost.Label(), lost.Msg)
 	}
 	response := refuse(http.StatusGatewayTimeout, "%s", msg)
-	if lost.OrderID+lost.Reference != "" || lost.Code != 0 {
-		response.unknown = &unknown{lost.OrderID, lost.Reference, lost.Code, lost.Msg}
+	if lost.OrderID+lost.Reference+lost.Code != "" {
+		response.unknown = &unknown{lost.OrderID, lost.Reference, code(lost.Code), lost.Msg}
 	}
 	return response
 }
@@ -116,14 +118,14 @@ func outcomeUnknown(lost *gateway.LostError, title, code string) *errorResponse 
 func outcomeOf(answer gateway.APIAnswer, err error) string {
 	var lost *gateway.LostError
 	switch {
+	case answer.Refusal != nil:
+		return "refused: " + answer.Refusal.Label()
 	case err == nil:
 		return "done"
-	case errors.As(err, &lost) && answer.Code != "":
-		return "unknown: " + answer.Code
+	case errors.As(err, &lost) && lost.Code != "":
+		return "unknown: " + lost.Label()
 	case lost != nil:
 		return "unknown"
-	case isRefusal(err):
-		return "refused: " + answer.Code
 	default:
 		return "no answer"
 	}
@@ -184,7 +186,7 @@ func writeCheckoutError(w http.ResponseWriter, err error, orderID string) error 
 		response.unknown = &unknown{OrderID: orderID}
 		var lost *gateway.LostError
 		if errors.As(err, &lost) {
-			response.unknown.Code, response.unknown.Msg = lost.Code, lost.Msg
+			response.unknown.Code, response.unknown.Msg = code(lost.Code), lost.Msg
 		}
 	}
 	if e.RetryAfter > 0 {

@@ -71,16 +71,23 @@ func (c Config) call(fl caddycmd.Flags) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	answer, err := api.Call(ctx, call)
+	var lost *gateway.LostError
+	if errors.As(err, &lost) {
+		answer.Body = lost.Body
+	}
 	switch {
 	case fl.Bool("json") && len(answer.Body) > 0:
 		printRaw(answer.Body)
-	case err == nil && len(answer.Data) > 0:
+	case len(answer.Data) > 0:
 		var text bytes.Buffer
 		if json.Indent(&text, answer.Data, "", "  ") != nil {
 			text.Reset()
 			text.Write(answer.Data)
 		}
 		printRaw(text.Bytes())
+	}
+	if answer.Refusal != nil {
+		err = answer.Refusal
 	}
 	return explainCall(account.Info.Title, endpoint.Name, err)
 }
