@@ -128,7 +128,9 @@ type Info struct {
 	Statuses []Status
 
 	// SignatureHeader is the header that has a webhook's signature, which no log shows.
-	SignatureHeader string
+	// AccountHeader and TimestampHeader have the account's id and the time that are signed
+	// with it; empty: there is none.
+	SignatureHeader, AccountHeader, TimestampHeader string
 	// SignsURL: a webhook is signed for the URL that it is sent to.
 	SignsURL bool
 	// Addresses are the IP addresses that the gateway sends webhooks from.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -11,10 +12,9 @@ import (
 // RequestSigner is a gateway whose signatures can be made with a secret that the account
 // has.
 type RequestSigner interface {
-	// SignRequest returns the names and values of the headers that sign a request: those
-	// of the account's id, of the time, and of the signature, in this order. The error is
-	// that the timestamp has not the gateway's form.
-	SignRequest(r SignRequest) ([3][2]string, error)
+	// SignRequest returns the names and values of the headers that sign a request, as
+	// [Signer] does. The error is that the timestamp has not the gateway's form.
+	SignRequest(r SignRequest) ([][2]string, error)
 }
 
 // SignRequest is a request to be signed.
@@ -37,18 +37,30 @@ type Explainer interface {
 	Explain(w SignedWebhook, now time.Time) (Origin, error)
 }
 
-// SignedWebhook is a webhook with the values of the headers that sign it.
+// SignedWebhook is a webhook with the headers that sign it.
 type SignedWebhook struct {
-	// AccountID names the account; empty: ours.
-	AccountID, Timestamp, Signature string
+	// Header lacks the [Info] AccountHeader where it is ours.
+	Header http.Header
 	// URL is where it was sent, at a gateway that signs that; empty: one of the account's.
 	URL  string
 	Body []byte
 }
 
+// With returns the webhook's headers, with this one where they lack it.
+func (w SignedWebhook) With(name, value string) http.Header {
+	header := w.Header.Clone()
+	if header == nil {
+		header = make(http.Header)
+	}
+	if header.Get(name) == "" {
+		header.Set(name, value)
+	}
+	return header
+}
+
 // Origin says how a signature was made.
 type Origin struct {
-	// SignedAt is the time in the timestamp.
+	// SignedAt is the time that is signed; zero: the gateway signs none.
 	SignedAt time.Time
 	// AccountID is the account that was signed for, and IsOurs whether it is ours.
 	AccountID string

@@ -91,8 +91,8 @@ func (a *account) Info() gateway.Info {
 			{Name: "paid", Rank: 2, Stage: gateway.Success},
 			{Name: "failed", Rank: 2, Stage: gateway.Failed},
 		},
-		SignatureHeader: "X-Example-Signature",
-		Ack:             gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "OK"},
+		SignatureHeader: "X-Example-Signature", TimestampHeader: "X-Example-Timestamp",
+		Ack: gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "OK"},
 	}
 }
 

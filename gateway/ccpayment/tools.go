@@ -11,25 +11,18 @@ import (
 )
 
 // SignRequest implements [gateway.RequestSigner]. Method and URL are not signed.
-func (v *V2) SignRequest(r gateway.SignRequest) (headers [3][2]string, err error) {
+func (v *V2) SignRequest(r gateway.SignRequest) ([][2]string, error) {
 	if r.Timestamp == "" {
 		r.Timestamp = strconv.FormatInt(r.Now.Unix(), 10)
 	}
 	sign := v.keys.Load().current.Sign(r.Timestamp, r.Body)
-	_, err = client.ReadSignatureHeaders(signatureHeaders(v.info.AccountID, r.Timestamp, sign))
-	return [3][2]string{{"Appid", v.info.AccountID}, {"Timestamp", r.Timestamp}, {"Sign", sign}}, err
-}
-
-func signatureHeaders(appID, timestamp, sign string) http.Header {
-	return http.Header{"Appid": {appID}, "Timestamp": {timestamp}, "Sign": {sign}}
+	_, err := client.ReadSignatureHeaders(http.Header{headerAppID: {v.info.AccountID}, headerTimestamp: {r.Timestamp}, headerSign: {sign}})
+	return [][2]string{{headerAppID, v.info.AccountID}, {headerTimestamp, r.Timestamp}, {headerSign, sign}}, err
 }
 
 // Explain implements [gateway.Explainer].
 func (v *V2) Explain(w gateway.SignedWebhook, now time.Time) (gateway.Origin, error) {
-	if w.AccountID == "" {
-		w.AccountID = v.info.AccountID
-	}
-	signed, err := client.ReadSignatureHeaders(signatureHeaders(w.AccountID, w.Timestamp, w.Signature))
+	signed, err := client.ReadSignatureHeaders(w.With(headerAppID, v.info.AccountID))
 	if err != nil {
 		return gateway.Origin{}, gateway.Tag(gateway.ErrMalformed, err)
 	}

@@ -69,6 +69,13 @@ const (
 	userWithdrawal = "UserWithdrawal"
 )
 
+// The headers that sign webhooks and calls.
+const (
+	headerAppID     = "Appid"
+	headerTimestamp = "Timestamp"
+	headerSign      = "Sign"
+)
+
 // newInfo returns what CCPayment documents (API reference, Webhook Setup, Webhook
 // Types, Transaction Statuses in Webhooks, Create Invoice).
 func newInfo(appID, baseURL string) gateway.Info {
@@ -89,11 +96,11 @@ func newInfo(appID, baseURL string) gateway.Info {
 			{Name: "Failed", Rank: 3, Stage: gateway.Failed},
 			{Name: "Rejected", Rank: 3, Stage: gateway.Rejected},
 		},
-		SignatureHeader: "Sign",
-		Addresses:       []string{"54.150.123.157", "35.72.150.75", "18.176.186.244"},
-		PageHosts:       []string{"ccpayment.com", ".ccpayment.com"},
-		Ack:             gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "Success"},
-		PingAck:         gateway.Ack{ContentType: "application/json", Body: `{"msg":"Success"}`},
+		SignatureHeader: headerSign, AccountHeader: headerAppID, TimestampHeader: headerTimestamp,
+		Addresses: []string{"54.150.123.157", "35.72.150.75", "18.176.186.244"},
+		PageHosts: []string{"ccpayment.com", ".ccpayment.com"},
+		Ack:       gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "Success"},
+		PingAck:   gateway.Ack{ContentType: "application/json", Body: `{"msg":"Success"}`},
 		Limits: gateway.Limits{
 			ShortestOrderID: 3, LongestOrderID: 48, LongestURL: 150, LongestProduct: 120, LongestExpiry: longestExpiry,
 		},

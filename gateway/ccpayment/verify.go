@@ -100,7 +100,7 @@ func isHMACText(sign string) bool {
 func (v *V2) Sign(now time.Time, body []byte) [][2]string {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	return [][2]string{
-		{"Appid", v.info.AccountID}, {"Timestamp", timestamp}, {"Sign", v.keys.Load().current.Sign(timestamp, body)},
+		{headerAppID, v.info.AccountID}, {headerTimestamp, timestamp}, {headerSign, v.keys.Load().current.Sign(timestamp, body)},
 	}
 }
 

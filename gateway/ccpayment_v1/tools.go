@@ -13,26 +13,18 @@ import (
 )
 
 // SignRequest implements [gateway.RequestSigner]. Method and URL are not signed.
-func (v *V1) SignRequest(r gateway.SignRequest) (headers [3][2]string, err error) {
+func (v *V1) SignRequest(r gateway.SignRequest) ([][2]string, error) {
 	if r.Timestamp == "" {
 		r.Timestamp = strconv.FormatInt(r.Now.Unix(), 10)
 	}
 	sign := v.keys.Load().verifies[0].key.Sign(r.Timestamp, r.Body)
-	_, err = readHeaders(v.appID, r.Timestamp, sign)
-	return [3][2]string{{"Appid", v.appID}, {"Timestamp", r.Timestamp}, {"Sign", sign}}, err
-}
-
-// readHeaders reads the three headers that sign a request.
-func readHeaders(appID, timestamp, sign string) (client.SignatureHeaders, error) {
-	return client.ReadSignatureHeaders(http.Header{"Appid": {appID}, "Timestamp": {timestamp}, "Sign": {sign}})
+	_, err := client.ReadSignatureHeaders(http.Header{headerAppID: {v.appID}, headerTimestamp: {r.Timestamp}, headerSign: {sign}})
+	return [][2]string{{headerAppID, v.appID}, {headerTimestamp, r.Timestamp}, {headerSign, sign}}, err
 }
 
 // Explain implements [gateway.Explainer].
 func (v *V1) Explain(w gateway.SignedWebhook, now time.Time) (gateway.Origin, error) {
-	if w.AccountID == "" {
-		w.AccountID = v.appID
-	}
-	signed, err := readHeaders(w.AccountID, w.Timestamp, w.Signature)
+	signed, err := client.ReadSignatureHeaders(w.With(headerAppID, v.appID))
 	switch {
 	case err != nil:
 		return gateway.Origin{}, gateway.Tag(gateway.ErrMalformed, err)

@@ -2,6 +2,8 @@ package ccpaymentv1
 
 import (
 	"errors"
+	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,8 +18,8 @@ import (
 func TestSignRequest(t *testing.T) {
 	v := open(t, Config{AppID: "aid", AppSecret: "sec"})
 	headers, err := v.SignRequest(gateway.SignRequest{Timestamp: "1700000000", Body: []byte(`{"a":1}`)})
-	if err != nil || headers[0] != [2]string{"Appid", "aid"} || headers[1] != [2]string{"Timestamp", "1700000000"} ||
-		headers[2] != [2]string{"Sign", "3a163ced0372fa1a4ddf8c94a003363d94287065499c201e9b643ffd6b68a8b6"} {
+	want := [][2]string{{"Appid", "aid"}, {"Timestamp", "1700000000"}, {"Sign", "3a163ced0372fa1a4ddf8c94a003363d94287065499c201e9b643ffd6b68a8b6"}}
+	if err != nil || !slices.Equal(headers, want) {
 		t.Errorf("%v, %v", headers, err)
 	}
 	if headers, err := v.SignRequest(gateway.SignRequest{Now: now}); err != nil || headers[1][1] != "1700000000" {
@@ -32,8 +34,11 @@ func TestSignRequest(t *testing.T) {
 // counts.
 func TestExplain(t *testing.T) {
 	v := open(t, Config{AppID: ours.AppID, AppSecret: ours.AppSecret, Previous: []rotation.Secret{{Secret: "old"}, {Secret: "ended", Until: now.Add(-time.Hour)}}})
+	with := func(timestamp, sign string, body []byte) gateway.SignedWebhook {
+		return gateway.SignedWebhook{Header: http.Header{"Timestamp": {timestamp}, "Sign": {sign}}, Body: body}
+	}
 	by := func(secret string) gateway.SignedWebhook {
-		return gateway.SignedWebhook{Timestamp: "1700000000", Body: []byte(body), Signature: v1.Sign(client.Credentials{AppID: ours.AppID, AppSecret: secret}, "1700000000", []byte(body))}
+		return with("1700000000", v1.Sign(client.Credentials{AppID: ours.AppID, AppSecret: secret}, "1700000000", []byte(body)), []byte(body))
 	}
 	for secret, want := range map[string]gateway.Origin{
 		ours.AppSecret: {Secret: "app_secret"}, "old": {Secret: "previous_secret 1"}, "ended": {Secret: "previous_secret 2", Ended: true}, "guess": {},
@@ -44,14 +49,13 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	w := by(ours.AppSecret)
-	w.AccountID = "app-2"
+	w.Header.Set("Appid", "app-2")
 	if got, err := v.Explain(w, now); err != nil || got.IsOurs || got.AccountID != "app-2" {
 		t.Errorf("another account: %+v, %v", got, err)
 	}
-	behind, forged := apiclienttest.Extend(t, w.Signature, len(ours.AppID+ours.AppSecret+"1700000000"+body), []byte("{}"))
-	lengthened := gateway.SignedWebhook{Timestamp: "1700000000", Body: append([]byte(body), behind...), Signature: forged}
+	behind, forged := apiclienttest.Extend(t, w.Header.Get("Sign"), len(ours.AppID+ours.AppSecret+"1700000000"+body), []byte("{}"))
 	for name, w := range map[string]gateway.SignedWebhook{
-		"lengthened": lengthened, "no time": {Timestamp: "x", Signature: "y", Body: []byte(body)}, "no signature": {Timestamp: "1700000000", Body: []byte(body)},
+		"lengthened": with("1700000000", forged, append([]byte(body), behind...)), "no time": with("x", "y", []byte(body)), "no signature": with("1700000000", "", []byte(body)),
 	} {
 		if _, err := v.Explain(w, now); !errors.Is(err, gateway.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)

@@ -58,6 +58,13 @@ func New(c Config, o gateway.OpenOptions) (*V1, error) {
 // name is the gateway's in configurations.
 const name = "ccpayment_v1"
 
+// The headers that sign webhooks and calls.
+const (
+	headerAppID     = "Appid"
+	headerTimestamp = "Timestamp"
+	headerSign      = "Sign"
+)
+
 // newInfo returns what CCPayment documents, and what integrations have seen (V1
 // documentation, Webhook notification). The app id may be that of an account at V2.
 func newInfo(appID string) gateway.Info {
@@ -74,8 +81,8 @@ func newInfo(appID string) gateway.Info {
 			{Name: "success", Rank: 2, Stage: gateway.Success},
 			{Name: "failed", Rank: 2, Stage: gateway.Failed},
 		},
-		SignatureHeader: "Sign",
-		Ack:             gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "success"},
+		SignatureHeader: headerSign, AccountHeader: headerAppID, TimestampHeader: headerTimestamp,
+		Ack: gateway.Ack{ContentType: "text/plain; charset=utf-8", Body: "success"},
 	}
 }
 
@@ -133,7 +140,7 @@ func (v *V1) live(now time.Time) []*v1.Key {
 func (v *V1) Sign(now time.Time, body []byte) [][2]string {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	return [][2]string{
-		{"Appid", v.appID}, {"Timestamp", timestamp}, {"Sign", v.keys.Load().verifies[0].key.Sign(timestamp, body)},
+		{headerAppID, v.appID}, {headerTimestamp, timestamp}, {headerSign, v.keys.Load().verifies[0].key.Sign(timestamp, body)},
 	}
 }
 

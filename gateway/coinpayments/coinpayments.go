@@ -142,9 +142,9 @@ func newInfo(accountID string, c Config) gateway.Info {
 			{Name: withdrawalType, Kind: gateway.Payout, FailsSilently: true},
 		},
 		Statuses:        statuses,
-		SignatureHeader: coinpayments.HeaderSignature,
-		SignsURL:        true,
-		Addresses:       addresses[c.Instance],
+		SignatureHeader: coinpayments.HeaderSignature, AccountHeader: coinpayments.HeaderClient, TimestampHeader: coinpayments.HeaderTimestamp,
+		SignsURL:  true,
+		Addresses: addresses[c.Instance],
 		PageHosts: []string{
 			"checkout.coinpayments.com", ".coinpayments.com",
 			"a-checkout.coinpayments.net", "b-checkout.coinpayments.net", "c-checkout.coinpayments.net",

@@ -13,7 +13,7 @@ import (
 
 // SignRequest implements [gateway.RequestSigner]. The client id of a webhook has no
 // dashes; that of a call is as it is configured.
-func (v *V2) SignRequest(r gateway.SignRequest) (headers [3][2]string, err error) {
+func (v *V2) SignRequest(r gateway.SignRequest) ([][2]string, error) {
 	if r.Method == "" {
 		r.Method = http.MethodPost
 	}
@@ -28,26 +28,25 @@ func (v *V2) SignRequest(r gateway.SignRequest) (headers [3][2]string, err error
 		credentials.ClientID = v.Client().ClientID()
 	}
 	signature := coinpayments.Sign(credentials, strings.ToUpper(r.Method), r.URL, r.Timestamp, r.Body)
-	_, err = coinpayments.ReadSignatureHeaders(signatureHeaders(credentials.ClientID, r.Timestamp, signature))
-	return [3][2]string{
+	headers := [][2]string{
 		{coinpayments.HeaderClient, credentials.ClientID}, {coinpayments.HeaderTimestamp, r.Timestamp}, {coinpayments.HeaderSignature, signature},
-	}, err
-}
-
-func signatureHeaders(clientID, timestamp, signature string) http.Header {
-	return http.Header{
-		coinpayments.HeaderClient: {clientID}, coinpayments.HeaderTimestamp: {timestamp}, coinpayments.HeaderSignature: {signature},
 	}
+	read := make(http.Header)
+	for _, h := range headers {
+		read.Set(h[0], h[1])
+	}
+	_, err := coinpayments.ReadSignatureHeaders(read)
+	return headers, err
 }
 
 // Explain implements [gateway.Explainer]. The client id is signed as it stands in the
 // header: where it is not given, both of its forms are tried.
 func (v *V2) Explain(w gateway.SignedWebhook, now time.Time) (gateway.Origin, error) {
-	ids := []string{w.AccountID}
-	if w.AccountID == "" {
-		ids = []string{v.info.AccountID, v.Client().ClientID()}
+	ids := []string{v.info.AccountID, v.Client().ClientID()}
+	if given := w.Header.Get(coinpayments.HeaderClient); given != "" {
+		ids = []string{given}
 	}
-	signed, err := coinpayments.ReadSignatureHeaders(signatureHeaders(ids[0], w.Timestamp, w.Signature))
+	signed, err := coinpayments.ReadSignatureHeaders(w.With(coinpayments.HeaderClient, ids[0]))
 	if err != nil {
 		return gateway.Origin{}, gateway.Tag(gateway.ErrMalformed, err)
 	}

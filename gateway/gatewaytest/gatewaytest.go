@@ -133,6 +133,7 @@ func Run(t *testing.T, features Features, open Opener) {
 		{"Info", info},
 		{"Signature", signature},
 		{"Headers", headers},
+		{"Explained", explained},
 		{"Moved", moved},
 		{"Forged", forged},
 		{"URLs", urls},

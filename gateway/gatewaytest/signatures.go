@@ -84,6 +84,9 @@ func info(t *testing.T, s *stand) {
 			names[name] = true
 		}
 	}
+	if i.AccountHeader != s.AccountHeader || i.TimestampHeader != s.TimestampHeader {
+		t.Errorf("the headers with the account and the time are %q and %q, want %q and %q", i.AccountHeader, i.TimestampHeader, s.AccountHeader, s.TimestampHeader)
+	}
 	header := s.sandbox.Sign(s.signing())
 	for _, name := range s.headers() {
 		if name = http.CanonicalHeaderKey(name); len(header[name]) != 1 {
@@ -137,6 +140,40 @@ func signature(t *testing.T, s *stand) {
 		s.refuses(t, "another's account", with(header, s.AccountHeader, s.StrangerID), body, gateway.ErrSignature)
 	}
 	s.refuses(t, "no headers", nil, body, gateway.ErrMalformed)
+}
+
+// explained: what people sign verifies, and of a signature they learn whether the account's
+// secret made it.
+func explained(t *testing.T, s *stand) {
+	explainer, ok := s.account.Gateway.(gateway.Explainer)
+	if !ok {
+		t.Skip("it explains no signatures")
+	}
+	right := s.signing()
+	pairs, err := explainer.SignRequest(gateway.SignRequest{Method: http.MethodPost, URL: s.hookURL, Now: right.At, Body: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := make(http.Header)
+	for _, pair := range pairs {
+		header.Set(pair[0], pair[1])
+	}
+	if at, err := s.verify(t, "what people sign", header, body); err != nil || !at.Truncate(time.Second).Equal(right.At) {
+		t.Errorf("what people sign was signed at %s, %v", at, err)
+	}
+	for _, header := range []http.Header{header, s.sandbox.Sign(right)} {
+		origin, err := explainer.Explain(gateway.SignedWebhook{Header: header, URL: s.hookURL, Body: body}, right.At)
+		if err != nil || origin.Secret == "" || origin.Ended || !origin.IsOurs || s.TimestampHeader != "" && !origin.SignedAt.Truncate(time.Second).Equal(right.At) {
+			t.Errorf("a right one: %+v, %v", origin, err)
+		}
+		origin, err = explainer.Explain(gateway.SignedWebhook{Header: header, URL: s.hookURL, Body: append([]byte(" "), body...)}, right.At)
+		if err != nil || origin.Secret != "" {
+			t.Errorf("of another body: %+v, %v", origin, err)
+		}
+	}
+	if _, err := explainer.Explain(gateway.SignedWebhook{Body: body}, right.At); !errors.Is(err, gateway.ErrMalformed) {
+		t.Errorf("without headers: %v", err)
+	}
 }
 
 // headers: each header is there once, and has its form.

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +63,7 @@ const tolerance = 5 * time.Minute
 
 func verifyCommand(c Config) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "verify --timestamp <text> --sign <text> [--app-id <id>] [--url <url>] [--tolerance <duration>]",
+		Use:   "verify --timestamp <text> --sign <text> [--app-id <id>] [--header <header>] [--url <url>] [--tolerance <duration>]",
 		Short: "Verifies the body on standard input and says what does not match",
 		Long: `
 Verifies the body on standard input against the headers of a delivery, and says
@@ -77,6 +77,7 @@ that it has replaced are tried, unless you name one.`,
 	cmd.Flags().String("app-id", "", "The header Appid, or X-CoinPayments-Client (default: ours)")
 	cmd.Flags().String("timestamp", "", "The header Timestamp, or X-CoinPayments-Timestamp")
 	cmd.Flags().String("sign", "", "The header Sign, or X-CoinPayments-Signature")
+	cmd.Flags().StringArray("header", nil, "Another header of the delivery, as in 'Name: value'; repeatable")
 	cmd.Flags().String("url", "", "The URL that was registered, at CoinPayments (default: webhook_url)")
 	cmd.Flags().Duration("tolerance", tolerance, "How old or early it may be")
 	cmd.RunE = caddycmd.WrapCommandFuncForCobra(c.verify)
@@ -84,9 +85,6 @@ that it has replaced are tried, unless you name one.`,
 }
 
 func (c Config) verify(fl caddycmd.Flags) (int, error) {
-	if fl.String("timestamp") == "" || fl.String("sign") == "" {
-		return exitUsage, errors.New("give --timestamp and --sign, as the delivery had them")
-	}
 	explainer, account, body, err := input[gateway.Explainer](c, fl)
 	if err != nil {
 		return exitUsage, err
@@ -95,26 +93,59 @@ func (c Config) verify(fl caddycmd.Flags) (int, error) {
 		return exitUsage, err
 	}
 	now := time.Now()
-	given := gateway.SignedWebhook{
-		AccountID: fl.String("app-id"), Timestamp: fl.String("timestamp"), Signature: fl.String("sign"), URL: fl.String("url"), Body: body,
+	header, err := deliveredWith(fl, account.Info)
+	if err != nil {
+		return exitUsage, err
 	}
+	given := gateway.SignedWebhook{Header: header, URL: fl.String("url"), Body: body}
 	origin, err := explainer.Explain(given, now)
 	if err != nil {
 		return exitRefused, err
 	}
-	headers, err := explainer.SignRequest(gateway.SignRequest{Now: now}) // for their names
-	if err != nil {
-		return exitRefused, err
+	var findings []finding
+	if part := account.Info.AccountHeader; part != "" {
+		findings = append(findings, verifyAccount(part, account.Info.AccountID, origin))
 	}
-	findings := []finding{
-		verifyAccount(headers[0][0], account.Info.AccountID, origin),
-		verifySign(headers[2][0], origin, func() string { return whyNot(explainer, account, given, now) }),
-		verifyTime(headers[1][0], origin.SignedAt, now, fl.Duration("tolerance")),
+	findings = append(findings, verifySign(account.Info.SignatureHeader, origin, func() string { return whyNot(explainer, account, given, now) }))
+	if part := account.Info.TimestampHeader; part != "" {
+		findings = append(findings, verifyTime(part, origin.SignedAt, now, fl.Duration("tolerance")))
 	}
 	if wrong := printFindings(findings); wrong > 0 {
 		return exitRefused, fmt.Errorf("the delivery does not verify: %d of %d parts are wrong", wrong, len(findings))
 	}
 	return exitDone, nil
+}
+
+// deliveredWith are the headers that signed a delivery, as the command line has them.
+func deliveredWith(fl caddycmd.Flags, info gateway.Info) (http.Header, error) {
+	header := make(http.Header)
+	others, err := fl.GetStringArray("header")
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range others {
+		name, value, ok := strings.Cut(text, ":")
+		if !ok {
+			return nil, fmt.Errorf("--header takes a name and a value, as in 'Name: value', and not %q", text)
+		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	var missing []string
+	for _, h := range []struct{ flag, name string }{{"app-id", info.AccountHeader}, {"timestamp", info.TimestampHeader}, {"sign", info.SignatureHeader}} {
+		value := fl.String(h.flag)
+		switch {
+		case h.name == "" && value != "":
+			return nil, fmt.Errorf("--%s: %s signs with no such header", h.flag, info.Title)
+		case value != "":
+			header.Set(h.name, value)
+		case h.name != "" && h.flag != "app-id" && header.Get(h.name) == "":
+			missing = append(missing, "--"+h.flag)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("give %s, as the delivery had them", strings.Join(missing, " and "))
+	}
+	return header, nil
 }
 
 // finding is what is found of one part.
@@ -204,7 +235,10 @@ func slips(given gateway.SignedWebhook, account *gateway.Account) []slip {
 		change(&s.webhook)
 		found = append(found, s)
 	}
-	try("it would match in lower case", func(w *gateway.SignedWebhook) { w.Signature = strings.ToLower(w.Signature) })
+	try("it would match in lower case", func(w *gateway.SignedWebhook) {
+		w.Header = w.Header.Clone()
+		w.Header.Set(account.Info.SignatureHeader, strings.ToLower(w.Header.Get(account.Info.SignatureHeader)))
+	})
 	try("it would match without the line break at the body's end", func(w *gateway.SignedWebhook) { w.Body = bytes.TrimRight(w.Body, "\r\n") })
 	try("it would match with a line break at the body's end", func(w *gateway.SignedWebhook) { w.Body = append(bytes.Clone(w.Body), '\n') })
 	var compact bytes.Buffer
