@@ -3,7 +3,6 @@ package ccpayment
 import (
 	"crypto/rsa"
 	"errors"
-	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -13,33 +12,19 @@ import (
 // keys are an account's secrets and keys, and the API client that signs with them.
 // They are replaced as a whole when a file that holds one of them changes.
 type keys struct {
-	secret     string
-	current    *client.HMAC
-	previous   []previousHMAC // as configured
-	graced     []previousHMAC // replaced while the account was in use
+	ring       rotation.Ring[*client.HMAC]
 	webhookKey *rsa.PublicKey
 	api        *client.Client
 }
 
-// previousHMAC is a replaced secret that still verifies webhooks.
-type previousHMAC struct {
-	secret string
-	key    *client.HMAC
-	until  time.Time // zero: no end
-}
-
 func newKeys(c Config, o gateway.OpenOptions) (*keys, error) {
-	current, err := newHMAC(c.AppID, c.AppSecret)
+	k := &keys{webhookKey: c.WebhookKey}
+	var err error
+	k.ring, err = rotation.NewRing(c.AppSecret, c.Previous, func(secret string) (*client.HMAC, error) {
+		return client.NewHMAC(client.Credentials{AppID: c.AppID, AppSecret: secret})
+	})
 	if err != nil {
 		return nil, err
-	}
-	k := &keys{secret: c.AppSecret, current: current, webhookKey: c.WebhookKey}
-	for _, p := range c.Previous {
-		key, err := newHMAC(c.AppID, p.Secret)
-		if err != nil {
-			return nil, err
-		}
-		k.previous = append(k.previous, previousHMAC{secret: p.Secret, key: key, until: p.Until})
 	}
 	options := []client.Option{client.WithTimeout(o.Timeout)}
 	if o.Observe != nil {
@@ -60,13 +45,8 @@ func newKeys(c Config, o gateway.OpenOptions) (*keys, error) {
 	return k, err
 }
 
-func newHMAC(appID, secret string) (*client.HMAC, error) {
-	return client.NewHMAC(client.Credentials{AppID: appID, AppSecret: secret})
-}
-
 // Rotate replaces the account's secrets and keys while it is in use; one call at a time
-// may. Secrets that
-// verified webhooks go on doing so for the options' grace; API calls that are under
+// may. Secrets that verified webhooks go on doing so for the options' grace; API calls that are under
 // way end with the keys they began with. The error is that the app id is another,
 // or that a secret cannot be used; then nothing changes.
 func (v *V2) Rotate(c Config) error {
@@ -77,8 +57,24 @@ func (v *V2) Rotate(c Config) error {
 	if err != nil {
 		return err
 	}
-	rotation.WarnGone(v.options, len(v.keys.Load().previous)-len(next.previous))
-	next.replace(v.keys.Load(), v.options)
+	next.ring = next.ring.Replacing(v.keys.Load().ring, v.options)
 	v.keys.Store(next)
 	return nil
+}
+
+// Succeed implements [gateway.Rotating]. The account before was this one where it read
+// its secret from the same place.
+func (v *V2) Succeed(before gateway.Gateway) {
+	old, ok := before.(*V2)
+	if !ok || v.source == "" || v.source != old.source || v.info.AccountID != old.info.AccountID {
+		return
+	}
+	next := *v.keys.Load()
+	next.ring = next.ring.Succeeding(old.keys.Load().ring, v.options)
+	v.keys.Store(&next)
+}
+
+// Keys implements [gateway.Rotating]: what verifies webhooks makes keys, too.
+func (v *V2) Keys(purpose string) [][]byte {
+	return v.keys.Load().ring.Derive(v.info.AccountID, purpose, v.options.Now())
 }

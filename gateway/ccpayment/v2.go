@@ -116,7 +116,7 @@ func (v *V2) Info() gateway.Info { return v.info }
 
 // Key implements [gateway.Gateway].
 func (v *V2) Key(purpose string) []byte {
-	return gateway.DeriveKey(v.keys.Load().secret, v.info.AccountID, purpose)
+	return gateway.DeriveKey(v.keys.Load().ring.Current().Secret, v.info.AccountID, purpose)
 }
 
 // Client returns the account's API client.

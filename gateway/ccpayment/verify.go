@@ -70,14 +70,9 @@ func (v *V2) verify(header http.Header, matches func(client.SignatureHeaders) (b
 // matchesHMAC reports whether any live secret made the signature. All are
 // tried, whichever matches.
 func (v *V2) matchesHMAC(signed client.SignatureHeaders, body []byte, now time.Time) bool {
-	k := v.keys.Load()
-	matches := k.current.Matches(signed.Timestamp, body, signed.Sign)
-	for _, list := range [][]previousHMAC{k.previous, k.graced} {
-		for _, p := range list {
-			if !p.ended(now) {
-				matches = p.key.Matches(signed.Timestamp, body, signed.Sign) || matches
-			}
-		}
+	matches := false
+	for key := range v.keys.Load().ring.Live(now) {
+		matches = key.Matches(signed.Timestamp, body, signed.Sign) || matches
 	}
 	return matches
 }
@@ -100,7 +95,7 @@ func isHMACText(sign string) bool {
 func (v *V2) Sign(now time.Time, body []byte) [][2]string {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	return [][2]string{
-		{headerAppID, v.info.AccountID}, {headerTimestamp, timestamp}, {headerSign, v.keys.Load().current.Sign(timestamp, body)},
+		{headerAppID, v.info.AccountID}, {headerTimestamp, timestamp}, {headerSign, v.keys.Load().ring.Current().Key.Sign(timestamp, body)},
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/rotation"
 )
 
 const (
@@ -28,13 +29,8 @@ const (
 
 var timestamps = regexp.MustCompile(`^([0-9]{10}|[0-9]{13})$`)
 
-func fuzzHMAC(f *testing.F, secret string) *client.HMAC {
-	f.Helper()
-	key, err := client.NewHMAC(client.Credentials{AppID: fuzzAppID, AppSecret: secret})
-	if err != nil {
-		f.Fatal(err)
-	}
-	return key
+func fuzzHMAC(secret string) (*client.HMAC, error) {
+	return client.NewHMAC(client.Credentials{AppID: fuzzAppID, AppSecret: secret})
 }
 
 // signedBy is the signature that the contract describes, by crypto/hmac.
@@ -60,13 +56,11 @@ func FuzzVerify(f *testing.F) {
 	f.Add("", "", "", byte(4), []byte(""), []byte(""))
 	now := time.Unix(1_710_232_720, 0)
 	g := &V2{info: gateway.Info{AccountID: fuzzAppID}}
-	g.keys.Store(&keys{
-		current: fuzzHMAC(f, "current"),
-		previous: []previousHMAC{
-			{key: fuzzHMAC(f, "previous")},
-			{key: fuzzHMAC(f, "ended"), until: now.Add(-time.Second)},
-		},
-	})
+	ring, err := rotation.NewRing("current", []rotation.Secret{{Secret: "previous"}, {Secret: "ended", Until: now.Add(-time.Second)}}, fuzzHMAC)
+	if err != nil {
+		f.Fatal(err)
+	}
+	g.keys.Store(&keys{ring: ring})
 	secrets := []string{"current", "previous", "ended", "a stranger's"}
 	f.Fuzz(func(t *testing.T, appID, timestamp, sign string, signer byte, signed, body []byte) {
 		if int(signer) < len(secrets) {

@@ -2,8 +2,6 @@ package ccpaymentv1
 
 import (
 	"errors"
-	"slices"
-	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	v1 "github.com/seed-338f6760/caddy-ccpayment/client/v1"
@@ -14,27 +12,18 @@ import (
 // keys are an account's secrets, and the API client that signs with the current one. They
 // are replaced as a whole when a file that holds one of them changes.
 type keys struct {
-	secret   string
-	verifies []key // the current one first, then previous ones as configured
-	graced   []key // replaced while the account was in use
-	api      *v1.Client
-}
-
-// key is a secret that verifies webhooks.
-type key struct {
-	secret string
-	key    *v1.Key
-	until  time.Time // zero: no end
+	ring rotation.Ring[*v1.Key]
+	api  *v1.Client
 }
 
 func newKeys(c Config, o gateway.OpenOptions) (*keys, error) {
-	k := &keys{secret: c.AppSecret}
-	for _, s := range append([]rotation.Secret{{Secret: c.AppSecret}}, c.Previous...) {
-		signs, err := v1.NewKey(client.Credentials{AppID: c.AppID, AppSecret: s.Secret})
-		if err != nil {
-			return nil, err
-		}
-		k.verifies = append(k.verifies, key{s.Secret, signs, s.Until})
+	k := new(keys)
+	var err error
+	k.ring, err = rotation.NewRing(c.AppSecret, c.Previous, func(secret string) (*v1.Key, error) {
+		return v1.NewKey(client.Credentials{AppID: c.AppID, AppSecret: secret})
+	})
+	if err != nil {
+		return nil, err
 	}
 	options := []v1.Option{v1.WithTimeout(o.Timeout)}
 	if c.BaseURL != "" {
@@ -48,7 +37,6 @@ func newKeys(c Config, o gateway.OpenOptions) (*keys, error) {
 			o.Observe(gateway.Call{Endpoint: c.Endpoint, Code: c.Code, Took: c.Took})
 		}))
 	}
-	var err error
 	k.api, err = v1.New(client.Credentials{AppID: c.AppID, AppSecret: c.AppSecret}, options...)
 	return k, err
 }
@@ -65,8 +53,7 @@ func (v *V1) Rotate(c Config) error {
 	if err != nil {
 		return err
 	}
-	rotation.WarnGone(v.options, len(v.keys.Load().verifies)-len(next.verifies))
-	next.replace(v.keys.Load(), v.options)
+	next.ring = next.ring.Replacing(v.keys.Load().ring, v.options)
 	v.keys.Store(next)
 	return nil
 }
@@ -78,30 +65,12 @@ func (v *V1) Succeed(before gateway.Gateway) {
 	if !ok || v.source == "" || v.source != old.source || v.appID != old.appID {
 		return
 	}
-	was, next := old.keys.Load(), *v.keys.Load()
-	next.replace(&keys{verifies: was.verifies[:1], graced: was.graced}, v.options)
+	next := *v.keys.Load()
+	next.ring = next.ring.Succeeding(old.keys.Load().ring, v.options)
 	v.keys.Store(&next)
 }
 
 // Keys implements [gateway.Rotating]: what verifies webhooks makes keys, too.
 func (v *V1) Keys(purpose string) [][]byte {
-	k, now := v.keys.Load(), v.options.Now()
-	var list [][]byte
-	for _, p := range slices.Concat(k.verifies, k.graced) {
-		if !rotation.Ended(p.until, now) {
-			list = append(list, gateway.DeriveKey(p.secret, v.info.AccountID, purpose))
-		}
-	}
-	return list
-}
-
-// replace has the secrets of old go on verifying for the options' grace, but for those
-// that do so already.
-func (k *keys) replace(old *keys, o gateway.OpenOptions) {
-	is := func(secret string) bool {
-		same := func(p key) bool { return p.secret == secret }
-		return slices.ContainsFunc(k.verifies, same) || slices.ContainsFunc(k.graced, same)
-	}
-	of := func(p *key) (string, *time.Time) { return p.secret, &p.until }
-	k.graced = append(slices.Clip(k.graced), rotation.Graced(o, slices.Concat(old.graced, old.verifies), of, is)...)
+	return v.keys.Load().ring.Derive(v.info.AccountID, purpose, v.options.Now())
 }

@@ -17,7 +17,7 @@ func (v *V1) SignRequest(r gateway.SignRequest) ([][2]string, error) {
 	if r.Timestamp == "" {
 		r.Timestamp = strconv.FormatInt(r.Now.Unix(), 10)
 	}
-	sign := v.keys.Load().verifies[0].key.Sign(r.Timestamp, r.Body)
+	sign := v.keys.Load().ring.Current().Key.Sign(r.Timestamp, r.Body)
 	_, err := client.ReadSignatureHeaders(http.Header{headerAppID: {v.appID}, headerTimestamp: {r.Timestamp}, headerSign: {sign}})
 	return [][2]string{{headerAppID, v.appID}, {headerTimestamp, r.Timestamp}, {headerSign, sign}}, err
 }
@@ -32,15 +32,11 @@ func (v *V1) Explain(w gateway.SignedWebhook, now time.Time) (gateway.Origin, er
 		return gateway.Origin{}, fmt.Errorf("%w: %s", gateway.ErrMalformed, noObject)
 	}
 	origin := gateway.Origin{SignedAt: signed.Time, AccountID: signed.AppID, IsOurs: signed.AppID == v.appID}
-	for i, p := range v.keys.Load().verifies {
-		if !p.key.Matches(signed.Timestamp, w.Body, signed.Sign) {
-			continue
+	for i, k := range v.keys.Load().ring.Configured() {
+		if k.Key.Matches(signed.Timestamp, w.Body, signed.Sign) {
+			origin.Secret, origin.Ended = rotation.OptionOf("app_secret", i), rotation.Ended(k.Until, now)
+			break
 		}
-		if origin.Secret = "app_secret"; i > 0 {
-			origin.Secret = fmt.Sprintf("previous_secret %d", i)
-		}
-		origin.Ended = rotation.Ended(p.until, now)
-		break
 	}
 	return origin, nil
 }

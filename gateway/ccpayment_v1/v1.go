@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -91,7 +92,7 @@ func (v *V1) Info() gateway.Info { return v.info }
 
 // Key implements [gateway.Gateway].
 func (v *V1) Key(purpose string) []byte {
-	return gateway.DeriveKey(v.keys.Load().secret, v.info.AccountID, purpose)
+	return gateway.DeriveKey(v.keys.Load().ring.Current().Secret, v.info.AccountID, purpose)
 }
 
 // Client returns the account's API client.
@@ -102,7 +103,7 @@ func (v *V1) Client() *v1.Client { return v.keys.Load().api }
 // padding of the hash. Such a text is no webhook, because the timestamp has digits only
 // and the body is one JSON object to its end.
 func (v *V1) Verify(r gateway.Request, now time.Time) (time.Time, error) {
-	signed, err := v1.VerifyBy(r.Header, r.Body, v.appID, v.live(now)...)
+	signed, err := v1.VerifyBy(r.Header, r.Body, v.appID, slices.Collect(v.keys.Load().ring.Live(now))...)
 	switch {
 	case err == nil:
 		return signed.Time, nil
@@ -122,25 +123,11 @@ func (v *V1) Verify(r gateway.Request, now time.Time) (time.Time, error) {
 // noObject is why a body is not a webhook's, whoever has signed it.
 const noObject = "the body is not one JSON object, and anybody could have signed it"
 
-// live returns the keys that verify webhooks now.
-func (v *V1) live(now time.Time) []*v1.Key {
-	k := v.keys.Load()
-	live := make([]*v1.Key, 0, len(k.verifies)+len(k.graced))
-	for _, list := range [...][]key{k.verifies, k.graced} {
-		for _, p := range list {
-			if !rotation.Ended(p.until, now) {
-				live = append(live, p.key)
-			}
-		}
-	}
-	return live
-}
-
 // Sign implements [gateway.Signer].
 func (v *V1) Sign(now time.Time, body []byte) [][2]string {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	return [][2]string{
-		{headerAppID, v.appID}, {headerTimestamp, timestamp}, {headerSign, v.keys.Load().verifies[0].key.Sign(timestamp, body)},
+		{headerAppID, v.appID}, {headerTimestamp, timestamp}, {headerSign, v.keys.Load().ring.Current().Key.Sign(timestamp, body)},
 	}
 }
 

@@ -2,8 +2,6 @@ package coinpayments
 
 import (
 	"errors"
-	"slices"
-	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -13,27 +11,18 @@ import (
 // keys are an account's secrets, and the API client that signs with the current one. They
 // are replaced as a whole when a file that holds one of them changes.
 type keys struct {
-	secret   string
-	verifies []hmacKey // the current one first, then previous ones as configured
-	graced   []hmacKey // replaced while the account was in use
-	api      *coinpayments.Client
-}
-
-// hmacKey is a secret that verifies webhooks.
-type hmacKey struct {
-	secret string
-	key    *coinpayments.HMAC
-	until  time.Time // zero: no end
+	ring rotation.Ring[*coinpayments.HMAC]
+	api  *coinpayments.Client
 }
 
 func newKeys(c Config, o gateway.OpenOptions) (*keys, error) {
-	k := &keys{secret: c.ClientSecret}
-	for _, s := range append([]rotation.Secret{{Secret: c.ClientSecret}}, c.Previous...) {
-		key, err := coinpayments.NewHMAC(coinpayments.Credentials{ClientID: c.ClientID, ClientSecret: s.Secret})
-		if err != nil {
-			return nil, err
-		}
-		k.verifies = append(k.verifies, hmacKey{s.Secret, key, s.Until})
+	k := new(keys)
+	var err error
+	k.ring, err = rotation.NewRing(c.ClientSecret, c.Previous, func(secret string) (*coinpayments.HMAC, error) {
+		return coinpayments.NewHMAC(coinpayments.Credentials{ClientID: c.ClientID, ClientSecret: secret})
+	})
+	if err != nil {
+		return nil, err
 	}
 	where := coinpayments.WithInstance(c.Instance)
 	switch {
@@ -53,7 +42,6 @@ func newKeys(c Config, o gateway.OpenOptions) (*keys, error) {
 	if o.HTTP != nil {
 		options = append(options, coinpayments.WithHTTPClient(o.HTTP))
 	}
-	var err error
 	k.api, err = coinpayments.New(coinpayments.Credentials{ClientID: c.ClientID, ClientSecret: c.ClientSecret}, options...)
 	return k, err
 }
@@ -70,8 +58,7 @@ func (v *V2) Rotate(c Config) error {
 	if err != nil {
 		return err
 	}
-	rotation.WarnGone(v.options, len(v.keys.Load().verifies)-len(next.verifies))
-	next.replace(v.keys.Load(), v.options)
+	next.ring = next.ring.Replacing(v.keys.Load().ring, v.options)
 	v.keys.Store(next)
 	return nil
 }
@@ -83,30 +70,12 @@ func (v *V2) Succeed(before gateway.Gateway) {
 	if !ok || v.source == "" || v.source != old.source || v.info.AccountID != old.info.AccountID {
 		return
 	}
-	was, next := old.keys.Load(), *v.keys.Load()
-	next.replace(&keys{verifies: was.verifies[:1], graced: was.graced}, v.options)
+	next := *v.keys.Load()
+	next.ring = next.ring.Succeeding(old.keys.Load().ring, v.options)
 	v.keys.Store(&next)
 }
 
 // Keys implements [gateway.Rotating]: what verifies webhooks makes keys, too.
 func (v *V2) Keys(purpose string) [][]byte {
-	k, now := v.keys.Load(), v.options.Now()
-	var list [][]byte
-	for _, p := range slices.Concat(k.verifies, k.graced) {
-		if !rotation.Ended(p.until, now) {
-			list = append(list, gateway.DeriveKey(p.secret, v.info.AccountID, purpose))
-		}
-	}
-	return list
-}
-
-// replace has the secrets of old go on verifying for the options' grace, but for those
-// that do so already.
-func (k *keys) replace(old *keys, o gateway.OpenOptions) {
-	is := func(secret string) bool {
-		same := func(p hmacKey) bool { return p.secret == secret }
-		return slices.ContainsFunc(k.verifies, same) || slices.ContainsFunc(k.graced, same)
-	}
-	of := func(p *hmacKey) (string, *time.Time) { return p.secret, &p.until }
-	k.graced = append(slices.Clip(k.graced), rotation.Graced(o, slices.Concat(old.graced, old.verifies), of, is)...)
+	return v.keys.Load().ring.Derive(v.info.AccountID, purpose, v.options.Now())
 }

@@ -1,7 +1,6 @@
 package coinpayments
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -23,7 +22,7 @@ func (v *V2) SignRequest(r gateway.SignRequest) ([][2]string, error) {
 	if r.Timestamp == "" {
 		r.Timestamp = coinpayments.Timestamp(r.Now)
 	}
-	credentials := coinpayments.Credentials{ClientID: v.info.AccountID, ClientSecret: v.keys.Load().secret}
+	credentials := coinpayments.Credentials{ClientID: v.info.AccountID, ClientSecret: v.keys.Load().ring.Current().Secret}
 	if strings.HasPrefix(r.URL, v.APIURL()+"/api/") {
 		credentials.ClientID = v.Client().ClientID()
 	}
@@ -58,15 +57,12 @@ func (v *V2) Explain(w gateway.SignedWebhook, now time.Time) (gateway.Origin, er
 	for _, id := range ids {
 		signed.ClientID = id
 		for _, hook := range urls {
-			for i, p := range v.keys.Load().verifies {
-				if !p.key.Matches(hook.URL, signed, w.Body) {
+			for i, k := range v.keys.Load().ring.Configured() {
+				if !k.Key.Matches(hook.URL, signed, w.Body) {
 					continue
 				}
-				origin.AccountID, origin.URL = id, hook.URL
-				origin.Ended = rotation.Ended(hook.Until, now) || rotation.Ended(p.until, now)
-				if origin.Secret = "client_secret"; i > 0 {
-					origin.Secret = fmt.Sprintf("previous_secret %d", i)
-				}
+				origin.AccountID, origin.URL, origin.Secret = id, hook.URL, rotation.OptionOf("client_secret", i)
+				origin.Ended = rotation.Ended(hook.Until, now) || rotation.Ended(k.Until, now)
 				return origin, nil
 			}
 		}

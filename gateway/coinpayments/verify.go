@@ -41,14 +41,9 @@ func (v *V2) Verify(r gateway.Request, now time.Time) (time.Time, error) {
 // matches reports whether any live secret made the signature for this URL. All are tried,
 // whichever matches. An empty URL is none.
 func (v *V2) matches(url string, signed coinpayments.SignatureHeaders, body []byte, now time.Time) bool {
-	k := v.keys.Load()
 	matches := false
-	for _, list := range [...][]hmacKey{k.verifies, k.graced} {
-		for _, p := range list {
-			if !rotation.Ended(p.until, now) {
-				matches = p.key.Matches(url, signed, body) || matches
-			}
-		}
+	for key := range v.keys.Load().ring.Live(now) {
+		matches = key.Matches(url, signed, body) || matches
 	}
 	return matches && url != ""
 }

@@ -112,31 +112,6 @@ func WarnGone(o gateway.OpenOptions, gone int) {
 		zap.String("account", o.Account), zap.Int("secrets", gone), zap.Duration("file_grace", o.Grace))
 }
 
-// Graced returns those of the keys that were replaced now which go on verifying for the
-// options' grace, each with its end; of says of a key what its secret is, and where it has
-// its end. Keys that verify already, and those whose end has come, are left out.
-func Graced[K any](o gateway.OpenOptions, replaced []K, of func(*K) (secret string, until *time.Time), verifies func(secret string) bool) []K {
-	if o.Grace <= 0 {
-		return nil
-	}
-	now := o.Now()
-	last := now.Add(o.Grace)
-	var graced []K
-	added := make(map[string]bool)
-	for _, key := range replaced {
-		secret, until := of(&key)
-		if added[secret] || verifies(secret) || Ended(*until, now) {
-			continue
-		}
-		added[secret] = true
-		if until.IsZero() || until.After(last) {
-			*until = last
-		}
-		graced = append(graced, key)
-	}
-	return graced
-}
-
 // Ended reports whether something that is honoured until a time is not any more; zero: it
 // has no end.
 func Ended(until, now time.Time) bool { return !until.IsZero() && now.After(until) }
