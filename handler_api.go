@@ -21,7 +21,7 @@ func init() {
 // JSON, signs the call, and returns the gateway's response. The path is the endpoint's:
 // at CCPayment its name, at CoinPayments the route from `/api/` on. Beside the gateway's
 // endpoints it has `POST checkout`, which takes the same JSON as an app's 402 response,
-// and `GET orders/<id>`.
+// and `GET` and `DELETE orders/<id>`.
 //
 // Clients on this machine need no token unless they come through a proxy.
 type API struct {

@@ -400,7 +400,7 @@ func (a *App) operator(l *ledger.Ledger) *operator.Operator {
 		routes = append(routes, operator.Route{Account: h.route.Account.Name, Name: h.route.Name, Delivers: h.route.App != nil})
 	}
 	return &operator.Operator{
-		Ledger: l, Routes: routes, Account: a.account, LastConfirmedAt: a.confirmedAt.Load(), Now: a.now, Logger: a.logger,
+		Ledger: l, Routes: routes, Account: a.account, Checkouts: a.registry, LastConfirmedAt: a.confirmedAt.Load(), Now: a.now, Logger: a.logger,
 		Secrets: a.secrets.Status, Reconciler: a.reconciler,
 	}
 }

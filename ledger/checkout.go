@@ -106,9 +106,14 @@ func RefID(ref string) string { return "#" + ref }
 
 // SaveCheckout stores how an order is to be paid, durably, and leaves the rest of
 // the order as it is. The error wraps [ErrTaken] where one of its orders at the gateway
-// is another order's.
+// is another order's. It is [ErrOrderClosed] where the order was closed meanwhile: what is
+// there at the gateway stands in the ledger then, and is ended.
 func (l *Ledger) SaveCheckout(ctx context.Context, order Order, cause string) error {
-	return l.updateCheckout(ctx, order, cause, func([]GatewayOrder) bool { return true })
+	isClosed, err := l.updateCheckout(ctx, order, cause, func(Order) bool { return true })
+	if err == nil && isClosed {
+		err = ErrOrderClosed
+	}
+	return err
 }
 
 // AddGeneration adds an order at the gateway to the order that a checkout made it for,
@@ -121,8 +126,11 @@ func (l *Ledger) AddGeneration(ctx context.Context, id OrderID, g GatewayOrder, 
 		}
 		checkout := *o.Checkout
 		checkout.Generations = slices.Insert(slices.Clone(checkout.Generations), len(checkout.Generations)-1, g)
+		if o.Closed != nil {
+			checkout.EndAt = l.now()
+		}
 		o.Checkout = &checkout
-		o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
+		o.step(l.now(), cause)
 	})
 	if err != nil {
 		return fmt.Errorf("adding an order at the gateway: %w", err)

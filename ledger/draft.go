@@ -35,7 +35,8 @@ var ErrChanged = errors.New("the order's checkout has changed meanwhile")
 // SaveDraft stores an order as [Ledger.SaveCheckout] does, durably, before the gateway is
 // asked to make the latest of its orders there, which is a draft and gets the time of
 // now. known are the orders at the gateway that the caller has read: where there are
-// others by now, the error is [ErrChanged], and nothing is stored.
+// others by now, the error is [ErrChanged], and where the order was closed meanwhile, it is
+// [ErrOrderClosed], and nothing is stored.
 func (l *Ledger) SaveDraft(ctx context.Context, order Order, known []GatewayOrder, cause string) (draft GatewayOrder, err error) {
 	checkout := *order.Checkout
 	checkout.Generations = slices.Clone(checkout.Generations)
@@ -43,11 +44,15 @@ func (l *Ledger) SaveDraft(ctx context.Context, order Order, known []GatewayOrde
 	checkout.Generations[last].CreatedAt = l.now()
 	order.Checkout = &checkout
 	isChanged := false
-	err = l.updateCheckout(ctx, order, cause, func(there []GatewayOrder) bool {
-		isChanged = !sameOrders(there, known)
-		return !isChanged
+	isClosed, err := l.updateCheckout(ctx, order, cause, func(there Order) bool {
+		isChanged = !sameOrders(there.generations(), known)
+		return !isChanged && there.Closed == nil
 	})
-	if err == nil && isChanged {
+	switch {
+	case err != nil:
+	case isClosed:
+		err = ErrOrderClosed
+	case isChanged:
 		err = ErrChanged
 	}
 	return checkout.Generations[last], err
@@ -66,31 +71,27 @@ func (l *Ledger) MayBeMade(draft GatewayOrder, wait time.Duration) bool {
 	return draft.CreatedAt.After(l.Before(wait))
 }
 
-// updateCheckout stores how an order is to be paid, unless the orders at the gateway that
-// it has by then do not suit.
-func (l *Ledger) updateCheckout(ctx context.Context, order Order, cause string, suits func([]GatewayOrder) bool) error {
-	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
+// updateCheckout stores how an order is to be paid, unless what the ledger has of it by then
+// does not suit, and reports whether it is closed.
+func (l *Ledger) updateCheckout(ctx context.Context, order Order, cause string, suits func(there Order) bool) (isClosed bool, err error) {
+	err = l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
 		checkout := *order.Checkout
-		var there []GatewayOrder
-		if o.Checkout != nil {
-			there = o.Checkout.Generations
-		}
-		if !suits(there) {
+		if isClosed = o.Closed != nil; !suits(*o) {
 			return
 		}
 		if o.Checkout != nil {
 			checkout.EndAt = earlier(o.Checkout.EndAt, checkout.EndAt)
 		}
 		var twins int
-		if checkout.Generations, twins = joined(there, checkout.Generations); twins > 0 {
+		if checkout.Generations, twins = joined(o.generations(), checkout.Generations); twins > 0 || isClosed {
 			checkout.EndAt = l.now()
 		}
 		o.OrderID, o.Account, o.OwnID, o.Checkout = order.OrderID, order.Account, order.OwnID, &checkout
-		o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
+		o.step(l.now(), cause)
 	})
 	if err != nil {
-		return fmt.Errorf("saving the checkout: %w", err)
+		return false, fmt.Errorf("saving the checkout: %w", err)
 	}
 	l.changed(order.OrderID)
-	return nil
+	return isClosed, nil
 }

@@ -55,15 +55,16 @@ func (l *Ledger) EndingNow(ctx context.Context, limit int) (orders []Order, now 
 // as the ledger had it at the time now when they were looked at: each in its place, unless
 // it has changed since, and one that the ledger does not have yet in front of the others.
 // The order is due again when the next of them ends, and at the time again (zero: never)
-// for what could not be ended; at once where the ledger has other orders at the gateway by
-// now than those that were looked at.
+// for what could not be ended, and a closed order at that time only; at once where the
+// ledger has other orders at the gateway by now than those that were looked at, or the order
+// was closed meanwhile.
 func (l *Ledger) SaveEnding(ctx context.Context, order Order, found []GatewayOrder, now, again time.Time, cause string) error {
 	err := l.store.UpdateOrder(context.WithoutCancel(ctx), order.OrderID, func(o *Order) {
 		if o.Checkout == nil {
 			return
 		}
 		checkout := *o.Checkout
-		isChanged := !sameOrders(checkout.Generations, order.Checkout.Generations)
+		isChanged := !sameOrders(checkout.Generations, order.Checkout.Generations) || (o.Closed == nil) != (order.Closed == nil)
 		checkout.Generations = slices.Clone(checkout.Generations)
 		for _, g := range found {
 			i := slices.IndexFunc(checkout.Generations, g.sameCall)
@@ -75,12 +76,15 @@ func (l *Ledger) SaveEnding(ctx context.Context, order Order, found []GatewayOrd
 				checkout.Generations[i] = g
 			}
 		}
-		if checkout.EndAt = earlier(checkout.NextEnd(now), again); isChanged {
+		switch checkout.EndAt = again; {
+		case isChanged:
 			checkout.EndAt = l.now()
+		case o.Closed == nil:
+			checkout.EndAt = earlier(checkout.NextEnd(now), again)
 		}
 		o.Checkout = &checkout
 		if cause != "" {
-			o.Steps = latest(append(o.Steps, OrderStep{At: l.now(), State: o.State, Paid: o.Paid, Cause: cause}))
+			o.step(l.now(), cause)
 		}
 	})
 	if err != nil {

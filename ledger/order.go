@@ -45,6 +45,8 @@ type Order struct {
 	FulfilledBy string `json:"fulfilled_by,omitempty"`
 	// Abandoned: that event was discarded, so that the app will not fulfil the order.
 	Abandoned bool `json:"abandoned,omitempty"`
+	// Closed is why nothing more is to be paid of the order; nil: it is open.
+	Closed *Closing `json:"closed,omitempty"`
 
 	// Events are the keys of the order's events, in the order of their first
 	// commit, and Steps the order's own history. Both keep the latest.

@@ -89,7 +89,7 @@ func (q OrderQuery) Matches(o Order) bool {
 	case q.StateOf != nil:
 		return q.State == q.StateOf(o)
 	default:
-		return q.State == o.State
+		return q.State == o.standing()
 	}
 }
 

@@ -22,10 +22,13 @@ const (
 	Overpaid   State = "overpaid"
 	Review     State = "review" // held payments, and not paid without them
 	Expired    State = "expired"
+	// Closed is that of an order that was closed and is not fulfilled, whatever its payments
+	// come to: Settle does not know of it.
+	Closed State = "closed"
 )
 
 // States are those that an order can be in.
-var States = []State{Unpaid, Processing, Partial, Paid, Overpaid, Review, Expired}
+var States = []State{Unpaid, Processing, Partial, Paid, Overpaid, Review, Expired, Closed}
 
 // Fulfils reports whether an order in this state is to be fulfilled.
 func (s State) Fulfils() bool { return s == Paid || s == Overpaid }

@@ -59,14 +59,14 @@ var mayImport = map[string][]string{
 	// The suite that every gateway must pass, from the webhook to the app.
 	"gateway/gatewaytest": {"gateway", "ledger", "internal/relay", "internal/confirm", "internal/checkout", "store/bolt"},
 	"internal/confirm":    {"gateway", "ledger", "settle"},
-	"internal/operator":   {"gateway", "ledger", "internal/reconcile", "internal/secrets"},
+	"internal/operator":   {"gateway", "ledger", "internal/checkout", "internal/reconcile", "internal/secrets"},
 	"internal/metrics":    {"gateway"},
 	// Looks for what no webhook told.
 	"internal/reconcile": {"internal/relay", "internal/confirm", "gateway", "ledger", "settle", "internal/failpoint", "internal/hookpath", "internal/options", "internal/placeholder"},
 
 	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/ack", "internal/failpoint"},
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson", "internal/redact"},
-	"internal/adminapi": {"internal/operator", "internal/reconcile", "ledger", "settle"},
+	"internal/adminapi": {"internal/operator", "internal/checkout", "internal/reconcile", "ledger", "settle"},
 
 	"internal/console":  {"internal/adminapi", "internal/operator", "internal/redact", "ledger"},
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "internal/strictjson", "internal/redact"},

@@ -71,9 +71,17 @@ func (c *Client) Event(id, route string) (Answer[EventDetails], error) {
 
 // Order asks for all of an order of an account; empty: the default one.
 func (c *Client) Order(id, account string) (Answer[OrderDetails], error) {
-	// A dot, too, is escaped: a path with . or .. in it would be another's.
-	return c.get("orders/"+strings.ReplaceAll(url.PathEscape(id), ".", "%2E"), parameter("account", account))
+	return c.get("orders/"+escapeOrder(id), parameter("account", account))
 }
+
+// Close closes an order of an account; empty: the default one.
+func (c *Client) Close(id, account string, request Close) (Answer[OrderDetails], error) {
+	return c.post("orders/"+escapeOrder(id)+"/close", parameter("account", account), request)
+}
+
+// escapeOrder escapes an order's id in a path. A dot, too, is escaped: a path with . or ..
+// in it would be another's.
+func escapeOrder(id string) string { return strings.ReplaceAll(url.PathEscape(id), ".", "%2E") }
 
 // Step takes an event through the step replay, release or discard; route may be
 // empty.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -54,9 +55,14 @@ func badRequest(format string, args ...any) error {
 func Explain(err error) error {
 	var explained *Error
 	var refused *ledger.RefusedError
+	var unclosed *checkout.Error
 	switch {
 	case err == nil, errors.As(err, &explained):
 		return err
+	case errors.As(err, &unclosed) && unclosed.Status == http.StatusConflict:
+		return fail(unclosed.Status, "%w: with force it is closed all the same", unclosed)
+	case errors.As(err, &unclosed):
+		return fail(unclosed.Status, "%w", unclosed)
 	case errors.As(err, &refused):
 		return fail(http.StatusConflict, "%s", refused.Reason)
 	case errors.Is(err, ledger.ErrCursor):
@@ -104,6 +110,7 @@ func NewHandler(c Config) *Handler {
 		{http.MethodPost, "events/{id}/discard", discardEvent},
 		{http.MethodGet, "orders", h.listOrders},
 		{http.MethodGet, "orders/{id...}", h.showOrder},
+		{http.MethodPost, "orders/{id}/close", h.closeOrder},
 	} {
 		h.handle(e.method, e.path, func(w http.ResponseWriter, r *http.Request) error { return h.answer(w, r, e.answer) })
 	}

@@ -109,12 +109,20 @@ type OrderStatus struct{ State, Due, Paid, Currency string }
 type OrderDetails struct {
 	Order
 	// Accepted: the app has accepted the event that FulfilledBy names.
-	Accepted       bool                  `json:"accepted"`
+	Accepted bool `json:"accepted"`
+	// Closed is why nothing more is to be paid of it; absent: it is open.
+	Closed         *ledger.Closing       `json:"closed,omitempty"`
 	GatewayOrderID string                `json:"gateway_order_id"`
 	Terms          *ledger.Terms         `json:"terms"`
 	Generations    []Generation          `json:"generations"`
 	Payments       []ledger.OrderPayment `json:"payments"`
 	Timeline       []Moment              `json:"timeline"`
+}
+
+// Close is the body of a request to close an order.
+type Close struct {
+	Reason string `json:"reason"`
+	Force  bool   `json:"force"` // whatever is paid of it, or under way
 }
 
 // Generation is one of the order's orders at the gateway.

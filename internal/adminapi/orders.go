@@ -86,6 +86,26 @@ func (h *Handler) showOrder(r *http.Request, o *operator.Operator) (any, error) 
 	return h.config.OrderStatus.Describe(r.Context(), o, order, account)
 }
 
+// closeOrder answers POST orders/{id}/close.
+func (h *Handler) closeOrder(r *http.Request, o *operator.Operator) (any, error) {
+	var c Close
+	if err := readJSON(r, &c); err != nil {
+		return nil, err
+	}
+	if c.Reason = strings.TrimSpace(c.Reason); c.Reason == "" {
+		return nil, badRequest("say why, for the order's history: {\"reason\":\"sold out\"}")
+	}
+	account := r.URL.Query().Get("account")
+	order, err := FindOrder(r.Context(), o, r.PathValue("id"), account)
+	if err != nil {
+		return nil, err
+	}
+	if order, err = o.Close(r.Context(), order, account, c.Reason, c.Force); err != nil {
+		return nil, err
+	}
+	return h.config.OrderStatus.Describe(r.Context(), o, order, account)
+}
+
 // FindOrder returns the order that the app calls id at an account; empty: the default one.
 func FindOrder(ctx context.Context, o *operator.Operator, id, account string) (ledger.Order, error) {
 	at, err := o.Account(account)
@@ -103,7 +123,7 @@ func FindOrder(ctx context.Context, o *operator.Operator, id, account string) (l
 // account need not be configured any more.
 func (read ReadOrder) Describe(ctx context.Context, o *operator.Operator, order ledger.Order, account string) (OrderDetails, error) {
 	of, unknown := o.Account(account)
-	details := OrderDetails{Order: read.View(order, o.Now()), GatewayOrderID: order.ID, Payments: order.Payments}
+	details := OrderDetails{Order: read.View(order, o.Now()), Closed: order.Closed, GatewayOrderID: order.ID, Payments: order.Payments}
 	if c := order.Checkout; c != nil {
 		details.Terms = &c.Terms
 		for _, g := range c.Generations {

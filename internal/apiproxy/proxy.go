@@ -1,6 +1,7 @@
 // Package apiproxy is an HTTP proxy for an app's calls of a gateway's API: it takes plain
 // JSON, signs the call, and returns the gateway's response. Beside the gateway's
-// endpoints it has two of its own, for checkout sessions and for an order's status.
+// endpoints it has three of its own: for checkout sessions, and to read and to close an
+// order.
 package apiproxy
 
 import (
@@ -160,7 +161,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, asked *url.URL
 		return refusal.write(w)
 	}
 	if endpoint.Name == ownOrders.Name {
-		return p.serveOrder(w, r, orderID)
+		return p.serveOrder(r.Context(), w, orderID)
 	}
 	body, refusal := readBody(w, r)
 	if refusal != nil {
@@ -168,8 +169,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request, asked *url.URL
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), p.account.Budget)
 	defer cancel()
-	if endpoint.Name == ownCheckout.Name {
+	switch endpoint.Name {
+	case ownCheckout.Name:
 		return p.serveCheckout(ctx, w, body)
+	case ownClose.Name:
+		return p.serveClose(ctx, w, orderID)
 	}
 	return p.serveCall(ctx, w, r, endpoint, body)
 }

@@ -68,7 +68,7 @@ func isPages(sites []string) bool {
 }
 
 // find returns the endpoint that a request is for, and the order's id where that is
-// orders. asked is the URL before any handler cleaned its path: if that was not clean,
+// one of an order. asked is the URL before any handler cleaned its path: if that was not clean,
 // there is no endpoint, so that a proxy that guards paths in front of Caddy and Caddy
 // itself cannot read one path differently.
 func (p *Proxy) find(w http.ResponseWriter, r *http.Request, asked *url.URL) (endpoint gateway.Endpoint, orderID string, refusal *errorResponse) {
@@ -117,7 +117,7 @@ func (p *Proxy) match(r *http.Request, asked *url.URL) (found []gateway.Endpoint
 	switch {
 	case len(p.own()) == 0:
 	case isOrder && checkout.CheckOrderID(id) == nil:
-		return []gateway.Endpoint{ownOrders}, id
+		return []gateway.Endpoint{ownOrders, ownClose}, id
 	case name == ownCheckout.Name:
 		return []gateway.Endpoint{ownCheckout}, ""
 	}

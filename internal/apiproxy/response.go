@@ -203,7 +203,7 @@ type orderView struct {
 }
 
 // serveOrder serves GET orders/<id>: it returns the order's status in JSON.
-func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID string) error {
+func (p *Proxy) serveOrder(ctx context.Context, w http.ResponseWriter, orderID string) error {
 	unreadable := refuse(http.StatusServiceUnavailable, "the ledger cannot be read at the moment")
 	l, release, err := p.ledger()
 	if err != nil {
@@ -211,18 +211,41 @@ func (p *Proxy) serveOrder(w http.ResponseWriter, r *http.Request, orderID strin
 	}
 	defer release()
 	at := p.choices[0] // the others share its orders
-	order, err := l.Order(r.Context(), at.Account().OrderIDs(orderID)...)
+	order, err := l.Order(ctx, at.Account().OrderIDs(orderID)...)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return refuse(http.StatusNotFound, "there is no order %q", orderID).write(w)
+		return noOrder(orderID).write(w)
 	case err != nil:
 		return unreadable.write(w)
 	}
 	view := orderView{StatusView: checkout.Status(order, l.Now()), Token: at.StatusToken(order.OwnID)}
-	if order.Checkout != nil {
+	if order.Checkout != nil && !order.IsClosed() {
 		view.CheckoutURL = order.Checkout.Latest().CheckoutURL
 	}
 	return writeJSON(w, http.StatusOK, view)
+}
+
+// serveClose serves DELETE orders/<id>: it closes the order, and returns its status as GET
+// does.
+func (p *Proxy) serveClose(ctx context.Context, w http.ResponseWriter, orderID string) error {
+	order, err := p.choices[0].Close(ctx, checkout.CloseRequest{OrderID: orderID, Reason: "by the app"})
+	outcome := "done"
+	var e *checkout.Error
+	if errors.As(err, &e) {
+		outcome = e.Code
+	}
+	p.logCall(ownClose.Name, orderID, outcome)
+	switch {
+	case e != nil && e.Status == http.StatusNotFound:
+		return noOrder(orderID).write(w)
+	case err != nil:
+		return writeCheckoutError(w, err, orderID)
+	}
+	return p.serveOrder(ctx, w, order.OwnID)
+}
+
+func noOrder(orderID string) *errorResponse {
+	return refuse(http.StatusNotFound, "there is no order %q", orderID)
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) error {

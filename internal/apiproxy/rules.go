@@ -12,12 +12,13 @@ import (
 var (
 	ownCheckout = gateway.Endpoint{Name: "checkout", Method: http.MethodPost, Group: gateway.GroupDeposit}
 	ownOrders   = gateway.Endpoint{Name: "orders", Method: http.MethodGet, Group: gateway.GroupRead}
+	ownClose    = gateway.Endpoint{Name: "close", Method: http.MethodDelete, Group: gateway.GroupDeposit}
 )
 
 // own returns the proxy's own endpoints: none, where the account makes no checkouts.
 func (p *Proxy) own() []gateway.Endpoint {
 	if _, makesCheckouts := p.account.Gateway.(gateway.Checkouts); makesCheckouts {
-		return []gateway.Endpoint{ownCheckout, ownOrders}
+		return []gateway.Endpoint{ownCheckout, ownOrders, ownClose}
 	}
 	return nil
 }

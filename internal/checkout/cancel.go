@@ -108,12 +108,12 @@ const (
 	endsFor      = 30 * 24 * time.Hour
 )
 
-// end ends at the gateway what has expired of an order, or was replaced. A payment wins
-// over the end. What is to be ended later stands in the ledger.
-func (s *Sessions) end(ctx context.Context, order ledger.Order, now time.Time, l *ledger.Ledger) error {
+// endDue ends at the gateway what has expired of an order, or was replaced, and of a closed
+// one all. A payment wins over the end. What is to be ended later stands in the ledger.
+func (s *Sessions) endDue(ctx context.Context, order ledger.Order, now time.Time, l *ledger.Ledger) (*ender, error) {
 	calls, cancel := context.WithTimeout(ctx, s.account.Budget)
 	defer cancel()
-	e := ender{Sessions: s, order: order, now: now}
+	e := &ender{Sessions: s, order: order, now: now}
 	made := order.Checkout.Generations
 	for i, g := range made {
 		if e.Sessions = s.at(order, g); e.Sessions == nil && !g.Ended {
@@ -123,17 +123,21 @@ func (s *Sessions) end(ctx context.Context, order ledger.Order, now time.Time, l
 		}
 		if !g.Ended && e.canceler != nil {
 			e.title = e.account.Info.Title
-			e.end(calls, g, i < len(made)-1, l)
+			e.end(calls, g, i < len(made)-1 || order.Closed != nil, l)
 		}
 	}
 	if ctx.Err() != nil { // what was ended is ended once more the next time
-		return ctx.Err()
+		return e, ctx.Err()
 	}
 	cause := ""
 	if len(e.found) > 0 {
 		cause = "ended at " + e.title
 	}
-	return l.SaveEnding(ctx, order, e.found, now, e.again, cause)
+	again := e.again
+	if order.Closed != nil && !order.Closed.Ended && again.IsZero() { // should the rest of it be cut off
+		again, _ = endLater(order.Closed.At, now)
+	}
+	return e, l.SaveEnding(ctx, order, e.found, now, again, cause)
 }
 
 // ender ends an order's orders at the gateway.
@@ -144,9 +148,11 @@ type ender struct {
 	found []ledger.GatewayOrder // what was found out of them
 	title string                // of the gateway where the last was looked at
 	again time.Time             // when the rest is tried again; zero: not at all
+	// isPaying: a buyer is paying one of them, or has paid it.
+	isPaying bool
 }
 
-func (e *ender) end(ctx context.Context, g ledger.GatewayOrder, isReplaced bool, l *ledger.Ledger) {
+func (e *ender) end(ctx context.Context, g ledger.GatewayOrder, atOnce bool, l *ledger.Ledger) {
 	if e.finder != nil && g.IsDraft() {
 		found, err := e.seek(ctx, g)
 		switch {
@@ -165,7 +171,7 @@ func (e *ender) end(ctx context.Context, g ledger.GatewayOrder, isReplaced bool,
 			return
 		}
 	}
-	if !isReplaced && (g.ExpiresAt.IsZero() || g.ExpiresAt.After(e.now)) {
+	if !atOnce && (g.ExpiresAt.IsZero() || g.ExpiresAt.After(e.now)) {
 		return
 	}
 	switch err := e.canceler.Cancel(ctx, g); {
@@ -174,15 +180,20 @@ func (e *ender) end(ctx context.Context, g ledger.GatewayOrder, isReplaced bool,
 		e.found = append(e.found, g)
 	case !errors.Is(err, gateway.ErrPaying):
 		e.retry(g, err)
-	case !isPaid(e.order):
-		e.retry(g, nil)
+	default:
+		if e.isPaying = true; !isPaid(e.order) {
+			e.retry(g, nil)
+		}
 	}
 }
 
 // retry plans another try, after an error if it is one that people should know of.
 func (e *ender) retry(g ledger.GatewayOrder, err error) {
 	due := g.ExpiresAt
-	if due.IsZero() {
+	switch {
+	case e.order.Closed != nil:
+		due = e.order.Closed.At
+	case due.IsZero():
 		due = g.CreatedAt
 	}
 	at, isLast := endLater(due, e.now)
@@ -190,7 +201,7 @@ func (e *ender) retry(g ledger.GatewayOrder, err error) {
 		e.again = at
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
-		e.logger.Warn("an order that has expired could not be ended at the gateway, where a buyer can still pay it",
+		e.logger.Warn("an order that has expired or was closed could not be ended at the gateway, where a buyer can still pay it",
 			zap.String("order_id", redact.Emails(e.order.OwnID)), zap.String("gateway_order_id", g.ID), zap.Bool("given_up", isLast), zap.Error(err))
 	}
 }

@@ -47,6 +47,8 @@ func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, made []led
 	switch {
 	case errors.Is(err, ledger.ErrTaken):
 		return order, false, s.takenBy("another order")
+	case errors.Is(err, ledger.ErrOrderClosed):
+		return order, false, errClosed
 	case errors.Is(err, ledger.ErrChanged):
 		return order, false, &Error{
 			Status: http.StatusServiceUnavailable, Code: "busy", Text: "the order is being made: try again in a moment", Cause: err, RetryAfter: retrySoon,

@@ -65,12 +65,12 @@ const (
 )
 
 // Ending returns what ends, in the background and until its context ends, the expired
-// orders of those of the accounts whose gateway does not do so by itself; nil: there is no
-// such account.
+// orders of those of the accounts whose gateway does not do so by itself, and what is left to
+// do of closed ones; nil: there is no account with checkouts.
 func (g *Registry) Ending(accounts []*gateway.Account) func(context.Context, *ledger.Ledger) {
 	var all []*Sessions
 	for _, account := range accounts {
-		if s, err := g.Of(account); err == nil && s.canceler != nil {
+		if s, err := g.Of(account); err == nil {
 			all = append(all, s)
 		}
 	}
@@ -116,7 +116,7 @@ func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 				return last
 			}
 			switch err := endOne(ctx, all, order, now, l); {
-			case errors.Is(err, errOthers):
+			case errors.Is(err, errOthers), errors.Is(err, ledger.ErrLeased):
 				passed[order.OrderID] = true
 			case errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrTaken), errors.Is(err, ledger.ErrFenced):
 				passed[order.OrderID], last = true, err
@@ -144,16 +144,23 @@ func endOne(ctx context.Context, all []*Sessions, order ledger.Order, now time.T
 	if i < 0 {
 		i = slices.IndexFunc(all, func(s *Sessions) bool { return s.has(order, order.Checkout.Generations) })
 	}
+	due := order.Checkout.NextEnd(time.Time{})
+	if order.Closed != nil {
+		due = order.Closed.At
+	}
 	isLeft := l.IsShared() && now.Sub(order.Checkout.EndAt) < endAgain
 	switch {
 	case isLeft && (i < 0 || all[i].lacks(order)):
 		return errOthers
-	case i >= 0:
-		return all[i].end(ctx, order, now, l)
+	case i < 0:
+		again, isLast := endLater(due, now)
+		if l.IsShared() && !isLast { // a process that has the account may be about to start
+			again = now.Add(endAgain)
+		}
+		return l.SaveEnding(ctx, order, nil, now, again, "")
+	case order.Closed != nil && !order.Closed.Ended:
+		return all[i].goOnClosing(ctx, order, l)
 	}
-	again, isLast := endLater(order.Checkout.NextEnd(time.Time{}), now)
-	if l.IsShared() && !isLast { // a process that has the account may be about to start
-		again = now.Add(endAgain)
-	}
-	return l.SaveEnding(ctx, order, nil, now, again, "")
+	_, err := all[i].endDue(ctx, order, now, l)
+	return err
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
+	"time"
 
 	"github.com/shopspring/decimal"
 	"go.uber.org/zap"
@@ -21,6 +23,9 @@ var errPaid = conflict("paid", "the order is paid")
 
 // errUnderWay is the [*Error] of an order of which a payment may come at any time.
 var errUnderWay = conflict("under_way", "a payment of the order is under way: wait for it")
+
+// errClosed is the [*Error] of an order that nothing more is to be paid of.
+var errClosed = &Error{Status: http.StatusGone, Code: string(settle.Closed), Text: "the order is closed"}
 
 // paidError is errPaid with the payments that count for the order.
 type paidError struct{ payments []ledger.OrderPayment }
@@ -82,6 +87,40 @@ func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, p
 	return nil
 }
 
+// found is what the gateways say of an order's payments now.
+type found struct {
+	settle.Result
+	payments   []ledger.OrderPayment
+	unfinished bool
+	at         time.Time
+}
+
+// isUnderWay reports whether a payment may still come to count, or waits for an operator.
+func (f found) isUnderWay() bool { return f.unfinished || f.State == settle.Review }
+
+// ask asks the gateways what is paid of an order. The error is an [*Error].
+func (s *Sessions) ask(ctx context.Context, order ledger.Order) (found, error) {
+	at := s.now()
+	whole, err := confirm.Whole(ctx, s.account, &order)
+	title := s.account.Info.Title // or of the account where it went wrong
+	var member *confirm.MemberError
+	if errors.As(err, &member) {
+		title = member.Account.Info.Title
+	}
+	var held *confirm.HeldError
+	switch {
+	case errors.As(err, &held):
+		return found{}, conflict("contradiction",
+			title+"'s order is not the one that was asked for: look at it in "+title+"'s console")
+	case err != nil:
+		return found{}, explain(title, err)
+	}
+	f := found{Result: confirm.Settle(whole, settle.Policy{}, s.now()), at: at}
+	f.payments = confirm.Judged(s.account, order.OrderID, whole, f.Result)
+	f.unfinished = slices.ContainsFunc(whole.Payments, func(p gateway.OrderPayment) bool { return !p.Finished })
+	return f, nil
+}
+
 // left is what is left to pay of the wanted price.
 type left struct {
 	amount decimal.Decimal // in the price's unit
@@ -101,32 +140,20 @@ func (s *Sessions) rest(ctx context.Context, order ledger.Order, w wanted) (left
 	asked := *order.Checkout
 	asked.Terms, asked.Symbol = w.terms.Terms, w.terms.Symbol
 	order.Checkout = &asked
-	whole, err := confirm.Whole(ctx, s.account, &order)
-	title := s.account.Info.Title // or of the account where it went wrong
-	var member *confirm.MemberError
-	if errors.As(err, &member) {
-		title = member.Account.Info.Title
+	found, err := s.ask(ctx, order)
+	if err != nil {
+		return left{}, err
 	}
-	var held *confirm.HeldError
-	switch {
-	case errors.As(err, &held):
-		return left{}, conflict("contradiction",
-			title+"'s order is not the one that was asked for: look at it in "+title+"'s console")
-	case err != nil:
-		return left{}, explain(title, err)
-	}
-	result := confirm.Settle(whole, settle.Policy{}, s.now())
-	judged := confirm.Judged(s.account, order.OrderID, whole, result)
+	result, judged := found.Result, found.payments
 	counting := slices.DeleteFunc(slices.Clone(judged), func(p ledger.OrderPayment) bool {
 		return p.Verdict != string(settle.Counts)
 	})
-	unfinished := slices.ContainsFunc(whole.Payments, func(p gateway.OrderPayment) bool { return !p.Finished })
 	switch {
 	case result.State.Fulfils():
 		return left{}, &paidError{counting}
 	case slices.Contains(slices.Collect(maps.Values(result.Verdicts)), settle.OtherUnit):
 		return left{}, conflict("partly_paid", "the order is partly paid in another currency")
-	case unfinished, result.State == settle.Review:
+	case found.isUnderWay():
 		return left{}, errUnderWay
 	}
 	still := left{w.terms.Amount.Sub(result.Paid).RoundUp(w.terms.Decimals), make(map[string]bool), make(map[ledger.OrderID]bool)}

@@ -172,6 +172,8 @@ func (s *Sessions) save(ctx context.Context, order ledger.Order, cause string, l
 	switch {
 	case errors.Is(err, ledger.ErrTaken):
 		return s.takenBy("another order")
+	case errors.Is(err, ledger.ErrOrderClosed):
+		return errClosed
 	case err != nil:
 		return Unavailable(err)
 	}
@@ -213,7 +215,10 @@ func (s *Sessions) read(ctx context.Context, r Request, w wanted, l *ledger.Ledg
 			return order, false, s.takenBy("another order")
 		}
 	}
-	if isPaid(order) {
+	switch {
+	case order.IsClosed():
+		return order, false, errClosed
+	case isPaid(order):
 		return order, false, errPaid
 	}
 	if order.Checkout != nil && confirm.SameTerms(order.Checkout.Terms, w.terms.Terms) {

@@ -26,7 +26,7 @@ type StatusView struct {
 
 // Status returns an order's status at a time by the ledger's clock. An order of which nothing
 // is paid, or no payment was confirmed yet, is unpaid or expired by its latest order at the
-// gateway.
+// gateway. One that was closed and is not fulfilled is closed.
 func Status(o ledger.Order, now time.Time) StatusView {
 	v := StatusView{
 		OrderID: o.OwnID, State: o.State, AmountDue: o.Due, AmountPaid: o.Paid, Currency: o.Currency,
@@ -44,6 +44,9 @@ func Status(o ledger.Order, now time.Time) StatusView {
 		if v.State == string(settle.Unpaid) && v.ExpiresAt != nil && now.After(*v.ExpiresAt) {
 			v.State = string(settle.Expired)
 		}
+	}
+	if o.IsClosed() {
+		v.State = string(settle.Closed)
 	}
 	return v
 }

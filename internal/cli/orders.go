@@ -14,14 +14,16 @@ import (
 func ordersCommand() *cobra.Command {
 	return addGroup(&cobra.Command{
 		Use:   "orders <subcommand>",
-		Short: "Lists and shows the orders of the Caddy that runs",
+		Short: "Lists, shows and closes the orders of the Caddy that runs",
 		Long: `
 Lists and shows the orders in the ledger of the Caddy that runs: what was due,
-what was paid, and everything that happened.
+what was paid, and everything that happened. Closes those of which nothing is
+to be paid any more.
 
     caddy ccpayment orders list --state partial
-    caddy ccpayment orders show order-1`,
-	}, listOrdersCommand(), showOrderCommand(), exportOrdersCommand())
+    caddy ccpayment orders show order-1
+    caddy ccpayment orders close order-1 --reason "sold out"`,
+	}, listOrdersCommand(), showOrderCommand(), closeOrderCommand(), exportOrdersCommand())
 }
 
 func listOrdersCommand() *cobra.Command {
@@ -34,7 +36,7 @@ func listOrdersCommand() *cobra.Command {
 }
 
 func addOrderFilters(cmd *cobra.Command) {
-	cmd.Flags().String("state", "", "State: unpaid, processing, partial, paid, overpaid, review, expired")
+	cmd.Flags().String("state", "", "State: unpaid, processing, partial, paid, overpaid, review, expired, closed")
 }
 
 // givenOrders is the filter of orders that stands on the command line.
@@ -81,8 +83,34 @@ func showOrderCommand() *cobra.Command {
 	})
 }
 
+func closeOrderCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "close <order id> --reason <text> [--force] [--account <name>]",
+		Short: "Closes an order for ever: its checkout is refused, and no payment fulfils it",
+	}
+	cmd.Flags().String("reason", "", "Why, for the order's history")
+	cmd.Flags().Bool("force", false, "Close it whatever is paid of it or under way, also where the gateway cannot be asked")
+	addJSONFlag(cmd)
+	return serverCommand(cmd, func(admin *adminapi.Client, fl caddycmd.Flags) error {
+		switch {
+		case fl.NArg() != 1:
+			return subcommand.Fail(exitUsage, "name one order by the app's own id: caddy ccpayment orders list shows them")
+		case fl.String("reason") == "":
+			return subcommand.Fail(exitUsage, "say why with --reason, for the order's history")
+		}
+		answer, err := admin.Close(fl.Arg(0), fl.String("account"), adminapi.Close{Reason: fl.String("reason"), Force: fl.Bool("force")})
+		if err != nil {
+			return err
+		}
+		return printAnswer(fl, answer, printOrder)
+	})
+}
+
 func printOrder(o adminapi.OrderDetails) {
-	gateway, paid, fulfilled, carried := "", "", o.FulfilledBy, ""
+	gateway, paid, fulfilled, carried, closed := "", "", o.FulfilledBy, "", ""
+	if o.Closed != nil {
+		closed = localTime(o.Closed.At) + ": " + o.Closed.Reason
+	}
 	if fulfilled != "" && !o.Accepted {
 		fulfilled, carried = "", o.FulfilledBy+" (not accepted by the app yet)"
 	}
@@ -97,6 +125,7 @@ func printOrder(o adminapi.OrderDetails) {
 		{"At the gateway", gateway},
 		{"Account", accountLabel(o.Account)},
 		{"State", o.State},
+		{"Closed", closed},
 		{"Paid", paid},
 		{"Late", yesOrNothing(o.Late)},
 		{"Fulfilled by", fulfilled},

@@ -36,8 +36,7 @@ type Confirmer struct {
 	Now    func() time.Time
 }
 
-// HeldError is why an event is held for an operator. Its first word is risky, mismatch
-// or late.
+// HeldError is why an event is held for an operator. Its first word is one of HeldKinds.
 type HeldError struct{ Cause string }
 
 func (e *HeldError) Error() string { return e.Cause }
@@ -49,7 +48,7 @@ func (e *HeldError) Kind() string {
 }
 
 // HeldKinds are all that [HeldError.Kind] returns.
-var HeldKinds = []string{"risky", "mismatch", "late"}
+var HeldKinds = []string{"risky", "mismatch", "late", "closed"}
 
 func mismatch(format string, args ...any) error {
 	return &HeldError{"mismatch: " + fmt.Sprintf(format, args...)}
@@ -75,6 +74,9 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	}
 	if known != nil && known.Checkout != nil {
 		f.terms = &known.Checkout.Terms
+	}
+	if f.closed, err = isClosedTo(ctx, e, known, l); err != nil {
+		return f, err
 	}
 	if !a.Info.Confirms(e.Type) {
 		return f, nil // there is nothing to ask

@@ -40,8 +40,11 @@ type Finding struct {
 	// successes are the statuses of events that may carry the order's flag, as keys have
 	// them.
 	successes []string
-	// doubted: the records are no proof that the money is there.
+	// doubted: the records are no proof that the money is there, or nothing is to be
+	// fulfilled by it.
 	doubted bool
+	// closed: the order was closed, and the event does not carry its flag.
+	closed bool
 	// reason is why a payment does not fulfil its order, in one word.
 	reason string
 	// terms are our checkout's, which the order was settled by; nil: none.
@@ -75,6 +78,9 @@ func (f *Finding) Confirmation() *ledger.Confirmation {
 	if o := f.Order; o != nil {
 		c.OrderState, c.OrderDue, c.OrderPaid = string(o.State), o.Due.String(), o.Paid.String()
 		c.OrderCurrency, c.OrderLate = o.Currency, o.Late
+		if f.closed {
+			c.OrderState = string(settle.Closed)
+		}
 	}
 	switch {
 	case f.flag == nil:

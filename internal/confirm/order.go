@@ -81,6 +81,9 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 		result.Verdicts[record.ID] = settle.WrongCoin
 	}
 	f.Order = &Settlement{Result: result, Currency: order.Currency, Payments: Judged(a, e.InOrder(), order, result), Raw: order.Raw}
+	if f.closed && success {
+		return f.afterClosing()
+	}
 	if record.Order != nil {
 		return c.judgeOrder(a, f, Settle(read, c.Policy.Policy, f.AskedAt), result)
 	}

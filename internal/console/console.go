@@ -60,6 +60,7 @@ var views = map[string]func(*visit) (answer, error){
 // steps are what POST does, by the last part of the path.
 var steps = map[string]func(*visit) (answer, error){
 	"event": (*visit).takeStep,
+	"order": (*visit).closeOrder,
 	"many":  (*visit).beginMany,
 	"stop":  (*visit).stopMany,
 }

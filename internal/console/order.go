@@ -1,12 +1,16 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -16,6 +20,8 @@ type orderView struct {
 	Events []item
 	// FulfilledLink is the address of the event that fulfilled it; empty: none has.
 	FulfilledLink string
+	// MayClose: it is open, and one may close it.
+	MayClose bool
 }
 
 // payment is a payment of an order, with what is known of its transaction.
@@ -42,7 +48,7 @@ func (v *visit) showOrder() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	view := orderView{OrderDetails: details}
+	view := orderView{OrderDetails: details, MayClose: !v.ReadOnly && order.Checkout != nil && order.Closed == nil}
 	known := make(map[string]payment)
 	for _, of := range order.Events {
 		e, err := v.o.Ledger.Load(v.ctx, of.Key(order.AppID))
@@ -68,7 +74,30 @@ func (v *visit) showOrder() (answer, error) {
 		row.OrderPayment = p
 		view.Rows = append(view.Rows, row)
 	}
-	return answer{template: "order.html", page: page{Title: "Order", At: "order", View: view}}, nil
+	told := ""
+	if order.Closed != nil && v.query.Has("closed") {
+		told = "The order is closed."
+	}
+	return answer{template: "order.html", page: page{Title: "Order", At: "order", Told: told, View: view}}, nil
+}
+
+// closeOrder closes the order that its form names.
+func (v *visit) closeOrder() (answer, error) {
+	form := v.r.PostForm
+	reason, err := v.reason()
+	if err != nil {
+		return answer{}, err
+	}
+	id, account, force := form.Get("id"), form.Get("account"), form.Get("force") != ""
+	order, err := adminapi.FindOrder(v.ctx, v.o, id, account)
+	if err == nil {
+		_, err = v.o.Close(v.ctx, order, account, reason, force)
+	}
+	v.log("closing an order", err, zap.String("reason", redact.Emails(form.Get("reason"))), zap.String("order_id", redact.Emails(id)), zap.Bool("force", force))
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{location: link("order", "id", id, "account", cmp.Or(account, ledger.DefaultAccount), "closed", "yes")}, nil
 }
 
 func (v *visit) order() (ledger.Order, error) {

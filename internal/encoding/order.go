@@ -15,6 +15,8 @@ const (
 	withRefs = 2
 	// withAccounts is the version of orders that several accounts share.
 	withAccounts = 3
+	// withClosing is the version of orders that were closed.
+	withClosing = 4
 )
 
 // EncodeOrder returns the value of an order that is to stand under the key at.
@@ -26,6 +28,9 @@ func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 	}
 	if hasAccounts(o) {
 		c.version = withAccounts
+	}
+	if o.Closed != nil {
+		c.version = withClosing
 	}
 	c.value = append(c.value, c.version)
 	orderFields(&c, o)
@@ -52,7 +57,7 @@ func hasAccounts(o *ledger.Order) bool {
 func DecodeOrder(at, value []byte) (ledger.Order, error) {
 	var o ledger.Order
 	whole, ok := Unseal(at, value)
-	if !ok || len(whole) == 0 || whole[0] < orderVersion || whole[0] > withAccounts {
+	if !ok || len(whole) == 0 || whole[0] < orderVersion || whole[0] > withClosing {
 		return o, ledger.ErrDamaged
 	}
 	c := newReader(whole[1:])
@@ -80,6 +85,16 @@ func orderFields(c *coder, o *ledger.Order) {
 	c.flag(&o.Abandoned)
 	list(c, &o.Events, orderEventFields)
 	list(c, &o.Steps, stepFields)
+	if c.version >= withClosing {
+		optional(c, &o.Closed, closingFields)
+	}
+}
+
+func closingFields(c *coder, f *ledger.Closing) {
+	c.time(&f.At)
+	c.text(&f.Reason)
+	c.flag(&f.Forced)
+	c.flag(&f.Ended)
 }
 
 func checkoutFields(c *coder, f *ledger.Checkout) {

@@ -39,7 +39,7 @@ var (
 	})
 	Held = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "ccpayment", Name: "held_total",
-		Help: "Events that were held back for an operator, by why: risky, mismatch or late.",
+		Help: "Events that were held back for an operator, by why: risky, mismatch, late or closed.",
 	}, []string{"route", "cause"})
 	APIRequests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "ccpayment", Name: "api_requests_total",

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/reconcile"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -23,6 +24,8 @@ type Operator struct {
 	Routes []Route
 	// Account returns the merchant account of this name; empty: the default one.
 	Account func(name string) (*gateway.Account, error)
+	// Checkouts are the accounts' checkout sessions.
+	Checkouts *checkout.Registry
 	// LastConfirmedAt is when a gateway last confirmed an event; nil: it has not
 	// since the configuration was loaded.
 	LastConfirmedAt *time.Time

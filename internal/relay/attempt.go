@@ -86,14 +86,11 @@ func (r *Route) try(ctx context.Context, n gateway.Notice, app App, attempt *led
 			return o
 		}
 	}
-	carries, err := attempt.Sent(ctx, sending)
-	if err != nil {
-		o.Kind, o.Err = Unavailable, err
+	if r.bind(ctx, attempt, sending, l, &o) {
 		return o
 	}
 	ending := ledger.Ending{State: ledger.Delivered}
 	if o.Finding != nil {
-		o.Finding.Sent(carries)
 		o.Confirmation = o.Finding.Confirmation()
 		ending.Confirmation, ending.Order = o.Confirmation, o.Finding.View()
 	}
@@ -118,6 +115,32 @@ func (o *Outcome) finish(ctx context.Context, attempt *ledger.Attempt, ending le
 	if o.Became, err = attempt.Finish(ctx, ending); err != nil {
 		o.Kind, o.Err = Unavailable, err
 	}
+}
+
+// bind binds what the event carries to it, and lets the finding know. Where the event must
+// not be sent now, bind finishes the attempt, and the outcome says why.
+func (r *Route) bind(ctx context.Context, attempt *ledger.Attempt, s ledger.Sending, l *ledger.Ledger, o *Outcome) (isFinished bool) {
+	carries, err := attempt.Sent(ctx, s)
+	if err != nil {
+		o.Kind, o.Err = Unavailable, err
+		return true
+	}
+	if o.Finding == nil {
+		return false
+	}
+	if o.Finding.Sent(carries); carries {
+		return false
+	}
+	held, err := r.Confirm.ClosedMeanwhile(ctx, o.Finding, attempt.Event, l)
+	switch {
+	case err != nil:
+		o.Kind, o.Err = Unavailable, err
+		_, _ = attempt.Finish(ctx, ledger.Ending{Failure: err}) // nothing was sent
+	case held != nil:
+		o.Kind, o.Err = Held, held
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: held, Order: o.Finding.View()})
+	}
+	return err != nil || held != nil
 }
 
 // confirm confirms the event with the gateway and returns what the event carries to

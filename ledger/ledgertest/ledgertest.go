@@ -80,6 +80,7 @@ func Run(t *testing.T, features Features, make Opener) {
 		{"OrderOf", orderOf},
 		{"Endings", endings},
 		{"Looks", looks},
+		{"Closings", closings},
 		{"Closed", closed},
 	}
 	if features.Shared {

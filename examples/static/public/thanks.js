@@ -10,6 +10,7 @@ const texts = {
 	paid: 'It has arrived. You are keeping the light on.',
 	overpaid: 'It has arrived, and more than you promised. You are keeping the light on.',
 	expired: 'The time to pay is up. You can begin anew.',
+	closed: 'This is not to be paid any more. Please do not pay it.',
 };
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));

@@ -1,0 +1,43 @@
+package confirm
+
+import (
+	"context"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+)
+
+var errClosed = &HeldError{"closed: the payment came although its order was closed: send the money back, or accept the event and do by hand what it pays for"}
+
+// isClosedTo reports whether an event's order was closed. One that carries the order's flag
+// may have reached the app before, and goes on.
+func isClosedTo(ctx context.Context, e ledger.Event, known *ledger.Order, l *ledger.Ledger) (bool, error) {
+	if known == nil || known.Closed == nil {
+		return false, nil
+	}
+	carries, err := l.Holds(ctx, e.Key, []ledger.Flag{known.Fulfill()})
+	return err == nil && !carries[0], err
+}
+
+// afterClosing judges a payment of a closed order: it fulfils nothing, and goes to the app
+// only if an operator accepts it.
+func (f *Finding) afterClosing() error {
+	f.doubted, f.reason = true, string(settle.Closed)
+	if !f.event.RiskAccepted {
+		return errClosed
+	}
+	return nil
+}
+
+// ClosedMeanwhile returns why an event is held whose order was closed while the event was
+// being confirmed, so that it does not carry the flag that it has earned; nil: it is not.
+func (c *Confirmer) ClosedMeanwhile(ctx context.Context, f *Finding, e ledger.Event, l *ledger.Ledger) (*HeldError, error) {
+	if !f.earned || !f.mayFulfil {
+		return nil, nil
+	}
+	known, err := knownOrder(ctx, e, l)
+	if err != nil || known == nil || !known.IsClosed() {
+		return nil, err
+	}
+	return errClosed, nil
+}
