@@ -37,6 +37,7 @@ type Console struct {
 var (
 	works    operator.Works
 	lastHour operator.Hour
+	refusals operator.Refusals
 )
 
 // CaddyModule returns the Caddy module information.

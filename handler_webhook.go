@@ -315,16 +315,23 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if n.Ping {
 		return n, relay.Reply{Status: http.StatusOK, Outcome: "activated", Ack: account.Info.PingAck}
 	}
-	l, release, err := h.app.ledger.Acquire()
-	if err != nil {
-		h.report(relay.Outcome{Kind: relay.Unavailable, Err: err})
-		return n, relay.Unusable(err)
-	}
-	defer release()
 	request := requestOf(r, stale)
 	request.Forwarded = h.forwarded(r)
 	event := h.route.Event(n, request, body, now)
-	return n, h.route.Receive(r.Context(), n, event, liveApp{r, next, request.Forwarded}, l)
+	l, release, err := h.app.ledger.Acquire()
+	if err != nil {
+		h.report(relay.Outcome{Kind: relay.Unavailable, Err: err})
+		reply = relay.Unusable(err)
+		refusals.Answered(r.Context(), event, reply.Status, account.Info.RetriesOf(n.Type), nil)
+		return n, reply
+	}
+	defer release()
+	reply = h.route.Receive(r.Context(), n, event, liveApp{r, next, request.Forwarded}, l)
+	if reply.Outcome == "unavailable" {
+		l = nil
+	}
+	refusals.Answered(r.Context(), event, reply.Status, account.Info.RetriesOf(n.Type), l)
+	return n, reply
 }
 
 // requestOf returns what the ledger keeps of a webhook's request.

@@ -401,7 +401,7 @@ func (a *App) operator(l *ledger.Ledger) *operator.Operator {
 	}
 	return &operator.Operator{
 		Ledger: l, Routes: routes, Account: a.account, Checkouts: a.registry, LastConfirmedAt: a.confirmedAt.Load(), Now: a.now, Logger: a.logger,
-		Secrets: a.secrets.Status, Reconciler: a.reconciler,
+		Secrets: a.secrets.Status, Reconciler: a.reconciler, Refusals: &refusals,
 	}
 }
 

@@ -7,6 +7,7 @@
 package gateway
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -143,6 +144,10 @@ type Info struct {
 	Ack, PingAck Ack
 
 	Limits Limits
+
+	// Retries is for how long after the first try the gateway tries a webhook again that was
+	// not acknowledged, by its reference; 0: it does not say. See [Info.RetriesOf].
+	Retries time.Duration
 }
 
 // Ack is a response to a webhook, with status 200. An empty ContentType stands for plain
@@ -164,6 +169,8 @@ type Type struct {
 	// FailsSilently: the gateway sends no webhook when a payout fails. Whichever event
 	// of a payout comes tells of it.
 	FailsSilently bool
+	// Retries is the type's own, where it is not that of [Info].
+	Retries time.Duration
 }
 
 // Kind is what a webhook is about, whatever its gateway calls it.
@@ -231,6 +238,13 @@ func (i Info) Type(name string) (Type, bool) {
 func (i Info) Confirms(typ string) bool {
 	t, isKnown := i.Type(typ)
 	return isKnown && !t.Unconfirmed
+}
+
+// RetriesOf is for how long after the first try a webhook of this type is tried again; 0: not
+// known.
+func (i Info) RetriesOf(typ string) time.Duration {
+	t, _ := i.Type(typ)
+	return cmp.Or(t.Retries, i.Retries)
 }
 
 // Rank returns a status's rank; 0 where the gateway does not document the status, which

@@ -76,8 +76,12 @@ const (
 	headerSign      = "Sign"
 )
 
-// newInfo returns what CCPayment documents (API reference, Webhook Setup, Webhook
-// Types, Transaction Statuses in Webhooks, Create Invoice).
+// retries is how long after a webhook's first try its last one comes, where the intervals
+// that are documented count from the first.
+const retries = 31*time.Minute + 30*time.Second
+
+// newInfo returns what CCPayment documents (API reference, Webhook Setup, Retry Logic,
+// Webhook Types, Transaction Statuses in Webhooks, Create Invoice).
 func newInfo(appID, baseURL string) gateway.Info {
 	info := gateway.Info{
 		Name: "ccpayment", Title: "CCPayment", AccountID: appID,
@@ -104,6 +108,7 @@ func newInfo(appID, baseURL string) gateway.Info {
 		Limits: gateway.Limits{
 			ShortestOrderID: 3, LongestOrderID: 48, LongestURL: 150, LongestProduct: 120, LongestExpiry: longestExpiry,
 		},
+		Retries: retries,
 	}
 	if u, err := url.Parse(baseURL); err == nil {
 		info.PageHosts = append(info.PageHosts, strings.ToLower(u.Hostname()))

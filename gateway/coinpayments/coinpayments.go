@@ -121,6 +121,10 @@ const (
 	// an invoiceId.
 	longestOrderID = 116
 	longestProduct = 127
+	// walletRetries is how long after its first try a wallet's webhook that is refused at once
+	// is tried for the last time: there are five, a second apart (Create a wallet). How often
+	// invoices' are, and for how long, is not documented.
+	walletRetries = 4 * time.Second
 	// lifetime is how long an invoice can be paid.
 	lifetime = 365 * 24 * time.Hour
 )
@@ -138,8 +142,8 @@ func newInfo(accountID string, c Config) gateway.Info {
 		Types: []gateway.Type{
 			{Name: invoiceType, Kind: gateway.Payment, BookedBy: gateway.ByOrder, IsOrder: true},
 			{Name: paymentType, Kind: gateway.Payment, BookedBy: gateway.ByOrder, Unconfirmed: true},
-			{Name: depositType, Kind: gateway.Deposit, BookedBy: gateway.ByReference},
-			{Name: withdrawalType, Kind: gateway.Payout, FailsSilently: true},
+			{Name: depositType, Kind: gateway.Deposit, BookedBy: gateway.ByReference, Retries: walletRetries},
+			{Name: withdrawalType, Kind: gateway.Payout, FailsSilently: true, Retries: walletRetries},
 		},
 		Statuses:        statuses,
 		SignatureHeader: coinpayments.HeaderSignature, AccountHeader: coinpayments.HeaderClient, TimestampHeader: coinpayments.HeaderTimestamp,

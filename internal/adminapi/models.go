@@ -208,6 +208,11 @@ type RouteStatus struct {
 	Held                 uint64  `json:"held"`
 	Dead                 uint64  `json:"dead"`
 	Delivered            uint64  `json:"delivered"`
+	// Refused is how many events this Caddy has refused that only the gateway's own retries
+	// bring back, and RetriesLeftSeconds for how long it goes on trying the oldest of them;
+	// absent: there is none, or that is not known.
+	Refused            int      `json:"refused,omitempty"`
+	RetriesLeftSeconds *float64 `json:"retries_left_seconds,omitempty"`
 }
 
 // Unconfigured is the mode of a route that is not configured.

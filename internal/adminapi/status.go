@@ -17,10 +17,15 @@ func showStatus(r *http.Request, o *operator.Operator) (any, error) {
 	status, err := o.Status(r.Context())
 	result := Status{Routes: []RouteStatus{}, LedgerBytes: status.LedgerBytes, LastConfirmedAt: status.LastConfirmedAt}
 	for _, s := range status.Routes {
-		result.Routes = append(result.Routes, RouteStatus{
+		route := RouteStatus{
 			Account: s.Account, Route: s.Route, Mode: s.Mode, Pending: s.Pending,
-			OldestPendingSeconds: s.OldestPending.Seconds(), Held: s.Held, Dead: s.Dead, Delivered: s.Delivered,
-		})
+			OldestPendingSeconds: s.OldestPending.Seconds(), Held: s.Held, Dead: s.Dead, Delivered: s.Delivered, Refused: s.Budget.Refused,
+		}
+		if !s.Budget.Until.IsZero() {
+			left := s.Budget.Left(o.Now()).Seconds()
+			route.RetriesLeftSeconds = &left
+		}
+		result.Routes = append(result.Routes, route)
 	}
 	if c := status.Store; len(c.Facts)+len(c.Care) > 0 {
 		result.Store = &Condition{Facts: c.Facts, Care: c.Care}

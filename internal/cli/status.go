@@ -27,7 +27,9 @@ func statusCommand() *cobra.Command {
 		Long: `
 Shows of each route how many events are pending, held, dead and delivered, and
 how long the oldest pending one has waited. A route that is unconfigured has
-events in the ledger, and nobody hands them over.`,
+events in the ledger, and nobody hands them over. Of what was refused, because
+the app did not take it or the ledger could not be used, it shows for how long
+the gateway goes on trying.`,
 	}
 	addJSONFlag(cmd)
 	return serverCommand(cmd, func(admin *adminapi.Client, fl caddycmd.Flags) error {
@@ -56,6 +58,7 @@ func printStatus(s adminapi.Status) {
 			fmt.Sprint(r.Held), fmt.Sprint(r.Dead), fmt.Sprint(r.Delivered))
 	}
 	t.print()
+	printRefused(s.Routes)
 	if s.LedgerBytes > 0 {
 		fmt.Printf("\nThe ledger has %s.\n", humanize.IBytes(uint64(s.LedgerBytes)))
 	}
@@ -71,6 +74,22 @@ func printStatus(s adminapi.Status) {
 		fmt.Println("No event was confirmed since the configuration was loaded.")
 	}
 	printSecrets(s.Secrets)
+}
+
+// printRefused prints what is left of the gateways' own retries.
+func printRefused(routes []adminapi.RouteStatus) {
+	for _, r := range routes {
+		switch {
+		case r.Refused == 0:
+		case r.RetriesLeftSeconds == nil:
+			fmt.Printf("\n%s: %d refused, and for how long the gateway tries again is not known.\n", printable(r.Route), r.Refused)
+		case *r.RetriesLeftSeconds == 0:
+			fmt.Printf("\n%s: %d refused, and the gateway does not try the oldest any more: have it send again.\n", printable(r.Route), r.Refused)
+		default:
+			left := time.Duration(*r.RetriesLeftSeconds * float64(time.Second)).Round(time.Second)
+			fmt.Printf("\n%s: %d refused, and the gateway tries the oldest for %s more.\n", printable(r.Route), r.Refused, left)
+		}
+	}
 }
 
 // sameOptions is what to do where Caddys that share a ledger differ.

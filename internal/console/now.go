@@ -91,6 +91,10 @@ func (v *visit) route(r operator.RouteStatus) routeView {
 	if view.Sentence = strings.Join(parts, "; ") + "."; len(parts) == 0 {
 		view.Sentence = "Fine: nothing waits."
 	}
+	if b := r.Budget; b.Refused > 0 {
+		view.Tone = "bad"
+		view.Sentence += " " + v.budget(b)
+	}
 	switch {
 	case r.Mode == operator.Unconfigured && r.Pending > 0:
 		view.Tone = "bad"
@@ -101,6 +105,19 @@ func (v *visit) route(r operator.RouteStatus) routeView {
 		view.Sentence += " Another Caddy serves it."
 	}
 	return view
+}
+
+// budget says what is left of the gateway's retries for what was refused.
+func (v *visit) budget(b operator.Budget) string {
+	text := fmt.Sprintf("%d refused since %s, which only the gateway's own retries bring: ", b.Refused, b.Since.Local().Format("2 Jan 15:04:05"))
+	switch left := b.Left(v.now()); {
+	case b.Until.IsZero():
+		return text + "for how long it tries is not known."
+	case left == 0:
+		return text + "it does not try the oldest any more. Have it send again."
+	default:
+		return text + fmt.Sprintf("it tries the oldest for %s more, until %s.", spanText(left), b.Until.Local().Format("15:04:05"))
+	}
 }
 
 func plural(n uint64, one, many string) string {

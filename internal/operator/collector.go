@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -20,6 +21,8 @@ type OpenLedger struct {
 type Collector struct {
 	// Open returns the open ledgers, which may be closed at any moment.
 	Open func() []OpenLedger
+	// Refusals are those of this process.
+	Refusals *Refusals
 
 	recent Recent
 }
@@ -29,6 +32,8 @@ var (
 		"Events in the ledger, by where they stand.", []string{"route", "state"}, nil)
 	oldestDesc = prometheus.NewDesc("caddy_ccpayment_oldest_pending_seconds",
 		"Age of the oldest event that is yet to be handed over, on routes with store-and-forward.", []string{"route"}, nil)
+	budgetDesc = prometheus.NewDesc("caddy_ccpayment_retry_budget_seconds",
+		"For how long the gateway goes on trying the oldest event that was refused here, where its schedule is known.", []string{"route"}, nil)
 	bytesDesc = prometheus.NewDesc("caddy_ccpayment_ledger_bytes", "Size of the ledger.", nil, nil)
 )
 
@@ -36,6 +41,7 @@ var (
 func (*Collector) Describe(out chan<- *prometheus.Desc) {
 	out <- eventsDesc
 	out <- oldestDesc
+	out <- budgetDesc
 	out <- bytesDesc
 }
 
@@ -65,9 +71,23 @@ func (k *Collector) Collect(out chan<- prometheus.Metric) {
 	for route, age := range c.Oldest {
 		out <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, age.Seconds(), route)
 	}
+	now := time.Now()
+	for route, budget := range k.Refusals.Budgets(context.Background(), now, first(open)) {
+		if !budget.Until.IsZero() {
+			out <- prometheus.MustNewConstMetric(budgetDesc, prometheus.GaugeValue, budget.Left(now).Seconds(), route)
+		}
+	}
 	if c.Sized {
 		out <- prometheus.MustNewConstMetric(bytesDesc, prometheus.GaugeValue, float64(c.Bytes))
 	}
+}
+
+// first is the ledger that knows what became of refused events; nil: there may be several.
+func first(open []OpenLedger) ledger.Reader {
+	if len(open) != 1 {
+		return nil
+	}
+	return open[0].Ledger
 }
 
 // Interface guard

@@ -33,7 +33,9 @@ type Operator struct {
 	Secrets func() []secrets.Status
 	// Reconciler compares the accounts' records with the ledger.
 	Reconciler *reconcile.Reconciler
-	Now        func() time.Time
+	// Refusals are those of this process.
+	Refusals *Refusals
+	Now      func() time.Time
 	// Logger is the configuration's.
 	Logger *zap.Logger
 }

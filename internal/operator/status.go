@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -47,6 +48,9 @@ type RouteStatus struct {
 	// OldestPending is for how long the oldest of the pending events that are due
 	// first has waited; 0: none is due.
 	OldestPending time.Duration
+	// Budget is what is left of the gateway's retries for the events that this process has
+	// refused on the route.
+	Budget Budget
 }
 
 // Status is how the routes and the ledger stand.
@@ -92,15 +96,18 @@ func (o *Operator) members() (members []Member) {
 
 // Status reads how the routes and the ledger stand.
 func (o *Operator) Status(ctx context.Context) (Status, error) {
+	now := o.Now()
 	counts, err := o.Ledger.Counts(ctx)
 	if err != nil {
-		return Status{}, err
+		return Status{}, fmt.Errorf("%w%s", err, inWords(o.Refusals.Budgets(ctx, now, nil), now))
 	}
+	budgets := o.Refusals.Budgets(ctx, now, o.Ledger)
 	status := Status{Routes: RoutesWith(o.Routes, o.Ledger.Others(), counts), Members: o.members(), LastConfirmedAt: o.LastConfirmedAt}
 	if o.Secrets != nil {
 		status.Secrets = o.Secrets()
 	}
 	for i, r := range status.Routes {
+		status.Routes[i].Budget = budgets[r.Route]
 		if since, ok := OldestPending(ctx, o.Ledger, r.Route); ok {
 			status.Routes[i].OldestPending = o.Ledger.Now().Sub(since)
 		}
