@@ -50,6 +50,7 @@ type Attempt struct {
 
 	confirmation *Confirmation
 	order        *Order
+	answer       *Answer
 }
 
 func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, plan *Plan, rank func(status string) int) *Attempt {
@@ -234,6 +235,9 @@ type Ending struct {
 	// Confirmation and Order are what the gateway said; nil: nothing.
 	Confirmation *Confirmation
 	Order        *Order
+	// Answer is what the app answered, but for the attempt's number; nil: nothing that is
+	// to be kept.
+	Answer *Answer
 }
 
 // errNoCause stands in for a failure that nobody named, so that those who wait
@@ -259,6 +263,11 @@ func (a *Attempt) Finish(ctx context.Context, e Ending) (State, error) {
 		order := *e.Order
 		order.ReadAt = a.ledger.atStore(order.ReadAt)
 		a.order = &order
+	}
+	if e.Answer != nil {
+		answer := *e.Answer
+		answer.Attempt = a.Number
+		a.answer = &answer
 	}
 	outcome := Transition{At: a.ledger.now(), State: e.State}
 	var verdict Verdict
@@ -364,7 +373,7 @@ func (a *Attempt) saveYes(ctx context.Context, yes Change, err error) error {
 }
 
 func (a *Attempt) change(transitions []Transition) Change {
-	return Change{Event: a.Event, Transitions: transitions, Confirmation: a.confirmation, Order: a.order}
+	return Change{Event: a.Event, Transitions: transitions, Confirmation: a.confirmation, Order: a.order, Answer: a.answer}
 }
 
 // write commits the transitions of an attempt in which the app was not called.

@@ -73,8 +73,21 @@ type Reader interface {
 	// Holds reports of each flag whether it is bound to the event.
 	Holds(ctx context.Context, key Key, flags []Flag) ([]bool, error)
 
+	// HoldsMany is Holds for flags of many events at once.
+	HoldsMany(ctx context.Context, of []Holding) ([]bool, error)
+
 	// Bound reports of each flag whether it is bound to any event.
 	Bound(ctx context.Context, flags []Flag) ([]bool, error)
+
+	// Answers returns what the app answered to an event's attempts, in their order, or
+	// ErrNotFound. It leaves out one that cannot be read.
+	Answers(ctx context.Context, key Key) ([]Answer, error)
+}
+
+// Holding asks whether a flag is bound to an event.
+type Holding struct {
+	Key  Key
+	Flag Flag
 }
 
 // Store keeps events and orders. It decides nothing: the rules are in this package,
@@ -127,8 +140,8 @@ type Store interface {
 	SaveLook(ctx context.Context, look Look) error
 
 	// Prune deletes the bodies of at most limit finished events that were
-	// received before the given time, and reports how many; the events themselves stay
-	// for ever, because copies are recognised by them.
+	// received before the given time, with the app's answers to them, and reports how many
+	// events; these themselves stay for ever, because copies are recognised by them.
 	Prune(ctx context.Context, before time.Time, limit int) (int, error)
 
 	// Close closes the store. Calls that come later fail with ErrClosed.

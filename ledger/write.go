@@ -15,6 +15,8 @@ type Change struct {
 	// Order, if set, is merged into the order that it names, by a clock that agrees
 	// with that of its ReadAt to within a minute; see [Order.Merge].
 	Order *Order
+	// Answer, if set, is kept with the event.
+	Answer *Answer
 }
 
 // Write is what a [Change] comes to on disk. A store computes it with
@@ -34,6 +36,8 @@ type Write struct {
 	// Order, if set, is to be merged into the order that it names; see
 	// [Write.MergeOrder].
 	Order *Order
+	// Answer, if set, is to be written in its slot of the event's.
+	Answer *Answer
 }
 
 // Write computes what the change comes to. Known is the event as the store has it,
@@ -65,6 +69,9 @@ func (c Change) Write(known *Event, hasBody func() (bool, error)) (Write, error)
 		return Write{}, err
 	}
 	w.DueAfter = w.Event.NextAttemptAt
+	if n := len(c.Transitions); n > 0 && w.Event.State == c.Transitions[n-1].State { // else the outcome comes too late
+		w.Answer = c.Answer
+	}
 	// A copy brings back the body of an event that was finished and pruned, or one
 	// that is damaged.
 	if known != nil && c.Event.Body != nil && !w.Event.State.Finished() {

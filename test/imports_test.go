@@ -66,7 +66,7 @@ var mayImport = map[string][]string{
 
 	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/ack", "internal/failpoint"},
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson", "internal/redact"},
-	"internal/adminapi": {"internal/operator", "internal/checkout", "internal/reconcile", "ledger", "settle"},
+	"internal/adminapi": {"internal/operator", "internal/relay", "internal/confirm", "internal/checkout", "internal/reconcile", "ledger", "settle"},
 
 	"internal/console":  {"internal/adminapi", "internal/operator", "internal/redact", "ledger"},
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "internal/strictjson", "internal/redact"},

@@ -1,12 +1,15 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -94,19 +97,56 @@ func showEvent(r *http.Request, o *operator.Operator) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return DescribeEvent(e), nil
+	return DescribeEvent(r.Context(), o, e)
 }
 
 // DescribeEvent is all that the ledger has of an event.
-func DescribeEvent(e ledger.Event) EventDetails {
+func DescribeEvent(ctx context.Context, o *operator.Operator, e ledger.Event) (EventDetails, error) {
+	answers, err := o.Ledger.Answers(ctx, e.Key)
 	details := EventDetails{
 		Event: ViewEvent(e), Confirmation: e.Confirmation, Request: e.Request, BodyDamaged: e.BodyDamaged, Transitions: e.Transitions,
+		Sent: sent(o, e), Answers: answers,
 	}
 	if e.Body != nil {
 		body := string(e.Body)
 		details.Body = &body
 	}
-	return details
+	return details, err
+}
+
+// sent is the request of an event's latest attempt; nil: there was none, or its account is
+// not configured any more.
+func sent(o *operator.Operator, e ledger.Event) *Sent {
+	account, err := o.Account(e.Account)
+	try := relay.Try{Seq: e.Seq}
+	reason := ledger.Reason("")
+	for _, t := range e.Transitions {
+		switch {
+		case t.Reason != "":
+			reason = t.Reason
+		case t.State == ledger.Delivering && t.Attempt > 0:
+			if reason == "" && try.Number == 0 {
+				reason = ledger.Initial
+			}
+			try.Number, try.Reason, reason = t.Attempt, cmp.Or(reason, ledger.Retry), ""
+		}
+	}
+	if err != nil || try.Number == 0 {
+		return nil
+	}
+	scheme := "http"
+	if e.Request.TLS {
+		scheme = "https"
+	}
+	s := &Sent{Method: e.Request.Method, URL: scheme + "://" + e.Request.Host + e.Request.URI, Headers: make(map[string]string)}
+	id := e.EventID()
+	if c := e.Confirmation; c != nil {
+		e.Risk = c.Risk
+	}
+	for _, h := range relay.Headers(account, id, e, try, confirm.Headers(e.Confirmation)) {
+		s.Headers[h.Name] = h.Value
+	}
+	return s
 }
 
 // replayEvent answers POST events/{id}/replay.

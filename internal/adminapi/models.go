@@ -41,6 +41,20 @@ type EventDetails struct {
 	Body        *string             `json:"body"`
 	BodyDamaged bool                `json:"body_damaged,omitempty"`
 	Transitions []ledger.Transition `json:"transitions"`
+	// Sent is the request of the latest attempt; absent where there was none.
+	Sent *Sent `json:"sent,omitempty"`
+	// Answers are the app's, of the latest attempts, for as long as there is a body. A plain
+	// yes is not kept.
+	Answers []ledger.Answer `json:"answers,omitempty"`
+}
+
+// Sent is a request to the app, as the handlers in front of it get it.
+type Sent struct {
+	Method string `json:"method"`
+	URL    string `json:"url"`
+	// Headers are ours and those of the webhook that are passed on, without what authorizes
+	// the request.
+	Headers map[string]string `json:"headers"`
 }
 
 // EventList is one page of events.

@@ -149,7 +149,8 @@ func showEventCommand() *cobra.Command {
 		Short: "Shows an event and everything that happened to it",
 		Long: `
 Shows an event: what happened to it, in order; what the gateway's records said, as
-the headers that the app gets; and its body, as it was received.`,
+the headers that the app gets; what the app answered; and the event's body, as it
+was received. With --json also the request that the app got.`,
 	}
 	cmd.Flags().String("route", "", "Name of the route, where the event came on several")
 	addJSONFlag(cmd)
@@ -208,6 +209,7 @@ func printEvent(e adminapi.EventDetails) {
 		}
 	}
 
+	printAppAnswers(e.Answers)
 	fmt.Println("\nBody")
 	if e.BodyDamaged {
 		fmt.Println("  damaged in the ledger's file: have the gateway send the event again")
@@ -217,7 +219,24 @@ func printEvent(e adminapi.EventDetails) {
 		fmt.Println("  pruned: it was kept for the ledger's retention time")
 		return
 	}
-	for line := range strings.Lines(*e.Body) {
+	printText(*e.Body)
+}
+
+// printAppAnswers prints what the app answered.
+func printAppAnswers(answers []ledger.Answer) {
+	for _, a := range answers {
+		fmt.Printf("\nWhat the app answered to attempt %d: %d\n", a.Attempt, a.Status)
+		if a.Location != "" {
+			fmt.Printf("  Location: %s\n", printable(a.Location))
+		}
+		if printText(a.Body); a.Cut {
+			fmt.Println("  …")
+		}
+	}
+}
+
+func printText(text string) {
+	for line := range strings.Lines(text) {
 		fmt.Println(strings.TrimRight("  "+printable(strings.TrimRight(line, "\r\n")), " "))
 	}
 }

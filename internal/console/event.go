@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -18,6 +19,7 @@ import (
 type eventView struct {
 	item
 	Details adminapi.EventDetails
+	Steps   []moment
 	// Body is the webhook's, and Curl makes its request once more, both without e-mail
 	// addresses; empty: the body is gone.
 	Body, Curl string
@@ -25,6 +27,44 @@ type eventView struct {
 	Order string
 	// Explorer shows the transaction; empty: its chain is not known.
 	Explorer string
+}
+
+// moment is a step of an event's history.
+type moment struct {
+	ledger.Transition
+	// Took is how long the attempt took that ended here, at least; 0: none did.
+	Took time.Duration
+	// Answer is what the app answered; nil: nothing that is kept.
+	Answer *ledger.Answer
+}
+
+// PlainYes: the app answered with a 2xx that said no more than yes.
+func (m moment) PlainYes() bool {
+	return m.State == ledger.Delivered && m.Attempt > 0 && m.Answer == nil
+}
+
+// historyOf is an event's history, with the app's answers where their attempts ended.
+func historyOf(e adminapi.EventDetails) []moment {
+	list := make([]moment, 0, len(e.Transitions))
+	answers := make(map[int]*ledger.Answer, len(e.Answers))
+	for i := range e.Answers {
+		answers[e.Answers[i].Attempt] = &e.Answers[i]
+	}
+	for _, t := range slices.Backward(e.Transitions) { // of two with one number, the later was answered last
+		m := moment{Transition: t}
+		if t.Attempt > 0 && t.State != ledger.Delivering {
+			m.Answer = answers[t.Attempt]
+			delete(answers, t.Attempt)
+		}
+		list = append(list, m)
+	}
+	slices.Reverse(list)
+	for i := 1; i < len(list); i++ {
+		if list[i-1].State == ledger.Delivering && list[i].Attempt == list[i-1].Attempt {
+			list[i].Took = list[i].At.Sub(list[i-1].At)
+		}
+	}
+	return list
 }
 
 // Confirmed are what the gateway's records said, by name.
@@ -71,11 +111,16 @@ func (v *visit) showEvent() (answer, error) {
 }
 
 func (v *visit) eventPage(e ledger.Event, told string) (answer, error) {
-	i, err := v.item(e)
+	items, err := v.items(e)
 	if err != nil {
 		return answer{}, err
 	}
-	view := eventView{item: i, Details: adminapi.DescribeEvent(e)}
+	i := items[0]
+	details, err := adminapi.DescribeEvent(v.ctx, v.o, e)
+	if err != nil {
+		return answer{}, err
+	}
+	view := eventView{item: i, Details: details, Steps: historyOf(details)}
 	if e.Body != nil {
 		view.Body = redact.Emails(string(e.Body))
 		view.Curl = curl(e, view.Body)

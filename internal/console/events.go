@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/url"
+	"slices"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
@@ -71,7 +72,7 @@ func (v *visit) showEvents() (answer, error) {
 		return answer{}, err
 	}
 	view := eventsView{Filter: filter, States: states(), Many: address("many", filter.Values()), Export: address("export", filter.Values())}
-	if view.Items, err = v.items(found.Events); err != nil {
+	if view.Items, err = v.items(found.Events...); err != nil {
 		return answer{}, err
 	}
 	if found.Next != "" {
@@ -123,12 +124,10 @@ func (v *visit) showHeld() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	for n := len(oldest) - 1; n >= max(0, len(oldest)-mostHeld); n-- {
-		i, err := v.item(oldest[n])
-		if err != nil {
-			return answer{}, err
-		}
-		view.Items = append(view.Items, i)
+	oldest = oldest[max(0, len(oldest)-mostHeld):]
+	slices.Reverse(oldest)
+	if view.Items, err = v.items(oldest...); err != nil {
+		return answer{}, err
 	}
 	return answer{template: "held.html", page: page{Title: "Held", At: "held", View: view}}, nil
 }

@@ -37,31 +37,23 @@ func (i item) Cause() string {
 	}
 }
 
-// item returns an event to show, with what it carries where people have to decide on it.
-func (v *visit) item(e ledger.Event) (item, error) {
-	i := item{Event: adminapi.ViewEvent(e)}
-	if c := e.Confirmation; c != nil && c.Amount != "" {
-		i.Amount = strings.TrimSpace(c.Amount + " " + c.Coin)
-	}
-	flags, err := v.o.Carries(v.ctx, e)
+// items returns events to show, with what they carry.
+func (v *visit) items(events ...ledger.Event) ([]item, error) {
+	carried, err := v.o.Carries(v.ctx, events...)
 	if err != nil {
-		return i, err
+		return nil, err
 	}
-	for _, flag := range flags {
-		i.Carries = append(i.Carries, flag.Name)
-	}
-	if !v.ReadOnly {
-		i.Actions = actionsOf(i)
-	}
-	return i, nil
-}
-
-func (v *visit) items(events []ledger.Event) ([]item, error) {
 	items := make([]item, 0, len(events))
-	for _, e := range events {
-		i, err := v.item(e)
-		if err != nil {
-			return nil, err
+	for n, e := range events {
+		i := item{Event: adminapi.ViewEvent(e)}
+		if c := e.Confirmation; c != nil && c.Amount != "" {
+			i.Amount = strings.TrimSpace(c.Amount + " " + c.Coin)
+		}
+		for _, flag := range carried[n] {
+			i.Carries = append(i.Carries, flag.Name)
+		}
+		if !v.ReadOnly {
+			i.Actions = actionsOf(i)
 		}
 		items = append(items, i)
 	}

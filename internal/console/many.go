@@ -88,16 +88,15 @@ func (v *visit) showMany() (answer, error) {
 
 // count counts the events of a query, and those of them that carry something.
 func (v *visit) count(query ledger.Query) (matched, withMoney int, err error) {
-	err = v.o.Each(v.ctx, query, func(e ledger.Event) error {
-		if matched++; matched > operator.MostAtOnce {
+	err = v.o.EachPage(v.ctx, query, func(events []ledger.Event) error {
+		if matched += len(events); matched > operator.MostAtOnce {
 			return &adminapi.Error{Status: http.StatusBadRequest, Err: operator.ErrTooMany}
 		}
-		if e.State == ledger.Delivered || e.State.Finished() {
-			return nil
-		}
-		flags, err := v.o.Carries(v.ctx, e)
-		if len(flags) > 0 {
-			withMoney++
+		carried, err := v.o.Carries(v.ctx, slices.DeleteFunc(events, func(e ledger.Event) bool { return e.State.Finished() })...)
+		for _, flags := range carried {
+			if len(flags) > 0 {
+				withMoney++
+			}
 		}
 		return err
 	})

@@ -50,15 +50,14 @@ func (v *visit) showNow() (answer, error) {
 	}
 	for _, state := range []ledger.State{ledger.Dead, ledger.Held} {
 		looked := 0
-		err := v.o.Each(v.ctx, ledger.Query{State: state}, func(e ledger.Event) error {
-			if looked++; looked > mostLooked {
-				view.CutOff = true
+		err := v.o.EachPage(v.ctx, ledger.Query{State: state}, func(events []ledger.Event) error {
+			if looked == mostLooked {
+				view.CutOff = len(events) > 0
 				return operator.ErrStop
 			}
-			i, err := v.item(e)
-			if err == nil && len(i.Carries) > 0 {
-				view.Money = append(view.Money, i)
-			}
+			looked += len(events)
+			items, err := v.items(events...)
+			view.Money = append(view.Money, slices.DeleteFunc(items, func(i item) bool { return len(i.Carries) == 0 })...)
 			return err
 		})
 		if err != nil {

@@ -49,17 +49,20 @@ func (v *visit) showOrder() (answer, error) {
 		return answer{}, err
 	}
 	view := orderView{OrderDetails: details, MayClose: !v.ReadOnly && order.Checkout != nil && order.Closed == nil}
-	known := make(map[string]payment)
+	var events []ledger.Event
 	for _, of := range order.Events {
 		e, err := v.o.Ledger.Load(v.ctx, of.Key(order.AppID))
 		if err != nil {
 			return answer{}, err
 		}
-		i, err := v.item(e)
-		if err != nil {
-			return answer{}, err
-		}
-		view.Events = append(view.Events, i)
+		events = append(events, e)
+	}
+	if view.Events, err = v.items(events...); err != nil {
+		return answer{}, err
+	}
+	known := make(map[string]payment)
+	for n, i := range view.Events {
+		e := events[n]
 		if i.ID == order.FulfilledBy {
 			view.FulfilledLink = i.Link()
 		}

@@ -33,12 +33,25 @@ func (o *Operator) List(ctx context.Context, query ledger.Query) (ledger.Page, e
 	return page, nil
 }
 
-// ErrStop, returned by the function that [Operator.Each] calls, ends the list.
+// ErrStop, returned by the function that [Operator.Each] or [Operator.EachPage] calls, ends
+// the list.
 var ErrStop = errors.New("enough")
 
 // Each calls a function with every event that the query selects, newest first, a page at
 // a time. The query's limit is not heeded.
 func (o *Operator) Each(ctx context.Context, query ledger.Query, do func(ledger.Event) error) error {
+	return o.EachPage(ctx, query, func(events []ledger.Event) error {
+		for _, e := range events {
+			if err := do(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// EachPage is Each for a function that takes a page at a time.
+func (o *Operator) EachPage(ctx context.Context, query ledger.Query, do func([]ledger.Event) error) error {
 	query.Limit = listed
 	for {
 		if err := ctx.Err(); err != nil {
@@ -48,12 +61,10 @@ func (o *Operator) Each(ctx context.Context, query ledger.Query, do func(ledger.
 		if err != nil {
 			return err
 		}
-		for _, e := range page.Events {
-			if err := do(e); errors.Is(err, ErrStop) {
-				return nil
-			} else if err != nil {
-				return err
-			}
+		if err := do(page.Events); errors.Is(err, ErrStop) {
+			return nil
+		} else if err != nil {
+			return err
 		}
 		if query.Cursor = page.Next; query.Cursor == "" {
 			return nil
@@ -94,17 +105,26 @@ func (o *Operator) IsPayment(e ledger.Event) bool {
 	return err == nil && account.Info.Stage(e.Status) == gateway.Success
 }
 
-// Carries returns the flags that are bound to an event: what no other event tells the app.
-func (o *Operator) Carries(ctx context.Context, e ledger.Event) ([]ledger.Flag, error) {
-	flags := e.Flags()
-	holds, err := o.Ledger.Holds(ctx, e.Key, flags)
+// Carries returns of each of the events the flags that are bound to it: what no other event
+// tells the app.
+func (o *Operator) Carries(ctx context.Context, events ...ledger.Event) ([][]ledger.Flag, error) {
+	var of []ledger.Holding
+	for _, e := range events {
+		for _, flag := range e.Flags() {
+			of = append(of, ledger.Holding{Key: e.Key, Flag: flag})
+		}
+	}
+	holds, err := o.Ledger.HoldsMany(ctx, of)
 	if err != nil {
 		return nil, err
 	}
-	var carried []ledger.Flag
-	for i, flag := range flags {
-		if holds[i] {
-			carried = append(carried, flag)
+	carried := make([][]ledger.Flag, len(events))
+	for i, e := range events {
+		for _, flag := range e.Flags() {
+			if holds[0] {
+				carried[i] = append(carried[i], flag)
+			}
+			holds = holds[1:]
 		}
 	}
 	return carried, nil

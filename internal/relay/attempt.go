@@ -95,7 +95,9 @@ func (r *Route) try(ctx context.Context, n gateway.Notice, app App, attempt *led
 		ending.Confirmation, ending.Order = o.Confirmation, o.Finding.View()
 	}
 	failpoint.Reach("bound")
-	if f := r.deliver(ctx, app, attempt, &o); f != nil {
+	f := r.deliver(ctx, app, attempt, &o)
+	ending.Answer = o.Answer
+	if f != nil {
 		o.Kind, o.Err = Failed, f
 		ending.State, ending.Failure, ending.Again = ledger.Retrying, f, f.again
 		o.finish(ctx, attempt, ending)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/ack"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -59,21 +60,25 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 		}
 		m.Event.Body, m.Event.Request.ContentType = body, "application/json"
 	}
-	if m.Capture = sniffed; r.Ack != "" {
-		m.Capture = ack.Limit
-	}
 	confirmed := confirm.Headers(o.Confirmation)
 	m.Header = r.header(o.EventID, m.Event, attempt, confirmed)
 	m.Facts = r.facts(o.EventID, m.Event, attempt, confirmed)
+	hidden := secretsOf(m.Header)
+	if m.Capture = mostKept + hidden.longest(); r.Ack != "" {
+		m.Capture = max(m.Capture, ack.Limit)
+	}
 
 	start := r.Now()
 	response, err := app.Deliver(ctx, m)
 	o.Called, o.Took = true, r.Now().Sub(start)
 
+	o.Answer = answerOf(response, hidden)
+
 	failed := r.judge(m.Event, response, err)
 	o.IsPage = failed == nil && r.Ack == "" && strings.HasPrefix(http.DetectContentType(response.Body), "text/html")
 	if failed != nil && failed.notAck {
-		o.NotAck = beginning(response.Body, m.Header)
+		text := hidden.beginning(response.Body, mostLogged)
+		o.NotAck = &text
 	}
 	if failed != nil && errors.Is(context.Cause(ctx), ledger.ErrNoSession) {
 		return &failure{cause: fmt.Errorf("the call was cut off: %w", ledger.ErrNoSession), unreached: true}
@@ -84,33 +89,40 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 	return failed
 }
 
-// sniffed is how many bytes of a response show whether it is a web page.
-const sniffed = 512
+// mostLogged is how many bytes of an answer that is no acknowledgement the log has.
+const mostLogged = 40
 
-// beginning returns the first 40 bytes of a response's body for the log, without what
-// authorizes our requests, which an app may send back.
-func beginning(body []byte, sent []Field) *string {
-	const longest = 40
-	text := string(body)
-	for _, f := range sent {
-		switch f.Name {
-		case "Authorization", "Sign", "Webhook-Signature":
-			text = strings.ReplaceAll(text, strings.TrimPrefix(f.Value, "Bearer "), "REDACTED")
+// header returns all headers of the request to the app: those that say what it is, and
+// then what authorizes it, last the signature over the body.
+func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
+	h := fields(Headers(r.accountOf(e), id, e, Try{attempt.Number, attempt.Reason, attempt.Seq}, confirmed))
+	if r.Token != nil {
+		if token := r.Token(); token != "" {
+			h.add("Authorization", "Bearer "+token)
 		}
 	}
-	text = text[:min(len(text), longest)]
-	return &text
+	if r.Sign != nil {
+		h = append(h, r.Sign(id, r.Now(), e.Body)...)
+	}
+	return h
 }
 
-// header returns all headers of the request to the app: two of the webhook's, then
-// ours, and last the signature over the body.
-func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
+// Try is which of an event's attempts it is.
+type Try struct {
+	Number int
+	Reason ledger.Reason
+	Seq    uint64
+}
+
+// Headers returns the headers of the request to the app for an event of an account: two of
+// the webhook's, then ours, and none that authorizes it. Of the event, whose id it is
+// given, Status and Risk are what the app is told.
+func Headers(of *gateway.Account, id string, e ledger.Event, try Try, confirmed []confirm.Header) []Field {
 	h := make(fields, 0, 32)
 	h.add("Content-Type", e.Request.ContentType)
 	h.add("User-Agent", e.Request.UserAgent)
 
 	h.add("Idempotency-Key", id)
-	of := r.accountOf(e)
 	t, _ := of.Info.Type(e.Type)
 	h.add("Ccpayment-Gateway", HeaderText(of.Info.Name))
 	h.add("Ccpayment-Kind", string(t.Kind))
@@ -122,25 +134,17 @@ func (r *Route) header(id string, e ledger.Event, attempt *ledger.Attempt, confi
 	if e.HasID() {
 		h.add("Ccpayment-Record-Id", HeaderText(e.Record.ID))
 	}
-	h.add("Ccpayment-Record-Seq", strconv.FormatUint(attempt.Seq, 10))
+	h.add("Ccpayment-Record-Seq", strconv.FormatUint(try.Seq, 10))
 	h.add("Ccpayment-Order-Id", HeaderText(e.OrderID))
 	h.add("Ccpayment-Reference-Id", HeaderText(e.ReferenceID))
 	h.add("Ccpayment-User-Id", HeaderText(e.UserID))
-	h.add("Ccpayment-Attempt", strconv.Itoa(attempt.Number))
-	h.add("Ccpayment-Attempt-Reason", string(attempt.Reason))
+	h.add("Ccpayment-Attempt", strconv.Itoa(try.Number))
+	h.add("Ccpayment-Attempt-Reason", string(try.Reason))
 	for _, f := range confirmed {
 		h.add(f.Name, HeaderText(f.Value))
 	}
 	if e.Risk != ledger.NotRisky {
 		h.add("Ccpayment-Risky", string(e.Risk))
-	}
-	if r.Token != nil {
-		if token := r.Token(); token != "" {
-			h.add("Authorization", "Bearer "+token)
-		}
-	}
-	if r.Sign != nil {
-		h = append(h, r.Sign(id, r.Now(), e.Body)...)
 	}
 	return h
 }

@@ -60,6 +60,8 @@ type Outcome struct {
 	Took   time.Duration
 	// Age is how long ago the event was received, by the ledger's clock.
 	Age time.Duration
+	// Answer is what the app answered; nil: nothing that is to be kept.
+	Answer *ledger.Answer
 	// IsPage: the app's 2xx is a web page, though any 2xx is an acknowledgement.
 	IsPage bool
 	// NotAck is how the body of a 2xx response begins that is not what [Route.Ack] asks

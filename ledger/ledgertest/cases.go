@@ -175,6 +175,10 @@ func closed(t *testing.T, s *store) {
 	is("Holds", err)
 	_, err = s.Bound(bg, e.Flags())
 	is("Bound", err)
+	_, err = s.HoldsMany(bg, []ledger.Holding{{Key: e.Key, Flag: e.Flags()[0]}})
+	is("HoldsMany", err)
+	_, err = s.Answers(bg, e.Key)
+	is("Answers", err)
 	is("Commit", s.Commit(bg, claim, []ledger.Change{change(e, delivered...)}))
 	is("Accept", s.Accept(bg, e.Key, func(*ledger.Event) *ledger.Change {
 		c := change(e, ledger.Received)

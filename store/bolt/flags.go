@@ -60,6 +60,23 @@ func (s *Store) Holds(_ context.Context, key ledger.Key, flags []ledger.Flag) ([
 	return isOwn(holders, eventKey(key)), err
 }
 
+// HoldsMany implements [ledger.Store].
+func (s *Store) HoldsMany(_ context.Context, of []ledger.Holding) ([]bool, error) {
+	flags := make([]ledger.Flag, len(of))
+	for i := range of {
+		flags[i] = of[i].Flag
+	}
+	held := make([]bool, len(of))
+	err := s.view(func(tx *bbolt.Tx) error {
+		holders, err := holdersOf(tx, flags)
+		for i, holder := range holders {
+			held[i] = !isFree(holder) && bytes.Equal(holder, eventKey(of[i].Key))
+		}
+		return err
+	})
+	return held, err
+}
+
 // Bound implements [ledger.Store].
 func (s *Store) Bound(_ context.Context, flags []ledger.Flag) ([]bool, error) {
 	bound := make([]bool, len(flags))

@@ -252,7 +252,7 @@ func finishedBodies(tx *bbolt.Tx, before time.Time, limit int) ([][]byte, error)
 	return finished, nil
 }
 
-// deleteBodies deletes the bodies whose events are still finished.
+// deleteBodies deletes the bodies whose events are still finished, with the app's answers.
 func deleteBodies(tx *bbolt.Tx, keys [][]byte) error {
 	var finished [][]byte
 	for _, k := range keys {
@@ -266,6 +266,9 @@ func deleteBodies(tx *bbolt.Tx, keys [][]byte) error {
 	}
 	for _, k := range finished {
 		if err := tx.Bucket(bodiesBucket).Delete(k); err != nil {
+			return err
+		}
+		if err := deleteAnswers(tx, k); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,8 @@ type write struct {
 	bodyKey        []byte
 	oldDue, newDue []byte // keys in the due bucket; nil where the event is not due
 	orderKey       []byte // nil where the change has no order
+	// answerKey and answer are what the app answered; nil: nothing that is to be kept.
+	answerKey, answer []byte
 }
 
 // prepareChange reads what the change applies to, and encodes what it leaves.
@@ -50,6 +52,12 @@ func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (w
 	w := write{
 		Write: plain, key: key, value: value, bodyKey: bodyKey(plain.Event.ReceivedAt, key),
 		oldDue: dueKey(plain.Event.Route, plain.DueBefore, key), newDue: dueKey(plain.Event.Route, plain.DueAfter, key),
+	}
+	if w.Answer != nil {
+		w.answerKey = answerKey(w.bodyKey, w.Answer.Slot())
+		if w.answer, err = encoding.EncodeAnswer(w.answerKey, w.Answer); err != nil {
+			return write{}, err
+		}
 	}
 	if w.Order == nil {
 		return w, nil
@@ -85,6 +93,9 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 		if err := growing(tx, receivedBucket).Put(w.bodyKey, encoding.Seal(w.bodyKey, id[:])); err != nil {
 			return err
 		}
+	}
+	if err := putAnswer(tx, w.answerKey, w.answer); err != nil {
+		return err
 	}
 	if err := w.putDue(tx.Bucket(dueBucket)); err != nil {
 		return err

@@ -50,6 +50,8 @@ type eventWrite struct {
 	oldDue, due   *int64
 	data, body    []byte // sealed
 	replaces      bool   // the body replaces one that is damaged
+	answerID      digest
+	answer        []byte // sealed; nil: there is none that is to be kept
 	event         ledger.Event
 }
 
@@ -130,6 +132,12 @@ func (s *Store) prepare(c ledger.Change, known *row) (eventWrite, error) {
 	}
 	if body != nil {
 		w.body = encoding.Seal(id[:], body)
+	}
+	if plain.Answer != nil {
+		w.answerID = answerID(id, plain.Answer.Slot())
+		if w.answer, err = encoding.EncodeAnswer(w.answerID[:], plain.Answer); err != nil {
+			return w, err
+		}
 	}
 	w.data, err = encoding.EncodeEvent(id[:], &plain.Event, true)
 	w.event = plain.Event

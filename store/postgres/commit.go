@@ -203,6 +203,20 @@ func (s *Store) Holds(ctx context.Context, key ledger.Key, flags []ledger.Flag) 
 	return held, err
 }
 
+// HoldsMany implements [ledger.Store].
+func (s *Store) HoldsMany(ctx context.Context, of []ledger.Holding) ([]bool, error) {
+	flags := make([]ledger.Flag, len(of))
+	for i := range of {
+		flags[i] = of[i].Flag
+	}
+	holders, err := s.holders(ctx, "HoldsMany", flags)
+	held := make([]bool, len(of))
+	for i, holder := range holders {
+		held[i] = holder != nil && *holder == eventID(of[i].Key)
+	}
+	return held, err
+}
+
 // Bound implements [ledger.Store].
 func (s *Store) Bound(ctx context.Context, flags []ledger.Flag) ([]bool, error) {
 	holders, err := s.holders(ctx, "Bound", flags)

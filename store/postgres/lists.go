@@ -40,12 +40,16 @@ const (
 	// The event is locked, too: one that becomes unfinished meanwhile keeps its body, or
 	// brings another. "Offset 0" has each row looked up by its key, here as in takeSQL.
 	pruneSQL = `with old as materialized (
-			select b.id, b.record from ledger.bodies b
+			select b.id, b.record, b.received from ledger.bodies b
 			where b.received < $1 and exists (select 1 from ledger.events e where e.record = b.record and e.id = b.id and e.state = any($2) offset 0)
 			order by b.received, b.id limit $3 for update of b skip locked),
 		done as materialized (
-			select e.id from ledger.events e where e.record = any(array(select record from old)) and e.state = any($2) for update of e skip locked)
-		delete from ledger.bodies where id = any(array(select id from old intersect select id from done))`
+			select e.id from ledger.events e where e.record = any(array(select record from old)) and e.state = any($2) for update of e skip locked),
+		gone as materialized (select o.* from old o where o.id in (select id from done)),
+		answers as (
+			delete from ledger.bodies b where b.received = any(array(select received from gone)) and b.record = any(array(select record from gone))
+				and not exists (select 1 from ledger.events e where e.record = b.record and e.id = b.id offset 0))
+		delete from ledger.bodies where id = any(array(select id from gone))`
 	kindSQL = `with r as (insert into ledger.routes (id, name) values ($1, $2) on conflict do nothing)
 		insert into ledger.kinds (id, route, app_id, type) values ($3, $2, $4, $5) on conflict do nothing`
 	kindsSQL = `select route, app_id, type from ledger.kinds`
@@ -119,6 +123,11 @@ type listed struct {
 	row      *row
 }
 
+// cursor is the cursor of a page that ends with the event.
+func (l listed) cursor() string {
+	return hex.EncodeToString(append(binary.BigEndian.AppendUint64(nil, uint64(l.received)), l.id[:]...))
+}
+
 // List implements [ledger.Store]. A cursor is where a page's last event stands in the
 // list.
 func (s *Store) List(ctx context.Context, query ledger.Query) (ledger.Page, error) {
@@ -148,7 +157,7 @@ func (s *Store) List(ctx context.Context, query ledger.Query) (ledger.Page, erro
 				continue
 			}
 			if len(page.Events) == query.Limit {
-				page.Next = hex.EncodeToString(append(binary.BigEndian.AppendUint64(nil, uint64(last.received)), last.id[:]...))
+				page.Next = last.cursor()
 				return page, nil
 			}
 			page.Events, last = append(page.Events, l.row.event), l

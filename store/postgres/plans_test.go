@@ -56,7 +56,7 @@ func TestPlans(t *testing.T) {
 			"record": s.sql.readRecord, "event": s.sql.readEvent, "body": s.sql.readBody, "load": s.sql.load, "find": s.sql.find,
 			"list": s.sql.list, "list_aside": s.sql.listAside, "list_records": s.sql.listRecords,
 			"due": s.sql.due, "prune": s.sql.prune, "read_orders": s.sql.readOrders, "versions": s.sql.versions, "taken_some": s.sql.takenSome,
-			"order_of": s.sql.orderOf, "orders": s.sql.orders, "holders": s.sql.holders, "spend": s.sql.spend, "budget": s.sql.budget,
+			"answers": s.sql.answers, "order_of": s.sql.orderOf, "orders": s.sql.orders, "holders": s.sql.holders, "spend": s.sql.spend, "budget": s.sql.budget,
 		} {
 			plan := planOf(t, s, fmt.Sprintf("%s_%d", name, size), sql)
 			for i, line := range plan {

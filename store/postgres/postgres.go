@@ -314,7 +314,7 @@ type statements struct {
 	load, readOrders, takenSome, orderOf, ending, orders, find, list, due, counts, compact string
 	prune, holders, kind, kinds, listAside, listRecords                                    string
 	keep, near, others, endSession, versions, tidy, take, taken, renew, left, spend        string
-	drain, budget, boot, look, saveLook                                                    string
+	drain, budget, boot, look, saveLook, answers                                           string
 }
 
 // in puts the schema's name in the place of the word ledger.

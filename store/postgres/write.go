@@ -32,8 +32,8 @@ st as materialized (
 		as t(step, record, epoch, ends, strict, events, orders)),
 ch as materialized (
 	select * from unnest($9::int[], $10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[], $16::smallint[],
-			$17::smallint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bytea[], $22::bytea[], $23::bool[])
-		as t(step, record, id, event_id, route, version, by, before, state, received, old_due, due, data, body, replaces)),
+			$17::smallint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bytea[], $22::bytea[], $23::bool[], $37::uuid[], $38::bytea[])
+		as t(step, record, id, event_id, route, version, by, before, state, received, old_due, due, data, body, replaces, answer_id, answer)),
 locked as materialized (
 	select d.id from ch join ledger.due d on d.route = ch.route and d.at = ch.old_due and d.id = ch.id
 	where ch.old_due is distinct from ch.due
@@ -66,6 +66,10 @@ kept as (
 replaced as (
 	insert into ledger.bodies as b (id, record, received, body)
 	select id, record, received, body from done where body is not null and replaces order by id
+	on conflict (id) do update set body = excluded.body),
+answered as (
+	insert into ledger.bodies as b (id, record, received, body)
+	select answer_id, record, received, answer from done where answer is not null order by answer_id
 	on conflict (id) do update set body = excluded.body),
 undue as (
 	delete from ledger.due d using done c
@@ -279,6 +283,8 @@ type parameters struct {
 		oldDue, due                optional
 		data, body                 [][]byte
 		replaces                   []bool
+		answerID                   digests
+		answer                     [][]byte
 	}
 	od struct {
 		step    []int32
@@ -313,6 +319,7 @@ func (p *parameters) add(n int, c *change) digests {
 		ch.before, ch.state = append(ch.before, int16(e.before)), append(ch.state, int16(e.state))
 		ch.received, ch.oldDue, ch.due = append(ch.received, e.received), append(ch.oldDue, e.oldDue), append(ch.due, e.due)
 		ch.data, ch.body, ch.replaces = append(ch.data, e.data), append(ch.body, e.body), append(ch.replaces, e.replaces)
+		ch.answerID, ch.answer = append(ch.answerID, e.answerID), append(ch.answer, e.answer)
 	}
 	for _, o := range c.orders {
 		od.step, od.id, od.place = append(od.step, at), append(od.id, o.id), append(od.place, o.place)
@@ -337,6 +344,6 @@ func (p *parameters) list(now *int64, session digest) []any {
 		now, st.step, st.record, st.epoch, st.ends, st.strict, st.events, st.order,
 		ch.step, ch.record, ch.id, ch.eventID, ch.route, ch.version, ch.by, ch.before, ch.state, ch.received, ch.oldDue, ch.due, ch.data, ch.body, ch.replaces,
 		od.step, od.id, od.place, od.version, od.data, gen.step, gen.id, gen.order, fl.step, fl.flag, fl.holder,
-		session, od.ends,
+		session, od.ends, ch.answerID, ch.answer,
 	}
 }
