@@ -150,17 +150,18 @@ func (d *dev) run(ctx context.Context, out io.Writer) (err error) {
 	return errors.Join(err, <-served)
 }
 
-// runCaddy runs this very program as Caddy, with a Caddyfile from its standard
-// input: the sandbox itself stays free of Caddy.
+// runCaddy runs this very program as Caddy: the sandbox itself stays free of Caddy.
 func (d *dev) runCaddy(ctx context.Context, box *Sandbox, out io.Writer, told *steps) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	caddy := exec.CommandContext(ctx, self, "run", "--config", "-", "--adapter", "caddyfile")
+	if err := os.WriteFile(d.config(), []byte(d.caddyfile()), 0o600); err != nil {
+		return err
+	}
+	caddy := exec.CommandContext(ctx, self, "run", "--config", d.config(), "--adapter", "caddyfile") //nolint:gosec // both are ours
 	caddy.Cancel = func() error { return caddy.Process.Signal(syscall.SIGTERM) }
 	caddy.WaitDelay = 10 * time.Second
-	caddy.Stdin = strings.NewReader(d.caddyfile())
 	at := devGateways[d.gateway]
 	id, secret := at.credentials(box)
 	caddy.Env = append(os.Environ(), at.idName+"="+id, at.secretName+"="+secret, "SHOP_TOKEN="+devToken(),
@@ -303,6 +304,9 @@ http://:%[8]s {
 `, stepLoggers, fmt.Sprintf(devGateways[d.gateway].account, d.apiURL()), d.hook(), filepath.Join(d.dir, "ledger.db"), d.bind(), d.site("\n\t"),
 		d.admin, d.port())
 }
+
+// config is the file with what dev runs, which the commands read.
+func (d *dev) config() string { return filepath.Join(d.dir, "Caddyfile") }
 
 // hook is where webhooks go.
 func (d *dev) hook() string { return "http://" + d.listen + "/hook" }

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -14,10 +13,10 @@ import (
 type devGateway struct {
 	idName, secretName string // the environment variables of the credentials
 	credentials        func(*Sandbox) (id, secret string)
-	api                string                            // the path of the sandbox's API
-	account            string                            // the account's options, with %s for the API's address
-	use                func(admin, apiURL string) string // what the credentials are good for
-	live               string                            // all of the Caddyfile for going live but the site
+	api                string                                                // the path of the sandbox's API
+	account            string                                                // the account's options, with %s for the API's address
+	use                func(config, apiURL string) (flags, variables string) // by which commands find the account, beside the credentials
+	live               string                                                // all of the Caddyfile for going live but the site
 }
 
 var devGateways = map[string]devGateway{
@@ -26,10 +25,7 @@ var devGateways = map[string]devGateway{
 		credentials: func(s *Sandbox) (id, secret string) { return s.AppID(), s.AppSecret() },
 		api:         strings.TrimSuffix(apiPrefix, "/"),
 		account:     "base_url %s",
-		use: func(admin, apiURL string) string {
-			return "  commands      call, trigger and doctor --address " + admin + ", in a shell with\n" +
-				"                  export CCPAYMENT_BASE_URL=" + apiURL
-		},
+		use:         func(_, apiURL string) (flags, variables string) { return "", "export CCPAYMENT_BASE_URL=" + apiURL },
 		live: `# Put your domain in place of shop.example.com, and enter
 # https://shop.example.com/hook as the webhook URL in CCPayment's console
 # (Developer), where the app id and the secret are, too. Put this machine's
@@ -44,7 +40,7 @@ var devGateways = map[string]devGateway{
 		credentials: func(s *Sandbox) (id, secret string) { return s.coins.ClientID(), s.coins.ClientSecret() },
 		api:         coinpayments.BasePath,
 		account:     "gateway coinpayments {\n\t\t\tbase_url %s\n\t\t}",
-		use:         func(_, apiURL string) string { return "  its API       " + apiURL + "/api, with" },
+		use:         func(config, _ string) (flags, variables string) { return " --config " + config, "" },
 		live: `# Put your domain in place of shop.example.com, twice, and the instance that
 # has your account in place of a: the address of CoinPayments' dashboard shows
 # whether it is a, b or c. In the dashboard, make an API integration that may
@@ -71,9 +67,16 @@ func devGatewayNames() []string { return slices.Sorted(maps.Keys(devGateways)) }
 // shown.
 func (g devGateway) introduction(d *dev, box *Sandbox) string {
 	id, secret := g.credentials(box)
-	last := "export " + g.secretName + "=" + secret
-	if os.Getenv(g.secretName) != "" {
-		last = "and " + g.secretName + " as it is here"
+	flags, variables := g.use(d.config(), d.apiURL())
+	lines := []string{"  commands      call and trigger" + flags + ", doctor" + flags + " --address " + d.admin + ", in a shell with"}
+	if variables != "" {
+		lines = append(lines, variables)
 	}
-	return fmt.Sprintf("%s\n                  export %s=%s\n                  %s", g.use(d.admin, d.apiURL()), g.idName, id, last)
+	lines = append(lines, "export "+g.idName+"="+id)
+	if os.Getenv(g.secretName) == "" {
+		lines = append(lines, "export "+g.secretName+"="+secret)
+	} else {
+		lines = append(lines, "and "+g.secretName+" as it is here")
+	}
+	return strings.Join(lines, "\n                  ")
 }

@@ -204,7 +204,24 @@ func TestDevAtCoinPayments(t *testing.T) {
 	ask(t, http.MethodPost, control+"/sandbox/coinpayments/pay", `{"order_id":"order-8","coin":"LTCT","wait":true}`, http.StatusOK, nil)
 	why := regexp.MustCompile(`(?m)^[0-9:]{8}  order-8 +Invoice Paid handed over, the order is unpaid, and not fulfilled by it \(test_coin\)`)
 	processtest.Until(t, "dev prints why the test coin fulfils nothing", func() bool { return why.MatchString(p.Output.String()) })
-	wantIn(t, p.Output.String(), control+"/coinpayments/api, with", "export COINPAYMENTS_CLIENT_ID=", "export COINPAYMENTS_CLIENT_SECRET=")
+	env := os.Environ()
+	for _, export := range regexp.MustCompile(`export (COINPAYMENTS_\w+=\S+)`).FindAllStringSubmatch(p.Output.String(), -1) {
+		env = append(env, export[1])
+	}
+	flags := regexp.MustCompile(`call and trigger (--config \S+), doctor (--config \S+ --address \S+),`).FindStringSubmatch(p.Output.String())
+	if len(flags) != 3 {
+		t.Fatalf("it names no flags: %s", p.Output.String())
+	}
+	for says, args := range map[string][]string{
+		`"invoiceId": "order-7"`: append([]string{"call", "GET", "/api/v2/merchant/invoices"}, strings.Fields(flags[1])...),
+		"200 OK":                 append([]string{"trigger", "InvoicePaid", "--to", site + "/hook"}, strings.Fields(flags[1])...),
+		"Ledger     ok":          append([]string{"doctor"}, strings.Fields(flags[2])...),
+	} {
+		stdout, stderr, code := ccpaymentIn(t, env, "", args...)
+		if code != 0 || !strings.Contains(stdout, says) {
+			t.Errorf("%q ends with %d: %s%s", args, code, stdout, stderr)
+		}
+	}
 	p.End(t, syscall.SIGINT)
 }
 
