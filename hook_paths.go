@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/hookpath"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 )
 
 // addServer remembers a server that has one of our handlers.
@@ -30,6 +31,20 @@ func (a *App) warnPaths() {
 
 // routeOf returns which route of an account takes webhooks; see [hookpath.Site.RouteOf].
 func (a *App) routeOf(account, url string) string { return a.site().RouteOf(account, url) }
+
+// relays returns the configured routes.
+func (a *App) relays() []*relay.Route {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	routes := make([]*relay.Route, 0, len(a.handlers))
+	for _, h := range a.handlers {
+		routes = append(routes, h.route)
+	}
+	return routes
+}
+
+// hookOf returns where a route's webhooks are sent to; see [hookpath.Site.Hook].
+func (a *App) hookOf(account, route string) string { return a.site().Hook(account, route) }
 
 // sketch is what the configuration does with webhooks, once it is whole.
 func (a *App) sketch() hookpath.Site {

@@ -127,7 +127,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
 		Committed: func(took time.Duration) { metrics.Commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
-	a.registry = checkout.NewRegistry(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, RouteOf: a.routeOf, Now: a.now, Logger: a.logger})
+	a.registry = checkout.NewRegistry(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, RouteOf: a.routeOf, Expiries: relay.Expiries{Routes: a.relays, Hook: a.hookOf}, Now: a.now, Logger: a.logger})
 	a.secrets = secrets.New(caddy.NewReplacer(), a.logger)
 	for _, app := range running.Latest() {
 		a.before = append(a.before, app.opened()...)
@@ -188,7 +188,6 @@ func (a *App) loadGateways(ctx caddy.Context) error {
 // configuration and not the first payment.
 func (a *App) Start() error {
 	routes := make([]reload.Route, 0, len(a.handlers))
-	ways := make([]*relay.Route, 0, len(a.handlers))
 	background := 0
 	for _, h := range a.handlers {
 		route := reload.Route{Name: h.route.Name, Confirms: !h.route.Trust}
@@ -196,10 +195,10 @@ func (a *App) Start() error {
 			route.Run = h.route.Run
 			background++
 		}
-		routes, ways = append(routes, route), append(ways, h.route)
+		routes = append(routes, route)
 	}
 	var err error
-	if a.reconciler, err = reconcile.New(a.reconcile, reconcile.AccountsOf(a.opened(), ways, a.site())); err != nil {
+	if a.reconciler, err = reconcile.New(a.reconcile, reconcile.AccountsOf(a.opened(), a.relays(), a.site())); err != nil {
 		return err
 	}
 	routes = append(routes, reload.Route{Run: a.registry.Ending(a.opened())}, reload.Route{Run: a.reconciler.Run})
@@ -382,11 +381,9 @@ func (a *App) handlerOf(route string) *Webhook {
 // its events: only then may it tell the app to fulfil an order. The caller owns
 // the map.
 func (a *App) routesThatConfirm() map[string]bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	routes := make(map[string]bool, len(a.handlers))
-	for _, h := range a.handlers {
-		routes[h.route.Name] = !h.route.Trust
+	routes := make(map[string]bool)
+	for _, r := range a.relays() {
+		routes[r.Name] = !r.Trust
 	}
 	return routes
 }

@@ -203,6 +203,9 @@ func (h *Webhook) provisionDelivery(ctx caddy.Context) error {
 		if h.Retry != nil {
 			return fmt.Errorf("retry needs deliver: without it, %s's retries are the retries", h.route.Account.Info.Title)
 		}
+		if slices.Contains(h.route.Types, gateway.OrderExpired) {
+			return fmt.Errorf("types: %s is told on a route with an upstream or `deliver` only: give it one, or leave it out", gateway.OrderExpired)
+		}
 		return nil
 	}
 	found, err := placeholder.InRoutes(h.Deliver, isForeignHandler)
@@ -267,6 +270,9 @@ func (h *Webhook) warn() {
 	types, statuses := make([]string, 0, len(info.Types)), make([]string, 0, len(info.Statuses))
 	for _, t := range info.Types {
 		types = append(types, t.Name)
+	}
+	if _, sells := h.route.Account.Gateway.(gateway.Checkouts); sells {
+		types = append(types, gateway.OrderExpired)
 	}
 	for _, s := range info.Statuses {
 		statuses = append(statuses, s.Name)

@@ -173,6 +173,10 @@ type Type struct {
 	Retries time.Duration
 }
 
+// OrderExpired is the type of the events by which the app is told that an order of our
+// checkout has expired. No gateway sends them.
+const OrderExpired = "OrderExpired"
+
 // Kind is what a webhook is about, whatever its gateway calls it.
 type Kind string
 

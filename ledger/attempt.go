@@ -218,12 +218,13 @@ func (a *Attempt) Within(ctx context.Context) (context.Context, context.CancelFu
 // Ending is how an attempt ended.
 type Ending struct {
 	// State is Delivered: the app took the event; Retrying: the app did not, or the
-	// event could not be confirmed; Held: the event waits for an operator; or None:
-	// the attempt is given up, nothing is recorded, and the next copy begins anew.
+	// event could not be confirmed; Held: the event waits for an operator; Superseded: it
+	// is pointless by now; or None: the attempt is given up, nothing is recorded, and the
+	// next copy begins anew.
 	State State
 	// Failure is why, unless State is Delivered. Its text becomes the event's cause,
 	// and those who wait for the attempt get it; where the event is held they get
-	// [OnHold].
+	// [OnHold], and where it is superseded [Overtaken].
 	Failure error
 	// Untried: the app was not called, so the attempt does not count. An event that
 	// was neither asked about nor sent cannot be given up as dead.
@@ -276,10 +277,12 @@ func (a *Attempt) Finish(ctx context.Context, e Ending) (State, error) {
 	case Delivered:
 		err = a.commit(ctx, outcome)
 		verdict, shared = Duplicate, err
-	case Held:
+	case Held, Superseded:
 		outcome.Cause = e.Failure.Error()
 		err = a.write(ctx, append(a.steps, outcome))
-		verdict, shared = OnHold, err
+		if verdict, shared = OnHold, err; e.State == Superseded {
+			verdict = Overtaken
+		}
 	case Retrying:
 		e.Again.Spared = e.Again.Spared && !e.Untried // which does not count anyway
 		if outcome = a.again(e.Failure, e.Again); e.Untried {

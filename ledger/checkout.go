@@ -50,6 +50,8 @@ type GatewayOrder struct {
 	// Ended: nobody can pay the order, because it was ended at the gateway, or the gateway
 	// does not have it. That it has expired does not say so.
 	Ended bool `json:"ended,omitempty"`
+	// Tells: the app is to be told when it expires as the latest of its order's.
+	Tells bool `json:"tells_expiry,omitempty"`
 }
 
 // Checkout is how an order is to be paid. Its Generations are the orders at the

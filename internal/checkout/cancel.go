@@ -92,7 +92,9 @@ func (s *Sessions) ending(order ledger.Order) ledger.Order {
 	ends.Generations = slices.Clone(checkout.Generations)
 	for i, g := range ends.Generations {
 		at := s.at(order, g)
-		ends.Generations[i].Ended = g.Ended || at == nil || at.canceler == nil // or it ends by itself
+		isLatest := i == len(ends.Generations)-1
+		isLeft := at == nil || at.canceler == nil && !(g.Tells && isLatest) // it ends by itself, and nobody is told
+		ends.Generations[i].Ended = g.Ended || isLeft
 	}
 	checkout.EndAt = ends.NextEnd(time.Time{})
 	order.Checkout = &checkout
@@ -126,18 +128,19 @@ func (s *Sessions) endDue(ctx context.Context, order ledger.Order, now time.Time
 			e.end(calls, g, i < len(made)-1 || order.Closed != nil, l)
 		}
 	}
+	if len(e.found) > 0 {
+		e.cause = "ended at " + e.title
+	}
+	e.Sessions = s
+	e.tell(calls, l)
 	if ctx.Err() != nil { // what was ended is ended once more the next time
 		return e, ctx.Err()
-	}
-	cause := ""
-	if len(e.found) > 0 {
-		cause = "ended at " + e.title
 	}
 	again := e.again
 	if order.Closed != nil && !order.Closed.Ended && again.IsZero() { // should the rest of it be cut off
 		again, _ = endLater(order.Closed.At, now)
 	}
-	return e, l.SaveEnding(ctx, order, e.found, now, again, cause)
+	return e, l.SaveEnding(ctx, order, e.found, now, again, e.cause)
 }
 
 // ender ends an order's orders at the gateway.
@@ -147,6 +150,7 @@ type ender struct {
 	now   time.Time
 	found []ledger.GatewayOrder // what was found out of them
 	title string                // of the gateway where the last was looked at
+	cause string                // what was done, in a few words; empty: nothing
 	again time.Time             // when the rest is tried again; zero: not at all
 	// isPaying: a buyer is paying one of them, or has paid it.
 	isPaying bool
@@ -189,6 +193,14 @@ func (e *ender) end(ctx context.Context, g ledger.GatewayOrder, atOnce bool, l *
 
 // retry plans another try, after an error if it is one that people should know of.
 func (e *ender) retry(g ledger.GatewayOrder, err error) {
+	if isLast := e.later(g); err != nil && !errors.Is(err, context.Canceled) {
+		e.logger.Warn("an order that has expired or was closed could not be ended at the gateway, where a buyer can still pay it",
+			zap.String("order_id", redact.Emails(e.order.OwnID)), zap.String("gateway_order_id", g.ID), zap.Bool("given_up", isLast), zap.Error(err))
+	}
+}
+
+// later plans another try, and reports whether there is none any more.
+func (e *ender) later(g ledger.GatewayOrder) (isLast bool) {
 	due := g.ExpiresAt
 	switch {
 	case e.order.Closed != nil:
@@ -200,10 +212,7 @@ func (e *ender) retry(g ledger.GatewayOrder, err error) {
 	if e.again.IsZero() || !isLast && at.Before(e.again) {
 		e.again = at
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		e.logger.Warn("an order that has expired or was closed could not be ended at the gateway, where a buyer can still pay it",
-			zap.String("order_id", redact.Emails(e.order.OwnID)), zap.String("gateway_order_id", g.ID), zap.Bool("given_up", isLast), zap.Error(err))
-	}
+	return isLast
 }
 
 // endLater returns when to try again what was due at a time; zero, and that it was the

@@ -57,7 +57,7 @@ func (s *Sessions) makeNamed(ctx context.Context, order ledger.Order, made []led
 		return order, false, Unavailable(err)
 	}
 	g, err := s.create(ctx, ledger.GatewayOrder{AppID: draft.AppID, ID: draft.ID, Terms: draft.Terms}, w, l)
-	g.CreatedAt = draft.CreatedAt
+	g.CreatedAt, g.Tells = draft.CreatedAt, draft.Tells
 	all := []ledger.GatewayOrder{g}
 	if err != nil {
 		all, err = s.afterFailure(ctx, draft, err)

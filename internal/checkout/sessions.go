@@ -32,8 +32,10 @@ type Config struct {
 	// RouteOf returns the one of the account's routes that takes the webhooks which are
 	// sent to a URL; empty: that is not sure, or the account has one only. nil: likewise.
 	RouteOf func(account, url string) string
-	Now     func() time.Time
-	Logger  *zap.Logger
+	// Expiries tells apps of orders that have expired; nil: none is told.
+	Expiries Expiries
+	Now      func() time.Time
+	Logger   *zap.Logger
 }
 
 // Sessions opens the checkout sessions of an account. All handlers of the
@@ -48,6 +50,7 @@ type Sessions struct {
 	ledger    func() (*ledger.Ledger, func(), error)
 	replay    func(context.Context, ledger.Event, string) error
 	routeOf   func(account, url string) string
+	expiries  Expiries
 	now       func() time.Time
 	logger    *zap.Logger
 
@@ -80,7 +83,7 @@ func New(c Config) (*Sessions, error) {
 	canceler, _ := c.Account.Gateway.(gateway.Canceler)
 	return &Sessions{
 		Tokens: NewTokens(c.Account), account: c.Account, checkouts: checkouts, finder: finder, canceler: canceler,
-		ledger: c.Ledger, replay: c.Replay, routeOf: c.RouteOf, now: c.Now, logger: c.Logger, slots: semaphore.NewWeighted(callsAtOnce), locks: new(keylock),
+		ledger: c.Ledger, replay: c.Replay, routeOf: c.RouteOf, expiries: c.Expiries, now: c.Now, logger: c.Logger, slots: semaphore.NewWeighted(callsAtOnce), locks: new(keylock),
 		findPause: findPause, makeAgain: max(makeAgain, c.Account.Budget), // whoever has called may wait that long for the answer
 	}, nil
 }
@@ -420,7 +423,7 @@ func (s *Sessions) lookUp(ctx context.Context, next ledger.GatewayOrder, w wante
 		return ledger.GatewayOrder{}, err
 	}
 	g := confirm.Made(next.ID, w.terms.Terms, order)
-	g.AppID, g.CreatedAt = next.AppID, l.Now()
+	g.AppID, g.CreatedAt, g.Tells = next.AppID, l.Now(), next.Tells
 	if confirm.Settle(order, settle.Policy{}, s.now()).State.Fulfils() {
 		return g, errPaid
 	}

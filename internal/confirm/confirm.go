@@ -64,7 +64,8 @@ func behind(info gateway.Info, format string, args ...any) error {
 // Confirm reads the account's gateway's records of an event. A [HeldError] means that
 // an operator must look: the records contradict the webhook, or the policy holds the
 // payment; the finding then has what is known of the order. Any other error means
-// that nothing is known for sure yet, and the event is to be retried.
+// that nothing is known for sure yet, and the event is to be retried, unless it wraps
+// [ErrPointless].
 func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.Notice, e ledger.Event, l *ledger.Ledger) (*Finding, error) {
 	t, _ := a.Info.Type(e.Type)
 	f := &Finding{AskedAt: c.Now(), Risk: e.Risk, account: a, event: e, kind: t.Kind}
@@ -77,6 +78,9 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	}
 	if f.closed, err = isClosedTo(ctx, e, known, l); err != nil {
 		return f, err
+	}
+	if e.Type == gateway.OrderExpired {
+		return f, c.expired(ctx, a, f, known, l)
 	}
 	if !a.Info.Confirms(e.Type) {
 		return f, nil // there is nothing to ask

@@ -15,7 +15,7 @@ const (
 	withRefs = 2
 	// withAccounts is the version of orders that several accounts share.
 	withAccounts = 3
-	// withClosing is the version of orders that were closed.
+	// withClosing is the version of orders that were closed, or that tell when they expire.
 	withClosing = 4
 )
 
@@ -29,7 +29,7 @@ func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 	if hasAccounts(o) {
 		c.version = withAccounts
 	}
-	if o.Closed != nil {
+	if o.Closed != nil || tells(o.Checkout) {
 		c.version = withClosing
 	}
 	c.value = append(c.value, c.version)
@@ -38,6 +38,11 @@ func EncodeOrder(at []byte, o *ledger.Order) ([]byte, error) {
 		return nil, fmt.Errorf("encoding order %s: %w", o.ID, c.err)
 	}
 	return Seal(at, c.value), nil
+}
+
+// tells reports whether the app is to be told when one of a checkout's orders expires.
+func tells(c *ledger.Checkout) bool {
+	return c != nil && slices.ContainsFunc(c.Generations, func(g ledger.GatewayOrder) bool { return g.Tells })
 }
 
 // hasRefs reports whether a checkout has what the first version of orders lacks.
@@ -132,6 +137,9 @@ func gatewayOrderFields(c *coder, g *ledger.GatewayOrder) {
 	}
 	if c.version >= withAccounts {
 		c.text(&g.AppID)
+	}
+	if c.version >= withClosing {
+		c.flag(&g.Tells)
 	}
 }
 

@@ -198,6 +198,21 @@ func (s Site) Path(route string) string {
 	return "/"
 }
 
+// Hook returns the URL that the webhooks of an account's route are sent to, or else a path that
+// leads to the route.
+func (s Site) Hook(account, route string) string {
+	to, others := s.URLs[account], 0
+	for other, of := range s.Hooks {
+		if of == account && other != route {
+			others++
+		}
+	}
+	if to == "" || others > 0 && s.RouteOf(account, to) != route {
+		return s.Path(route)
+	}
+	return to
+}
+
 // RouteOf returns which of an account's routes takes the webhooks that are sent to a URL, or
 // to the one in the gateway's console; empty: that is not sure, or the account has one only.
 func (s Site) RouteOf(account, to string) string {

@@ -39,10 +39,7 @@ func AccountsOf(accounts []*gateway.Account, routes []*relay.Route, site hookpat
 		mine := slices.DeleteFunc(slices.Clone(routes), func(r *relay.Route) bool { return r.Account != account })
 		for _, route := range mine {
 			to := Route{Name: route.Name, Again: route.Replay, Policy: route.Confirm.Policy.Policy}
-			hook := account.WebhookURL
-			if hook == "" || len(mine) > 1 && site.RouteOf(account.Name, hook) != route.Name {
-				hook = site.Path(route.Name)
-			}
+			hook := site.Hook(account.Name, route.Name)
 			if route.App != nil {
 				to.Tell = func(ctx context.Context, listed gateway.Listed, l *ledger.Ledger) (ledger.Verdict, error) {
 					return route.Backfill(ctx, listed, hook, l)

@@ -157,6 +157,10 @@ func (r *Route) confirm(ctx context.Context, n gateway.Notice, attempt *ledger.A
 		o.Kind, o.Err = Held, held
 		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: err, AskedAt: begun, Order: f.View()})
 		return s, true
+	case errors.Is(err, confirm.ErrPointless):
+		o.Kind, o.Err = Pointless, err
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Superseded, Failure: err, AskedAt: begun, Order: f.View()})
+		return s, true
 	case err != nil:
 		o.Kind, o.Err = Unconfirmed, &unconfirmedError{err}
 		o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err, Untried: true, AskedAt: begun})

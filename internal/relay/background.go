@@ -70,6 +70,9 @@ func (r *Route) reread(e ledger.Event) (gateway.Notice, error) {
 	if _, err := url.ParseRequestURI(e.Request.URI); err != nil {
 		return gateway.Notice{}, fmt.Errorf("the event's request cannot be made again: %w", err)
 	}
+	if e.Type == gateway.OrderExpired { // whose body is ours
+		return gateway.Notice{Type: e.Type, Status: e.Status, RecordID: e.ID, OrderID: e.GatewayOrderID, Risk: ledger.NotRisky}, nil
+	}
 	from, ok := r.AccountOf(e)
 	if !ok {
 		from = r.Account

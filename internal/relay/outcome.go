@@ -17,6 +17,8 @@ const (
 	Failed
 	// Held: the event waits for an operator; Err is a [confirm.HeldError].
 	Held
+	// Pointless: what the event tells is over, and it is superseded.
+	Pointless
 	// Unconfirmed: the gateway's records do not agree yet, or could not be read.
 	Unconfirmed
 	// Undeliverable: the event's body is gone or cannot be read, and the event is dead.

@@ -100,7 +100,9 @@ const leaseMargin = 30 * time.Second
 func (r *Route) lease() time.Duration { return r.Timeout + r.Account.Budget + leaseMargin }
 
 // confirms reports whether the route asks the gateway about an event.
-func (r *Route) confirms(e ledger.Event) bool { return !r.Trust || e.Request.Stale }
+func (r *Route) confirms(e ledger.Event) bool {
+	return !r.Trust || e.Request.Stale || e.Type == gateway.OrderExpired
+}
 
 // accountOf returns the account that an event came for; the route's own, where that is not
 // configured any more.

@@ -1,0 +1,90 @@
+package confirm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/settle"
+)
+
+// ErrPointless: an event is not to be delivered any more, because what it tells is over.
+var ErrPointless = errors.New("there is nothing to tell any more")
+
+func pointless(why string) error { return fmt.Errorf("%w: %s", ErrPointless, why) }
+
+// The statuses of events that an order has expired.
+const (
+	ExpiredUnpaid  = "Unpaid"
+	ExpiredPartial = "Partial"
+)
+
+// expired confirms an event that tells of an order which has expired. It is pointless once
+// the order is paid, was closed, or has another order at the gateway; and it is put off while
+// a payment may still come to count.
+func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding, known *ledger.Order, l *ledger.Ledger) error {
+	e := f.event
+	f.kind, f.Risk = gateway.Payment, ledger.NotRisky // it is one of the order's events
+	if known == nil || known.Checkout == nil {
+		return mismatch("the ledger has no checkout of the order that has expired")
+	}
+	latest := known.Checkout.Latest()
+	isFulfilled, err := Fulfilled(ctx, []ledger.OrderID{known.OrderID}, l)
+	switch {
+	case known.Closed != nil:
+		return pointless("the order was closed")
+	case err != nil:
+		return err
+	case isFulfilled >= 0:
+		return pointless("the order is paid")
+	case latest.ID != e.ID || known.AppOf(latest.AppID) != e.AppID:
+		return pointless("the order was opened again")
+	}
+	order, err := Whole(ctx, a, known)
+	if err == nil {
+		err = askOtherRisks(ctx, a, paymentType(a.Info), order, "")
+	}
+	if err != nil {
+		return err
+	}
+	for i, payment := range order.Payments {
+		order.Payments[i].Released = isReleased(known, recordOf(payment))
+	}
+	result := Settle(order, c.Policy.Policy, f.AskedAt)
+	isUnderWay := slices.ContainsFunc(order.Payments, func(p gateway.OrderPayment) bool { return !p.Finished })
+	switch f.Status = ExpiryStatus(result.State, isUnderWay); {
+	case result.State.Fulfils():
+		return pointless("the order is paid")
+	case f.Status == "":
+		return behind(a.Info, "a payment of the order is under way, or waits for an operator")
+	}
+	if f.Asked = true; f.Status == ExpiredUnpaid {
+		result.State = settle.Expired
+	}
+	f.Order = &Settlement{Result: result, Currency: order.Currency, Payments: Judged(a, e.InOrder(), order, result), Raw: order.Raw}
+	return nil
+}
+
+// ExpiryStatus is the status of the event that an order in this state has expired; empty: it
+// is paid, or a payment may still come to count.
+func ExpiryStatus(state settle.State, isUnderWay bool) string {
+	switch {
+	case isUnderWay:
+		return ""
+	case state == settle.Unpaid, state == settle.Expired:
+		return ExpiredUnpaid
+	case state == settle.Partial:
+		return ExpiredPartial
+	default:
+		return ""
+	}
+}
+
+// HasExpired reports whether an order at the gateway can no longer be paid in time.
+func HasExpired(g ledger.GatewayOrder, now time.Time) bool {
+	return !g.ExpiresAt.IsZero() && !now.Before(g.ExpiresAt)
+}
