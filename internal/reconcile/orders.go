@@ -53,10 +53,10 @@ func (k *look) askOrders(ctx context.Context) error {
 	}
 }
 
-// askOrder asks for what an order that the app was not told to fulfil has come to at the
-// gateway.
+// askOrder asks for what an order that the app was not told to fulfil, and that is not closed,
+// has come to at the gateway.
 func (k *look) askOrder(ctx context.Context, order ledger.Order, now time.Time) error {
-	if order.FulfilledBy != "" {
+	if order.FulfilledBy != "" || order.Closed != nil {
 		return nil
 	}
 	told := k.state.Told
