@@ -88,7 +88,7 @@ func (l *Ledger) SaveClosing(ctx context.Context, seen Order, again time.Time) e
 			closing := *o.Closed
 			closing.Ended = true
 			o.Closed = &closing
-			if sameOrders(o.generations(), seen.generations()) {
+			if sameOrders(o.GatewayOrders(), seen.GatewayOrders()) {
 				o.endAt(again)
 			}
 			o.Merge(seen, l.now())
@@ -124,14 +124,6 @@ func (l *Ledger) KeepFulfill(ctx context.Context, id OrderID) error {
 	default:
 		return nil
 	}
-}
-
-// generations are the order's orders at gateways.
-func (o Order) generations() []GatewayOrder {
-	if o.Checkout == nil {
-		return nil
-	}
-	return o.Checkout.Generations
 }
 
 // endAt has the order be due at a time, in [Ledger.EndingNow].

@@ -45,7 +45,7 @@ func (l *Ledger) SaveDraft(ctx context.Context, order Order, known []GatewayOrde
 	order.Checkout = &checkout
 	isChanged := false
 	isClosed, err := l.updateCheckout(ctx, order, cause, func(there Order) bool {
-		isChanged = !sameOrders(there.generations(), known)
+		isChanged = !sameOrders(there.GatewayOrders(), known)
 		return !isChanged && there.Closed == nil
 	})
 	switch {
@@ -83,7 +83,7 @@ func (l *Ledger) updateCheckout(ctx context.Context, order Order, cause string, 
 			checkout.EndAt = earlier(o.Checkout.EndAt, checkout.EndAt)
 		}
 		var twins int
-		if checkout.Generations, twins = joined(o.generations(), checkout.Generations); twins > 0 || isClosed {
+		if checkout.Generations, twins = joined(o.GatewayOrders(), checkout.Generations); twins > 0 || isClosed {
 			checkout.EndAt = l.now()
 		}
 		o.OrderID, o.Account, o.OwnID, o.Checkout = order.OrderID, order.Account, order.OwnID, &checkout

@@ -229,6 +229,8 @@ func TestEventCommands(t *testing.T) {
 	s.await("order-3", "delivered")
 	s.golden("orders", "orders", "list")
 	s.golden("order", "orders", "show", "order-2")
+	_, stderr = s.ask(3, "orders", "close", "order-2", "--reason", "x")
+	wantIn(t, stderr, "the order was made without a checkout")
 
 	late := s.pay("order-4", sandbox.Payment{Risky: true}, "held")
 	s.golden("discarded", "events", "discard", late, "--reason", "refunded")
@@ -384,6 +386,8 @@ func TestCommandsAlone(t *testing.T) {
 		{"events replay x --dry-run", 2, "either ids, or filters"},
 		{"events release x", 2, "--reason"},
 		{"orders show", 2, "name one order"},
+		{"orders close", 2, "name one order"},
+		{"orders close order-1", 2, "--reason"},
 		{"backup", 2, "name one file"},
 	} {
 		_, stderr, code := ccpayment(t, "", strings.Fields(c.args)...)

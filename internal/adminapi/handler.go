@@ -59,7 +59,7 @@ func Explain(err error) error {
 	switch {
 	case err == nil, errors.As(err, &explained):
 		return err
-	case errors.As(err, &unclosed) && unclosed.Status == http.StatusConflict:
+	case errors.As(err, &unclosed) && unclosed.Status == http.StatusConflict && unclosed.Code != checkout.NoCheckout:
 		return fail(unclosed.Status, "%w: with force it is closed all the same", unclosed)
 	case errors.As(err, &unclosed):
 		return fail(unclosed.Status, "%w", unclosed)

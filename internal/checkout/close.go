@@ -60,7 +60,7 @@ func (s *Sessions) Close(ctx context.Context, r CloseRequest) (ledger.Order, err
 	case order.Closed != nil:
 		return s.endClosing(held, order, false, l)
 	case order.Checkout == nil:
-		return order, conflict("no_checkout", "the order was made without a checkout: end it where it was made")
+		return order, conflict(NoCheckout, "the order was made without a checkout: end it where it was made")
 	case !s.mayOpen(order):
 		return order, conflict("other_account", "the order belongs to another account")
 	}
@@ -78,6 +78,9 @@ func (s *Sessions) Close(ctx context.Context, r CloseRequest) (ledger.Order, err
 	s.logger.Info("closed an order", zap.String("order_id", redact.Emails(order.OwnID)), zap.Bool("force", r.Force), zap.String("reason", redact.Emails(r.Reason)))
 	return s.endClosing(held, order, !r.Force, l)
 }
+
+// NoCheckout is the code of the [*Error] of an order that nothing closes here.
+const NoCheckout = "no_checkout"
 
 // mayClose asks the gateways about an order that is to be closed, and returns it with what
 // was found. The error is an [*Error] where it is paid, or may be about to be.

@@ -40,6 +40,30 @@ func (g *restless) Create(ctx context.Context, o gateway.NewOrder) (gateway.Chec
 	return g.namer.Create(ctx, o)
 }
 
+// sharing returns the ledger of another process in a schema, and its store.
+func sharing(t *testing.T, url, schema string) (*ledger.Ledger, ledger.Store) {
+	t.Helper()
+	store, err := postgres.Open(postgres.Options{URL: url, Schema: schema, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := ledger.New(store, time.Now)
+	ctx, stop := context.WithCancel(context.Background())
+	shares := make(chan struct{})
+	go func() {
+		defer close(shares)
+		l.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {})
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-shares
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l, store
+}
+
 // TestNamedOrderOfMany: an order has one checkout, whichever of several processes is asked
 // for it, and whatever becomes of the calls.
 func TestNamedOrderOfMany(t *testing.T) {
@@ -48,24 +72,7 @@ func TestNamedOrderOfMany(t *testing.T) {
 	g := new(restless)
 	var processes []*Sessions
 	for range 3 {
-		store, err := postgres.Open(postgres.Options{URL: server.URL(), Schema: schema, Logger: zap.NewNop()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := ledger.New(store, time.Now)
-		ctx, stop := context.WithCancel(context.Background())
-		shares := make(chan struct{})
-		go func() {
-			defer close(shares)
-			l.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {})
-		}()
-		t.Cleanup(func() {
-			stop()
-			<-shares
-			if err := l.Close(); err != nil {
-				t.Error(err)
-			}
-		})
+		l, _ := sharing(t, server.URL(), schema)
 		s, err := New(Config{
 			Account: &gateway.Account{
 				Gateway: g, Budget: 10 * time.Second,
