@@ -26,6 +26,9 @@ type Query struct {
 	Since, Until time.Time
 	// Limit is the most events that are returned; at least 1.
 	Limit int
+	// Most is about how many events are looked at for one page, which may then have fewer
+	// than Limit, or none, and a Next all the same; 0: as many as it takes.
+	Most int
 	// Cursor is [Page.Next] of the page before.
 	Cursor string
 }

@@ -16,6 +16,9 @@ type eventsView struct {
 	// Next is the address of the next page, First that of the first; empty: there is none,
 	// or it is this one.
 	Next, First string
+	// Partly: so many events were searched, there are more, and no page is full.
+	Partly   bool
+	Searched int
 	// Presets are filters that people often want.
 	Presets []preset
 	// Many and Export are the addresses of what one can do with all that the filter selects.
@@ -27,6 +30,9 @@ func (v eventsView) Filtered() bool { return v.Filter != (adminapi.Filter{}) }
 
 // Button says what the filter's button does.
 func (eventsView) Button() string { return "Show" }
+
+// mostSearched is how many events are searched for one page, so that it comes at once.
+const mostSearched = 20_000
 
 type preset struct{ Name, Link string }
 
@@ -66,7 +72,7 @@ func (v *visit) showEvents() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	query.Limit, query.Cursor = adminapi.DefaultPage, v.query.Get("cursor")
+	query.Limit, query.Most, query.Cursor = adminapi.DefaultPage, mostSearched, v.query.Get("cursor")
 	found, err := v.o.List(v.ctx, query)
 	if err != nil {
 		return answer{}, err
@@ -74,6 +80,9 @@ func (v *visit) showEvents() (answer, error) {
 	view := eventsView{Filter: filter, States: states(), Many: address("many", filter.Values()), Export: address("export", filter.Values())}
 	if view.Items, err = v.items(found.Events...); err != nil {
 		return answer{}, err
+	}
+	if view.Partly = found.Next != "" && len(found.Events) < query.Limit; view.Partly {
+		view.Searched = mostSearched
 	}
 	if found.Next != "" {
 		next := filter.Values()

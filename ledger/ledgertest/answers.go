@@ -96,3 +96,32 @@ func holdsMany(t *testing.T, s *store) {
 		t.Errorf("of none are bound %v, %v", got, err)
 	}
 }
+
+// listMost: a list that looks at a few events at a time comes to the same end.
+func listMost(t *testing.T, s *store) {
+	for i := range 7 {
+		e := event(record(fmt.Sprint(i)), "Success")
+		e.ReceivedAt = start.Add(time.Duration(i) * time.Second)
+		if i%3 == 0 {
+			e.UserID = "searched"
+		}
+		s.put(t, e, delivered...)
+	}
+	query := ledger.Query{Text: "searched", Limit: 2, Most: 2}
+	var got []string
+	for n := 0; n < 20; n++ {
+		page, err := s.List(bg, query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Events {
+			got = append(got, e.ID)
+		}
+		if query.Cursor = page.Next; page.Next == "" {
+			break
+		}
+	}
+	if want := []string{"6", "3", "0"}; !slices.Equal(got, want) || query.Cursor != "" {
+		t.Errorf("found are %v, want %v, and it goes on at %q", got, want, query.Cursor)
+	}
+}

@@ -76,6 +76,7 @@ func Run(t *testing.T, features Features, make Opener) {
 		{"Find", findByID},
 		{"List", list},
 		{"ListPages", listPages},
+		{"ListMost", listMost},
 		{"Counts", counts},
 		{"AcceptGuesses", acceptGuesses},
 		{"UpdateOrder", updateOrder},

@@ -66,6 +66,8 @@ type Store struct {
 	Created bool
 	// movedTo names where the ledger was moved; empty: it is here.
 	movedTo string
+	// scans: the list of held, dead and discarded events may not be whole, and is not used.
+	scans bool
 
 	commits committer
 
@@ -125,6 +127,9 @@ func Open(path string, opts Options) (*Store, error) {
 	s.commits = committer{disk: d, committed: opts.Committed, patience: defaultPatience}
 	if err := guard(func() error { return s.prepare(opts.moved) }); err != nil {
 		return nil, errors.Join(explain(path, err), d.db.Close())
+	}
+	if s.scans = opts.moved; !s.scans { // nothing is written to what is moved
+		s.completeAside()
 	}
 	return s, nil
 }

@@ -211,14 +211,15 @@ func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 	var keys []ledger.Key
 	err = s.view(func(tx *bbolt.Tx) error {
 		keys = nil
-		damaged := false
+		var entries [][]byte
 		cursor := tx.Bucket(receivedBucket).Cursor()
 		for k, v := cursor.Last(); k != nil; k, v = cursor.Prev() {
-			kept, ok := encoding.Unseal(k, v)
-			if !ok {
-				damaged = true // which hides one event, and not all others
+			if bytes.HasPrefix(v, id[:]) { // which is checked below: to check all takes long
+				entries = append(entries, k)
 			}
-			if !bytes.Equal(kept, id[:]) {
+		}
+		for _, k := range entries {
+			if _, ok := encoding.Unseal(k, tx.Bucket(receivedBucket).Get(k)); !ok {
 				continue
 			}
 			key, err := afterTime(k)
@@ -231,12 +232,23 @@ func (s *Store) Find(_ context.Context, eventID string) ([]ledger.Key, error) {
 			}
 			keys = append(keys, event.Key)
 		}
-		if damaged && len(keys) == 0 {
+		if len(keys) == 0 && hasDamagedID(tx) {
 			return fmt.Errorf("%w: the id of an event, which may be this one", errDamagedValue)
 		}
 		return nil
 	})
 	return keys, err
+}
+
+// hasDamagedID reports whether the id of any event is damaged, which hides that one.
+func hasDamagedID(tx *bbolt.Tx) bool {
+	cursor := tx.Bucket(receivedBucket).Cursor()
+	for k, v := cursor.First(); k != nil; k, v = cursor.Next() {
+		if _, ok := encoding.Unseal(k, v); !ok {
+			return true
+		}
+	}
+	return false
 }
 
 // List implements [ledger.Store]. A cursor is the key of a page's last event in the
@@ -256,48 +268,57 @@ func (s *Store) List(_ context.Context, query ledger.Query) (ledger.Page, error)
 	}
 	err := s.view(func(tx *bbolt.Tx) error {
 		page = ledger.Page{}
-		cursor := tx.Bucket(receivedBucket).Cursor()
-		k, _ := cursor.Seek(before)
-		if k == nil {
-			k, _ = cursor.Last()
+		next, err := s.entries(tx, query, before)
+		if err != nil {
+			return err
 		}
-		for k != nil && bytes.Compare(k, before) >= 0 {
-			k, _ = cursor.Prev()
-		}
-		var last []byte
-		for ; k != nil; k, _ = cursor.Prev() {
+		var last, seen []byte
+		looked := 0
+		for k := next(); k != nil; k = next() {
 			if !query.Since.IsZero() && bytes.Compare(k, timeKey(query.Since)) < 0 {
 				break
 			}
-			key, err := afterTime(k)
+			if looked++; query.Most > 0 && looked > query.Most {
+				page.Next = hex.EncodeToString(seen)
+				break
+			}
+			seen = k
+			event, err := matching(tx, query, k)
 			if err != nil {
 				return err
 			}
-			if query.State != ledger.None {
-				summary, err := readSummary(key, tx.Bucket(eventsBucket).Get(key))
-				if err != nil {
-					return err
-				}
-				if summary.State != query.State {
-					continue
-				}
-			}
-			event, err := readEventAt(tx, key)
-			if err != nil {
-				return err
-			}
-			if !query.Matches(event) {
+			if event == nil {
 				continue
 			}
 			if len(page.Events) == query.Limit {
 				page.Next = hex.EncodeToString(last)
 				break
 			}
-			page.Events, last = append(page.Events, event), k
+			page.Events, last = append(page.Events, *event), k
 		}
 		return nil
 	})
 	return page, err
+}
+
+// matching returns the event of an entry in the list of received events; nil: the query
+// does not select it.
+func matching(tx *bbolt.Tx, query ledger.Query, entry []byte) (*ledger.Event, error) {
+	key, err := afterTime(entry)
+	if err != nil {
+		return nil, err
+	}
+	if query.State != ledger.None {
+		summary, err := readSummary(key, tx.Bucket(eventsBucket).Get(key))
+		if err != nil || summary.State != query.State {
+			return nil, err
+		}
+	}
+	event, err := readEventAt(tx, key)
+	if err != nil || !query.Matches(event) {
+		return nil, err
+	}
+	return &event, nil
 }
 
 // Due implements [ledger.Store].

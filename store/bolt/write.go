@@ -100,6 +100,9 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 	if err := w.putDue(tx.Bucket(dueBucket)); err != nil {
 		return err
 	}
+	if err := w.putAside(tx); err != nil {
+		return err
+	}
 	if err := w.count(tx.Bucket(countsBucket)); err != nil {
 		return err
 	}

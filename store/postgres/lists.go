@@ -144,7 +144,11 @@ func (s *Store) List(ctx context.Context, query ledger.Query) (ledger.Page, erro
 		before.received, before.id = int64(binary.BigEndian.Uint64(b)), digest(b[8:])
 	}
 	var last listed
-	for {
+	for looked := 0; ; looked += pageSize {
+		if query.Most > 0 && looked >= query.Most {
+			page.Next = before.cursor()
+			return page, nil
+		}
 		list, err := s.listBefore(ctx, before, query)
 		if err != nil {
 			return page, err
