@@ -149,7 +149,7 @@ func (d *dispatch) run(ctx context.Context) {
 		for len(d.running) < d.width() && len(d.queue) > 0 && d.takeSlot() {
 			key := d.queue[0].Key
 			d.queue = d.queue[1:]
-			if d.running[key] || d.ledger.inFlight(key.Record) {
+			if d.runs(key.Record) || d.ledger.inFlight(key.Record) {
 				d.freeSlot()
 				continue // the end of that attempt wakes us
 			}
@@ -160,6 +160,17 @@ func (d *dispatch) run(ctx context.Context) {
 			begin(event.Key, &event)
 		}
 	}
+}
+
+// runs reports whether a worker works on an event of a record, or is about to: an event
+// that was due earlier is not to be overtaken by another that is quicker to the record.
+func (d *dispatch) runs(record Record) bool {
+	for key := range d.running {
+		if key.Record == record {
+			return true
+		}
+	}
+	return false
 }
 
 // width is how many attempts may run now.
