@@ -15,8 +15,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
 
-// deadLedger makes a ledger of records, each with the statuses Processing and Success, and
-// all of them dead.
+// deadLedger makes a ledger of records that were flagged as risky first, and then cleared:
+// two events each, of which neither overtakes the other, and all of them dead.
 func deadLedger(t *testing.T, records int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ledger.db")
@@ -27,14 +27,14 @@ func deadLedger(t *testing.T, records int) string {
 	at := time.Now().Add(-time.Hour)
 	put := func(i int) error {
 		id := fmt.Sprintf("r%d", i/2)
-		status := []string{"Processing", "Success"}[i%2]
+		risk := []ledger.Risk{ledger.Risky, ledger.NotRisky}[i%2]
 		received := at.Add(time.Duration(i) * time.Millisecond)
 		e := ledger.Event{
 			Key: ledger.Key{
 				Record: ledger.Record{Route: "webhook", AppID: appID, Type: "ApiDeposit", ID: id},
-				Status: strings.ToLower(status), Risk: ledger.NotRisky,
+				Status: "success", Risk: risk,
 			},
-			Status: status, ReceivedAt: received, Body: []byte(deposit(id, status)),
+			Status: "Success", ReceivedAt: received, Body: []byte(strings.Replace(deposit(id, "Success"), "false", string(risk), 1)),
 			Request: ledger.Request{Method: http.MethodPost, URI: "/hook", Host: "shop.example", RemoteAddr: "127.0.0.1:1", ContentType: "application/json"},
 		}
 		return s.Accept(t.Context(), e.Key, func(*ledger.Event) *ledger.Change {
@@ -76,7 +76,7 @@ func TestConsoleReplaysMany(t *testing.T) {
 	}
 	all := 2 * records
 	var mu sync.Mutex
-	told := make(map[string][]string) // the statuses by record
+	told := make(map[string][]string) // whether it is risky, by record
 	keys := make(map[string]int)
 	count := func() int { mu.Lock(); defer mu.Unlock(); return len(keys) }
 	s := consoleShop{&shop{server: start(t, setup{
@@ -85,7 +85,7 @@ func TestConsoleReplaysMany(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			record := r.Header.Get("Ccpayment-Record-Id")
-			told[record] = append(told[record], r.Header.Get("Ccpayment-Status"))
+			told[record] = append(told[record], r.Header.Get("Ccpayment-Risky"))
 			keys[r.Header.Get("Idempotency-Key")]++
 		},
 	})}}
@@ -128,9 +128,9 @@ func TestConsoleReplaysMany(t *testing.T) {
 			t.Errorf("%s was told %d times", key, n)
 		}
 	}
-	for record, statuses := range told {
-		if len(statuses) != 2 || statuses[0] != "Processing" || statuses[1] != "Success" {
-			t.Errorf("of %s was told %q", record, statuses)
+	for record, risks := range told {
+		if len(risks) != 2 || risks[0] != "true" || risks[1] != "" {
+			t.Errorf("of %s was told %q", record, risks)
 		}
 	}
 }
