@@ -106,11 +106,16 @@ lint:
 # is told.
 # `make bench ONLY=database BENCHMARKS=./store/postgres` measures PostgreSQL alone, in a
 # few minutes, and writes its part.
-BENCHMARKS := ./gateway/ccpayment ./internal/confirm ./internal/encoding ./store/bolt ./store/postgres
+BENCHMARKS := . ./gateway/ccpayment ./internal/confirm ./internal/encoding ./store/bolt ./store/postgres
 ONLY :=
-bench: build
+bench: bin/bench-caddy
 	go test -tags $(TAGS) -run '^$$' -bench . -benchmem $(BENCHMARKS) >bin/bench.txt || { cat bin/bench.txt; exit 1; }
-	go run ./test/bench --caddy bin/caddy --in-process bin/bench.txt --docs docs --only '$(ONLY)'
+	go run ./test/bench --caddy bin/bench-caddy --in-process bin/bench.txt --docs docs --only '$(ONLY)'
+
+# The usual Caddy, with a handler beside it that shows what Caddy can do at all.
+.PHONY: bin/bench-caddy
+bin/bench-caddy:
+	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o $@ ./test/bench/caddy
 
 # Takes the pictures of docs/console.md anew.
 pictures:

@@ -26,6 +26,9 @@ func (p *page) aims() (all []aim) {
 		if k.aim > 0 && len(k.ratios) > 0 {
 			all = append(all, aim{what: k.name, unit: "× plain", want: k.aim, got: median(k.ratios)})
 		}
+		if l := k.limit; l != nil && len(l.ratios) > 0 {
+			all = append(all, aim{what: k.name + ", to " + l.name, unit: "× the limit", want: l.aim, got: median(l.ratios)})
+		}
 	}
 	if len(p.downloads) > 0 {
 		all = append(all, aim{what: "downloads of 100 MiB through `intercept`", unit: "× plain", want: 0.97, got: median(p.downloads)})

@@ -77,13 +77,15 @@ func measuredPage() *page {
 			plain: []figures{{rate: 100, cpu: 10}}, measured: []figures{{rate: rate, cpu: 20}},
 		}
 	}
+	near := like("copies", 0, 30, false)
+	near.limit = &limit{name: "`respond`", aim: 0.75, ratios: []float64{0.6}, measured: []figures{{rate: 50, cpu: 15}}}
 	one := paced{perSecond: 1000, sent: 1000, answered: 1000, answers: answers, arrivals: answers}
 	late := one
 	late.answered = 900
 	return &page{
 		facts:   [][2]string{{"CPU", "a good one"}},
 		missing: []string{"webhook + curl: it is not there"},
-		kinds:   []*kind{like("fresh <events>", 0.5, 40, false), like("peer", 0, 20, true)},
+		kinds:   []*kind{like("fresh <events>", 0.5, 40, false), near, like("peer", 0, 20, true)},
 		paces: []pacedTarget{
 			{&target{name: storedName, later: true}, []paced{one}},
 			{&target{name: "peer"}, []paced{late}},
@@ -120,6 +122,8 @@ func TestPageKeepsWhatIsWrittenByHand(t *testing.T) {
 		"| CPU | a good one |",
 		"**Not measured:** webhook + curl: it is not there",
 		"| fresh <events> | ≥ 0.5 × plain | 0.40 × plain | 0.80 | **no** |",
+		"| copies, to `respond` | ≥ 0.75 × the limit | 0.60 × the limit | 0.80 | **no** |",
+		"| copies | `respond` | 50 | **0.60** | 0.60 | 0.60 | 15 µs |",
 		"| 1,000 events a second: sent to app, p95 | ≤ 5 ms | 9.51 ms | 0.53 | **no** |",
 		"| 1,000 events in the ledger: acknowledgements | ≥ 0.9 × an empty one's | 0.95 × an empty one's | 1.06 | yes |",
 		"| ours, store-and-forward | 5.01 ms | 9.51 ms | 9.91 ms | 10.00 ms |",

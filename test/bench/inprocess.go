@@ -31,13 +31,17 @@ func readInProcess(file string) (all []inProcess, err error) {
 
 func (p *page) inProcessTable() {
 	explained := map[string]string{
-		"VerifyAndRead":     "verifying and reading one 300-byte delivery",
-		"ClaimDelivered":    "deciding on a copy of a delivered event",
-		"Commit":            "one durable commit, 128 at once",
-		"Confirm/deposit":   "confirming 64 deposits at once, one call of 20 ms each",
-		"Confirm/order":     "confirming payments of 64 orders at once, two calls each",
-		"Confirm/invoice":   "confirming payments of 64 invoices at once, two calls each",
-		"Confirm/one-order": "confirming 64 payments of one order at once, which share calls",
+		"VerifyAndRead":        "verifying and reading one 300-byte delivery",
+		"ClaimDelivered":       "deciding on a copy of a delivered event",
+		"Commit":               "one durable commit, 128 at once",
+		"Webhook/Fresh":        "a fresh event in the handler, 64 at once, to an app that takes no time",
+		"Webhook/Copy":         "a copy of a delivered event in the handler",
+		"Webhook/Forged":       "a forged delivery in the handler",
+		"Webhook/Acknowledged": "an event stored in the handler, 64 at once, while the app is down",
+		"Confirm/deposit":      "confirming 64 deposits at once, one call of 20 ms each",
+		"Confirm/order":        "confirming payments of 64 orders at once, two calls each",
+		"Confirm/invoice":      "confirming payments of 64 invoices at once, two calls each",
+		"Confirm/one-order":    "confirming 64 payments of one order at once, which share calls",
 	}
 	p.printf("\n### In the process\n\n| | of `go test -bench` |\n| --- | --- |\n")
 	for _, one := range p.inProcess {

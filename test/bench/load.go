@@ -20,6 +20,7 @@ import (
 const (
 	appID     = "bench-app"
 	appSecret = "bench-secret"
+	refusal   = "the signature does not match"
 )
 
 // answer is the response that every request of a measurement must get.
@@ -31,7 +32,7 @@ type answer struct {
 var (
 	plainYes = answer{"200", appBody}
 	yes      = answer{"200", "Success"}
-	no       = answer{"401", "the signature does not match"}
+	no       = answer{"401", refusal}
 )
 
 // requests are what is sent, ready as the bytes of HTTP/1.1.

@@ -2,7 +2,8 @@
 // reverse_proxy in front of the same app and beside what people use instead,
 // in one run. Run it from the top of the repository:
 //
-//	go run ./test/bench --caddy bin/caddy
+//	go build -o bin/bench-caddy ./test/bench/caddy
+//	go run ./test/bench --caddy bin/bench-caddy
 //
 // The app is an HTTP server in this process that reads the body and responds
 // 200, so that what is compared shares its cost. Requests are built and signed
@@ -30,7 +31,7 @@ import (
 func main() {
 	var b bench
 	var quick bool
-	flag.StringVar(&b.caddy, "caddy", "bin/caddy", "the Caddy to measure, with the plugin in it")
+	flag.StringVar(&b.caddy, "caddy", "bin/bench-caddy", "the Caddy to measure, built of test/bench/caddy")
 	flag.StringVar(&b.ledgerDir, "ledger-dir", "", "a `directory` on the disk to measure (default: that of the Caddy)")
 	flag.StringVar(&b.peers, "peers", "examples/peers", "the `directory` of what people use instead")
 	flag.StringVar(&b.inProcess, "in-process", "", "a `file` of what go test -bench printed, for its table")
@@ -97,7 +98,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		}
 	}
 	if _, err := exec.LookPath(b.caddy); err != nil {
-		return fmt.Errorf("%w: build it with `make build`, or name another with --caddy", err)
+		return fmt.Errorf("%w: build it with `make bin/bench-caddy`, or name another with --caddy", err)
 	}
 	if b.app, err = startApp(); err != nil {
 		return err

@@ -150,6 +150,25 @@ func (p *page) throughputTable() {
 		p.printf("| downloads of 100 MiB through `intercept` | | | **%.2f** | %.2f | %.2f | | |\n",
 			median(p.downloads), slices.Min(p.downloads), slices.Max(p.downloads))
 	}
+	p.limitTable()
+}
+
+// limitTable shows how near the kinds are to what Caddy can do at all.
+func (p *page) limitTable() {
+	begun := false
+	for _, k := range p.kinds {
+		l := k.limit
+		if l == nil || len(l.ratios) == 0 {
+			continue
+		}
+		if !begun {
+			p.printf("\n| | the limit | requests/s | of the limit, median | min | max | CPU per request |\n")
+			p.printf("| --- | --- | ---: | ---: | ---: | ---: | ---: |\n")
+			begun = true
+		}
+		p.printf("| %s | %s | %s | **%.2f** | %.2f | %.2f | %s µs |\n", k.name, l.name, thousands(median(rates(l.measured))),
+			median(l.ratios), slices.Min(l.ratios), slices.Max(l.ratios), thousands(median(cpus(l.measured))))
+	}
 }
 
 func (p *page) paceTables() {

@@ -63,7 +63,8 @@ func startApp() (*app, error) {
 }
 
 // caddyfile has the sites that are compared, side by side in one process: plain,
-// pass-through, and store-and-forward with an app and without one. They keep as
+// pass-through, and store-and-forward with an app and without one; and what Caddy can do
+// at all, without looking at a webhook and with the least that has to be done. They keep as
 // many connections to the app as there can be: Caddy's default is 32, and what
 // is not measured here is how fast it dials. Nor is CCPayment's API, which
 // confirming would ask about every event.
@@ -125,6 +126,14 @@ http://:{$BENCH_INTERCEPT} {
 	ccpayment_checkout
 	import app
 }
+http://:{$BENCH_REFUSE} {
+	bind 127.0.0.1
+	respond "` + refusal + `" 401
+}
+http://:{$BENCH_LIMIT} {
+	bind 127.0.0.1
+	bench_limit ` + appID + ` ` + appSecret + ` {$BENCH_LIMIT_FILE}
+}
 http://:{$BENCH_DOWN} {
 	bind 127.0.0.1
 	ccpayment_webhook /hook 127.0.0.1:1 {
@@ -144,6 +153,7 @@ type server struct {
 	plain, webhook               string // the addresses of the sites
 	stored, down                 string
 	respond, checkout, intercept string
+	refuse, limit                string
 	cmd                          *exec.Cmd
 	ended                        chan struct{}
 	took                         time.Duration // to start
@@ -169,13 +179,14 @@ func (b *bench) startServer(ctx context.Context, ledger, database string) (s *se
 			return s, err
 		}
 	}
-	ports, err := freePorts(8)
+	ports, err := freePorts(10)
 	if err != nil {
 		return s, err
 	}
 	s.admin, s.plain, s.webhook = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
 	s.stored, s.down = "127.0.0.1:"+ports[3], "127.0.0.1:"+ports[4]
 	s.respond, s.checkout, s.intercept = "127.0.0.1:"+ports[5], "127.0.0.1:"+ports[6], "127.0.0.1:"+ports[7]
+	s.refuse, s.limit = "127.0.0.1:"+ports[8], "127.0.0.1:"+ports[9]
 	store := "store bolt {\n path " + s.ledger() + "\n}"
 	if database != "" {
 		store = "store postgres {\n url " + database + "\n}"
@@ -193,6 +204,7 @@ func (b *bench) startServer(ctx context.Context, ledger, database string) (s *se
 	cmd.Env = append(os.Environ(),
 		"BENCH_ADMIN="+s.admin, "BENCH_PLAIN="+ports[1], "BENCH_WEBHOOK="+ports[2], "BENCH_STORED="+ports[3], "BENCH_DOWN="+ports[4], "BENCH_APP="+b.app.Addr().String(),
 		"BENCH_RESPOND="+ports[5], "BENCH_CHECKOUT="+ports[6], "BENCH_INTERCEPT="+ports[7], "BENCH_API="+b.api,
+		"BENCH_REFUSE="+ports[8], "BENCH_LIMIT="+ports[9], "BENCH_LIMIT_FILE="+filepath.Join(dir, "limit"),
 		"BENCH_STORE="+store, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

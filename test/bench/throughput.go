@@ -27,7 +27,7 @@ type target struct {
 // kind is what is compared to plain.
 type kind struct {
 	name     string
-	aim      float64 // 0: none, it is somebody else's
+	aim      float64 // 0: none, as for what is somebody else's
 	to       *target
 	webhooks func(b *bench) (requests, error)
 	drain    bool // what was acknowledged must have arrived at the app
@@ -38,6 +38,18 @@ type kind struct {
 	ratios     []float64
 	plain      []figures
 	measured   []figures
+
+	limit *limit // nil: plain is all that can be had
+}
+
+// limit is the least that can be done about the same requests, in the same Caddy.
+type limit struct {
+	name     string
+	to       *target
+	answer   answer
+	aim      float64
+	ratios   []float64
+	measured []figures
 }
 
 // figures are what one measurement comes to.
@@ -56,12 +68,21 @@ func (k *kind) word() string {
 func (b *bench) kinds() []*kind {
 	at := func(addr string) *target { return b.server.target("", addr) }
 	return []*kind{
-		{name: "fresh events, passed through", aim: 0.95, webhooks: (*bench).fresh, to: at(b.server.webhook)},
-		{name: "copies of delivered events", aim: 4, webhooks: (*bench).copies, to: at(b.server.webhook)},
-		{name: "forged deliveries", aim: 4.5, webhooks: (*bench).forged, to: at(b.server.webhook)},
-		{name: "acknowledged while the app is down", aim: 2.5, webhooks: (*bench).fresh, to: at(b.server.down)},
+		{name: "fresh events, passed through", aim: 0.92, webhooks: (*bench).fresh, to: at(b.server.webhook)},
 		{
-			name: "repeated checkouts, to a plain `respond`", aim: 0.7, webhooks: (*bench).checkouts, to: at(b.server.checkout),
+			name: "copies of delivered events", webhooks: (*bench).copies, to: at(b.server.webhook),
+			limit: &limit{name: "`respond`", to: at(b.server.respond), answer: answer{"200", respondBody}, aim: 0.75},
+		},
+		{
+			name: "forged deliveries", webhooks: (*bench).forged, to: at(b.server.webhook),
+			limit: &limit{name: "`respond 401`", to: at(b.server.refuse), answer: no, aim: 0.95},
+		},
+		{
+			name: "acknowledged while the app is down", aim: 2, webhooks: (*bench).fresh, to: at(b.server.down),
+			limit: &limit{name: "a bare handler that syncs as well", to: at(b.server.limit), answer: yes, aim: 0.8},
+		},
+		{
+			name: "repeated checkouts, to a plain `respond`", aim: 0.8, webhooks: (*bench).checkouts, to: at(b.server.checkout),
 			base: at(b.server.respond), baseAnswer: answer{"200", respondBody},
 		},
 		{name: "intercepted answers that pass", aim: 0.97, webhooks: (*bench).pages, to: at(b.server.intercept)},
@@ -109,7 +130,7 @@ func (b *bench) warmUp() error {
 	return nil
 }
 
-// pair measures plain and the kind, one after the other.
+// pair measures plain, the limit and the kind, one after the other.
 func (b *bench) pair(k *kind) error {
 	webhooks, err := k.webhooks(b)
 	if err != nil {
@@ -123,9 +144,19 @@ func (b *bench) pair(k *kind) error {
 	if err != nil {
 		return fmt.Errorf("plain: %w", err)
 	}
+	var least figures
+	if k.limit != nil {
+		if least, err = b.measure(k.limit.to, webhooks.want(k.limit.answer), b.duration); err != nil {
+			return fmt.Errorf("%s: %w", k.limit.name, err)
+		}
+	}
 	measured, err := b.measureKind(k, webhooks)
 	if err != nil {
 		return err
+	}
+	if k.limit != nil {
+		k.limit.measured = append(k.limit.measured, least)
+		k.limit.ratios = append(k.limit.ratios, measured.rate/least.rate)
 	}
 	k.plain = append(k.plain, plain)
 	k.measured = append(k.measured, measured)
