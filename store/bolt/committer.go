@@ -20,11 +20,12 @@ type committer struct {
 	// patience is how long an update waits for the disk.
 	patience time.Duration
 
-	running sync.Mutex                // held by the group that commits
-	began   atomic.Pointer[time.Time] // when it began; nil: none does
+	running sync.Mutex                // held while groups are committed
+	began   atomic.Pointer[time.Time] // when the commit that runs began; nil: none does
 
-	mu   sync.Mutex
-	next *group // gathers while another commits
+	mu     sync.Mutex
+	next   *group // gathers while another commits
+	isBusy bool   // a goroutine commits what gathers
 }
 
 // defaultPatience is longer than a disk in order takes, and shorter than the sender
@@ -72,9 +73,12 @@ func (c *committer) update(apply func(*bbolt.Tx) error) error {
 	if g == nil {
 		g, leads = &group{done: make(chan struct{})}, true
 		c.next = g
-		go c.run(g)
 	}
 	g.updates = append(g.updates, u)
+	if !c.isBusy {
+		c.isBusy = true
+		go c.run()
+	}
 	c.mu.Unlock()
 
 	timer := time.NewTimer(c.patience)
@@ -104,15 +108,30 @@ func (c *committer) errStuck() error {
 	return fmt.Errorf("%w: a commit has not ended within %s", errStuck, c.patience)
 }
 
-// run commits a group once those before it have ended.
-func (c *committer) run(g *group) {
+// run commits groups until none has gathered. It wakes those who waited for one and goes
+// on with the next without a pause: a goroutine of the next one's own would have to wait
+// its turn behind all who were woken.
+func (c *committer) run() {
 	c.running.Lock()
-	defer close(g.done)
 	defer c.running.Unlock()
-	defer func() { g.panicked = recover() }()
+	for g := c.take(); g != nil; g = c.take() {
+		c.runOne(g)
+	}
+}
+
+// take returns the group that has gathered; nil: none has, and the next update begins a
+// new run.
+func (c *committer) take() *group {
 	c.mu.Lock()
-	c.next = nil // the group is full: it is our turn
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	g := c.next
+	c.next, c.isBusy = nil, g != nil
+	return g
+}
+
+func (c *committer) runOne(g *group) {
+	defer close(g.done)
+	defer func() { g.panicked = recover() }()
 	c.commit(g)
 }
 
