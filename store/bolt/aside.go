@@ -27,8 +27,8 @@ func asideKey(state ledger.State, entry []byte) []byte {
 }
 
 // putAside moves the event in the bucket. Before the write is counted.
-func (w write) putAside(tx *bbolt.Tx) error {
-	if w.Before == w.Event.State || !isAside(w.Before) && !isAside(w.Event.State) {
+func (w *write) putAside(tx *bbolt.Tx) error {
+	if w.before == w.state || !isAside(w.before) && !isAside(w.state) {
 		return nil
 	}
 	bucket := tx.Bucket(asideBucket)
@@ -41,15 +41,15 @@ func (w write) putAside(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	if isAside(w.Before) {
-		if err := bucket.Delete(asideKey(w.Before, w.bodyKey)); err != nil {
+	if isAside(w.before) {
+		if err := bucket.Delete(asideKey(w.before, w.bodyKey)); err != nil {
 			return err
 		}
 	}
-	if !isAside(w.Event.State) {
+	if !isAside(w.state) {
 		return nil
 	}
-	return bucket.Put(asideKey(w.Event.State, w.bodyKey), nil)
+	return bucket.Put(asideKey(w.state, w.bodyKey), nil)
 }
 
 // countAside is how many events the bucket should have.

@@ -277,19 +277,23 @@ func (s *Store) Unlock(_ context.Context, claim ledger.Claim) error {
 
 // Commit implements [ledger.Store].
 func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.Change) error {
-	err := s.update(func(tx *bbolt.Tx) error {
+	writes := make([]*write, len(changes))
+	for i, change := range changes {
+		isOf := func(e ledger.Summary) bool { return e.Key == change.Event.Key }
+		if !slices.ContainsFunc(claim.Events, isOf) {
+			writes[i] = prepareAhead(change)
+		}
+	}
+	err := s.update(func(tx *bbolt.Tx) (err error) {
 		if !s.owns(claim) {
 			return ledger.ErrFenced
 		}
-		var writes []write
-		for _, change := range changes {
-			w, err := prepareChange(tx, change)
-			if err != nil {
+		for i, change := range changes {
+			if writes[i], err = prepareChange(tx, change, writes[i]); err != nil {
 				return err
 			}
-			writes = append(writes, w)
 		}
-		return putAll(tx, writes, s.now())
+		return putAll(tx, writes, s.now(), &s.commits.counts)
 	})
 	if err == nil {
 		s.free(claim)
@@ -315,7 +319,14 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 	if err != nil || change == nil && seen <= s.disk.durable.Load() {
 		return err
 	}
+	var ahead *write
+	if known == nil && change != nil {
+		ahead = prepareAhead(*change)
+	}
 	err = s.update(func(tx *bbolt.Tx) error {
+		if ahead.isStillNew(tx) {
+			return ahead.put(tx, s.now(), &s.commits.counts)
+		}
 		if err := look(tx); err != nil {
 			return err
 		}
@@ -326,7 +337,7 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 		if err != nil {
 			return err
 		}
-		return w.put(tx, s.now())
+		return w.put(tx, s.now(), &s.commits.counts)
 	})
 	if errors.Is(err, errNothing) {
 		return nil

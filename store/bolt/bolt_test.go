@@ -96,16 +96,17 @@ func fill(t *testing.T, n int) string {
 		t.Fatal(err)
 	}
 	if err := s.disk.db.Update(func(tx *bbolt.Tx) error {
+		var counts tally
 		for i := range n {
-			w, err := prepareChange(tx, delivered(fmt.Sprint(i)))
+			w, err := prepareChange(tx, delivered(fmt.Sprint(i)), nil)
 			if err != nil {
 				return err
 			}
-			if err := w.put(tx, time.Now()); err != nil {
+			if err := w.put(tx, time.Now(), &counts); err != nil {
 				return err
 			}
 		}
-		return nil
+		return counts.write(tx)
 	}); err != nil {
 		t.Fatal(err)
 	}

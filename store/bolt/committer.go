@@ -20,6 +20,8 @@ type committer struct {
 	// patience is how long an update waits for the disk.
 	patience time.Duration
 
+	counts tally // of the commit that runs
+
 	running sync.Mutex                // held while groups are committed
 	began   atomic.Pointer[time.Time] // when the commit that runs began; nil: none does
 
@@ -140,7 +142,13 @@ func (c *committer) runOne(g *group) {
 func (c *committer) commit(g *group) {
 	start := time.Now()
 	c.began.Store(&start)
-	err := c.disk.commit(g.apply)
+	c.counts = c.counts[:0]
+	err := c.disk.commit(func(tx *bbolt.Tx) error {
+		if err := g.apply(tx); err != nil {
+			return err
+		}
+		return c.counts.write(tx)
+	})
 	c.began.Store(nil)
 	if errors.Is(err, errNothing) {
 		return

@@ -92,6 +92,7 @@ func openDisk(path string, timeout time.Duration) (*disk, error) {
 			d.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 				Timeout:         timeout,
 				FreelistType:    bbolt.FreelistMapType,
+				NoStatistics:    true, // which readers would wait for each other to count
 				InitialMmapSize: mapped,
 				OpenFile: func(name string, flag int, perm os.FileMode) (_ *os.File, err error) {
 					d.file, err = os.OpenFile(name, flag, perm)

@@ -40,11 +40,11 @@ func (s *Store) Bind(
 			return err
 		}
 		if len(change.Transitions) > 0 {
-			w, err := prepareChange(tx, change)
+			w, err := prepareChange(tx, change, nil)
 			if err != nil {
 				return err
 			}
-			if err := w.put(tx, s.now()); err != nil {
+			if err := w.put(tx, s.now(), &s.commits.counts); err != nil {
 				return err
 			}
 		}

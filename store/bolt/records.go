@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -104,25 +105,28 @@ type part struct {
 
 // splitKey reads the parts of a key.
 func splitKey(key []byte) ([]part, bool) {
-	var parts []part
-	var text []byte
-	for i := 0; i < len(key); i++ {
-		if key[i] != 0 {
-			text = append(text, key[i])
-			continue
+	parts := make([]part, 0, 6) // as many as an event's key has
+	hasZeros := false           // of the part's own
+	for from, i := 0, 0; ; i += 2 {
+		n := bytes.IndexByte(key[i:], 0)
+		if n < 0 {
+			return parts, from == len(key)
 		}
-		i++
+		i += n
 		switch {
-		case i < len(key) && key[i] == zeroByte:
-			text = append(text, 0)
-		case i < len(key) && (key[i] == partEnd || key[i] == digestEnd):
-			parts = append(parts, part{string(text), key[i] == digestEnd})
-			text = nil
+		case i+1 < len(key) && key[i+1] == zeroByte:
+			hasZeros = true
+		case i+1 < len(key) && (key[i+1] == partEnd || key[i+1] == digestEnd):
+			text := string(key[from:i])
+			if hasZeros {
+				text = strings.ReplaceAll(text, "\x00\xff", "\x00")
+			}
+			parts = append(parts, part{text, key[i+1] == digestEnd})
+			from, hasZeros = i+2, false
 		default:
 			return nil, false
 		}
 	}
-	return parts, len(text) == 0
 }
 
 // encodeEvent returns the value of an event under its key in the bucket. The event's

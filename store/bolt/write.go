@@ -16,81 +16,125 @@ import (
 // that a change that is refused leaves no trace in a commit that it shares with
 // others.
 type write struct {
-	ledger.Write
+	route          string
+	before, state  ledger.State // of the event, without the write and with it
 	key, value     []byte
-	bodyKey        []byte
+	bodyKey        []byte // in the buckets of bodies and of what was received
+	body, id       []byte // sealed; nil: they are not written
 	oldDue, newDue []byte // keys in the due bucket; nil where the event is not due
-	orderKey       []byte // nil where the change has no order
 	// answerKey and answer are what the app answered; nil: nothing that is to be kept.
 	answerKey, answer []byte
+	counts            []ledger.CountChange
+	order             *ledger.Write // nil where the change has no order
+	orderKey          []byte
 }
 
-// prepareChange reads what the change applies to, and encodes what it leaves.
-func prepareChange(tx *bbolt.Tx, change ledger.Change) (write, error) {
+// prepareAhead encodes a change of an event that the store does not have, before the
+// commit's turn: one that runs has all others wait. Nil: the commit has to do it.
+func prepareAhead(change ledger.Change) *write {
+	w, err := encode(change, nil, nil)
+	if err != nil {
+		return nil // the commit finds out as well
+	}
+	return w
+}
+
+// isStillNew reports whether the store does not have the event by now either.
+func (w *write) isStillNew(tx *bbolt.Tx) bool {
+	return w != nil && tx.Bucket(eventsBucket).Get(w.key) == nil
+}
+
+// prepareChange reads what the change applies to, and encodes what it leaves, unless that
+// was done ahead and still holds.
+func prepareChange(tx *bbolt.Tx, change ledger.Change, ahead *write) (*write, error) {
+	if ahead.isStillNew(tx) {
+		return ahead, ahead.checkOrder(tx)
+	}
 	known, err := findEvent(tx, change.Event.Key)
 	if err != nil {
-		return write{}, err
+		return nil, err
 	}
 	return prepareChangeOf(tx, change, known)
 }
 
 // prepareChangeOf is prepareChange where the event has been read already; nil:
 // there is none.
-func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (write, error) {
-	key := eventKey(change.Event.Key)
-	plain, err := change.Write(known, func() (bool, error) {
-		body, _ := readBody(tx, bodyKey(known.ReceivedAt, key))
+func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (*write, error) {
+	w, err := encode(change, known, func() (bool, error) {
+		body, _ := readBody(tx, bodyKey(known.ReceivedAt, eventKey(change.Event.Key)))
 		return body != nil, nil
 	})
 	if err != nil {
-		return write{}, err
+		return nil, err
 	}
-	value, err := encodeEvent(key, &plain.Event)
-	if err != nil {
-		return write{}, err
-	}
-	w := write{
-		Write: plain, key: key, value: value, bodyKey: bodyKey(plain.Event.ReceivedAt, key),
-		oldDue: dueKey(plain.Event.Route, plain.DueBefore, key), newDue: dueKey(plain.Event.Route, plain.DueAfter, key),
-	}
-	if w.Answer != nil {
-		w.answerKey = answerKey(w.bodyKey, w.Answer.Slot())
-		if w.answer, err = encoding.EncodeAnswer(w.answerKey, w.Answer); err != nil {
-			return write{}, err
-		}
-	}
-	if w.Order == nil {
-		return w, nil
-	}
-	w.orderKey = orderKey(w.Order.OrderID)
-	_, err = readOrder(tx, w.orderKey)
-	if errors.Is(err, ledger.ErrNotFound) {
-		err = nil
-	}
-	return w, err
+	return w, w.checkOrder(tx)
 }
 
-func putAll(tx *bbolt.Tx, writes []write, now time.Time) error {
+func encode(change ledger.Change, known *ledger.Event, hasBody func() (bool, error)) (*write, error) {
+	plain, err := change.Write(known, hasBody)
+	if err != nil {
+		return nil, err
+	}
+	key := eventKey(change.Event.Key)
+	w := &write{
+		route: plain.Event.Route, before: plain.Before, state: plain.Event.State, key: key, bodyKey: bodyKey(plain.Event.ReceivedAt, key), counts: plain.Counts(),
+		oldDue: dueKey(plain.Event.Route, plain.DueBefore, key), newDue: dueKey(plain.Event.Route, plain.DueAfter, key),
+	}
+	if w.value, err = encodeEvent(key, &plain.Event); err != nil {
+		return nil, err
+	}
+	if plain.Body != nil {
+		w.body = encoding.Seal(w.bodyKey, plain.Body)
+	}
+	if plain.IsNew {
+		id := plain.Event.UUID()
+		w.id = encoding.Seal(w.bodyKey, id[:])
+	}
+	if plain.Answer != nil {
+		w.answerKey = answerKey(w.bodyKey, plain.Answer.Slot())
+		if w.answer, err = encoding.EncodeAnswer(w.answerKey, plain.Answer); err != nil {
+			return nil, err
+		}
+	}
+	if plain.Order != nil {
+		w.order, w.orderKey = &ledger.Write{Order: plain.Order}, orderKey(plain.Order.OrderID)
+	}
+	return w, nil
+}
+
+// checkOrder returns an error where the order cannot be read that is to be written.
+func (w *write) checkOrder(tx *bbolt.Tx) error {
+	if w.order == nil {
+		return nil
+	}
+	_, err := readOrder(tx, w.orderKey)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func putAll(tx *bbolt.Tx, writes []*write, now time.Time, counts *tally) error {
 	for _, w := range writes {
-		if err := w.put(tx, now); err != nil {
+		if err := w.put(tx, now, counts); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w write) put(tx *bbolt.Tx, now time.Time) error {
+// put writes all but the counts, which are added up for the whole commit.
+func (w *write) put(tx *bbolt.Tx, now time.Time, counts *tally) error {
 	if err := tx.Bucket(eventsBucket).Put(w.key, w.value); err != nil {
 		return err
 	}
-	if w.Body != nil {
-		if err := growing(tx, bodiesBucket).Put(w.bodyKey, encoding.Seal(w.bodyKey, w.Body)); err != nil {
+	if w.body != nil {
+		if err := growing(tx, bodiesBucket).Put(w.bodyKey, w.body); err != nil {
 			return err
 		}
 	}
-	if w.IsNew {
-		id := w.Event.UUID()
-		if err := growing(tx, receivedBucket).Put(w.bodyKey, encoding.Seal(w.bodyKey, id[:])); err != nil {
+	if w.id != nil {
+		if err := growing(tx, receivedBucket).Put(w.bodyKey, w.id); err != nil {
 			return err
 		}
 	}
@@ -103,10 +147,10 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 	if err := w.putAside(tx); err != nil {
 		return err
 	}
-	if err := w.count(tx.Bucket(countsBucket)); err != nil {
-		return err
+	for _, c := range w.counts {
+		counts.add(w.route, c)
 	}
-	if w.orderKey == nil {
+	if w.order == nil {
 		return nil
 	}
 	// Read again: an earlier write of this commit may have changed it.
@@ -114,7 +158,7 @@ func (w write) put(tx *bbolt.Tx, now time.Time) error {
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return err
 	}
-	order = w.MergeOrder(order, now)
+	order = w.order.MergeOrder(order, now)
 	value, err := encoding.EncodeOrder(w.orderKey, &order)
 	if err != nil {
 		return err
@@ -132,7 +176,7 @@ func growing(tx *bbolt.Tx, name []byte) *bbolt.Bucket {
 }
 
 // putDue moves the event in the list of due events.
-func (w write) putDue(bucket *bbolt.Bucket) error {
+func (w *write) putDue(bucket *bbolt.Bucket) error {
 	if string(w.oldDue) == string(w.newDue) {
 		return nil
 	}
@@ -147,10 +191,32 @@ func (w write) putDue(bucket *bbolt.Bucket) error {
 	return bucket.Put(w.newDue, nil)
 }
 
-// count keeps how many events each route has in each state.
-func (w write) count(bucket *bbolt.Bucket) error {
-	for _, c := range w.Counts() {
-		key := append(appendPart(nil, w.Event.Route), byte(c.State))
+// tally is how the numbers of events in the routes' states change with a commit.
+type tally []routeCount
+
+type routeCount struct {
+	route string
+	ledger.CountChange
+}
+
+func (t *tally) add(route string, by ledger.CountChange) {
+	for i := range *t {
+		if c := &(*t)[i]; c.State == by.State && c.route == route {
+			c.By += by.By
+			return
+		}
+	}
+	*t = append(*t, routeCount{route, by})
+}
+
+// write keeps how many events each route has in each state.
+func (t tally) write(tx *bbolt.Tx) error {
+	bucket := tx.Bucket(countsBucket)
+	for _, c := range t {
+		if c.By == 0 {
+			continue
+		}
+		key := append(appendPart(nil, c.route), byte(c.State))
 		known, err := readCount(key, bucket.Get(key))
 		if err != nil {
 			continue // it stays damaged, which Counts reports: events are accepted all the same
