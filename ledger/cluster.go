@@ -68,6 +68,9 @@ type Session struct {
 	// Options has digests of the options that all processes are to have alike, by what
 	// each option is. None is of a secret.
 	Options map[string]string
+	// SeenAt is when it last began or renewed its session, by the store's clock. It is the
+	// store that says so.
+	SeenAt time.Time
 }
 
 // Differences returns which of the options that two processes both have they do not have

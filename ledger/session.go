@@ -41,6 +41,7 @@ type session struct {
 	deadline time.Time
 	about    Session // what this process last said of itself
 	others   []Session
+	gone     []Session // that lived within the last hour, and do not any more
 	poll     time.Duration
 	listens  bool // hints arrive
 	// storeTime and localTime are one moment by the store's clock and by ours, and readAt
@@ -151,6 +152,8 @@ func (s *session) renewed(about Session, news News, hasLost bool, begun, local t
 	} else {
 		s.expiry.Reset(time.Until(s.deadline))
 	}
+	about.SeenAt = news.Now
+	s.gone = goneSince(append(s.gone, s.others...), news)
 	s.about, s.others, s.poll, s.listens = about, news.Others, news.Poll, news.Listens
 	isFirst := s.localTime.IsZero()
 	// The store's clock has moved on since: what is due now by ours is due there, too.
@@ -165,6 +168,17 @@ func (s *session) renewed(about Session, news News, hasLost bool, begun, local t
 		close(s.begun)
 	}
 	return isNew, moved
+}
+
+// goneFor is how long a process is remembered whose session has ended.
+const goneFor = time.Hour
+
+// goneSince are those of the sessions that were known which do not live any more.
+func goneSince(known []Session, news News) []Session {
+	return slices.DeleteFunc(slices.Clone(known), func(was Session) bool {
+		lives := slices.ContainsFunc(news.Others, func(is Session) bool { return is.Name == was.Name })
+		return lives || news.Now.Sub(was.SeenAt) > goneFor
+	})
 }
 
 // expire ends the session that has this life, if it still lives.
@@ -269,6 +283,16 @@ func (l *Ledger) Others() []Session {
 	l.session.mu.Lock()
 	defer l.session.mu.Unlock()
 	return slices.Clone(l.session.others)
+}
+
+// Gone returns the processes that shared the ledger within the last hour and do not now.
+func (l *Ledger) Gone() []Session {
+	if l.session == nil {
+		return nil
+	}
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	return slices.Clone(l.session.gone)
 }
 
 // during returns a context that also ends with a session's life, because of [ErrNoSession].

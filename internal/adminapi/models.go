@@ -170,8 +170,8 @@ type Status struct {
 	LedgerBytes int64 `json:"ledger_bytes"`
 	// Store is how what the ledger is kept in stands; absent where the store cannot tell.
 	Store *Condition `json:"store,omitempty"`
-	// Members are the Caddys that share the ledger, the one that answers first; absent
-	// where it cannot be shared.
+	// Members are the Caddys that share the ledger, the one that answers first, and last
+	// those that did within the last hour; absent where it cannot be shared.
 	Members []Member `json:"members,omitempty"`
 	// LastConfirmedAt is when the gateway's API last confirmed an event; null if it
 	// has not since the configuration was loaded.
@@ -187,6 +187,10 @@ type Member struct {
 	Routes []string `json:"routes"`
 	// Differs are the options that it has not alike with the one that answers.
 	Differs []string `json:"differs,omitempty"`
+	// SeenAt is when it last renewed its session, which it does every three seconds. Gone:
+	// that has ended, within the last hour.
+	SeenAt time.Time `json:"seen_at,omitzero"`
+	Gone   bool      `json:"gone,omitempty"`
 }
 
 // Condition is how what a ledger is kept in stands, in sentences: what is good to know,

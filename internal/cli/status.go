@@ -64,7 +64,7 @@ func printStatus(s adminapi.Status) {
 	}
 	if s.Store != nil {
 		for _, care := range s.Store.Care {
-			fmt.Printf("Its database: %s.\n", printable(care))
+			fmt.Printf("To be mended: %s.\n", printable(care))
 		}
 	}
 	printMembers(s.Members)
@@ -101,11 +101,18 @@ func printMembers(members []adminapi.Member) {
 	if len(members) == 0 {
 		return
 	}
-	var names []string
+	var names, gone []string
 	for _, m := range members {
-		names = append(names, m.Name)
+		if m.Gone {
+			gone = append(gone, m.Name+" at "+localTime(m.SeenAt))
+		} else {
+			names = append(names, m.Name)
+		}
 	}
 	fmt.Printf("It is shared by: %s.\n", printable(strings.Join(names, ", ")))
+	if len(gone) > 0 {
+		fmt.Printf("No longer there, and last seen: %s.\n", printable(strings.Join(gone, ", ")))
+	}
 	for _, m := range members {
 		if len(m.Differs) > 0 {
 			fmt.Printf("%s has not the same %s: %s.\n", printable(m.Name), printable(strings.Join(m.Differs, ", ")), sameOptions)

@@ -61,8 +61,8 @@ type Status struct {
 	LedgerBytes int64
 	// Store is how what the ledger is kept in stands, where the store can tell.
 	Store ledger.Condition
-	// Members are the processes that share the ledger, this one first; none: it is not
-	// shared.
+	// Members are the processes that share the ledger, this one first, and last those that
+	// did within the last hour; none: it is not shared.
 	Members []Member
 	// LastConfirmedAt is [Operator.LastConfirmedAt].
 	LastConfirmedAt *time.Time
@@ -76,6 +76,9 @@ type Member struct {
 	Routes []string
 	// Differs are the options that it has not alike with this process.
 	Differs []string
+	// SeenAt is when it last renewed its session. Gone: that has ended.
+	SeenAt time.Time
+	Gone   bool
 }
 
 // members returns who shares the ledger.
@@ -85,11 +88,14 @@ func (o *Operator) members() (members []Member) {
 	}
 	self := o.Ledger.Self()
 	for _, s := range append([]ledger.Session{self}, o.Ledger.Others()...) {
-		m := Member{Name: s.Name, Differs: self.Differences(s)}
+		m := Member{Name: s.Name, Differs: self.Differences(s), SeenAt: s.SeenAt}
 		for _, r := range s.Routes {
 			m.Routes = append(m.Routes, r.Name)
 		}
 		members = append(members, m)
+	}
+	for _, s := range o.Ledger.Gone() {
+		members = append(members, Member{Name: s.Name, SeenAt: s.SeenAt, Gone: true})
 	}
 	return members
 }

@@ -22,12 +22,18 @@ func sessions(t *testing.T, s *store) {
 	other := &store{Store: s.open(), clock: s.clock, isShared: true}
 	c := []ledger.SessionRoute{{Name: "c"}}
 	theirs, err := other.cluster().Keep(bg, ledger.Session{Routes: c}, nil)
+	about.SeenAt = s.clock.Now()
 	if err != nil || len(theirs.Others) != 1 || !reflect.DeepEqual(theirs.Others[0], about) || theirs.Session == news.Session {
 		t.Errorf("the second: %+v, %v", theirs, err)
 	}
 	again, err := s.cluster().Keep(bg, ledger.Session{}, nil)
 	if err != nil || again.Session != news.Session || len(again.Others) != 1 || !slices.Equal(again.Others[0].Routes, c) {
 		t.Errorf("renewed: %+v, %v", again, err)
+	}
+	seen := s.clock.Now()
+	s.clock.advance(time.Second)
+	if again, err = s.cluster().Keep(bg, ledger.Session{}, nil); err != nil || len(again.Others) != 1 || !again.Others[0].SeenAt.Equal(seen) {
+		t.Errorf("a second after %s the other was seen: %+v, %v", seen, again, err)
 	}
 	s.advance(t, ledger.SessionTTL)
 	again, err = s.cluster().Keep(bg, ledger.Session{}, nil)

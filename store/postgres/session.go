@@ -55,7 +55,7 @@ update ledger.sessions set until = clock.now + $4 from clock where id = any(arra
 	select s.id from ledger.sessions s, clock where s.until > clock.now + $4 and s.id not in ($2, $3) for update of s skip locked))`
 	// bootSQL begins to keep leases anew, as after a crash.
 	bootSQL       = `with ` + clockSQL + ` update ledger.boots set id = gen_random_uuid(), at = clock.now from clock returning id, at`
-	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options from ledger.sessions s, clock where s.until > clock.now and s.id not in ($2, $3) order by s.id`
+	othersSQL     = `with ` + clockSQL + ` select s.routes, s.options, s.until from ledger.sessions s, clock where s.until > clock.now and s.id not in ($2, $3) order by s.id`
 	endSessionSQL = `delete from ledger.sessions where id = $1`
 	// tidySQL deletes what has ended, and does for leases what nearSQL does for sessions,
 	// with $3. A lease that others may be waiting for is locked, and stays.
@@ -159,8 +159,11 @@ func (s *Store) Keep(ctx context.Context, about ledger.Session, leases []uint64)
 		}
 		var names [][]byte
 		var theirs []byte
-		_, err = pgx.ForEachRow(found, []any{&names, &theirs}, func() error {
-			k.others = append(k.others, sessionOf(names, theirs))
+		var until int64
+		_, err = pgx.ForEachRow(found, []any{&names, &theirs, &until}, func() error {
+			other := sessionOf(names, theirs)
+			other.SeenAt = timeOf(until).Add(-ledger.SessionTTL)
+			k.others = append(k.others, other)
 			return nil
 		})
 		if err != nil {
