@@ -47,6 +47,8 @@ type Attempt struct {
 	begun   time.Time
 	sent    bool // Sent was called
 	ended   bool
+	// isDelivered: it ended so, and that is recorded.
+	isDelivered bool
 
 	confirmation *Confirmation
 	order        *Order
@@ -304,6 +306,7 @@ func (a *Attempt) Finish(ctx context.Context, e Ending) (State, error) {
 	if err != nil {
 		return None, err
 	}
+	a.isDelivered = outcome.State == Delivered
 	return outcome.State, nil
 }
 

@@ -45,6 +45,9 @@ const (
 	// leasedPause is how long an event is left alone while another process works on
 	// its record.
 	leasedPause = time.Second
+	// readEvery is how often a dispatcher at work reads what is due although nothing says
+	// that there is more: the clock may have been set.
+	readEvery = time.Second
 	// sweepEvery is how often events are looked for that a clock which has been set back
 	// since has planned, where Take does not see them.
 	sweepEvery = time.Minute
@@ -74,7 +77,7 @@ const (
 // then have ended. While nothing is due it sleeps, and commits wake it.
 func (l *Ledger) Dispatch(ctx context.Context, with Dispatcher) {
 	d := &dispatch{
-		Dispatcher: with, ledger: l,
+		Dispatcher: with, ledger: l, unread: true,
 		ended: make(chan result, with.Workers), running: make(map[Key]bool), aside: make(map[Key]time.Time),
 		listener: &listener{
 			route: with.Route, direct: with.Direct, woken: make(chan struct{}, 1), slots: make(chan struct{}, with.Workers),
@@ -93,6 +96,8 @@ type dispatch struct {
 	ended  chan result
 
 	queue   []Due             // due events that were read and not begun yet
+	unread  bool              // there may be due events that were not read
+	read    time.Time         // when due events were last read
 	running map[Key]bool      // events that a worker works on
 	aside   map[Key]time.Time // events that are left alone, and until when
 	next    time.Time         // when the first event that is not due yet will be
@@ -109,6 +114,8 @@ type result struct {
 	began   time.Time
 	contact Contact
 	err     error
+	// isDelivered: the event is not due any more.
+	isDelivered bool
 }
 
 func (d *dispatch) run(ctx context.Context) {
@@ -151,6 +158,7 @@ func (d *dispatch) run(ctx context.Context) {
 			d.queue = d.queue[1:]
 			if d.runs(key.Record) || d.ledger.inFlight(key.Record) {
 				d.freeSlot()
+				d.unread = true
 				continue // the end of that attempt wakes us
 			}
 			begin(key, nil)
@@ -185,21 +193,32 @@ func (d *dispatch) width() int {
 	}
 }
 
-// fill reads what is due once the queue is empty.
+// fill reads what is due once the queue is empty, and something may be due that was not
+// read: reading costs more than an attempt.
 func (d *dispatch) fill(ctx context.Context) {
+	select {
+	case <-d.woken:
+		d.unread = true
+	default:
+	}
 	if len(d.queue) > 0 || len(d.running) >= d.width() {
 		return
 	}
 	now := d.ledger.now()
+	if isNone := d.next.IsZero() || now.Before(d.next); isNone && !d.unread && time.Since(d.read) < readEvery {
+		return
+	}
 	maps.DeleteFunc(d.aside, func(_ Key, until time.Time) bool { return !now.Before(until) })
 	limit := len(d.running) + len(d.aside) + batch
 	due, err := d.ledger.store.Due(ctx, d.Route, time.Time{}, limit)
 	now = d.ledger.now()
+	d.read, d.unread = time.Now(), err != nil || len(due) == limit && d.Plan.due(due[limit-1].At, now)
 	if horizon := now.Add(d.Plan.Max); err == nil && len(due) == limit && !due[limit-1].At.After(horizon) {
 		// Events that were planned by a clock that has been set back since stand behind
 		// all others, which may fail and come back for ever. They go first: an attempt
 		// plans them anew, among the others.
 		behind, failure := d.ledger.store.Due(ctx, d.Route, horizon.Add(1), limit)
+		d.unread = d.unread || failure != nil || len(behind) == limit
 		due, err = append(behind, due...), failure
 	}
 	if err != nil {
@@ -220,7 +239,10 @@ func (d *dispatch) fill(ctx context.Context) {
 			later(e.At)
 		case e.Err != nil:
 			later(d.setAside(e.Key, "", e.Err))
-		case !d.running[e.Key] && !d.ledger.isExpected(d.listener, e.Key):
+		case d.running[e.Key]:
+			// Where its attempt has ended by now, it may have been made due since.
+			d.unread = d.unread || !d.ledger.flies(e.Key.Record)
+		case !d.ledger.isExpected(d.listener, e.Key):
 			d.queue = append(d.queue, e)
 		}
 	}
@@ -338,6 +360,7 @@ func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
 			case <-ctx.Done():
 			case <-timeout:
 			case <-d.woken:
+				d.unread = true
 			case fresh = <-d.fresh:
 				ok = true
 			case r := <-d.ended:
@@ -359,6 +382,7 @@ func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
 func (d *dispatch) note(r result) {
 	delete(d.running, r.key)
 	d.freeSlot()
+	d.unread = d.unread || !r.isDelivered
 	switch {
 	case errors.Is(r.err, ErrDamaged):
 		d.setAside(r.key, r.key.EventID(), r.err)
@@ -376,7 +400,7 @@ func (d *dispatch) note(r result) {
 		if d.refused >= brokenAfter {
 			d.paused = d.ledger.now()
 			d.notBefore = d.paused.Add(min(firstPause<<min(d.refused-brokenAfter, 10), longestPause))
-			d.queue = nil // what is probed next is what is due first then
+			d.queue, d.unread = nil, true // what is probed next is what is due first then
 		}
 	}
 }
@@ -397,5 +421,6 @@ func (d *dispatch) attempt(ctx context.Context, key Key, take func(context.Conte
 		return r
 	}
 	r.contact, r.err = d.Work(attempt)
+	r.isDelivered = attempt.isDelivered
 	return r
 }

@@ -180,6 +180,13 @@ func (l *Ledger) inFlight(record Record) bool {
 	return f != nil
 }
 
+// flies reports whether an attempt of the record is in flight.
+func (l *Ledger) flies(record Record) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.flights[record] != nil
+}
+
 // land ends a flight: those who wait get its outcome.
 func (l *Ledger) land(f *flight, verdict Verdict, err error) {
 	l.mu.Lock()
