@@ -112,16 +112,19 @@ func prepare(r *http.Request, m relay.Message, f ledger.Forwarded) {
 	// In place: requests derived from this one, by tracing and the like, share it.
 	clear(r.Header)
 	setForwarded(r.Header, f)
-	for _, field := range m.Header {
-		r.Header[field.Name] = []string{field.Value}
+	values := make([]string, len(m.Header))
+	for i, field := range m.Header {
+		values[i] = field.Value
+		r.Header[field.Name] = values[i : i+1 : i+1]
 	}
 	r.Trailer = nil
 	r.TransferEncoding = nil
 	r.ContentLength = int64(len(m.Event.Body))
-	r.Body = m.Body()
+	body := m.Body()
+	r.Body = body()
 	// With GetBody and an Idempotency-Key, Go's transport retries by itself when the
 	// app has just closed the connection.
-	r.GetBody = func() (io.ReadCloser, error) { return m.Body(), nil }
+	r.GetBody = func() (io.ReadCloser, error) { return body(), nil }
 }
 
 // The facts of an event are set as variables whose names begin with varPrefix, and
@@ -134,7 +137,7 @@ const (
 // setPlaceholders sets the event's facts for the handlers that follow.
 func setPlaceholders(ctx context.Context, facts []relay.Field) {
 	for _, fact := range facts {
-		caddyhttp.SetVar(ctx, varPrefix+fact.Name, fact.Value)
+		caddyhttp.SetVar(ctx, fact.Name, fact.Value)
 	}
 	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(func(key string) (any, bool) {

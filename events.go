@@ -108,6 +108,13 @@ func (a *emitter) emit(name string, data map[string]any) {
 	}
 }
 
+// isObserved reports whether anybody may get a Caddy event of this name.
+func (a *emitter) isObserved(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.started || a.ctx.Err() != nil || a.app.ShouldEmit(name)
+}
+
 // successor returns the emitter of a route in the latest running configuration that
 // has the route; nil: none has.
 func successor(route any) *emitter {
@@ -221,13 +228,15 @@ func (h *Webhook) reportDelivered(o relay.Outcome) {
 			h.logger.Warn("the app's 2xx is a web page, and counts as a yes: has it a route for POST at this path? `ack` asks for a word that no page has", h.fields(o.Event)...)
 		})
 	}
-	data := h.facts(o.Event)
-	confirmed := o.Confirmation
-	if confirmed == nil {
-		confirmed = new(ledger.Confirmation)
+	var confirmed ledger.Confirmation
+	if o.Confirmation != nil {
+		confirmed = *o.Confirmation
 	}
-	data["order_state"], data["reason"] = confirmed.OrderState, confirmed.Reason
-	h.events.emit(eventDelivered, data)
+	if h.events.isObserved(eventDelivered) {
+		data := h.facts(o.Event)
+		data["order_state"], data["reason"] = confirmed.OrderState, confirmed.Reason
+		h.events.emit(eventDelivered, data)
+	}
 	if confirmed.Fulfill {
 		h.events.emit(eventOrderPaid, h.facts(o.Event))
 	}

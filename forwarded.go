@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -58,9 +59,9 @@ func lastValue(header http.Header, name string) string {
 
 // setForwarded sets the headers for the handlers in front of the app.
 func setForwarded(header http.Header, f ledger.Forwarded) {
-	for name, value := range map[string]string{forwardedFor: f.For, forwardedProto: f.Proto, forwardedHost: f.Host} {
-		if value != "" {
-			header.Set(name, value)
+	for _, field := range [...]relay.Field{{Name: forwardedFor, Value: f.For}, {Name: forwardedProto, Value: f.Proto}, {Name: forwardedHost, Value: f.Host}} {
+		if field.Value != "" {
+			header.Set(field.Name, field.Value)
 		}
 	}
 }

@@ -17,10 +17,12 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 	}
 	event.ReceivedAt = l.atStore(event.ReceivedAt)
 	var slot *listener
-	verdict, isNew, accepted := Duplicate, false, event
+	verdict, isNew, change := Duplicate, false, Change{Event: event}
 	waits := false // the event is one that is delivered sooner or later
 	var seq uint64 // its sequence number, where its first attempt is counted here
 	err := l.store.Accept(context.WithoutCancel(ctx), event.Key, func(known *Event) *Change {
+		event := &change.Event
+		event.CountedBy, event.Seq = "", 0
 		var steps []Transition
 		verdict, steps = l.admit(event, known, ignore)
 		waits = verdict == Accepted || known != nil && known.State.Pending()
@@ -30,21 +32,20 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 		if isNew = known == nil; isNew && verdict == Accepted && slot == nil {
 			slot = l.reserve(event)
 		}
-		change := &Change{Event: event, Transitions: steps}
 		// Where processes share the store, only one that delivers the event at once may
 		// count its attempt.
 		if isNew && verdict == Accepted && (slot != nil || l.session == nil) && l.countsFirst(event) {
 			if seq == 0 {
 				seq = l.sequence.next(event)
 			}
-			change.Event.CountedBy, change.Event.Seq = l.process, seq
-			change.Transitions = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1, Seq: seq})
+			event.CountedBy, event.Seq = l.process, seq
+			steps = append(steps, Transition{At: steps[0].At, State: Delivering, Attempt: 1, Seq: seq})
 		}
-		accepted = change.Event
-		return change
+		change.Transitions = steps
+		return &change
 	})
 	if slot != nil {
-		if err == nil && verdict == Accepted && isNew && l.pass(slot, accepted) {
+		if err == nil && verdict == Accepted && isNew && l.pass(slot, change.Event) {
 			return verdict, nil
 		}
 		l.forget(slot, event.Key)
@@ -62,7 +63,7 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 }
 
 // admit decides what a webhook comes to, given what the ledger knows of its event.
-func (l *Ledger) admit(event Event, known *Event, ignore string) (Verdict, []Transition) {
+func (l *Ledger) admit(event, known *Event, ignore string) (Verdict, []Transition) {
 	now := l.now()
 	due := Transition{At: now, State: Retrying, Next: now, Reason: Retry}
 	switch {

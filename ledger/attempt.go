@@ -211,7 +211,7 @@ func (a *Attempt) delivering() Transition {
 // the attempt is to end then, because another process may soon begin the next one.
 func (a *Attempt) Within(ctx context.Context) (context.Context, context.CancelFunc) {
 	if a.life == nil {
-		return context.WithCancel(ctx)
+		return ctx, func() {}
 	}
 	_ = a.Lives() // which ends the life if its time is over
 	return during(ctx, a.life)

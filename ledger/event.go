@@ -68,11 +68,26 @@ func (k Key) EventID() string { return k.UUID().String() }
 
 // UUID is the event's id; see [Key.EventID].
 func (k Key) UUID() uuid.UUID {
-	name, err := json.Marshal([]string{k.AppID, k.Type, k.ID, k.Status, string(k.Risk)})
-	if err != nil {
-		panic("a list of texts is always JSON: " + err.Error())
+	name := make([]byte, 0, 192)
+	for _, text := range [...]string{k.AppID, k.Type, k.ID, k.Status, string(k.Risk)} {
+		name = appendJSON(append(name, ','), text)
 	}
-	return uuid.NewSHA1(idNamespace, name)
+	name[0] = '['
+	return uuid.NewSHA1(idNamespace, append(name, ']'))
+}
+
+// appendJSON appends a text as encoding/json writes it. Most are written as they are.
+func appendJSON(to []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
+			escaped, err := json.Marshal(text)
+			if err != nil {
+				panic("a text is always JSON: " + err.Error())
+			}
+			return append(to, escaped...)
+		}
+	}
+	return append(append(append(to, '"'), text...), '"')
 }
 
 // Event is one business transition and what became of it.
@@ -214,6 +229,7 @@ func (e *Event) Apply(transitions []Transition) error {
 			return nil
 		}
 	}
+	e.Transitions = slices.Grow(e.Transitions, len(transitions))
 	for _, t := range transitions {
 		isAsked := e.State != Delivered || t.Reason != ""
 		if (!e.State.canBecome(t.State) || !isAsked) && t.State != Delivered {

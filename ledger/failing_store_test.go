@@ -191,7 +191,7 @@ func TestStoreErrorsOfVerdicts(t *testing.T) {
 			t.Errorf("an overtaken event: %v", err)
 		}
 		ignore := opts
-		ignore.Ignore = "filtered"
+		ignore.Ignore = because("filtered")
 		if _, _, err := b.Begin(bg, event("Refunded"), ignore); !errors.Is(err, full) {
 			t.Errorf("a filtered event: %v", err)
 		}

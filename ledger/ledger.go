@@ -38,8 +38,10 @@ var ErrInFlight = errors.New("an attempt of the record is in flight")
 
 // Options say how a webhook is treated.
 type Options struct {
-	// Ignore is why the event is not for the app; empty if it is.
-	Ignore string
+	// Ignore returns why the event is not for the app; empty: it is. It may complete the
+	// event. It is called only where that matters, and not for a copy of an event that
+	// was delivered, for example. Nil: every event is for the app.
+	Ignore func(*Event) (cause string, err error)
 	// Lease is longer than an attempt can take.
 	Lease time.Duration
 	// Wait is how long to wait for another attempt of the record.
@@ -200,8 +202,10 @@ func (l *Ledger) land(f *flight, verdict Verdict, err error) {
 	}
 }
 
+var errPanicked = errors.New("deciding on the event panicked")
+
 func (l *Ledger) decide(ctx context.Context, event Event, opts Options, f *flight) (verdict Verdict, attempt *Attempt, err error) {
-	err = errors.New("deciding on the event panicked")
+	err = errPanicked
 	defer func() {
 		if attempt == nil {
 			l.land(f, verdict, err)
@@ -214,8 +218,12 @@ func (l *Ledger) decide(ctx context.Context, event Event, opts Options, f *fligh
 func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight) (Verdict, *Attempt, error) {
 	// Others may wait for this decision: it goes on when its own request ends.
 	ctx = context.WithoutCancel(ctx)
-	turn, cancel := context.WithTimeout(ctx, opts.Wait)
-	defer cancel()
+	turn := ctx
+	if l.session != nil { // else nobody else has leases
+		var cancel context.CancelFunc
+		turn, cancel = context.WithTimeout(ctx, opts.Wait)
+		defer cancel()
+	}
 	claim, waitedFor, err := l.claimInTurn(turn, event.Key.Record, opts.Lease)
 	if errors.Is(err, ErrLeased) {
 		return 0, nil, ErrInFlight
@@ -224,7 +232,13 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 		return 0, nil, err
 	}
 	known, isKnown := find(claim.Events, event.Key)
-	verdict := judge(claim.Events, event.Key, opts.Ignore != "", opts.Rank)
+	ignore := ""
+	if opts.Ignore != nil && known.State.verdict() == 0 {
+		if ignore, err = opts.Ignore(&event); err != nil {
+			return 0, nil, errors.Join(err, l.store.Unlock(ctx, claim))
+		}
+	}
+	verdict := judge(claim.Events, event.Key, ignore != "", opts.Rank)
 	isTold := false
 	if verdict == Deliver && !isKnown {
 		if isTold, err = l.isTold(ctx, claim, event.Key); err != nil {
@@ -261,7 +275,7 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 			cause = told
 		}
 	case Filtered:
-		cause, state = opts.Ignore, Ignored
+		cause, state = ignore, Ignored
 	}
 	if state == None || isKnown && known.State == state {
 		// Acknowledged because it was read.
@@ -371,15 +385,8 @@ func (l *Ledger) carries(ctx context.Context, key Key, flags []Flag) (bool, erro
 // judge decides what is done with a webhook of the key, given the events of its
 // record.
 func judge(events []Summary, key Key, ignore bool, rank func(status string) int) Verdict {
-	if known, ok := find(events, key); ok {
-		switch known.State {
-		case Delivered, Discarded:
-			return Duplicate
-		case Superseded:
-			return Overtaken
-		case Held:
-			return OnHold
-		}
+	if known, ok := find(events, key); ok && known.State.verdict() != 0 {
+		return known.State.verdict()
 	}
 	if ignore {
 		return Filtered

@@ -42,7 +42,7 @@ func (l *listener) freeSlot() { <-l.slots }
 // reserve takes a slot for an event that is about to be accepted, so that it need
 // not be read again. Without a free slot it returns nil, and the event waits its
 // turn among those that are due.
-func (l *Ledger) reserve(event Event) *listener {
+func (l *Ledger) reserve(event *Event) *listener {
 	if event.Request.Stale { // such an event is confirmed even on a direct route
 		return nil
 	}
@@ -59,7 +59,7 @@ func (l *Ledger) reserve(event Event) *listener {
 
 // countsFirst reports whether the commit that accepts the event is to count its
 // first attempt, too.
-func (l *Ledger) countsFirst(event Event) bool {
+func (l *Ledger) countsFirst(event *Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	routes := l.listeners[event.Route]

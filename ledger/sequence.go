@@ -17,10 +17,10 @@ const mostSequences = 4096
 
 // next returns a sequence number for an event: when it was received, in
 // milliseconds, or one more than the last of its record.
-func (s *sequence) next(e Event) uint64 {
+func (s *sequence) next(e *Event) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seq := max(firstSeq(e), s.last[e.Record]+1, s.before[e.Record]+1)
+	seq := max(firstSeq(*e), s.last[e.Record]+1, s.before[e.Record]+1)
 	if s.last == nil || len(s.last) >= mostSequences {
 		s.last, s.before = make(map[Record]uint64), s.last
 	}

@@ -341,7 +341,9 @@ const (
 // has waited for; 0: none.
 func (l *Ledger) claimInTurn(ctx context.Context, record Record, lease time.Duration) (claim Claim, waitedFor uint64, err error) {
 	for pause := firstTurn; ; pause = min(2*pause, longestTurn) {
-		claim, err = l.claim(context.WithoutCancel(ctx), record, lease)
+		if claim, err = l.claim(context.WithoutCancel(ctx), record, lease); err == nil {
+			return claim, waitedFor, nil
+		}
 		var leased *LeasedError
 		switch {
 		case errors.As(err, &leased):

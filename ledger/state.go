@@ -80,6 +80,21 @@ func (s State) overtakes() bool {
 	return s.Pending() || s == Delivered || s == Superseded
 }
 
+// verdict is what is done with a copy of an event in this state, whatever the event is
+// for; 0: that depends.
+func (s State) verdict() Verdict {
+	switch s {
+	case Delivered, Discarded:
+		return Duplicate
+	case Superseded:
+		return Overtaken
+	case Held:
+		return OnHold
+	default:
+		return 0
+	}
+}
+
 // String returns the state's name.
 func (s State) String() string {
 	if int(s) < len(stateNames) {

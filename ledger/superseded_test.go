@@ -191,17 +191,23 @@ func TestBlocksNothing(t *testing.T) {
 	}
 }
 
+// because is why an event is not for the app.
+func because(cause string) func(*ledger.Event) (string, error) {
+	return func(*ledger.Event) (string, error) { return cause, nil }
+}
+
 func TestFiltered(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		ignore := opts
-		ignore.Ignore = "its type is not among types"
+		const cause = "its type is not among types"
+		ignore.Ignore = because(cause)
 		for range 2 {
 			verdict, attempt, err := b.Begin(bg, event("Success"), ignore)
 			if verdict != ledger.Filtered || attempt != nil || err != nil {
 				t.Errorf("the outcome is %d, %v, %v", verdict, attempt, err)
 			}
 			got := b.wantState(event("Success"), ledger.Ignored)
-			if len(got.Transitions) != 2 || got.Transitions[1].Cause != ignore.Ignore {
+			if len(got.Transitions) != 2 || got.Transitions[1].Cause != cause {
 				t.Errorf("the history is %+v", got.Transitions)
 			}
 		}

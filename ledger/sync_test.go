@@ -21,7 +21,7 @@ func (u *unsure) Sync(context.Context) error { return u.lost }
 // once it is durable, and not because it can be seen.
 func TestReadAndNotDurable(t *testing.T) {
 	ignoring := opts
-	ignoring.Ignore = "filtered"
+	ignoring.Ignore = because("filtered")
 	for name, test := range map[string]struct {
 		status string
 		opts   ledger.Options

@@ -47,6 +47,12 @@ func (v rsaWebhooks) Verify(r gateway.Request, _ time.Time) (time.Time, error) {
 	})
 }
 
+// These are made once: forged webhooks may come in a flood.
+var (
+	errOtherAccount = fmt.Errorf("%w: the Appid is not ours: compare app_id with CCPayment's console", gateway.ErrSignature)
+	errOtherSecret  = fmt.Errorf("%w: no live secret made it: compare app_secret with CCPayment's console", gateway.ErrSignature)
+)
+
 // verify reads the headers and compares the signature by matches, whose error is that
 // the signature has not the scheme's form.
 func (v *V2) verify(header http.Header, matches func(client.SignatureHeaders) (bool, error)) (time.Time, error) {
@@ -60,9 +66,9 @@ func (v *V2) verify(header http.Header, matches func(client.SignatureHeaders) (b
 		return time.Time{}, gateway.Tag(gateway.ErrMalformed, fmt.Errorf("%w: %w", client.ErrHeaders, err))
 	// The response to both is the same; the log says which it was.
 	case signed.AppID != v.info.AccountID:
-		return time.Time{}, fmt.Errorf("%w: the Appid is not ours: compare app_id with CCPayment's console", gateway.ErrSignature)
+		return time.Time{}, errOtherAccount
 	case !isOurs:
-		return time.Time{}, fmt.Errorf("%w: no live secret made it: compare app_secret with CCPayment's console", gateway.ErrSignature)
+		return time.Time{}, errOtherSecret
 	}
 	return signed.Time, nil
 }

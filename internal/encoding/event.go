@@ -35,7 +35,7 @@ func EncodeEvent(at []byte, e *ledger.Event, withKey bool) ([]byte, error) {
 	if c.err != nil {
 		return nil, fmt.Errorf("encoding event %s: %w", e.EventID(), c.err)
 	}
-	return Seal(at, c.value), nil
+	return binary.BigEndian.AppendUint32(c.value, checksum(at, c.value)), nil
 }
 
 // DecodeEvent reads an event without its body. Its key is the one that is given,

@@ -13,7 +13,7 @@ import (
 func TestBodyBreaksOff(t *testing.T) {
 	lives := true
 	m := Message{Event: ledger.Event{Body: []byte("{}")}, Lives: func() bool { return lives }}
-	body := m.Body()
+	body := m.Body()()
 	for range 2 {
 		if text, err := io.ReadAll(body); string(text) != "{}" || err != nil {
 			t.Errorf("the body is %q, %v", text, err)

@@ -29,8 +29,7 @@ type Message struct {
 	Event ledger.Event
 	// Header is all that is sent beside the body, under canonical names.
 	Header []Field
-	// Facts are the same for Caddy's placeholders, by the name that follows
-	// http.ccpayment.
+	// Facts are the same for Caddy's variables, by their names.
 	Facts []Field
 	// Capture is how many bytes of the response's body are needed.
 	Capture int
@@ -118,7 +117,7 @@ type Try struct {
 // the webhook's, then ours, and none that authorizes it. Of the event, whose id it is
 // given, Status and Risk are what the app is told.
 func Headers(of *gateway.Account, id string, e ledger.Event, try Try, confirmed []confirm.Header) []Field {
-	h := make(fields, 0, 32)
+	h := make(fields, 0, 24+len(confirmed))
 	h.add("Content-Type", e.Request.ContentType)
 	h.add("User-Agent", e.Request.UserAgent)
 
@@ -151,30 +150,30 @@ func Headers(of *gateway.Account, id string, e ledger.Event, try Try, confirmed 
 
 // facts returns what the handlers in front of the app can route by.
 func (r *Route) facts(id string, e ledger.Event, attempt *ledger.Attempt, confirmed []confirm.Header) []Field {
-	f := make(fields, 0, 32)
+	f := make(fields, 0, 16+len(confirmed))
 	of := r.accountOf(e)
 	t, _ := of.Info.Type(e.Type)
-	f.add("gateway", of.Info.Name)
-	f.add("kind", string(t.Kind))
+	f.add("ccpayment_gateway", of.Info.Name)
+	f.add("ccpayment_kind", string(t.Kind))
 	if of.Testing {
-		f.add("testing", "true")
+		f.add("ccpayment_testing", "true")
 	}
-	f.add("type", e.Type)
-	f.add("status", e.Status)
+	f.add("ccpayment_type", e.Type)
+	f.add("ccpayment_status", e.Status)
 	if e.HasID() {
-		f.add("record_id", e.Record.ID)
+		f.add("ccpayment_record_id", e.Record.ID)
 	}
-	f.add("order_id", e.OrderID)
-	f.add("reference_id", e.ReferenceID)
-	f.add("user_id", e.UserID)
-	f.add("risky", string(e.Risk))
+	f.add("ccpayment_order_id", e.OrderID)
+	f.add("ccpayment_reference_id", e.ReferenceID)
+	f.add("ccpayment_user_id", e.UserID)
+	f.add("ccpayment_risky", string(e.Risk))
 	for _, c := range confirmed {
-		f.add(strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(c.Name, "Ccpayment-")), "-", "_"), c.Value)
+		f.add(strings.ReplaceAll(strings.ToLower(c.Name), "-", "_"), c.Value)
 	}
-	f.add("event_id", id)
-	f.add("seq", strconv.FormatUint(attempt.Seq, 10))
-	f.add("attempt", strconv.Itoa(attempt.Number))
-	f.add("attempt_reason", string(attempt.Reason))
+	f.add("ccpayment_event_id", id)
+	f.add("ccpayment_seq", strconv.FormatUint(attempt.Seq, 10))
+	f.add("ccpayment_attempt", strconv.Itoa(attempt.Number))
+	f.add("ccpayment_attempt_reason", string(attempt.Reason))
 	return f
 }
 

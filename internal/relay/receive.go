@@ -17,11 +17,11 @@ import (
 // gateway. On a route without App it delivers the event to next before it returns.
 func (r *Route) Receive(ctx context.Context, n gateway.Notice, e ledger.Event, next App, l *ledger.Ledger) Reply {
 	failpoint.Reach("read")
-	ignore, err := r.ignore(ctx, &e, l)
-	if err != nil {
-		return r.unavailable(err)
-	}
 	if r.App != nil {
+		ignore, err := r.ignore(ctx, &e, l)
+		if err != nil {
+			return r.unavailable(err)
+		}
 		verdict, err := l.Accept(ctx, e, ignore)
 		if err != nil {
 			return r.unavailable(err)
@@ -30,7 +30,8 @@ func (r *Route) Receive(ctx context.Context, n gateway.Notice, e ledger.Event, n
 		return r.decided(verdict)
 	}
 	verdict, attempt, err := l.Begin(ctx, e, ledger.Options{
-		Ignore: ignore, Lease: r.lease(), Wait: r.Wait, Rank: r.rank,
+		Ignore: func(e *ledger.Event) (string, error) { return r.ignore(ctx, e, l) },
+		Lease:  r.lease(), Wait: r.Wait, Rank: r.rank,
 	})
 	switch {
 	case err != nil:

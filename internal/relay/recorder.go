@@ -17,13 +17,15 @@ type rewindingBody struct {
 	lives func() bool
 
 	mu     sync.Mutex
-	reader *bytes.Reader
+	reader bytes.Reader
 }
 
-// Body returns the body of a request to the app. It breaks off where the attempt is no
-// longer this process's, so that nothing is sent that had not begun to be.
-func (m *Message) Body() io.ReadCloser {
-	return &rewindingBody{lives: m.Lives, reader: bytes.NewReader(m.Event.Body)}
+// Body returns what makes the body of a request to the app, as often as that is sent. It
+// breaks off where the attempt is no longer this process's, so that nothing is sent that
+// had not begun to be.
+func (m *Message) Body() func() io.ReadCloser {
+	lives, body := m.Lives, m.Event.Body
+	return func() io.ReadCloser { return &rewindingBody{lives: lives, reader: *bytes.NewReader(body)} }
 }
 
 func (b *rewindingBody) Read(p []byte) (int, error) {
