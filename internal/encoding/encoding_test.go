@@ -136,10 +136,22 @@ func TestVersions(t *testing.T) {
 	if v := version(EncodeEvent(nil, &e, true)); v != headerVersion {
 		t.Errorf("an event has version %d", v)
 	}
-	if v := version(EncodeOrder(nil, &whole)); v != withAccounts {
+	if v := version(EncodeOrder(nil, &whole)); v != withClosing {
+		t.Errorf("a closed order has version %d", v)
+	}
+	shared := whole
+	shared.Closed = nil
+	for i := range shared.Checkout.Generations {
+		shared.Checkout.Generations[i].Tells = false
+	}
+	if v := version(EncodeOrder(nil, &shared)); v != withAccounts {
 		t.Errorf("a shared order has version %d", v)
 	}
-	plain := whole
+	shared.Checkout.Generations[0].Tells = true
+	if v := version(EncodeOrder(nil, &shared)); v != withClosing {
+		t.Errorf("an order that tells when it expires has version %d", v)
+	}
+	plain := shared
 	plain.Checkout = &ledger.Checkout{Generations: []ledger.GatewayOrder{{ID: "1", Ref: "2"}}}
 	plain.Payments, plain.Events = []ledger.OrderPayment{{RecordID: "1"}}, []ledger.OrderEvent{{RecordID: "1"}}
 	if v := version(EncodeOrder(nil, &plain)); v != withRefs {

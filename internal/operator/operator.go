@@ -33,7 +33,7 @@ type Operator struct {
 	Secrets func() []secrets.Status
 	// Reconciler compares the accounts' records with the ledger.
 	Reconciler *reconcile.Reconciler
-	// Refusals are those of this process.
+	// Refusals are those of this process; nil: there are none.
 	Refusals *Refusals
 	Now      func() time.Time
 	// Logger is the configuration's.

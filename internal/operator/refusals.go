@@ -88,6 +88,9 @@ func (b Budget) Left(now time.Time) time.Duration { return max(b.Until.Sub(now),
 // Budgets returns what is left for each route with refused events at a time. Those that the
 // ledger has as dealt with are forgotten; nil: it cannot be asked.
 func (r *Refusals) Budgets(ctx context.Context, now time.Time, l ledger.Reader) map[string]Budget {
+	if r == nil {
+		return nil
+	}
 	r.mu.Lock()
 	maps.DeleteFunc(r.events, func(_ ledger.Key, e refusal) bool { return now.Sub(e.first) > e.retries+keepRefusals })
 	events := maps.Clone(r.events)
