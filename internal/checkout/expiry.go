@@ -29,6 +29,14 @@ func (s *Sessions) tells() bool {
 	return s.expiries != nil && s.expiries.Wants(s.account.Info.AccountID)
 }
 
+// cannotTell reports whether the app is to be told when an order expires, and no route here
+// does.
+func (s *Sessions) cannotTell(order ledger.Order) bool {
+	latest := order.Checkout.Latest()
+	at := s.at(order, latest)
+	return latest.Tells && order.Closed == nil && at != nil && !at.tells()
+}
+
 // tellsFor is how long an order waits at least for a Caddy whose routes tell of it.
 const tellsFor = 24 * time.Hour
 

@@ -135,7 +135,7 @@ func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 var errOthers = errors.New("another process may have the order's account")
 
 // endOne ends an order. One of which an account is not configured waits for it, and is left
-// for a while to the processes where it may be.
+// for a while to the processes where it may be; so is one of whose expiry no route here tells.
 func endOne(ctx context.Context, all []*Sessions, order ledger.Order, now time.Time, l *ledger.Ledger) error {
 	// That of its account's name, or else one that is called otherwise by now.
 	i := slices.IndexFunc(all, func(s *Sessions) bool {
@@ -150,7 +150,7 @@ func endOne(ctx context.Context, all []*Sessions, order ledger.Order, now time.T
 	}
 	isLeft := l.IsShared() && now.Sub(order.Checkout.EndAt) < endAgain
 	switch {
-	case isLeft && (i < 0 || all[i].lacks(order)):
+	case isLeft && (i < 0 || all[i].lacks(order) || all[i].cannotTell(order)):
 		return errOthers
 	case i < 0:
 		again, isLast := endLater(due, now)
