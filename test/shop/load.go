@@ -3,6 +3,7 @@ package shop
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"time"
 
@@ -70,6 +71,20 @@ func (s *Shop) Flow(n int) {
 		now, _ := s.Outbox.Count()
 		return now >= yes+n || s.t.Failed()
 	}))
+}
+
+// Worked waits until the app got another delivery.
+func (s *Shop) Worked() {
+	s.t.Helper()
+	size := func() int64 {
+		info, err := os.Stat(s.Inbox)
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	before := size()
+	processtest.Until(s.t, "the app gets another delivery", func() bool { return size() > before || s.t.Failed() })
 }
 
 // purchases are the ways in which buyers pay.
