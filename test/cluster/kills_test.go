@@ -32,7 +32,7 @@ func TestKillsUnderLoad(t *testing.T) { //nolint:tparallel // one after the othe
 			downs := 0
 			for n := range *kills {
 				s.Flow(1 + rand.IntN(30))
-				s.Worked() // after a crash of the database that takes a while
+				s.Worked()                                  // after a crash of the database that takes a while
 				<-time.After(rand.N(20 * time.Millisecond)) // anywhere
 				if n%10 == 4 {
 					s.App.Kill()
