@@ -186,7 +186,7 @@ func TestCloseSharedOrder(t *testing.T) {
 	if order.State != "closed" || len(order.Generations) != 1 || !order.Generations[0].Ended {
 		t.Errorf("%+v", order)
 	}
-	invoice, err := s.api.GetInvoice(t.Context(), invoiceOf(page))
+	invoice, err := s.api.Invoice(t.Context(), invoiceOf(page))
 	if err != nil || !strings.EqualFold(string(invoice.Status), "cancelled") {
 		t.Errorf("at CoinPayments it is %s, %v", invoice.Status, err)
 	}

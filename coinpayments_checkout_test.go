@@ -224,7 +224,7 @@ func TestCoinPaymentsLostAnswer(t *testing.T) {
 		t.Errorf("the buyer is sent to %s", page)
 	}
 	count := 0
-	for _, err := range s.api.ListInvoices(t.Context(), coinpayments.InvoiceFilter{}) {
+	for _, err := range s.api.Invoices(t.Context(), coinpayments.InvoiceFilter{}) {
 		if count++; err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +245,7 @@ func TestCoinPaymentsNewTerms(t *testing.T) {
 	if _, err := s.api.CreatePayment(t.Context(), invoiceOf(first), "jane@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.api.GetPaymentDetails(t.Context(), invoiceOf(first), "2"); err != nil {
+	if _, err := s.api.PaymentDetails(t.Context(), invoiceOf(first), "2"); err != nil {
 		t.Fatal(err)
 	}
 	s.asks(`{"order_id":"order-1","price":"59.90","currency":"USD"}`)
@@ -256,7 +256,7 @@ func TestCoinPaymentsNewTerms(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := s.buys(201)
-	invoice, err := s.api.GetInvoice(t.Context(), invoiceOf(first))
+	invoice, err := s.api.Invoice(t.Context(), invoiceOf(first))
 	if err != nil || !invoice.Status.Is(coinpayments.InvoiceCancelled) || second == first {
 		t.Errorf("the first is %s, %v; the second %s", invoice.Status, err, second)
 	}

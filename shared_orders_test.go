@@ -64,7 +64,7 @@ func TestSharedOrderMoves(t *testing.T) {
 	if _, err := s.api.CreatePayment(t.Context(), invoiceOf(first), "jane@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.api.GetPaymentDetails(t.Context(), invoiceOf(first), "2"); err != nil {
+	if _, err := s.api.PaymentDetails(t.Context(), invoiceOf(first), "2"); err != nil {
 		t.Fatal(err)
 	}
 	if code := s.buysAt("", 600, http.StatusConflict); code != "under_way" {
@@ -74,7 +74,7 @@ func TestSharedOrderMoves(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := s.buysAt("", 600, http.StatusCreated)
-	if invoice, err := s.api.GetInvoice(t.Context(), invoiceOf(first)); err != nil || !invoice.Status.Is(coinpayments.InvoiceCancelled) {
+	if invoice, err := s.api.Invoice(t.Context(), invoiceOf(first)); err != nil || !invoice.Status.Is(coinpayments.InvoiceCancelled) {
 		t.Errorf("the page at CoinPayments is %s: %v", invoice.Status, err)
 	}
 	if again := s.buysAt("", 600, http.StatusOK); again != page {
@@ -463,7 +463,7 @@ func TestSharedOrderAsksForTheRest(t *testing.T) {
 	s.hasExpired()
 	total := func(price string) string {
 		s.asks(`{"order_id":"order-1","price":"` + price + `","currency":"USD","account":"coins","expires_in":600}`)
-		invoice, err := s.api.GetInvoice(t.Context(), invoiceOf(s.buys(http.StatusCreated)))
+		invoice, err := s.api.Invoice(t.Context(), invoiceOf(s.buys(http.StatusCreated)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,9 +13,9 @@ type permissions struct {
 	Flags []Permission `json:"flags"`
 }
 
-// GetAccess gives what the integration may do (GET
+// Access gives what the integration may do (GET
 // /api/v1/merchant/clients/access-control).
-func (c *Client) GetAccess(ctx context.Context) ([]Permission, error) {
+func (c *Client) Access(ctx context.Context) ([]Permission, error) {
 	var answer permissions
 	if err := c.ask(ctx, c.params(routeAccess), &answer); err != nil {
 		return nil, err

@@ -21,8 +21,8 @@ import (
 // isOpen reports whether CoinPayments answers a call without a signature.
 func isOpen(method string) bool {
 	switch method {
-	case "Currencies", "GetCurrency", "LatestBlock", "RequiredConfirmations", "Conversions", "ConversionLimits", "Rates", "BlockchainFee",
-		"GetPaymentDetails", "GetPaymentStatus":
+	case "Currencies", "Currency", "LatestBlock", "RequiredConfirmations", "Conversions", "ConversionLimits", "Rates", "BlockchainFee",
+		"PaymentDetails", "PaymentStatus":
 		return true
 	}
 	return false
@@ -165,7 +165,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		})
 		follows := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
 		for _, c := range []client{api.dial(t), api.dial(t, coinpayments.WithHTTPClient(follows))} {
-			_, err := c.GetInvoice(t.Context(), "i-1")
+			_, err := c.Invoice(t.Context(), "i-1")
 			var failure *coinpayments.Error
 			if !errors.As(err, &failure) || failure.Status != status || !strings.Contains(failure.Hint(), "base URL") {
 				t.Errorf("%d: %v", status, err)
@@ -249,16 +249,16 @@ func TestAnotherRecord(t *testing.T) {
 	t.Parallel()
 	c := newFakeAPI(t, say(`{"id":"other","walletId":"other","addressId":"other","spendRequestId":"other","status":"paid","currency":{"id":"5057"},"amount":{"total":"1"}}`)).dial(t)
 	for name, call := range map[string]func() error{
-		"invoice":  func() error { _, err := c.GetInvoice(t.Context(), "mine"); return err },
-		"wallet":   func() error { _, err := c.GetWallet(t.Context(), "mine"); return err },
-		"address":  func() error { _, err := c.GetAddress(t.Context(), "w-1", "mine"); return err },
-		"currency": func() error { _, err := c.GetCurrency(t.Context(), "5057"); return err },
+		"invoice":  func() error { _, err := c.Invoice(t.Context(), "mine"); return err },
+		"wallet":   func() error { _, err := c.Wallet(t.Context(), "mine"); return err },
+		"address":  func() error { _, err := c.Address(t.Context(), "w-1", "mine"); return err },
+		"currency": func() error { _, err := c.Currency(t.Context(), "5057"); return err },
 		"transaction": func() error {
-			_, err := c.GetTransaction(t.Context(), "w-1", coinpayments.ByTransaction("mine"))
+			_, err := c.Transaction(t.Context(), "w-1", coinpayments.ByTransaction("mine"))
 			return err
 		},
 		"spend": func() error {
-			_, err := c.GetTransaction(t.Context(), "w-1", coinpayments.BySpendRequest("mine"))
+			_, err := c.Transaction(t.Context(), "w-1", coinpayments.BySpendRequest("mine"))
 			return err
 		},
 	} {
@@ -269,7 +269,7 @@ func TestAnotherRecord(t *testing.T) {
 	}
 	// The same id with dashes is the same.
 	dashed := newFakeAPI(t, say(`{"id":"2008d68d-0f66-44ec-8500-68d054b882b9","status":"Paid","currency":{"id":5057},"amount":{"total":49.90}}`)).dial(t)
-	got, err := dashed.GetInvoice(t.Context(), "2008D68D0f6644ec850068d054b882b9")
+	got, err := dashed.Invoice(t.Context(), "2008D68D0f6644ec850068d054b882b9")
 	if err != nil || !got.Status.Paid() || got.Currency.ID != "5057" || !got.Amount.Total.Equal(amount("49.9")) {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -281,13 +281,13 @@ func TestSenselessSuccess(t *testing.T) {
 	for _, answer := range []string{`{}`, `null`, ``, `[]`, `{"invoices":[]}`, `{"invoices":[{}]}`, `<html>`, `{"id":"mine","id":"mine"}`, `{"id":"mine","status":"paid","currency":{"id":"1"},"amount":{}}`} {
 		c := newFakeAPI(t, say(answer)).dial(t)
 		for name, call := range map[string]func() error{
-			"invoice": func() error { _, err := c.GetInvoice(t.Context(), "mine"); return err },
-			"wallet":  func() error { _, err := c.GetWallet(t.Context(), "mine"); return err },
+			"invoice": func() error { _, err := c.Invoice(t.Context(), "mine"); return err },
+			"wallet":  func() error { _, err := c.Wallet(t.Context(), "mine"); return err },
 			"count":   func() error { _, err := c.CountWallets(t.Context()); return err },
-			"details": func() error { _, err := c.GetPaymentDetails(t.Context(), "mine", "1"); return err },
+			"details": func() error { _, err := c.PaymentDetails(t.Context(), "mine", "1"); return err },
 			"block":   func() error { _, err := c.LatestBlock(t.Context(), "1"); return err },
 			"transaction": func() error {
-				_, err := c.GetTransaction(t.Context(), "w-1", coinpayments.ByTransaction("another"))
+				_, err := c.Transaction(t.Context(), "w-1", coinpayments.ByTransaction("another"))
 				return err
 			},
 		} {

@@ -46,7 +46,7 @@ type PaymentAddresses struct {
 // CreatePayment begins a payment of an invoice, for a checkout on one's own pages (POST
 // /api/v1/invoices/{id}/payments; reference, Invoices, Integrated Checkout with White
 // Labeling). The buyer gets money back through the e-mail address. Show the address of
-// [Client.GetPaymentDetails]. It is never sent twice: see [OutcomeUnknownError].
+// [Client.PaymentDetails]. It is never sent twice: see [OutcomeUnknownError].
 func (c *Client) CreatePayment(ctx context.Context, invoiceID, refundEmail string) (CreatedPayment, error) {
 	p := c.params(routeCreatePayment)
 	p.id("invoiceId", invoiceID)
@@ -60,10 +60,10 @@ func (c *Client) CreatePayment(ctx context.Context, invoiceID, refundEmail strin
 	return answer, err
 }
 
-// GetPaymentDetails gives the address and the amount of a payment in a currency (GET
+// PaymentDetails gives the address and the amount of a payment in a currency (GET
 // /api/v1/invoices/{id}/payment-currencies/{currency}; reference, Invoices, Get payment
 // address). It needs no signature.
-func (c *Client) GetPaymentDetails(ctx context.Context, invoiceID, currencyID string) (PaymentDetails, error) {
+func (c *Client) PaymentDetails(ctx context.Context, invoiceID, currencyID string) (PaymentDetails, error) {
 	p := c.params(routePaymentCurrency)
 	p.id("invoiceId", invoiceID)
 	p.currency("currency", currencyID)
@@ -102,10 +102,10 @@ type PaymentProgress struct {
 	RemainingAmount       Money     `json:"remainingAmount"`
 }
 
-// GetPaymentStatus gives the state of an invoice's payment in a currency (GET
+// PaymentStatus gives the state of an invoice's payment in a currency (GET
 // /api/v1/invoices/{id}/payment-currencies/{currency}/status; reference, Invoices, Get
 // payment status). It needs no signature.
-func (c *Client) GetPaymentStatus(ctx context.Context, invoiceID, currencyID string) (InvoicePaymentStatus, error) {
+func (c *Client) PaymentStatus(ctx context.Context, invoiceID, currencyID string) (InvoicePaymentStatus, error) {
 	p := c.params(routePaymentStatus)
 	p.id("invoiceId", invoiceID)
 	p.currency("currency", currencyID)
@@ -123,9 +123,9 @@ func (a *paymentStatusAnswer) check() error {
 	return nil
 }
 
-// GetInvoicePayouts says how an invoice's money reaches the merchant (GET
+// InvoicePayouts says how an invoice's money reaches the merchant (GET
 // /api/v2/merchant/invoices/{id}/payouts; reference, Invoices, Get invoice payouts).
-func (c *Client) GetInvoicePayouts(ctx context.Context, invoiceID string) (PayoutDetails, error) {
+func (c *Client) InvoicePayouts(ctx context.Context, invoiceID string) (PayoutDetails, error) {
 	p := c.params(routeInvoicePayouts)
 	p.id("id", invoiceID)
 	var answer PayoutDetails
@@ -139,9 +139,9 @@ type HistoryEvent struct {
 	EventType string    `json:"eventType"`
 }
 
-// ListInvoiceHistory lists what happened to an invoice (GET
+// InvoiceHistory lists what happened to an invoice (GET
 // /api/v2/merchant/invoices/{id}/history; reference, Invoices, Get invoice history).
-func (c *Client) ListInvoiceHistory(ctx context.Context, invoiceID string) iter.Seq2[HistoryEvent, error] {
+func (c *Client) InvoiceHistory(ctx context.Context, invoiceID string) iter.Seq2[HistoryEvent, error] {
 	return pages[HistoryEvent]{
 		client: c, route: routeInvoiceHistory,
 		write: func(p *params) { p.id("id", invoiceID) },

@@ -40,10 +40,10 @@ type WalletAddresses struct {
 	AddressIDs []string
 }
 
-// GetConsolidation says what it would cost to consolidate a wallet's addresses, or those
+// Consolidation says what it would cost to consolidate a wallet's addresses, or those
 // named by their ids (GET /api/v2/merchant/wallets/{id}/consolidation; reference, Wallets,
 // Get details of wallet consolidation).
-func (c *Client) GetConsolidation(ctx context.Context, walletID string, addressIDs ...string) (Consolidation, error) {
+func (c *Client) Consolidation(ctx context.Context, walletID string, addressIDs ...string) (Consolidation, error) {
 	p := c.params(routeConsolidation)
 	p.id("walletId", walletID)
 	p.ask("addressIds", strings.Join(addressIDs, ","))

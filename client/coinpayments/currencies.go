@@ -92,9 +92,9 @@ func (c *Client) Currencies(ctx context.Context, f CurrencyFilter) ([]Currency, 
 	return collect[Currency](ctx, c, p)
 }
 
-// GetCurrency gives one currency (GET /api/v2/currencies/{id}; reference, Currencies, Get
+// Currency gives one currency (GET /api/v2/currencies/{id}; reference, Currencies, Get
 // currency by Id). It needs no signature.
-func (c *Client) GetCurrency(ctx context.Context, id string) (Currency, error) {
+func (c *Client) Currency(ctx context.Context, id string) (Currency, error) {
 	p := c.params(routeCurrency)
 	p.currency("id", id)
 	answer := currencyAnswer{asked: id}

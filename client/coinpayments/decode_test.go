@@ -20,7 +20,7 @@ func invoiceAnswer(more string) string {
 
 func getInvoice(t *testing.T, answer string) (coinpayments.Invoice, error) {
 	t.Helper()
-	return newFakeAPI(t, say(answer)).dial(t).GetInvoice(t.Context(), "i-1")
+	return newFakeAPI(t, say(answer)).dial(t).Invoice(t.Context(), "i-1")
 }
 
 // Times are read in every way that the API writes them.
@@ -115,24 +115,24 @@ func TestForms(t *testing.T) {
 		}
 	}
 	for logo, want := range map[string]string{`"https://l.example/1.png"`: "https://l.example/1.png", `{"imageUrl":"a"}`: "a", `{"iamgeUrl":"b"}`: "b", `null`: ""} {
-		currency, err := newFakeAPI(t, say(`{"id":"1","type":["crypto"],"capabilities":"payments","logo":`+logo+`}`)).dial(t).GetCurrency(t.Context(), "1")
+		currency, err := newFakeAPI(t, say(`{"id":"1","type":["crypto"],"capabilities":"payments","logo":`+logo+`}`)).dial(t).Currency(t.Context(), "1")
 		if err != nil || currency.Logo.ImageURL != want || !currency.Type.Is(coinpayments.CurrencyCrypto) || len(currency.Capabilities) != 1 {
 			t.Errorf("%s: %+v, %v", logo, currency, err)
 		}
 	}
 	details, err := newFakeAPI(t, say(`{"addresses":{"address":"x"},"amount":{"currencyId":4,"value":"12345","displayValue":"0.00012345","valueAsDecimal":0.00012345,"rate":"2"},"remainingAmount":"0.5"}`)).
-		dial(t).GetPaymentDetails(t.Context(), "i-1", "4")
+		dial(t).PaymentDetails(t.Context(), "i-1", "4")
 	if err != nil || !details.Amount.ValueAsDecimal.Equal(amount("0.00012345")) || !details.Amount.Value.Equal(amount("12345")) || details.Amount.CurrencyID != "4" ||
 		!details.Amount.Rate.Equal(amount("2")) || !details.RemainingAmount.ValueAsDecimal.Equal(amount("0.5")) || !details.RemainingAmount.Value.IsZero() {
 		t.Errorf("%+v, %v", details, err)
 	}
 	for text, want := range map[string]*bool{`true`: new(true), `false`: new(false), `null`: nil} {
-		got, err := newFakeAPI(t, say(`{"id":"t-1","isInvoicePaymentSend":`+text+`}`)).dial(t).GetTransaction(t.Context(), "w-1", coinpayments.ByTransaction("t-1"))
+		got, err := newFakeAPI(t, say(`{"id":"t-1","isInvoicePaymentSend":`+text+`}`)).dial(t).Transaction(t.Context(), "w-1", coinpayments.ByTransaction("t-1"))
 		if err != nil || (got.IsInvoicePaymentSend == nil) != (want == nil) || want != nil && *got.IsInvoicePaymentSend != *want {
 			t.Errorf("%s: %v, %v", text, got.IsInvoicePaymentSend, err)
 		}
 	}
-	access, err := newFakeAPI(t, say(`{"flags":"createInvoice, listInvoices"}`)).dial(t).GetAccess(t.Context())
+	access, err := newFakeAPI(t, say(`{"flags":"createInvoice, listInvoices"}`)).dial(t).Access(t.Context())
 	if err != nil || len(access) != 2 || access[1] != "listInvoices" {
 		t.Errorf("%v, %v", access, err)
 	}

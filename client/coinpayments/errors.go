@@ -121,9 +121,9 @@ var ErrOutcomeUnknown = errors.New("the outcome is unknown")
 // OutcomeUnknownError: the call changes something at CoinPayments, and whether it
 // did is not known: the response was lost, came too late, or made no sense. Never
 // make the call again before you have looked: for an invoice with
-// [Client.ListInvoices] and its Query, twice and with a pause, as CoinPayments has no
-// idempotency key; for a confirmed spend request with [Client.GetTransaction] and
-// [BySpendRequest]; for a cancelled invoice with [Client.GetInvoice].
+// [Client.Invoices] and its Query, twice and with a pause, as CoinPayments has no
+// idempotency key; for a confirmed spend request with [Client.Transaction] and
+// [BySpendRequest]; for a cancelled invoice with [Client.Invoice].
 type OutcomeUnknownError struct {
 	Route string
 	// Reference is what to look up: an invoice's poNumber, else its invoiceId; a spend

@@ -37,8 +37,8 @@ type Event struct {
 }
 
 // ReadEvent reads the body of a webhook, which [Verify] has verified. What it says is a
-// hint, and its amounts are in smallest units: ask [Client.GetInvoice] or
-// [Client.GetTransaction] for what happened. A field that cannot be read is left out; the
+// hint, and its amounts are in smallest units: ask [Client.Invoice] or
+// [Client.Transaction] for what happened. A field that cannot be read is left out; the
 // error is that the body is no JSON object, that a key stands in an object twice, or that it
 // is about neither an invoice nor a transaction.
 func ReadEvent(body []byte) (Event, error) {

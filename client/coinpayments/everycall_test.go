@@ -32,8 +32,8 @@ var everyCall = []struct {
 		},
 	},
 	{
-		"GetCurrency", `GET /api/v2/currencies/{id}`, `{"id":"{id}"}`,
-		func(ctx ctx, c client, id string) (any, error) { return c.GetCurrency(ctx, id) },
+		"Currency", `GET /api/v2/currencies/{id}`, `{"id":"{id}"}`,
+		func(ctx ctx, c client, id string) (any, error) { return c.Currency(ctx, id) },
 	},
 	{
 		"LatestBlock", `GET /api/v2/currencies/blockchain-nodes/1/latest-block-number`, `{"latestBlockNumber":773862}`,
@@ -75,20 +75,20 @@ var everyCall = []struct {
 		},
 	},
 	{
-		"ListWallets", `GET /api/v2/merchant/wallets?skip=0&take=100`, `[]`,
-		func(ctx ctx, c client, _ string) (any, error) { return collect(c.ListWallets(ctx)) },
+		"Wallets", `GET /api/v2/merchant/wallets?skip=0&take=100`, `[]`,
+		func(ctx ctx, c client, _ string) (any, error) { return collect(c.Wallets(ctx)) },
 	},
 	{
 		"CountWallets", `GET /api/v2/merchant/wallets/count`, `7`,
 		func(ctx ctx, c client, _ string) (any, error) { return c.CountWallets(ctx) },
 	},
 	{
-		"GetWallet", `GET /api/v2/merchant/wallets/{id}`, `{"walletId":"{id}"}`,
-		func(ctx ctx, c client, id string) (any, error) { return c.GetWallet(ctx, id) },
+		"Wallet", `GET /api/v2/merchant/wallets/{id}`, `{"walletId":"{id}"}`,
+		func(ctx ctx, c client, id string) (any, error) { return c.Wallet(ctx, id) },
 	},
 	{
-		"GetWalletBalance", `GET /api/v2/merchant/wallets/wallet-1/balance/2026-01-15T09:30:00Z`, `{}`,
-		func(ctx ctx, c client, _ string) (any, error) { return c.GetWalletBalance(ctx, "wallet-1", noon) },
+		"WalletBalance", `GET /api/v2/merchant/wallets/wallet-1/balance/2026-01-15T09:30:00Z`, `{}`,
+		func(ctx ctx, c client, _ string) (any, error) { return c.WalletBalance(ctx, "wallet-1", noon) },
 	},
 	{
 		"CreateAddress", `POST /api/v2/merchant/wallets/wallet-1/addresses {"label":"Müller & Söhne","notificationUrl":"https://shop.example.com/cp-hook?a=1&b=2"}`,
@@ -98,29 +98,29 @@ var everyCall = []struct {
 		},
 	},
 	{
-		"ListAddresses", `GET /api/v2/merchant/wallets/wallet-1/addresses?skip=0&take=100`, `[]`,
-		func(ctx ctx, c client, _ string) (any, error) { return collect(c.ListAddresses(ctx, "wallet-1")) },
+		"Addresses", `GET /api/v2/merchant/wallets/wallet-1/addresses?skip=0&take=100`, `[]`,
+		func(ctx ctx, c client, _ string) (any, error) { return collect(c.Addresses(ctx, "wallet-1")) },
 	},
 	{
 		"CountAddresses", `GET /api/v2/merchant/wallets/wallet-1/addresses/count`, `{"count":7}`,
 		func(ctx ctx, c client, _ string) (any, error) { return c.CountAddresses(ctx, "wallet-1") },
 	},
 	{
-		"GetAddress", `GET /api/v2/merchant/wallets/wallet-1/addresses/{id}`, `{"addressId":"{id}"}`,
-		func(ctx ctx, c client, id string) (any, error) { return c.GetAddress(ctx, "wallet-1", id) },
+		"Address", `GET /api/v2/merchant/wallets/wallet-1/addresses/{id}`, `{"addressId":"{id}"}`,
+		func(ctx ctx, c client, id string) (any, error) { return c.Address(ctx, "wallet-1", id) },
 	},
 	{
-		"ListTransactions", `GET /api/v2/merchant/wallets/wallet-1/transactions?skip=0&take=100`, `[]`,
-		func(ctx ctx, c client, _ string) (any, error) { return collect(c.ListTransactions(ctx, "wallet-1")) },
+		"Transactions", `GET /api/v2/merchant/wallets/wallet-1/transactions?skip=0&take=100`, `[]`,
+		func(ctx ctx, c client, _ string) (any, error) { return collect(c.Transactions(ctx, "wallet-1")) },
 	},
 	{
 		"CountTransactions", `GET /api/v2/merchant/wallets/wallet-1/transactions/count`, `"7"`,
 		func(ctx ctx, c client, _ string) (any, error) { return c.CountTransactions(ctx, "wallet-1") },
 	},
 	{
-		"GetTransaction", `GET /api/v2/merchant/wallets/wallet-1/transaction?transactionId={id}`, `{"id":"{id}"}`,
+		"Transaction", `GET /api/v2/merchant/wallets/wallet-1/transaction?transactionId={id}`, `{"id":"{id}"}`,
 		func(ctx ctx, c client, id string) (any, error) {
-			return c.GetTransaction(ctx, "wallet-1", coinpayments.ByTransaction(id))
+			return c.Transaction(ctx, "wallet-1", coinpayments.ByTransaction(id))
 		},
 	},
 	{
@@ -136,9 +136,9 @@ var everyCall = []struct {
 		},
 	},
 	{
-		"GetConsolidation", `GET /api/v2/merchant/wallets/wallet-1/consolidation?addressIds=a-1%2Ca-2`, `{}`,
+		"Consolidation", `GET /api/v2/merchant/wallets/wallet-1/consolidation?addressIds=a-1%2Ca-2`, `{}`,
 		func(ctx ctx, c client, _ string) (any, error) {
-			return c.GetConsolidation(ctx, "wallet-1", "a-1", "a-2")
+			return c.Consolidation(ctx, "wallet-1", "a-1", "a-2")
 		},
 	},
 	{
@@ -168,18 +168,18 @@ var everyCall = []struct {
 		func(ctx ctx, c client, _ string) (any, error) { return c.CreateInvoice(ctx, invoice) },
 	},
 	{
-		"ListInvoices", `GET /api/v2/merchant/invoices?status=paid&from=2026-01-15T09%3A30%3A00Z&to=2026-01-15T10%3A30%3A00Z&q=order-1&integration=shop&payoutWalletId=wallet-1&limit=25`,
+		"Invoices", `GET /api/v2/merchant/invoices?status=paid&from=2026-01-15T09%3A30%3A00Z&to=2026-01-15T10%3A30%3A00Z&q=order-1&integration=shop&payoutWalletId=wallet-1&limit=25`,
 		`{"items":[]}`,
 		func(ctx ctx, c client, _ string) (any, error) {
-			return collect(c.ListInvoices(ctx, coinpayments.InvoiceFilter{
+			return collect(c.Invoices(ctx, coinpayments.InvoiceFilter{
 				Query: "order-1", Status: coinpayments.InvoicePaid, From: noon, To: noon.Add(time.Hour), Integration: "shop", PayoutWalletID: "wallet-1", PageSize: 25,
 			}))
 		},
 	},
 	{
-		"GetInvoice", `GET /api/v2/merchant/invoices/{id}?include_full_details=true`,
+		"Invoice", `GET /api/v2/merchant/invoices/{id}?include_full_details=true`,
 		`{"id":"{id}","status":"unpaid","currency":{"id":"5057"},"amount":{"total":"49.90"}}`,
-		func(ctx ctx, c client, id string) (any, error) { return c.GetInvoice(ctx, id) },
+		func(ctx ctx, c client, id string) (any, error) { return c.Invoice(ctx, id) },
 	},
 	{
 		"CancelInvoice", `POST /api/v1/merchant/invoices/2008d68d-0f66-44ec-8500-68d054b882b9/cancel`, ``,
@@ -188,12 +188,12 @@ var everyCall = []struct {
 		},
 	},
 	{
-		"GetInvoicePayouts", `GET /api/v2/merchant/invoices/invoice-1/payouts`, `{}`,
-		func(ctx ctx, c client, _ string) (any, error) { return c.GetInvoicePayouts(ctx, "invoice-1") },
+		"InvoicePayouts", `GET /api/v2/merchant/invoices/invoice-1/payouts`, `{}`,
+		func(ctx ctx, c client, _ string) (any, error) { return c.InvoicePayouts(ctx, "invoice-1") },
 	},
 	{
-		"ListInvoiceHistory", `GET /api/v2/merchant/invoices/invoice-1/history`, `{"items":[]}`,
-		func(ctx ctx, c client, _ string) (any, error) { return collect(c.ListInvoiceHistory(ctx, "invoice-1")) },
+		"InvoiceHistory", `GET /api/v2/merchant/invoices/invoice-1/history`, `{"items":[]}`,
+		func(ctx ctx, c client, _ string) (any, error) { return collect(c.InvoiceHistory(ctx, "invoice-1")) },
 	},
 	{
 		"CreateButton", `POST /api/v2/merchant/invoices/buy-now-button {"currency":"5057","items":[{"name":"A hat","quantity":{"value":1,"type":"quantity"},"amount":"49.90"}],` +
@@ -210,17 +210,17 @@ var everyCall = []struct {
 		},
 	},
 	{
-		"GetPaymentDetails", `GET /api/v1/invoices/invoice-1/payment-currencies/4:0xdac17f958d2ee523a2206206994597c13d831ec7`, `{"addresses":{"address":"0x1"}}`,
-		func(ctx ctx, c client, _ string) (any, error) { return c.GetPaymentDetails(ctx, "invoice-1", usdt) },
+		"PaymentDetails", `GET /api/v1/invoices/invoice-1/payment-currencies/4:0xdac17f958d2ee523a2206206994597c13d831ec7`, `{"addresses":{"address":"0x1"}}`,
+		func(ctx ctx, c client, _ string) (any, error) { return c.PaymentDetails(ctx, "invoice-1", usdt) },
 	},
 	{
-		"GetPaymentStatus", `GET /api/v1/invoices/invoice-1/payment-currencies/4:0xdac17f958d2ee523a2206206994597c13d831ec7/status`, `{"status":"unpaid"}`,
-		func(ctx ctx, c client, _ string) (any, error) { return c.GetPaymentStatus(ctx, "invoice-1", usdt) },
+		"PaymentStatus", `GET /api/v1/invoices/invoice-1/payment-currencies/4:0xdac17f958d2ee523a2206206994597c13d831ec7/status`, `{"status":"unpaid"}`,
+		func(ctx ctx, c client, _ string) (any, error) { return c.PaymentStatus(ctx, "invoice-1", usdt) },
 	},
 	{
-		"ListWebhooks", `GET /api/v1/merchant/clients/dc6a16e545c34187ba21a9edbbe484a5/webhooks?type=invoicePaid`, `{"items":[]}`,
+		"Webhooks", `GET /api/v1/merchant/clients/dc6a16e545c34187ba21a9edbbe484a5/webhooks?type=invoicePaid`, `{"items":[]}`,
 		func(ctx ctx, c client, _ string) (any, error) {
-			return collect(c.ListWebhooks(ctx, coinpayments.NotifyInvoicePaid))
+			return collect(c.Webhooks(ctx, coinpayments.NotifyInvoicePaid))
 		},
 	},
 	{
@@ -248,8 +248,8 @@ var everyCall = []struct {
 		},
 	},
 	{
-		"GetAccess", `GET /api/v1/merchant/clients/access-control`, `{"flags":"createInvoice, listInvoices"}`,
-		func(ctx ctx, c client, _ string) (any, error) { return c.GetAccess(ctx) },
+		"Access", `GET /api/v1/merchant/clients/access-control`, `{"flags":"createInvoice, listInvoices"}`,
+		func(ctx ctx, c client, _ string) (any, error) { return c.Access(ctx) },
 	},
 	{
 		"SetAccess", `POST /api/v1/merchant/clients/access-control {"flags":"createInvoice, listInvoices"}`, ``,

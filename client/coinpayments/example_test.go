@@ -112,14 +112,14 @@ func Example() {
 	// Output: https://checkout.coinpayments.com/checkout/?invoice-id=i-1
 }
 
-func ExampleClient_GetInvoice() {
+func ExampleClient_Invoice() {
 	api := exampleAPI(map[string]string{
 		"GET /api/v2/merchant/invoices/i-1": `{"id":"i-1","invoiceId":"order-1","status":"paid","currency":{"id":"5057","symbol":"USD"},"amount":{"total":"49.90"}}`,
 	})
 	defer api.Close()
 	ctx, c := context.Background(), exampleClient(api)
 
-	invoice, err := c.GetInvoice(ctx, "i-1") // from the webhook
+	invoice, err := c.Invoice(ctx, "i-1") // from the webhook
 	switch {
 	case err != nil:
 		fmt.Println("ask again later:", err)
@@ -131,14 +131,14 @@ func ExampleClient_GetInvoice() {
 	// Output: ship order-1
 }
 
-func ExampleClient_ListTransactions() {
+func ExampleClient_Transactions() {
 	api := exampleAPI(map[string]string{
 		"GET /api/v2/merchant/wallets/w-1/transactions": `[]`,
 	})
 	defer api.Close()
 	ctx, c := context.Background(), exampleClient(api)
 
-	for transaction, err := range c.ListTransactions(ctx, "w-1") {
+	for transaction, err := range c.Transactions(ctx, "w-1") {
 		if err != nil {
 			fmt.Println("the list is not complete:", err)
 			return
@@ -159,7 +159,7 @@ func ExampleClient_ConfirmSpend() {
 	switch {
 	case errors.Is(err, coinpayments.ErrOutcomeUnknown):
 		// It is paid, or may be. Look, now and again; never send it again.
-		transaction, err := c.GetTransaction(ctx, "w-1", coinpayments.BySpendRequest("s-1"))
+		transaction, err := c.Transaction(ctx, "w-1", coinpayments.BySpendRequest("s-1"))
 		if err != nil {
 			fmt.Println("still unknown, look again later:", err)
 			return
@@ -178,7 +178,7 @@ func ExampleError() {
 	defer api.Close()
 	ctx, c := context.Background(), exampleClient(api)
 
-	_, err := c.GetAccess(ctx)
+	_, err := c.Access(ctx)
 	if errors.Is(err, coinpayments.ErrForbidden) {
 		fmt.Println("the integration may not do this")
 	}

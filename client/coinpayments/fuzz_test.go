@@ -54,7 +54,7 @@ func checkExact(t *testing.T, got decimal.Decimal, written json.RawMessage) {
 // FuzzInvoice: an invoice that is read has the amounts, texts and states that stand in the
 // JSON, and fields that nobody knows change nothing.
 func FuzzInvoice(f *testing.F) {
-	addExamples(f, "GetInvoice.answer.json")
+	addExamples(f, "Invoice.answer.json")
 	for _, text := range []string{
 		`{"id":1,"status":["paid"],"amount":{"total":49.90},"payments":[{"nativeActualAmount":"1e-7","state":"Confirmed","pendingAt":1719831846}]}`,
 		`{"amount":{"total":1e20000000}}`, `{"status":"a","\u0073tatus":"b"}`, `{"payments":{"actualAmount":1}}`, `{"customData":"{\"a\":1}"}`, `{"shipping":{"city":"x","address":null}}`,

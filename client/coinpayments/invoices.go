@@ -210,10 +210,10 @@ func (a *createdInvoices) check() error {
 	return nil
 }
 
-// GetInvoice looks an invoice up by CoinPayments' id (GET
+// Invoice looks an invoice up by CoinPayments' id (GET
 // /api/v2/merchant/invoices/{id}; reference, Invoices, Get Invoice by Id), with all its
 // details. Amounts are in whole units.
-func (c *Client) GetInvoice(ctx context.Context, id string) (Invoice, error) {
+func (c *Client) Invoice(ctx context.Context, id string) (Invoice, error) {
 	p := c.params(routeInvoice)
 	p.id("id", id)
 	p.ask("include_full_details", "true")
@@ -252,9 +252,9 @@ type InvoiceFilter struct {
 	PageSize       int // records in a page; default and most: 100
 }
 
-// ListInvoices lists the merchant's invoices (GET /api/v2/merchant/invoices; reference,
+// Invoices lists the merchant's invoices (GET /api/v2/merchant/invoices; reference,
 // Invoices, Get invoices).
-func (c *Client) ListInvoices(ctx context.Context, f InvoiceFilter) iter.Seq2[Invoice, error] {
+func (c *Client) Invoices(ctx context.Context, f InvoiceFilter) iter.Seq2[Invoice, error] {
 	size := f.PageSize
 	if size == 0 {
 		size = mostItems

@@ -37,7 +37,7 @@ func TestCursorPages(t *testing.T) {
 	} {
 		for _, last := range []string{invoicePage("", "c"), invoicePage(`{"cursor":{"after":""}}`, "c"), invoicePage(`{"next":null}`, "c"), invoicePage(`{}`, "b", "c")} {
 			api := newFakeAPI(t, sayInTurn(say(invoicePage(paging, "a", "b")), say(last)))
-			got, err := collect(api.dial(t).ListInvoices(t.Context(), filter))
+			got, err := collect(api.dial(t).Invoices(t.Context(), filter))
 			if err != nil || len(got) != 3 || got[2].ID != "c" || got[2].Raw == nil {
 				t.Errorf("%s, %s: %v, %v", name, last, got, err)
 			}
@@ -49,7 +49,7 @@ func TestCursorPages(t *testing.T) {
 	}
 
 	api := newFakeAPI(t, say(invoicePage(`{"cursor":{"after":"p2"}}`, "a", "b")))
-	for range api.dial(t).ListInvoices(t.Context(), filter) {
+	for range api.dial(t).Invoices(t.Context(), filter) {
 		break
 	}
 	if len(api.Sent()) != 1 {
@@ -70,7 +70,7 @@ func TestCursorPages(t *testing.T) {
 	} {
 		failures := 0
 		var ids string
-		for record, err := range newFakeAPI(t, sayInTurn(say(invoicePage(next, "a", "b")), second)).dial(t).ListInvoices(t.Context(), filter) {
+		for record, err := range newFakeAPI(t, sayInTurn(say(invoicePage(next, "a", "b")), second)).dial(t).Invoices(t.Context(), filter) {
 			if err != nil {
 				failures++
 				continue
@@ -87,13 +87,13 @@ func TestCursorPages(t *testing.T) {
 func TestListForms(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{`[{"id":"a"},{"id":"b","items":[{"name":"x"}]}]`, `{"items":[{"id":"a"},{"id":"b"}]}`, `[{"items":[{"id":"a"}]},{"items":[{"id":"b"}]}]`} {
-		got, err := collect(newFakeAPI(t, say(answer)).dial(t).ListInvoices(t.Context(), coinpayments.InvoiceFilter{}))
+		got, err := collect(newFakeAPI(t, say(answer)).dial(t).Invoices(t.Context(), coinpayments.InvoiceFilter{}))
 		if err != nil || len(got) != 2 || got[0].ID != "a" || got[1].ID != "b" {
 			t.Errorf("%s: %v, %v", answer, got, err)
 		}
 	}
 	for _, answer := range []string{`[]`, `{"items":[]}`, `{"items":null,"paging":{}}`, `[{"items":[]}]`} {
-		if got, err := collect(newFakeAPI(t, say(answer)).dial(t).ListInvoices(t.Context(), coinpayments.InvoiceFilter{})); err != nil || len(got) != 0 {
+		if got, err := collect(newFakeAPI(t, say(answer)).dial(t).Invoices(t.Context(), coinpayments.InvoiceFilter{})); err != nil || len(got) != 0 {
 			t.Errorf("%s: %v, %v", answer, got, err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestSkipPages(t *testing.T) {
 	t.Parallel()
 	for _, most := range []int{100, 30} {
 		api := newFakeAPI(t, transactions(250, most))
-		got, err := collect(api.dial(t).ListTransactions(t.Context(), "w-1"))
+		got, err := collect(api.dial(t).Transactions(t.Context(), "w-1"))
 		seen := map[string]bool{}
 		for _, transaction := range got {
 			if seen[transaction.ID] {
@@ -146,7 +146,7 @@ func TestSkipPages(t *testing.T) {
 	}
 	var senseless *coinpayments.AnswerError
 	api := newFakeAPI(t, say(`[{"id":"t-1"}]`))
-	if got, err := collect(api.dial(t).ListTransactions(t.Context(), "w-1")); !errors.As(err, &senseless) || len(got) != 1 || len(api.Sent()) != 3 {
+	if got, err := collect(api.dial(t).Transactions(t.Context(), "w-1")); !errors.As(err, &senseless) || len(got) != 1 || len(api.Sent()) != 3 {
 		t.Errorf("the same page for ever: %v, %v after %d requests", got, err, len(api.Sent()))
 	}
 }

@@ -88,33 +88,33 @@ func TestArguments(t *testing.T) {
 		{"spendRequestId", func(ctx ctx, c client) error { return c.ConfirmSpend(ctx, "w-1", "") }},
 		{"walletId", func(ctx ctx, c client) error { return c.ConfirmSpend(ctx, "", "s-1") }},
 		{"walletId", func(ctx ctx, c client) error { return c.ConfirmSpend(ctx, "../invoices", "s-1") }},
-		{"id", func(ctx ctx, c client) error { _, err := c.GetInvoice(ctx, ""); return err }},
-		{"id", func(ctx ctx, c client) error { _, err := c.GetInvoice(ctx, ".."); return err }},
-		{"id", func(ctx ctx, c client) error { _, err := c.GetInvoice(ctx, "a?b=c"); return err }},
+		{"id", func(ctx ctx, c client) error { _, err := c.Invoice(ctx, ""); return err }},
+		{"id", func(ctx ctx, c client) error { _, err := c.Invoice(ctx, ".."); return err }},
+		{"id", func(ctx ctx, c client) error { _, err := c.Invoice(ctx, "a?b=c"); return err }},
 		{"id", func(ctx ctx, c client) error { return c.CancelInvoice(ctx, "a%2Fb") }},
 		{"transactionId", func(ctx ctx, c client) error {
-			_, err := c.GetTransaction(ctx, "w-1", coinpayments.TransactionRef{})
+			_, err := c.Transaction(ctx, "w-1", coinpayments.TransactionRef{})
 			return err
 		}},
-		{"currency", func(ctx ctx, c client) error { _, err := c.GetPaymentStatus(ctx, "i-1", "1/../2"); return err }},
+		{"currency", func(ctx ctx, c client) error { _, err := c.PaymentStatus(ctx, "i-1", "1/../2"); return err }},
 		{"from", func(ctx ctx, c client) error { _, err := c.Rates(ctx, coinpayments.RatesFilter{}); return err }},
 		{"to", func(ctx ctx, c client) error {
 			_, err := c.Rates(ctx, coinpayments.RatesFilter{From: []string{"1"}, To: []string{"USD"}})
 			return err
 		}},
 		{"limit", func(ctx ctx, c client) error {
-			_, err := collect(c.ListInvoices(ctx, coinpayments.InvoiceFilter{PageSize: 101}))
+			_, err := collect(c.Invoices(ctx, coinpayments.InvoiceFilter{PageSize: 101}))
 			return err
 		}},
 		{"to", func(ctx ctx, c client) error {
-			_, err := collect(c.ListInvoices(ctx, coinpayments.InvoiceFilter{From: noon, To: noon.Add(-time.Second)}))
+			_, err := collect(c.Invoices(ctx, coinpayments.InvoiceFilter{From: noon, To: noon.Add(-time.Second)}))
 			return err
 		}},
 		{"label", func(ctx ctx, c client) error {
 			_, err := c.CreateWallet(ctx, coinpayments.WalletRequest{Currency: "1"})
 			return err
 		}},
-		{"date", func(ctx ctx, c client) error { _, err := c.GetWalletBalance(ctx, "w-1", time.Time{}); return err }},
+		{"date", func(ctx ctx, c client) error { _, err := c.WalletBalance(ctx, "w-1", time.Time{}); return err }},
 		{"refundEmail", func(ctx ctx, c client) error { _, err := c.CreatePayment(ctx, "i-1", ""); return err }},
 		{"notificationUrl", func(ctx ctx, c client) error { return c.SetWalletWebhook(ctx, "w-1", "") }},
 		{"wallets", func(ctx ctx, c client) error { _, err := c.PreviewConsolidation(ctx, nil); return err }},
@@ -185,7 +185,7 @@ func TestOddTexts(t *testing.T) {
 	}
 	// A query keeps its meaning too.
 	list := newFakeAPI(t, say(`[]`))
-	if _, err := collect(list.dial(t).ListInvoices(t.Context(), coinpayments.InvoiceFilter{Query: "a b&c=d+e/ü?#%"})); err != nil {
+	if _, err := collect(list.dial(t).Invoices(t.Context(), coinpayments.InvoiceFilter{Query: "a b&c=d+e/ü?#%"})); err != nil {
 		t.Fatal(err)
 	}
 	sent := list.Sent()[0]

@@ -101,7 +101,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			api := newFakeAPI(t, sayInTurn(test.answer, say(good)))
-			got, err := api.dial(t, coinpayments.WithTimeout(2*time.Second)).GetInvoice(t.Context(), "i-1")
+			got, err := api.dial(t, coinpayments.WithTimeout(2*time.Second)).Invoice(t.Context(), "i-1")
 			if !test.again {
 				if err == nil || errors.Is(err, coinpayments.ErrOutcomeUnknown) || len(api.Sent()) != 1 {
 					t.Errorf("%v after %d requests", err, len(api.Sent()))
@@ -119,7 +119,7 @@ func TestReadsAreRepeated(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(ctx, client) error{
-		"read":  func(ctx ctx, c client) error { _, err := c.GetInvoice(ctx, "i-1"); return err },
+		"read":  func(ctx ctx, c client) error { _, err := c.Invoice(ctx, "i-1"); return err },
 		"money": func(ctx ctx, c client) error { _, err := c.CreateInvoice(ctx, invoice); return err },
 	} {
 		var dials atomic.Int32
@@ -353,7 +353,7 @@ func TestObserver(t *testing.T) {
 // A 401 says what it may be.
 func TestUnauthorizedHint(t *testing.T) {
 	t.Parallel()
-	_, err := newFakeAPI(t, sayWith(401, "text/plain", "")).dial(t).GetInvoice(t.Context(), "i-1")
+	_, err := newFakeAPI(t, sayWith(401, "text/plain", "")).dial(t).Invoice(t.Context(), "i-1")
 	var failure *coinpayments.Error
 	if !errors.As(err, &failure) {
 		t.Fatal(err)
@@ -378,7 +378,7 @@ func TestProblemForms(t *testing.T) {
 		`{"title":"a","title":"b"}`:  fmt.Sprintf("coinpayments GET /api/v2/merchant/invoices/{id}: 404 Not Found: the answer is not CoinPayments': %q", `{"title":"a","title":"b"}`),
 		`{"title":"Unprocessable" }`: "coinpayments GET /api/v2/merchant/invoices/{id}: 404 Not Found: Unprocessable",
 	} {
-		_, err := newFakeAPI(t, sayWith(404, "text/plain", body)).dial(t).GetInvoice(t.Context(), "i-1")
+		_, err := newFakeAPI(t, sayWith(404, "text/plain", body)).dial(t).Invoice(t.Context(), "i-1")
 		if err == nil || err.Error() != want {
 			t.Errorf("%.60q: %v\nwant %s", body, err, want)
 		}

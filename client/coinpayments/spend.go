@@ -78,7 +78,7 @@ func (a *spendAnswer) check() error {
 // Funds). [ErrNotFound]: the request has expired, or there is none.
 //
 // It is never sent twice. After an [OutcomeUnknownError], look with
-// [Client.GetTransaction] and [BySpendRequest] before anything else.
+// [Client.Transaction] and [BySpendRequest] before anything else.
 func (c *Client) ConfirmSpend(ctx context.Context, walletID, spendRequestID string) error {
 	p := c.params(routeSpendConfirmation)
 	p.id("walletId", walletID)

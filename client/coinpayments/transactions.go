@@ -134,10 +134,10 @@ func BySpendRequest(spendRequestID string) TransactionRef {
 	return TransactionRef{spendRequestID: spendRequestID}
 }
 
-// GetTransaction gives a transaction of a wallet (GET
+// Transaction gives a transaction of a wallet (GET
 // /api/v2/merchant/wallets/{id}/transaction; reference, Wallets, Get Wallet Transaction).
 // [ErrNotFound]: the wallet has none with this id.
-func (c *Client) GetTransaction(ctx context.Context, walletID string, ref TransactionRef) (Transaction, error) {
+func (c *Client) Transaction(ctx context.Context, walletID string, ref TransactionRef) (Transaction, error) {
 	p := c.params(routeTransaction)
 	p.id("walletId", walletID)
 	if ref.transactionID == "" && ref.spendRequestID == "" {
@@ -165,17 +165,17 @@ func (a *transactionAnswer) check() error {
 	return checkID(a.SpendRequestID, a.asked.spendRequestID)
 }
 
-// ListTransactions lists the transactions of a wallet (GET
+// Transactions lists the transactions of a wallet (GET
 // /api/v2/merchant/wallets/{id}/transactions; reference, Wallets, Get Wallet
 // Transactions). Webhooks about deposits are not sent for long: this finds what they
 // missed.
-func (c *Client) ListTransactions(ctx context.Context, walletID string) iter.Seq2[Transaction, error] {
-	return c.ListTransactionsFrom(ctx, walletID, 0)
+func (c *Client) Transactions(ctx context.Context, walletID string) iter.Seq2[Transaction, error] {
+	return c.TransactionsFrom(ctx, walletID, 0)
 }
 
-// ListTransactionsFrom is ListTransactions without as many as skip at the beginning of the
+// TransactionsFrom is Transactions without as many as skip at the beginning of the
 // list.
-func (c *Client) ListTransactionsFrom(ctx context.Context, walletID string, skip int) iter.Seq2[Transaction, error] {
+func (c *Client) TransactionsFrom(ctx context.Context, walletID string, skip int) iter.Seq2[Transaction, error] {
 	return pages[Transaction]{
 		client: c, route: routeTransactions, limit: mostItems, skip: true, first: skip,
 		id:    func(t Transaction) string { return t.ID },

@@ -76,9 +76,9 @@ type Wallet struct {
 // WalletType is how a wallet is signed for, such as singleSigCryptoWallet.
 type WalletType string
 
-// GetWallet gives a wallet (GET /api/v2/merchant/wallets/{id}; reference, Wallets, Get
+// Wallet gives a wallet (GET /api/v2/merchant/wallets/{id}; reference, Wallets, Get
 // wallet by Id).
-func (c *Client) GetWallet(ctx context.Context, walletID string) (Wallet, error) {
+func (c *Client) Wallet(ctx context.Context, walletID string) (Wallet, error) {
 	p := c.params(routeWallet)
 	p.id("walletId", walletID)
 	answer := walletAnswer{asked: walletID}
@@ -93,9 +93,9 @@ type walletAnswer struct {
 
 func (a *walletAnswer) check() error { return checkID(a.WalletID, a.asked) }
 
-// ListWallets lists the integration's wallets (GET /api/v2/merchant/wallets; reference,
+// Wallets lists the integration's wallets (GET /api/v2/merchant/wallets; reference,
 // Wallets, Get wallets).
-func (c *Client) ListWallets(ctx context.Context) iter.Seq2[Wallet, error] {
+func (c *Client) Wallets(ctx context.Context) iter.Seq2[Wallet, error] {
 	return pages[Wallet]{
 		client: c, route: routeWallets, limit: mostItems, skip: true,
 		id:    func(w Wallet) string { return w.WalletID },
@@ -117,10 +117,10 @@ type WalletBalance struct {
 	Raw                      json.RawMessage
 }
 
-// GetWalletBalance gives what was in a wallet at a time (GET
+// WalletBalance gives what was in a wallet at a time (GET
 // /api/v2/merchant/wallets/{id}/balance/{date}). The reference has no example of its
 // answer: look into Raw.
-func (c *Client) GetWalletBalance(ctx context.Context, walletID string, at time.Time) (WalletBalance, error) {
+func (c *Client) WalletBalance(ctx context.Context, walletID string, at time.Time) (WalletBalance, error) {
 	p := c.params(routeWalletBalance)
 	p.id("walletId", walletID)
 	if at.IsZero() {
@@ -181,10 +181,10 @@ type WalletAddress struct {
 	Raw             json.RawMessage
 }
 
-// GetAddress gives an address of a wallet (GET
+// Address gives an address of a wallet (GET
 // /api/v2/merchant/wallets/{id}/addresses/{addressId}; reference, Wallets, Get address by
 // Id).
-func (c *Client) GetAddress(ctx context.Context, walletID, addressID string) (WalletAddress, error) {
+func (c *Client) Address(ctx context.Context, walletID, addressID string) (WalletAddress, error) {
 	p := c.params(routeAddress)
 	p.id("walletId", walletID)
 	p.id("addressId", addressID)
@@ -200,9 +200,9 @@ type addressAnswer struct {
 
 func (a *addressAnswer) check() error { return checkID(a.AddressID, a.asked) }
 
-// ListAddresses lists the addresses of a wallet (GET
+// Addresses lists the addresses of a wallet (GET
 // /api/v2/merchant/wallets/{id}/addresses; reference, Wallets, Get addresses).
-func (c *Client) ListAddresses(ctx context.Context, walletID string) iter.Seq2[WalletAddress, error] {
+func (c *Client) Addresses(ctx context.Context, walletID string) iter.Seq2[WalletAddress, error] {
 	return pages[WalletAddress]{
 		client: c, route: routeAddresses, limit: mostItems, skip: true,
 		id:    func(a WalletAddress) string { return a.AddressID },

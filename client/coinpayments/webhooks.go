@@ -47,10 +47,10 @@ type ClientWebhook struct {
 	Raw              json.RawMessage
 }
 
-// ListWebhooks lists the webhooks of the integration, those for one event or, where it is
+// Webhooks lists the webhooks of the integration, those for one event or, where it is
 // empty, all (GET /api/v1/merchant/clients/{clientId}/webhooks; reference, Client Webhooks,
 // Get webhooks).
-func (c *Client) ListWebhooks(ctx context.Context, event Notification) iter.Seq2[ClientWebhook, error] {
+func (c *Client) Webhooks(ctx context.Context, event Notification) iter.Seq2[ClientWebhook, error] {
 	return pages[ClientWebhook]{
 		client: c, route: routeWebhooks,
 		id: func(w ClientWebhook) string { return w.ID },

@@ -19,7 +19,7 @@ func (v *V2) APIURL() string { return v.Client().BaseURL() }
 // no permission but that to list them, and the webhooks that are registered.
 func (v *V2) Check(ctx context.Context) []gateway.Finding {
 	const part = "Account"
-	for _, err := range v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{PageSize: 1}) {
+	for _, err := range v.Client().Invoices(ctx, coinpayments.InvoiceFilter{PageSize: 1}) {
 		if err != nil {
 			return []gateway.Finding{{Part: part, Text: v.whyNot(err)}}
 		}
@@ -54,7 +54,7 @@ func (v *V2) checkRegistered(ctx context.Context) gateway.Finding {
 	}
 	count := 0
 	var others []string
-	for hook, err := range v.Client().ListWebhooks(ctx, "") {
+	for hook, err := range v.Client().Webhooks(ctx, "") {
 		switch {
 		case errors.Is(err, coinpayments.ErrForbidden):
 			return gateway.Finding{Part: part, OK: true, Text: "not compared: the integration has not the permission getWebhooks"}

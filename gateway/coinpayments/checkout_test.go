@@ -204,7 +204,7 @@ func TestCancel(t *testing.T) {
 		if _, err := w.Client().CreatePayment(t.Context(), made.Ref, "jane@example.com"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Client().GetPaymentDetails(t.Context(), made.Ref, "2"); err != nil {
+		if _, err := w.Client().PaymentDetails(t.Context(), made.Ref, "2"); err != nil {
 			t.Fatal(err)
 		}
 		return made

@@ -131,7 +131,7 @@ func FuzzInvoice(f *testing.F) {
 		var asked struct{ ID string }
 		_ = json.Unmarshal(text, &asked)
 		g := open(t, Config{}, func(o *gateway.OpenOptions) { o.HTTP = &http.Client{Transport: answering(text)} })
-		invoice, err := g.Client().GetInvoice(t.Context(), asked.ID)
+		invoice, err := g.Client().Invoice(t.Context(), asked.ID)
 		if err != nil {
 			return
 		}

@@ -50,7 +50,7 @@ const mostListed = 500
 func (v *V2) list(ctx context.Context, query string, isMeant func(coinpayments.Invoice) bool) ([]coinpayments.Invoice, error) {
 	var found, ended []coinpayments.Invoice
 	listed := 0
-	for i, err := range v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{Query: query}) {
+	for i, err := range v.Client().Invoices(ctx, coinpayments.InvoiceFilter{Query: query}) {
 		if err != nil {
 			return nil, err
 		}

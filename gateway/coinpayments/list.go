@@ -32,12 +32,12 @@ var errUnlisted = errors.New("no webhook tells of it")
 // transactions of each. What no webhook tells of is not among them.
 func (v *V2) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
 	return func(yield func(gateway.Listed, error) bool) {
-		invoices := v.Client().ListInvoices(ctx, coinpayments.InvoiceFilter{From: from, To: to, PageSize: listPage})
+		invoices := v.Client().Invoices(ctx, coinpayments.InvoiceFilter{From: from, To: to, PageSize: listPage})
 		if !listed(paced(ctx, invoices, turn), v.listInvoice, yield) {
 			return
 		}
 		var wallets []coinpayments.Wallet
-		for wallet, err := range paced(ctx, v.Client().ListWallets(ctx), turn) {
+		for wallet, err := range paced(ctx, v.Client().Wallets(ctx), turn) {
 			if err != nil {
 				yield(gateway.Listed{}, explain(err))
 				return
@@ -71,7 +71,7 @@ func (v *V2) transactions(ctx context.Context, walletID string, from time.Time, 
 		from = from.Add(-disorder)
 		var page []time.Time
 		isRising, isFalling, isFirst := true, true, true
-		for t, err := range paced(ctx, v.Client().ListTransactions(ctx, walletID), turn) {
+		for t, err := range paced(ctx, v.Client().Transactions(ctx, walletID), turn) {
 			if !yield(t, err) || err != nil {
 				return
 			}
@@ -110,7 +110,7 @@ func (v *V2) latest(ctx context.Context, walletID string, from time.Time, turn f
 				break
 			}
 			isOld := false
-			for t, failed := range v.Client().ListTransactionsFrom(ctx, walletID, middle) {
+			for t, failed := range v.Client().TransactionsFrom(ctx, walletID, middle) {
 				isOld, err = failed == nil && t.DateCreated.Before(from), failed
 				break
 			}
@@ -124,7 +124,7 @@ func (v *V2) latest(ctx context.Context, walletID string, from time.Time, turn f
 			yield(none, err)
 			return
 		}
-		paced(ctx, v.Client().ListTransactionsFrom(ctx, walletID, old), turn)(yield)
+		paced(ctx, v.Client().TransactionsFrom(ctx, walletID, old), turn)(yield)
 	}
 }
 
@@ -170,14 +170,14 @@ func listed[T any](records iter.Seq2[T, error], list func(T) (gateway.Listed, er
 func (v *V2) FindRecord(ctx context.Context, n gateway.Notice) (l gateway.Listed, err error) {
 	switch n.Type {
 	case invoiceType:
-		invoice, err := v.Client().GetInvoice(ctx, n.RecordID)
+		invoice, err := v.Client().Invoice(ctx, n.RecordID)
 		if err != nil {
 			return l, explain(err)
 		}
 		l, err = v.listInvoice(invoice)
 		return l, unlisted(err)
 	case depositType, withdrawalType:
-		t, err := v.Client().GetTransaction(ctx, n.WalletID, coinpayments.ByTransaction(n.RecordID))
+		t, err := v.Client().Transaction(ctx, n.WalletID, coinpayments.ByTransaction(n.RecordID))
 		if err != nil {
 			return l, explain(err)
 		}

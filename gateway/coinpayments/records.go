@@ -24,7 +24,7 @@ func (v *V2) Record(ctx context.Context, n gateway.Notice) (gateway.Record, erro
 		}
 		return v.invoiceRecord(invoice), nil
 	case depositType, withdrawalType:
-		t, err := v.Client().GetTransaction(ctx, n.WalletID, coinpayments.ByTransaction(n.RecordID))
+		t, err := v.Client().Transaction(ctx, n.WalletID, coinpayments.ByTransaction(n.RecordID))
 		if err != nil {
 			return gateway.Record{}, explain(err)
 		}
@@ -38,7 +38,7 @@ func (v *V2) Record(ctx context.Context, n gateway.Notice) (gateway.Record, erro
 }
 
 func (v *V2) readInvoice(ctx context.Context, id string) (coinpayments.Invoice, error) {
-	return v.Client().GetInvoice(ctx, id)
+	return v.Client().Invoice(ctx, id)
 }
 
 // invoiceRecord is an invoice as a record: the order that it is, and the payment by which
@@ -165,7 +165,7 @@ func (v *V2) wallet(ctx context.Context, id string) (w coinpayments.Wallet, isKn
 	if id == "" {
 		return w, false, nil
 	}
-	w, err = v.Client().GetWallet(ctx, id)
+	w, err = v.Client().Wallet(ctx, id)
 	if errors.Is(err, coinpayments.ErrNotFound) || errors.Is(err, coinpayments.ErrForbidden) || errors.Is(err, coinpayments.ErrBadRequest) {
 		return w, false, nil
 	}
