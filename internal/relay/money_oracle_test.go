@@ -129,6 +129,12 @@ func (o *oracle) carries(flag string, e webhook, earned bool) bool {
 	return bound && carrier == e
 }
 
+// isCarrier reports whether the event carries the flag of this name.
+func (o *oracle) isCarrier(flag string, e webhook) bool {
+	carrier, bound := o.carrier[flag]
+	return bound && carrier == e
+}
+
 // settle says where the order stands, and what the payment is to it.
 func (o *oracle) settle(e webhook, clean bool, out outcome) outcome {
 	p := e.payment
@@ -153,12 +159,18 @@ func (o *oracle) settle(e webhook, clean bool, out outcome) outcome {
 	}
 	state := o.state(p.order, sum, doubt, coming)
 	out.paid = sum
-	out.money["Order-State"] = state
+	isClosed := p.order.closed && !o.isCarrier(p.order.id, e)
+	if out.money["Order-State"] = state; isClosed {
+		out.money["Order-State"] = "closed"
+	}
 	if anyLate {
 		out.money["Order-Late"] = "true"
 	}
-	if e.status != succeeded {
+	switch {
+	case e.status != succeeded:
 		return out
+	case isClosed:
+		return answered // held for it
 	}
 	earned := counted && (state == "paid" || state == "overpaid")
 	if _, bound := o.carrier[p.order.id]; earned && !bound && o.delivered[e] && another {

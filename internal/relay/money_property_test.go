@@ -88,10 +88,11 @@ type moneyCase struct {
 	cleared  bool // a case in which the risk of a payment changed, or no webhook had it
 }
 
-// TestMoneyGate: orders and deposits, paid in every way, with webhooks in any order
-// and repeatedly, with an app that fails and APIs that fail, lag and know more
+// TestMoneyGate: orders and deposits, paid in every way, closed and expired at any time, with
+// webhooks in any order and repeatedly, with an app that fails and APIs that fail, lag and know more
 // than the webhook. Each webhook comes to what the oracle says; each order
-// that was paid is fulfilled by one event, and none that was not; and what is
+// that was paid is fulfilled by one event, and none that was not, or was closed before;
+// nobody is told that an order has expired which is paid, or being paid; and what is
 // credited is what was received, to the last digit. `-rapid.checks` says how
 // many cases are tried of each policy.
 func TestMoneyGate(t *testing.T) {
@@ -125,7 +126,7 @@ func (c *moneyCase) play() {
 	for range rapid.IntRange(2, 24).Draw(c.T, "steps") {
 		switch rapid.SampledFrom([]string{
 			"pay", "pay", "pay", "finish", "finish", "deliver", "deliver", "deliver", "deliver", "deliver",
-			"repeat", "catch up", "catch up", "flip", "resend", "fault", "order",
+			"repeat", "catch up", "catch up", "flip", "resend", "fault", "order", "close", "expire",
 		}).Draw(c.T, "step") {
 		case "order":
 			c.addOrder()
@@ -159,6 +160,10 @@ func (c *moneyCase) play() {
 			if p := c.anyPayment(); p != nil && p.status != processing {
 				c.announce(p)
 			}
+		case "close":
+			c.close(rapid.SampledFrom(c.orders).Draw(c.T, "order"), rapid.IntRange(0, 3).Draw(c.T, "force") == 0)
+		case "expire":
+			c.expire(rapid.SampledFrom(c.orders).Draw(c.T, "order"))
 		case "fault":
 			c.world.fault = rapid.SampledFrom([]string{"", "", "record", "order"}).Draw(c.T, "fault")
 		}
@@ -188,6 +193,7 @@ func (c *moneyCase) addOrder() {
 		o.rate = decimal.New(rapid.Int64Range(1, 300).Draw(c.T, "rate"), -2)
 	}
 	c.orders, c.world.orders[o.id] = append(c.orders, o), o
+	c.sell(o)
 }
 
 // pay makes a payment arrive: most often of an order, most often what is due or
@@ -301,6 +307,8 @@ func (c *moneyCase) book(e webhook, got http.Header) {
 		c.Fatalf("%s: carries a flag for a payment that is %s, risky: %t", e.body(), e.payment.status, e.payment.risky)
 	case fulfils && !c.isPaid(e.payment.order):
 		c.Fatalf("%s: fulfils an order that is not paid", e.body())
+	case fulfils && e.payment.order.closed:
+		c.Fatalf("%s: fulfils an order that is closed", e.body())
 	}
 	c.flags[of] = key
 	if credits {
@@ -345,7 +353,14 @@ func (c *moneyCase) sendAtOnce() {
 	for i, e := range c.waiting {
 		all.Go(func() { statuses[i], calls[i] = c.gate.deliver(e.body(), true) })
 	}
+	closing := c.orders[len(c.orders)-1]
+	if rapid.Bool().Draw(c.T, "one is closed meanwhile") && closing.sold {
+		all.Go(func() { closing.closed = c.gate.close(closing, false) == nil || closing.closed })
+	}
 	all.Wait()
+	before := closing.closed
+	closing.closed = false // the books are checked for each event below, and for all of them in the end
+	defer func() { closing.closed = before }()
 	for i, e := range c.waiting {
 		if statuses[i] != http.StatusOK || len(calls[i]) > 1 {
 			c.Fatalf("%s got %d, and the app %v", e.body(), statuses[i], calls[i])
@@ -375,7 +390,11 @@ func (c *moneyCase) account() {
 		c.Fatalf("%s was credited and %s received", c.credited, received)
 	}
 	for _, o := range c.orders {
-		if _, fulfilled := c.flags[o.id]; fulfilled != c.isPaid(o) {
+		_, fulfilled := c.flags[o.id]
+		switch {
+		case o.closed && fulfilled && !o.forced:
+			c.Fatalf("%s is closed and fulfilled", o.id)
+		case !o.closed && fulfilled != c.isPaid(o):
 			c.Fatalf("%s is fulfilled: %t, and paid: %t", o.id, fulfilled, c.isPaid(o))
 		}
 	}

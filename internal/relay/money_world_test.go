@@ -36,6 +36,8 @@ type worldOrder struct {
 	// incomplete: the API gives no due yet, or no rate where there is one.
 	incomplete bool
 	payments   []*worldPayment
+	// sold: our checkout made it. closed: it was closed, forced: whatever was paid.
+	sold, closed, forced bool
 }
 
 type worldPayment struct {

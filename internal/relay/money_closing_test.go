@@ -1,0 +1,163 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// sell has the ledger know an order as one that our checkout made, where that can be.
+func (c *moneyCase) sell(o *worldOrder) {
+	terms := ledger.Terms{Price: o.due.String(), FiatID: "1033"}
+	amount := ""
+	if !o.invoice {
+		terms.PayCoinID, amount = orderCoin, o.due.String()
+	}
+	switch {
+	case o.invoice:
+	case o.rate.IsPositive():
+		terms.Price = o.due.Mul(o.rate).Round(2).String()
+	default:
+		terms.FiatID, terms.CoinID = "", orderCoin
+	}
+	if price := decimal.RequireFromString(terms.Price); o.incomplete || !price.IsPositive() {
+		return
+	}
+	err := c.ledger.SaveCheckout(c.Context(), ledger.Order{
+		OrderID: ledger.OrderID{AppID: gateCredentials.AppID, ID: o.id}, OwnID: o.id,
+		Checkout: &ledger.Checkout{Terms: terms, Symbol: "USD", Generations: []ledger.GatewayOrder{{
+			ID: o.id, Terms: terms, Amount: amount, CreatedAt: caseTime, ExpiresAt: o.expires, CheckoutURL: "https://pay.example/" + o.id,
+		}}},
+	}, "a checkout")
+	if err != nil {
+		c.Fatal(err)
+	}
+	o.sold = true
+}
+
+// close has the order closed, as the app does, or with force an operator.
+func (g *gate) close(o *worldOrder, force bool) error {
+	sessions, err := checkout.New(checkout.Config{
+		Account: g.route.Account, Now: time.Now, Logger: zap.NewNop(),
+		Ledger: func() (*ledger.Ledger, func(), error) { return g.ledger, func() {}, nil },
+	})
+	if err == nil {
+		_, err = sessions.Close(context.Background(), checkout.CloseRequest{OrderID: o.id, Reason: "a test", Force: force})
+	}
+	return err
+}
+
+// close closes an order, and compares with the oracle.
+func (c *moneyCase) close(o *worldOrder, force bool) {
+	if !o.sold {
+		return
+	}
+	wasClosed := o.closed
+	err := c.gate.close(o, force)
+	_, isBound := c.carrier[o.id]
+	switch mayClose := c.world.fault != "order" && !isBound && c.mayClose(o); {
+	case wasClosed, force:
+		if err != nil {
+			c.Fatalf("closing %s, force: %t: %v", o.id, force, err)
+		}
+	case err == nil != mayClose:
+		c.Fatalf("closing %s, which may be: %t: %v", o.id, mayClose, err)
+	}
+	if o.closed = err == nil; !wasClosed {
+		o.forced = force
+	}
+}
+
+// mayClose reports whether nothing that the API lists pays the order, or may.
+func (c *moneyCase) mayClose(o *worldOrder) bool {
+	if order, err := c.ledger.Order(c.Context(), ledger.OrderID{AppID: gateCredentials.AppID, ID: o.id}); err != nil || order.State == "paid" || order.State == "overpaid" {
+		return false
+	}
+	sum, isSure := c.listed(o, func(p *worldPayment) bool { return !p.risky && !p.listSilent }, false)
+	return isSure && !c.enoughOf(o, sum, new(big.Rat))
+}
+
+// listed is what the payments come to that the API lists, and whether all of them are done
+// and none is in doubt.
+func (c *moneyCase) listed(o *worldOrder, isClean func(*worldPayment) bool, holdLate bool) (sum *big.Rat, isSure bool) {
+	sum, isSure = new(big.Rat), true
+	for _, p := range o.payments {
+		isLate := p.late() && (holdLate || o.rate.IsPositive() && p.rate.IsZero())
+		switch {
+		case !p.listed() || p.listHas == failed:
+		case p.listHas == processing || !isClean(p) || isLate:
+			isSure = false
+		default:
+			sum.Add(sum, p.worth())
+		}
+	}
+	return sum, isSure
+}
+
+// enoughOf reports whether a sum pays the order, of which so much may be missing.
+func (c *moneyCase) enoughOf(o *worldOrder, sum, accept *big.Rat) bool {
+	strict := oracle{accept: accept}
+	return strict.enough(o, sum)
+}
+
+// expire asks what an event would tell of the order, were it to say that it has expired, and
+// compares with the oracle.
+func (c *moneyCase) expire(o *worldOrder) {
+	if !o.sold {
+		return
+	}
+	e := ledger.Event{
+		Key: ledger.Key{
+			Record: ledger.Record{Route: "webhook", AppID: gateCredentials.AppID, Type: gateway.OrderExpired, ID: o.id}, Risk: ledger.NotRisky,
+		},
+		OrderID: o.id, GatewayOrderID: o.id,
+	}
+	f, err := c.route.Confirm.Confirm(c.Context(), c.route.Account, gateway.Notice{Type: e.Type, RecordID: e.ID}, e, c.ledger)
+	got := f.Status
+	switch {
+	case errors.Is(err, confirm.ErrPointless):
+		got = "pointless"
+	case err != nil:
+		got = "later"
+	}
+	if want := c.expiryOf(o); got != want {
+		c.Fatalf("that %s has expired is %q, %v, want %q", o.id, got, err, want)
+	}
+}
+
+// expiryOf is what is to be told of an order that has expired.
+func (c *moneyCase) expiryOf(o *worldOrder) string {
+	if _, isBound := c.carrier[o.id]; isBound || o.closed {
+		return "pointless"
+	}
+	if c.world.fault == "order" {
+		return "later"
+	}
+	for _, p := range o.payments {
+		isAsked := p.listed() && p.listHas == succeeded && p.listSilent && !p.risky
+		if isAsked && (c.world.fault == "record" || p.recordHas == "") {
+			return "later"
+		}
+	}
+	isClean := func(p *worldPayment) bool { return !p.risky && (!p.listSilent || !p.silent) }
+	sum, isSure := c.listed(o, isClean, c.holdLate)
+	switch {
+	case c.enough(o, sum):
+		return "pointless"
+	case !isSure:
+		return "later"
+	case sum.Sign() > 0:
+		return confirm.ExpiredPartial
+	default:
+		return confirm.ExpiredUnpaid
+	}
+}
