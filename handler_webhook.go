@@ -115,7 +115,8 @@ type Webhook struct {
 	AcceptUnderpaid string `json:"accept_underpaid,omitempty"`
 
 	// The types that are delivered to the app; events of other types are recorded
-	// and acknowledged only. Default: all.
+	// and acknowledged only. With `OrderExpired`, and with deliver only, the app is told of
+	// orders of our checkout that expire. Default: all that come.
 	Types []string `json:"types,omitempty"`
 
 	// The statuses that are delivered to the app, compared without case; events of
