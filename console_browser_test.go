@@ -90,7 +90,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	for name, path := range map[string]string{
 		"now": "", "events": "events", "filtered": "events?text=order-1002&state=dead", "empty": "events?text=nothing", "held": "held",
 		"event": "event?id=" + held, "dead": "event?id=" + dead, "order": "order?event=" + dead, "find": "order",
-		"many": "many?state=dead", "export": "export", "missing": "nothing",
+		"many": "many?state=dead", "export": "export", "missing": "missing", "nothing": "nothing",
 	} {
 		for _, scheme := range []string{"light", "dark"} {
 			browser.Scheme(t, ctx, scheme)

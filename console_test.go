@@ -118,7 +118,7 @@ func form(fields ...string) string {
 	return values.Encode()
 }
 
-var everyConsolePage = []string{"", "events", "held", "many", "export", "order"}
+var everyConsolePage = []string{"", "events", "held", "missing", "many", "export", "order"}
 
 // TestConsoleUnderAnyPrefix: each page is served where the directive is, whether the prefix
 // is stripped or not, and its links stay there.

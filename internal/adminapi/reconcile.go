@@ -16,9 +16,11 @@ type Reconciled struct {
 
 // Look is what a look at the records of an account found.
 type Look struct {
-	Account string    `json:"account"`
-	From    time.Time `json:"from"`
-	To      time.Time `json:"to"`
+	Account string `json:"account"`
+	// Since is when the first look was due: none goes back further by itself.
+	Since time.Time `json:"since"`
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
 	// LookedAt is when a look was last whole; null: none was yet.
 	LookedAt *time.Time `json:"looked_at"`
 	Records  int        `json:"records"`
@@ -59,7 +61,7 @@ func showLooks(r *http.Request, o *operator.Operator) (any, error) {
 		account = &name
 	}
 	looks, err := o.Looks(r.Context(), account)
-	return reconciled(looks), explainLook(err)
+	return DescribeLooks(looks), explainLook(err)
 }
 
 // lookNow answers POST reconcile.
@@ -73,7 +75,7 @@ func lookNow(r *http.Request, o *operator.Operator) (any, error) {
 		return nil, err
 	}
 	looks, err := o.Look(r.Context(), ask.Account, since, ask.DryRun)
-	return reconciled(looks), explainLook(err)
+	return DescribeLooks(looks), explainLook(err)
 }
 
 func explainLook(err error) error {
@@ -86,11 +88,12 @@ func explainLook(err error) error {
 	return err
 }
 
-func reconciled(looks []operator.Looked) Reconciled {
+// DescribeLooks is what looks found.
+func DescribeLooks(looks []operator.Looked) Reconciled {
 	result := Reconciled{Accounts: []Look{}}
 	for _, l := range looks {
 		look := Look{
-			Account: l.Account, From: l.From, To: l.To, Records: l.Records, NotOurs: l.NotOurs, Told: l.Told,
+			Account: l.Account, Since: l.Since, From: l.From, To: l.To, Records: l.Records, NotOurs: l.NotOurs, Told: l.Told,
 			Missing: []Missing{}, LastError: l.LastError,
 		}
 		if !l.LookedAt.IsZero() {

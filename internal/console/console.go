@@ -31,6 +31,8 @@ type Handler struct {
 	Hour  *operator.Hour
 	// ReadOnly: nobody may change anything.
 	ReadOnly bool
+
+	looking looking
 }
 
 // visit is one request of one user.
@@ -48,21 +50,23 @@ func (v *visit) now() time.Time { return v.o.Now().Local() }
 
 // views are the pages by the last part of their paths.
 var views = map[string]func(*visit) (answer, error){
-	"":       (*visit).showNow,
-	"events": (*visit).showEvents,
-	"event":  (*visit).showEvent,
-	"order":  (*visit).showOrder,
-	"held":   (*visit).showHeld,
-	"many":   (*visit).showMany,
-	"export": (*visit).showExport,
+	"":        (*visit).showNow,
+	"events":  (*visit).showEvents,
+	"event":   (*visit).showEvent,
+	"order":   (*visit).showOrder,
+	"held":    (*visit).showHeld,
+	"missing": (*visit).showMissing,
+	"many":    (*visit).showMany,
+	"export":  (*visit).showExport,
 }
 
 // steps are what POST does, by the last part of the path.
 var steps = map[string]func(*visit) (answer, error){
-	"event": (*visit).takeStep,
-	"order": (*visit).closeOrder,
-	"many":  (*visit).beginMany,
-	"stop":  (*visit).stopMany,
+	"event":   (*visit).takeStep,
+	"order":   (*visit).closeOrder,
+	"many":    (*visit).beginMany,
+	"stop":    (*visit).stopMany,
+	"missing": (*visit).lookNow,
 }
 
 // answer is what a view answers with: a page, a redirect, or a stream.

@@ -1,0 +1,73 @@
+package ccpayment_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
+)
+
+// TestConsoleMissing: the page has what the gateway has and the app was not told of, and
+// somebody who may change things has it looked for at once.
+func TestConsoleMissing(t *testing.T) {
+	site := `http://:$PORT {
+	bind 127.0.0.1
+	ccpayment_webhook /hook
+	ccpayment_checkout
+	handle_path /alice/* {
+		ccpayment_console {
+			user alice
+		}
+	}
+	handle_path /rita/* {
+		ccpayment_console {
+			user rita
+			access read
+		}
+	}
+	reverse_proxy $APP
+}`
+	s := newLossy(t, site, "every off\ngrace 1ms", nil)
+	c := consoleShop{s.shop}
+	c.view("/alice/missing", "0 missing since", "never yet", "Look now")
+	s.lose()
+	record := s.sell("order-1")
+	look := func(what string) {
+		t.Helper()
+		await(t, "the page has "+what, func() bool {
+			if got := c.post("/alice/missing"); got.status != http.StatusSeeOther && got.status != http.StatusConflict {
+				t.Errorf("looking: %d %s", got.status, got.body)
+			}
+			return strings.Contains(c.view("/rita/missing"), what)
+		})
+	}
+	look("1 missing since")
+	c.view("/alice/missing", record, "it was asked for once more", "order-1")
+	if got := c.post("/rita/missing"); got.status != http.StatusForbidden {
+		t.Errorf("a reader looks: %d", got.status)
+	}
+	if strings.Contains(c.view("/rita/missing"), "Look now") {
+		t.Error("a reader gets the button")
+	}
+	if !strings.Contains(s.logs(), `"msg":"an operator has the gateways' records looked at","user":"alice"`) {
+		t.Error("the log does not say who looked")
+	}
+	s.box.ClearFaults()
+	look("0 missing since")
+	s.wantFulfilled(1)
+}
+
+// TestConsoleMissingInTrouble: a look that the gateway cuts off says so.
+func TestConsoleMissingInTrouble(t *testing.T) {
+	const page = "	ccpayment_checkout\n	handle_path /alice/* {\n		ccpayment_console {\n			user alice\n		}\n	}\n"
+	s := newLossy(t, strings.Replace(lossySite, "	ccpayment_checkout\n", page, 1), "every off\ngrace 1ms", nil)
+	c := consoleShop{s.shop}
+	if err := s.box.SetFaults(sandbox.Fault{Endpoint: "getAppDepositRecordList", HTTPStatus: http.StatusInternalServerError, Times: -1}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the page says that it broke off", func() bool {
+		c.post("/alice/missing")
+		return strings.Contains(c.view("/alice/missing"), "The last look broke off")
+	})
+}
