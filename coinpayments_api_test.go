@@ -22,6 +22,7 @@ import (
 type cpAPIShop struct {
 	*shop
 	coins *cpbox.Sandbox
+	setup setup
 
 	mu   sync.Mutex
 	made []string // the calls that reached CoinPayments: method, path, query and body
@@ -61,12 +62,13 @@ func newCPAPIShop(t *testing.T, options, site string) *cpAPIShop {
 		box.ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() { api.Close(); box.Close() })
-	s.server = start(t, setup{
+	s.setup = setup{
 		global: adminOn,
 		account: fmt.Sprintf("account coins {\n gateway coinpayments {\n client_id %s\n client_secret %s\n base_url %s\n }\n webhook_url http://127.0.0.1:$PORT/cp-hook\n api_timeout 500ms\n }",
 			cpVectors.Client, cpVectors.Secret, api.URL+cpbox.BasePath),
 		site: site, webhook: options,
-	})
+	}
+	s.server = start(t, s.setup)
 	return s
 }
 

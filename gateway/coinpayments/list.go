@@ -83,10 +83,11 @@ func (v *V2) transactions(ctx context.Context, walletID string, from time.Time, 
 				continue
 			}
 			isOld := !slices.ContainsFunc(page[len(page)-listPage:], func(at time.Time) bool { return !at.Before(from) })
+			way := t.DateCreated.Compare(page[0])
 			switch {
-			case isOld && isFalling:
+			case isOld && isFalling && way < 0:
 				return
-			case isOld && isRising && isFirst:
+			case isOld && isRising && isFirst && way > 0:
 				v.latest(ctx, walletID, from, turn)(yield)
 				return
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -59,17 +60,18 @@ func (k *look) askOrder(ctx context.Context, order ledger.Order, now time.Time) 
 	if order.FulfilledBy != "" || order.Closed != nil {
 		return nil
 	}
-	told := k.state.Told
+	told, isOpen := k.state.Told, false
 	for _, g := range order.GatewayOrders() {
 		isOver := g.Ended || !g.ExpiresAt.IsZero() && now.Sub(g.ExpiresAt) > paidLate
 		if isOver || order.AppOf(g.AppID) != k.account.Info.AccountID {
 			continue
 		}
+		isOpen = true
 		if err := k.askGeneration(ctx, g); err != nil {
 			return err
 		}
 	}
-	if err := k.askUnfinished(ctx, order); err != nil || k.state.Told > told {
+	if err := k.askUnfinished(ctx, order); err != nil || k.state.Told > told || !isOpen {
 		return err
 	}
 	return k.settleAgain(ctx, order)
@@ -163,7 +165,7 @@ func (k *look) settleAgain(ctx context.Context, order ledger.Order) error {
 		if err != nil {
 			return err
 		}
-		isTried := slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool { return t.Cause == paidMeanwhile })
+		isTried := slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool { return strings.HasSuffix(t.Cause, paidMeanwhile) })
 		if e.State != ledger.Delivered || isTried {
 			return nil // an attempt is to come, or an operator's
 		}
