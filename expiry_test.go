@@ -65,7 +65,7 @@ func (s *expiryShop) with(types string) setup {
 	return changed
 }
 
-// opens opens the checkout of an order of ten dollars for a second, or for an hour.
+// opens shows the checkout of an order of ten dollars for a second, or for an hour.
 func (s *expiryShop) opens(order string, seconds int) {
 	s.t.Helper()
 	terms := fmt.Sprintf(`{"order_id":%q,"price":"10","currency":"USD","expires_in":%d}`, order, seconds)

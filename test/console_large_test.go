@@ -133,11 +133,20 @@ func timePages(t *testing.T, open func(s *server, n int) string, n int) timed {
 	result := timed{times: make(map[string]time.Duration)}
 	first := largeEvent(20) // received before all others that are delivered
 	for _, page := range [][2]string{
-		{"Now", ""}, {"Events", "events"}, {"Held among the events", "events?state=held"}, {"Dead among the events", "events?state=dead"},
-		{"Events with a text that none has", "events?text=nothing+like+it"}, {"Events of a type that none has", "events?type=Other"},
-		{"Events of a record", "events?record_id=" + first.ID}, {"An event", "event?route=webhook&id=" + first.EventID()},
-		{"An order", "order?account=default&id=" + first.OrderID}, {"Held", "held"}, {"Many", "many"}, {"Many, all that are dead", "many?state=dead"},
-		{"Missing", "missing"}, {"Export", "export"},
+		{"Now", ""},
+		{"Events", "events"},
+		{"Held among the events", "events?state=held"},
+		{"Dead among the events", "events?state=dead"},
+		{"Events with a text that none has", "events?text=nothing+like+it"},
+		{"Events of a type that none has", "events?type=Other"},
+		{"Events of a record", "events?record_id=" + first.ID},
+		{"An event", "event?route=webhook&id=" + first.EventID()},
+		{"An order", "order?account=default&id=" + first.OrderID},
+		{"Held", "held"},
+		{"Many", "many"},
+		{"Many, all that are dead", "many?state=dead"},
+		{"Missing", "missing"},
+		{"Export", "export"},
 	} {
 		var times []time.Duration
 		for range 5 {

@@ -13,8 +13,10 @@ import (
 // authorizes our requests, wherever in the answer that stands.
 func TestAnswerOf(t *testing.T) {
 	sent := []Field{
-		{"Authorization", "Bearer token-of-the-shop"}, {"Sign", "0123456789abcdef"},
-		{"Webhook-Signature", "v1,Zmlyc3Q= v1,c2Vjb25k"}, {"Ccpayment-Type", "ApiDeposit"},
+		{"Authorization", "Bearer token-of-the-shop"},
+		{"Sign", "0123456789abcdef"},
+		{"Webhook-Signature", "v1,Zmlyc3Q= v1,c2Vjb25k"},
+		{"Ccpayment-Type", "ApiDeposit"},
 	}
 	long := strings.Repeat("x", mostKept)
 	for name, c := range map[string]struct {
@@ -31,7 +33,7 @@ func TestAnswerOf(t *testing.T) {
 		"a hidden redirect": {302, "/login/token-of-the-shop", "", "", "/login/REDACTED", false},
 		"no redirect":       {201, "/orders/1", "{}", "{}", "", false},
 		"no location":       {302, "::", "", "", "", false},
-		"secrets":           {500, "", "token-of-the-shop 0123456789abcdef Zmlyc3Q= c2Vjb25k", "REDACTED REDACTED REDACTED REDACTED", "", false},
+		"secrets":           {500, "", "token-of-the-shop/0123456789abcdef/Zmlyc3Q=/c2Vjb25k", "REDACTED/REDACTED/REDACTED/REDACTED", "", false},
 		"a token cut off":   {500, "", long[:mostKept-5] + "token-of-the-shop", long[:mostKept-5] + "REDAC", "", true},
 		"two cut off":       {500, "", long[:mostKept-20] + "token-of-the-shop0123456789abcdef", long[:mostKept-20] + "REDACTEDREDACTED", "", true},
 		"too much":          {500, "", long + "y", long, "", true},
