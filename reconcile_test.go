@@ -144,6 +144,7 @@ func (s *lossy) wantFulfilled(n int) {
 
 // reconciled is the answer of the admin endpoint about the one account.
 type reconciled struct {
+	Account  *string
 	Accounts []struct {
 		From, To, LookedAt string
 		Records            int
@@ -162,8 +163,8 @@ func (s *lossy) look(body string) reconciled {
 	s.t.Helper()
 	var r reconciled
 	s.ask(http.MethodPost, "reconcile", body, http.StatusOK, &r)
-	if len(r.Accounts) != 1 {
-		s.t.Fatalf("there are %d accounts", len(r.Accounts))
+	if len(r.Accounts) != 1 || r.Account == nil {
+		s.t.Fatalf("there are %d accounts, and the only one does not stand by itself", len(r.Accounts))
 	}
 	return r
 }

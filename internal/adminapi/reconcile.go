@@ -11,6 +11,8 @@ import (
 
 // Reconciled is what looks at the records of accounts found.
 type Reconciled struct {
+	// Look is that at the only account, or at the one that was asked for.
+	*Look
 	Accounts []Look `json:"accounts"`
 }
 
@@ -30,7 +32,7 @@ type Look struct {
 	Missing []Missing `json:"missing"`
 	// Unfinished is how many records are asked for again until they are at their end.
 	Unfinished int    `json:"unfinished"`
-	LastError  string `json:"last_error,omitempty"`
+	LastError  string `json:"last_error"`
 }
 
 // Missing is a record at the gateway of which the ledger has no event.
@@ -107,6 +109,9 @@ func DescribeLooks(looks []operator.Looked) Reconciled {
 			look.Missing = append(look.Missing, Missing{w.Type, w.ID, w.Status, w.OrderID, w.MadeAt, w.Why})
 		}
 		result.Accounts = append(result.Accounts, look)
+	}
+	if len(result.Accounts) == 1 {
+		result.Look = &result.Accounts[0]
 	}
 	return result
 }
