@@ -33,3 +33,31 @@ func TestOvertakenInTheQueue(t *testing.T) {
 		}
 	})
 }
+
+// TestReplayedInItsAttempt: an event that is made due again after its attempt has ended,
+// and before the dispatcher has heard of that, is delivered again.
+func TestReplayedInItsAttempt(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		app := &app{}
+		defer b.run(ledger.Dispatcher{
+			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 2, Rank: rank,
+			Work: func(a *ledger.Attempt) (ledger.Contact, error) {
+				contact, err := app.work(a)
+				if a.Number == 1 {
+					if err := b.Replay(bg, a.Event.Key, "its order became paid"); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Millisecond) // in the bubble: the dispatcher looks what is due
+				}
+				return contact, err
+			},
+			Failed: func(err error) { t.Error(err) },
+		})()
+		synctest.Wait()
+		b.accept(event("Success"), ledger.Accepted)
+		time.Sleep(time.Minute)
+		if calls := app.called(); len(calls) != 2 || calls[1].reason != ledger.Replay {
+			t.Errorf("the app was called so: %+v", calls)
+		}
+	})
+}
