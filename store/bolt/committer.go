@@ -17,7 +17,7 @@ import (
 type committer struct {
 	disk      *disk
 	committed func(time.Duration)
-	// patience is how long an update waits for the disk.
+	// patience is how long a group of updates waits for the disk.
 	patience time.Duration
 
 	counts tally // of the commit that runs
@@ -43,7 +43,15 @@ var (
 type group struct {
 	updates  []*update
 	done     chan struct{}
-	panicked any // what Options.Committed panicked with
+	late     chan struct{} // closed when the first update has waited for too long
+	timer    *time.Timer   // closes late
+	panicked any           // what Options.Committed panicked with
+}
+
+func newGroup(patience time.Duration) *group {
+	g := &group{done: make(chan struct{}), late: make(chan struct{})}
+	g.timer = time.AfterFunc(patience, func() { close(g.late) })
+	return g
 }
 
 type update struct {
@@ -73,7 +81,7 @@ func (c *committer) update(apply func(*bbolt.Tx) error) error {
 	c.mu.Lock()
 	g, leads := c.next, false
 	if g == nil {
-		g, leads = &group{done: make(chan struct{})}, true
+		g, leads = newGroup(c.patience), true
 		c.next = g
 	}
 	g.updates = append(g.updates, u)
@@ -83,11 +91,9 @@ func (c *committer) update(apply func(*bbolt.Tx) error) error {
 	}
 	c.mu.Unlock()
 
-	timer := time.NewTimer(c.patience)
-	defer timer.Stop()
 	select {
 	case <-g.done:
-	case <-timer.C:
+	case <-g.late:
 		if u.step.CompareAndSwap(waiting, left) || u.step.Load() == applied {
 			return c.errStuck()
 		}
@@ -133,6 +139,7 @@ func (c *committer) take() *group {
 
 func (c *committer) runOne(g *group) {
 	defer close(g.done)
+	defer g.timer.Stop()
 	defer func() { g.panicked = recover() }()
 	c.commit(g)
 }
