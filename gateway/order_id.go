@@ -27,10 +27,24 @@ const (
 )
 
 // A generation is a later order at the gateway for one order of the app's; see
-// [ledger.GatewayOrder]. Its id is the first one's with a random suffix.
-var generations = regexp.MustCompile(`^(.+)-[a-z2-7]{10}$`)
-
+// [ledger.GatewayOrder]. Its id is the first one's with a random suffix, a dash and
+// digits in base 32.
 const generationDigits = 10
+
+// cutGeneration returns what stands in front of the suffix of a later generation; false:
+// the id has none.
+func cutGeneration(id string) (first string, ok bool) {
+	n := len(id) - generationDigits - 1
+	if n < 1 || id[n] != '-' {
+		return "", false
+	}
+	for _, c := range []byte(id[n+1:]) {
+		if (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+			return "", false
+		}
+	}
+	return id[:n], !strings.Contains(id[:n], "\n")
+}
 
 // NewGeneration returns an id for a further order at the gateway, by the id of the first
 // that was made for the same order of the app's.
@@ -42,11 +56,11 @@ func NewGeneration(first string) string {
 // be a later generation, and false where it can be none.
 func (a *Account) FirstOf(id string) (first string, ok bool) {
 	own, ok := strings.CutPrefix(id, a.OrderPrefix)
-	parts := generations.FindStringSubmatch(own)
-	if !ok || parts == nil {
+	first, isLater := cutGeneration(own)
+	if !ok || !isLater {
 		return "", false
 	}
-	return a.OrderPrefix + parts[1], true
+	return a.OrderPrefix + first, true
 }
 
 // GatewayOrderID returns the id at the gateway of an order, by the app's id of it: the
@@ -59,7 +73,8 @@ func (a *Account) FirstOf(id string) (first string, ok bool) {
 func (a *Account) GatewayOrderID(own string) (string, error) {
 	limits := a.Info.Limits
 	hasRoom := len(a.OrderPrefix)+standInSize <= limits.LongestOrderID
-	isOurs := standIns.MatchString(own) || hasRoom && generations.MatchString(own)
+	_, isLater := cutGeneration(own)
+	isOurs := standIns.MatchString(own) || hasRoom && isLater
 	if size := len(a.OrderPrefix) + len(own); plainIDs.MatchString(own) && !isOurs &&
 		size >= limits.ShortestOrderID && size <= limits.LongestOrderID {
 		return a.OrderPrefix + own, nil

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -174,7 +175,10 @@ func joined(known, ours []GatewayOrder) (all []GatewayOrder, twins int) {
 // [ErrNotFound].
 func (l *Ledger) OrderOf(ctx context.Context, id OrderID) (Order, error) {
 	order, err := l.store.OrderOf(ctx, id)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound): // as of every first event of an order
+		return order, ErrNotFound
+	case err != nil:
 		return order, fmt.Errorf("loading the order: %w", err)
 	}
 	return order, nil
