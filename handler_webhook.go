@@ -1,7 +1,6 @@
 package ccpayment
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -381,17 +380,16 @@ func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, rela
 	if !h.allows(r) {
 		return nil, relay.Refuse(http.StatusForbidden, "bad_ip", "this address may not deliver webhooks", doubtClientIP(r)), false
 	}
-	var body bytes.Buffer
 	// A large Content-Length alone must not allocate memory; webhooks are short.
-	body.Grow(int(min(max(r.ContentLength, 0), usualSize)) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.MaxSize))
-	if errors.As(err, new(*http.MaxBytesError)) {
+	body, err := relay.ReadAll(http.MaxBytesReader(w, r.Body, h.MaxSize), min(max(r.ContentLength, 0), usualSize))
+	switch {
+	case err == nil:
+		return body, relay.Reply{}, true
+	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, tooLarge, false
-	}
-	if err != nil {
+	default:
 		return nil, relay.Refuse(http.StatusBadRequest, "unreadable", "the body broke off", err), false
 	}
-	return body.Bytes(), relay.Reply{}, true
 }
 
 func (h *Webhook) allows(r *http.Request) bool {

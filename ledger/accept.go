@@ -45,7 +45,7 @@ func (l *Ledger) Accept(ctx context.Context, event Event, ignore string) (Verdic
 		return &change
 	})
 	if slot != nil {
-		if err == nil && verdict == Accepted && isNew && l.pass(slot, change.Event) {
+		if err == nil && verdict == Accepted && isNew && l.pass(slot, &change.Event) {
 			return verdict, nil
 		}
 		l.forget(slot, event.Key)

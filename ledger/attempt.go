@@ -78,7 +78,7 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 		a.Reason = Retry
 	}
 	if !known {
-		a.steps = append(a.steps, Transition{At: event.ReceivedAt, State: Received})
+		a.steps = append(make([]Transition, 0, 4), Transition{At: event.ReceivedAt, State: Received})
 	}
 	if a.Seq == 0 || a.counted || isNumberedUnseen {
 		a.Seq = max(event.Seq, firstSeq(event))

@@ -81,7 +81,7 @@ func (l *Ledger) Dispatch(ctx context.Context, with Dispatcher) {
 		ended: make(chan result, with.Workers), running: make(map[Key]bool), aside: make(map[Key]time.Time),
 		listener: &listener{
 			route: with.Route, direct: with.Direct, woken: make(chan struct{}, 1), slots: make(chan struct{}, with.Workers),
-			fresh: make(chan Event, with.Workers), expected: make(map[Key]int),
+			fresh: make(chan *Event, with.Workers), expected: make(map[Key]int),
 		},
 	}
 	l.listen(d.listener)
@@ -137,7 +137,7 @@ func (d *dispatch) run(ctx context.Context) {
 		for { // events that were accepted with a slot of ours are ours to deliver
 			select {
 			case event := <-d.fresh:
-				begin(event.Key, &event)
+				begin(event.Key, event)
 			default:
 				return
 			}
@@ -164,8 +164,8 @@ func (d *dispatch) run(ctx context.Context) {
 			begin(key, nil)
 		}
 		d.open.Store(d.refused < brokenAfter && !d.ledger.now().Before(d.notBefore) && d.ledger.canClaim())
-		if event, ok := d.wait(ctx); ok {
-			begin(event.Key, &event)
+		if fresh := d.wait(ctx); fresh != nil {
+			begin(fresh.Key, fresh)
 		}
 	}
 }
@@ -331,9 +331,9 @@ func (d *dispatch) setAside(key Key, eventID string, err error) (until time.Time
 
 // wait returns when there may be something to do; with an event where one has
 // just been accepted with a slot of ours.
-func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
+func (d *dispatch) wait(ctx context.Context) (fresh *Event) {
 	if len(d.running) < d.width() && len(d.queue) > 0 && len(d.slots) < cap(d.slots) {
-		return fresh, false
+		return nil
 	}
 	now, wake := d.ledger.now(), time.Time{}
 	switch {
@@ -354,7 +354,6 @@ func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
 	default:
 		select {
 		case fresh = <-d.fresh:
-			ok = true
 		default:
 			select {
 			case <-ctx.Done():
@@ -362,7 +361,6 @@ func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
 			case <-d.woken:
 				d.unread = true
 			case fresh = <-d.fresh:
-				ok = true
 			case r := <-d.ended:
 				d.note(r)
 			}
@@ -373,7 +371,7 @@ func (d *dispatch) wait(ctx context.Context) (fresh Event, ok bool) {
 		case r := <-d.ended:
 			d.note(r)
 		default:
-			return fresh, ok
+			return fresh
 		}
 	}
 }

@@ -234,9 +234,11 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 	known, isKnown := find(claim.Events, event.Key)
 	ignore := ""
 	if opts.Ignore != nil && known.State.verdict() == 0 {
-		if ignore, err = opts.Ignore(&event); err != nil {
+		completed := event
+		if ignore, err = opts.Ignore(&completed); err != nil {
 			return 0, nil, errors.Join(err, l.store.Unlock(ctx, claim))
 		}
+		event = completed
 	}
 	verdict := judge(claim.Events, event.Key, ignore != "", opts.Rank)
 	isTold := false

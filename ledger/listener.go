@@ -16,7 +16,7 @@ type listener struct {
 	// slots has a value for each worker that runs, or is about to.
 	slots chan struct{}
 	// fresh are events that have just been accepted, each with a slot reserved.
-	fresh chan Event
+	fresh chan *Event
 	// open: new events may take a slot at once.
 	open atomic.Bool
 
@@ -68,7 +68,7 @@ func (l *Ledger) countsFirst(event *Event) bool {
 
 // pass gives a dispatcher an event that was accepted with a slot. The channel has
 // room for all that have one. It reports false where the dispatcher has stopped.
-func (l *Ledger) pass(to *listener, event Event) bool {
+func (l *Ledger) pass(to *listener, event *Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if to.closed {

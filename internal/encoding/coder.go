@@ -161,7 +161,7 @@ func (c *coder) time(t *time.Time) {
 	n := int64(noTime)
 	if !t.IsZero() {
 		if n = t.UnixNano(); !time.Unix(0, n).Equal(*t) {
-			c.err = fmt.Errorf("the time %s is too far away", t)
+			c.err = fmt.Errorf("the time %s is too far away", *t)
 		}
 	}
 	c.value = binary.BigEndian.AppendUint64(c.value, uint64(n))

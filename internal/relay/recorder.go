@@ -2,12 +2,30 @@ package relay
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
+
+// ReadAll is io.ReadAll for what has about so many bytes.
+func ReadAll(r io.Reader, size int64) ([]byte, error) {
+	all := make([]byte, 0, size+1)
+	for {
+		n, err := r.Read(all[len(all):cap(all)])
+		all = all[:len(all)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, err
+		case len(all) == cap(all):
+			all = append(all, 0)[:len(all)]
+		}
+	}
+}
 
 // rewindingBody is a body that can be read again after it was closed, which
 // reverse_proxy does when it tries another upstream. An abandoned

@@ -281,7 +281,7 @@ func (s *Store) Commit(_ context.Context, claim ledger.Claim, changes []ledger.C
 	for i, change := range changes {
 		isOf := func(e ledger.Summary) bool { return e.Key == change.Event.Key }
 		if !slices.ContainsFunc(claim.Events, isOf) {
-			writes[i] = prepareAhead(change)
+			writes[i] = prepareAhead(eventKey(change.Event.Key), change)
 		}
 	}
 	err := s.update(func(tx *bbolt.Tx) (err error) {
@@ -306,9 +306,10 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 	var known *ledger.Event
 	var change *ledger.Change
 	var seen int64 // the commit that was looked at
+	at := eventKey(key)
 	look := func(tx *bbolt.Tx) (err error) {
 		seen = int64(tx.ID())
-		if known, err = findEvent(tx, key); err == nil {
+		if known, err = findEvent(tx, at, key); err == nil {
 			change = decide(known)
 		}
 		return err
@@ -321,7 +322,7 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 	}
 	var ahead *write
 	if known == nil && change != nil {
-		ahead = prepareAhead(*change)
+		ahead = prepareAhead(at, *change)
 	}
 	err = s.update(func(tx *bbolt.Tx) error {
 		if ahead.isStillNew(tx) {
@@ -333,7 +334,7 @@ func (s *Store) Accept(_ context.Context, key ledger.Key, decide func(*ledger.Ev
 		if change == nil {
 			return errNothing // another copy was quicker, and is durable
 		}
-		w, err := prepareChangeOf(tx, *change, known)
+		w, err := prepareChangeOf(tx, at, *change, known)
 		if err != nil {
 			return err
 		}

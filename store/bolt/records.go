@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -206,12 +205,13 @@ func keyOf(parts []part) ledger.Key {
 	}
 }
 
-// findEvent returns an event without its body, or nil.
-func findEvent(tx *bbolt.Tx, key ledger.Key) (*ledger.Event, error) {
-	event, err := readEvent(tx, key)
-	if errors.Is(err, ledger.ErrNotFound) {
+// findEvent returns the event that stands under a key, without its body, or nil.
+func findEvent(tx *bbolt.Tx, at []byte, key ledger.Key) (*ledger.Event, error) {
+	value := tx.Bucket(eventsBucket).Get(at)
+	if value == nil {
 		return nil, nil
 	}
+	event, err := decodeEvent(at, value, key)
 	return &event, err
 }
 

@@ -31,8 +31,8 @@ type write struct {
 
 // prepareAhead encodes a change of an event that the store does not have, before the
 // commit's turn: one that runs has all others wait. Nil: the commit has to do it.
-func prepareAhead(change ledger.Change) *write {
-	w, err := encode(change, nil, nil)
+func prepareAhead(key []byte, change ledger.Change) *write {
+	w, err := encode(key, change, nil, nil)
 	if err != nil {
 		return nil // the commit finds out as well
 	}
@@ -50,18 +50,19 @@ func prepareChange(tx *bbolt.Tx, change ledger.Change, ahead *write) (*write, er
 	if ahead.isStillNew(tx) {
 		return ahead, ahead.checkOrder(tx)
 	}
-	known, err := findEvent(tx, change.Event.Key)
+	key := eventKey(change.Event.Key)
+	known, err := findEvent(tx, key, change.Event.Key)
 	if err != nil {
 		return nil, err
 	}
-	return prepareChangeOf(tx, change, known)
+	return prepareChangeOf(tx, key, change, known)
 }
 
 // prepareChangeOf is prepareChange where the event has been read already; nil:
 // there is none.
-func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (*write, error) {
-	w, err := encode(change, known, func() (bool, error) {
-		body, _ := readBody(tx, bodyKey(known.ReceivedAt, eventKey(change.Event.Key)))
+func prepareChangeOf(tx *bbolt.Tx, key []byte, change ledger.Change, known *ledger.Event) (*write, error) {
+	w, err := encode(key, change, known, func() (bool, error) {
+		body, _ := readBody(tx, bodyKey(known.ReceivedAt, key))
 		return body != nil, nil
 	})
 	if err != nil {
@@ -70,12 +71,11 @@ func prepareChangeOf(tx *bbolt.Tx, change ledger.Change, known *ledger.Event) (*
 	return w, w.checkOrder(tx)
 }
 
-func encode(change ledger.Change, known *ledger.Event, hasBody func() (bool, error)) (*write, error) {
+func encode(key []byte, change ledger.Change, known *ledger.Event, hasBody func() (bool, error)) (*write, error) {
 	plain, err := change.Write(known, hasBody)
 	if err != nil {
 		return nil, err
 	}
-	key := eventKey(change.Event.Key)
 	w := &write{
 		route: plain.Event.Route, before: plain.Before, state: plain.Event.State, key: key, bodyKey: bodyKey(plain.Event.ReceivedAt, key), counts: plain.Counts(),
 		oldDue: dueKey(plain.Event.Route, plain.DueBefore, key), newDue: dueKey(plain.Event.Route, plain.DueAfter, key),
