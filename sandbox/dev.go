@@ -159,7 +159,7 @@ func (d *dev) runCaddy(ctx context.Context, box *Sandbox, out io.Writer, told *s
 	if err := os.WriteFile(d.config(), []byte(d.caddyfile()), 0o600); err != nil {
 		return err
 	}
-	caddy := exec.CommandContext(ctx, self, "run", "--config", d.config(), "--adapter", "caddyfile") //nolint:gosec // both are ours
+	caddy := exec.CommandContext(ctx, self, "run", "--config", d.config(), "--adapter", "caddyfile")
 	caddy.Cancel = func() error { return caddy.Process.Signal(syscall.SIGTERM) }
 	caddy.WaitDelay = 10 * time.Second
 	at := devGateways[d.gateway]

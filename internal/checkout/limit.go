@@ -133,7 +133,7 @@ func (s *Sessions) mayMake(order ledger.Order, w wanted, now time.Time) error {
 	if len(made) >= mostGatewayOrders {
 		return conflict("too_many_terms", "the order has had too many checkouts: make a new one")
 	}
-	var today []time.Time
+	today := make([]time.Time, 0, len(made))
 	for _, g := range made {
 		if g.CreatedAt.After(now.Add(-day)) {
 			today = append(today, g.CreatedAt)
