@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -17,6 +19,12 @@ import (
 
 // sell has the ledger know an order as one that our checkout made, where that can be.
 func (c *moneyCase) sell(o *worldOrder) {
+	if err := sellOrder(c.Context(), c.ledger, o); err != nil {
+		c.Fatal(err)
+	}
+}
+
+func sellOrder(ctx context.Context, l *ledger.Ledger, o *worldOrder) error {
 	terms := ledger.Terms{Price: o.due.String(), FiatID: "1033"}
 	amount := ""
 	if !o.invoice {
@@ -30,28 +38,56 @@ func (c *moneyCase) sell(o *worldOrder) {
 		terms.FiatID, terms.CoinID = "", orderCoin
 	}
 	if price := decimal.RequireFromString(terms.Price); o.incomplete || !price.IsPositive() {
-		return
+		return nil
 	}
-	err := c.ledger.SaveCheckout(c.Context(), ledger.Order{
+	o.sold = true
+	return l.SaveCheckout(ctx, ledger.Order{
 		OrderID: ledger.OrderID{AppID: gateCredentials.AppID, ID: o.id}, OwnID: o.id,
 		Checkout: &ledger.Checkout{Terms: terms, Symbol: "USD", Generations: []ledger.GatewayOrder{{
 			ID: o.id, Terms: terms, Amount: amount, CreatedAt: caseTime, ExpiresAt: o.expires, CheckoutURL: "https://pay.example/" + o.id,
 		}}},
 	}, "a checkout")
-	if err != nil {
-		c.Fatal(err)
-	}
-	o.sold = true
 }
 
-// close has the order closed, as the app does, or with force an operator.
-func (g *gate) close(o *worldOrder, force bool) error {
+// TestClosedWhileConfirming: a payment whose order is closed while it is being confirmed does
+// not reach the app.
+func TestClosedWhileConfirming(t *testing.T) {
+	g := newGate(t, confirm.Policy{HoldRisky: true})
+	o := &worldOrder{id: "order-1", invoice: true, due: decimal.New(10, 0), expires: caseTime.Add(time.Hour)}
+	p := &worldPayment{
+		id: "1", kind: "ApiDeposit", order: o, coin: orderCoin, amount: o.due, arrived: caseTime,
+		status: succeeded, recordHas: succeeded, listHas: succeeded,
+	}
+	o.payments = []*worldPayment{p}
+	g.world = &world{orders: map[string]*worldOrder{o.id: o}, payments: map[string]*worldPayment{p.id: p}}
+	if err := sellOrder(t.Context(), g.ledger, o); err != nil {
+		t.Fatal(err)
+	}
+	id := ledger.OrderID{AppID: gateCredentials.AppID, ID: o.id}
+	g.world.onOrder = func() {
+		_, err := g.ledger.CloseOrder(t.Context(), id, "a test", false)
+		if err = errors.Join(err, g.ledger.KeepFulfill(t.Context(), id)); err != nil {
+			t.Error(err)
+		}
+	}
+	status, calls := g.deliver(webhook{p, succeeded, "false"}.body(), true)
+	if status != 200 || len(calls) > 0 {
+		t.Errorf("%d, and the app got %v", status, calls)
+	}
+	page, err := g.ledger.List(t.Context(), ledger.Query{Limit: 10})
+	if err != nil || len(page.Events) != 1 || page.Events[0].State != ledger.Held || !strings.HasPrefix(page.Events[0].LastError, "closed: ") {
+		t.Errorf("%+v, %v", page.Events, err)
+	}
+}
+
+// closeOrder has an order closed, as the app does, or with force an operator.
+func closeOrder(account *gateway.Account, l *ledger.Ledger, id string, force bool) error {
 	sessions, err := checkout.New(checkout.Config{
-		Account: g.route.Account, Now: time.Now, Logger: zap.NewNop(),
-		Ledger: func() (*ledger.Ledger, func(), error) { return g.ledger, func() {}, nil },
+		Account: account, Now: time.Now, Logger: zap.NewNop(),
+		Ledger: func() (*ledger.Ledger, func(), error) { return l, func() {}, nil },
 	})
 	if err == nil {
-		_, err = sessions.Close(context.Background(), checkout.CloseRequest{OrderID: o.id, Reason: "a test", Force: force})
+		_, err = sessions.Close(context.Background(), checkout.CloseRequest{OrderID: id, Reason: "a test", Force: force})
 	}
 	return err
 }
@@ -62,7 +98,7 @@ func (c *moneyCase) close(o *worldOrder, force bool) {
 		return
 	}
 	wasClosed := o.closed
-	err := c.gate.close(o, force)
+	err := closeOrder(c.route.Account, c.ledger, o.id, force)
 	_, isBound := c.carrier[o.id]
 	switch mayClose := c.world.fault != "order" && !isBound && c.mayClose(o); {
 	case wasClosed, force:

@@ -31,11 +31,26 @@ var caseTime = time.Now().Truncate(time.Second)
 type gate struct {
 	route  *relay.Route
 	ledger *ledger.Ledger
-	world  *world
 	ids    int // made so far
+
+	// mu keeps the world as it is while a call is answered: one may still be on its way when
+	// nobody waits for its answer any more.
+	mu    sync.Mutex
+	world *world
 }
 
-func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) { return g.world.RoundTrip(r) }
+func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.world.RoundTrip(r)
+}
+
+// change changes the world.
+func (g *gate) change(do func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	do()
+}
 
 var gateCredentials = client.Credentials{AppID: "app-123", AppSecret: "secret-456"}
 
@@ -113,7 +128,7 @@ func TestMoneyGate(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				o := policy.oracle
 				o.states, o.delivered, o.carrier = map[webhook]string{}, map[webhook]bool{}, map[string]webhook{}
-				g.world = &world{orders: map[string]*worldOrder{}, payments: map[string]*worldPayment{}}
+				g.change(func() { g.world = &world{orders: map[string]*worldOrder{}, payments: map[string]*worldPayment{}} })
 				c := &moneyCase{T: t, gate: g, oracle: &o, flags: map[string]string{}}
 				c.play()
 			})
@@ -122,20 +137,12 @@ func TestMoneyGate(t *testing.T) {
 }
 
 func (c *moneyCase) play() {
-	c.addOrder()
+	c.change(c.addOrder)
 	for range rapid.IntRange(2, 24).Draw(c.T, "steps") {
-		switch rapid.SampledFrom([]string{
+		switch step := rapid.SampledFrom([]string{
 			"pay", "pay", "pay", "finish", "finish", "deliver", "deliver", "deliver", "deliver", "deliver",
 			"repeat", "catch up", "catch up", "flip", "resend", "fault", "order", "close", "expire",
-		}).Draw(c.T, "step") {
-		case "order":
-			c.addOrder()
-		case "pay":
-			c.pay()
-		case "finish":
-			if p := c.anyPayment(); p != nil && p.status == processing {
-				c.finish(p, rapid.SampledFrom([]string{succeeded, succeeded, succeeded, failed}).Draw(c.T, "last status"))
-			}
+		}).Draw(c.T, "step"); step {
 		case "deliver":
 			if len(c.waiting) > 0 {
 				c.send(rapid.IntRange(0, len(c.waiting)-1).Draw(c.T, "which"), rapid.IntRange(0, 3).Draw(c.T, "app") > 0)
@@ -144,32 +151,48 @@ func (c *moneyCase) play() {
 			if len(c.sent) > 0 {
 				c.waiting = append(c.waiting, rapid.SampledFrom(c.sent).Draw(c.T, "copy"))
 			}
-		case "catch up":
-			if p := c.anyPayment(); p != nil {
-				if rapid.Bool().Draw(c.T, "the record") {
-					p.recordHas = p.status
-				} else {
-					p.listHas = p.status
-				}
-			}
-		case "flip":
-			if p := c.anyPayment(); p != nil && rapid.IntRange(0, 2).Draw(c.T, "flips") == 0 {
-				p.risky, p.flipped, c.cleared = !p.risky, true, true
-			}
-		case "resend":
-			if p := c.anyPayment(); p != nil && p.status != processing {
-				c.announce(p)
-			}
 		case "close":
 			c.close(rapid.SampledFrom(c.orders).Draw(c.T, "order"), rapid.IntRange(0, 3).Draw(c.T, "force") == 0)
 		case "expire":
 			c.expire(rapid.SampledFrom(c.orders).Draw(c.T, "order"))
-		case "fault":
-			c.world.fault = rapid.SampledFrom([]string{"", "", "record", "order"}).Draw(c.T, "fault")
+		default:
+			c.change(func() { c.happens(step) })
 		}
 	}
 	c.drain()
 	c.account()
+}
+
+// happens has something happen at CCPayment.
+func (c *moneyCase) happens(step string) {
+	switch step {
+	case "order":
+		c.addOrder()
+	case "pay":
+		c.pay()
+	case "finish":
+		if p := c.anyPayment(); p != nil && p.status == processing {
+			c.finish(p, rapid.SampledFrom([]string{succeeded, succeeded, succeeded, failed}).Draw(c.T, "last status"))
+		}
+	case "catch up":
+		if p := c.anyPayment(); p != nil {
+			if rapid.Bool().Draw(c.T, "the record") {
+				p.recordHas = p.status
+			} else {
+				p.listHas = p.status
+			}
+		}
+	case "flip":
+		if p := c.anyPayment(); p != nil && rapid.IntRange(0, 2).Draw(c.T, "flips") == 0 {
+			p.risky, p.flipped, c.cleared = !p.risky, true, true
+		}
+	case "resend":
+		if p := c.anyPayment(); p != nil && p.status != processing {
+			c.announce(p)
+		}
+	case "fault":
+		c.world.fault = rapid.SampledFrom([]string{"", "", "record", "order"}).Draw(c.T, "fault")
+	}
 }
 
 func (c *moneyCase) anyPayment() *worldPayment {
@@ -323,16 +346,18 @@ func (c *moneyCase) book(e webhook, got http.Header) {
 // drain lets CCPayment's APIs catch up, ends every payment, and delivers until
 // everything is acknowledged.
 func (c *moneyCase) drain() {
-	for _, p := range c.payments {
-		if p.status == processing {
-			c.finish(p, rapid.SampledFrom([]string{succeeded, succeeded, failed}).Draw(c.T, "last status"))
+	c.change(func() {
+		for _, p := range c.payments {
+			if p.status == processing {
+				c.finish(p, rapid.SampledFrom([]string{succeeded, succeeded, failed}).Draw(c.T, "last status"))
+			}
+			p.recordHas, p.listHas = p.status, p.status
 		}
-		p.recordHas, p.listHas = p.status, p.status
-	}
-	for _, o := range c.orders {
-		o.incomplete = false
-	}
-	c.world.fault = ""
+		for _, o := range c.orders {
+			o.incomplete = false
+		}
+		c.world.fault = ""
+	})
 	if rapid.Bool().Draw(c.T, "all at once") {
 		c.sendAtOnce()
 	}
@@ -355,7 +380,9 @@ func (c *moneyCase) sendAtOnce() {
 	}
 	closing := c.orders[len(c.orders)-1]
 	if rapid.Bool().Draw(c.T, "one is closed meanwhile") && closing.sold {
-		all.Go(func() { closing.closed = c.gate.close(closing, false) == nil || closing.closed })
+		all.Go(func() {
+			closing.closed = closeOrder(c.route.Account, c.ledger, closing.id, false) == nil || closing.closed
+		})
 	}
 	all.Wait()
 	before := closing.closed

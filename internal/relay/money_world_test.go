@@ -25,6 +25,8 @@ type world struct {
 	payments map[string]*worldPayment
 	// fault is what cannot be asked now: "record", "order", or nothing.
 	fault string
+	// onOrder, if set, is called when an order is read.
+	onOrder func()
 }
 
 type worldOrder struct {
@@ -73,6 +75,9 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 				func() any { return map[string]any{"record": p.record()} })
 		}
 	case "getAppOrderInfo", "getInvoiceOrderInfo":
+		if w.onOrder != nil {
+			w.onOrder()
+		}
 		if w.fault != "order" {
 			o := w.orders[asked.OrderID]
 			answer = envelope(o != nil && o.invoice == (call == "getInvoiceOrderInfo"), func() any { return o.info() })
