@@ -156,9 +156,15 @@ func (o *coinsOracle) carries(e coinsNotice, earned bool) bool {
 func (o *coinsOracle) settle(e coinsNotice, isPaid bool, out outcome) outcome {
 	b := o.books(e.invoice, e.invoice.known)
 	out.paid = b.sum
-	out.money["Order-State"] = b.state
+	isClosed := e.invoice.closed && !o.isCarrier(e)
+	if out.money["Order-State"] = b.state; isClosed {
+		out.money["Order-State"] = "closed"
+	}
 	if b.anyLate {
 		out.money["Order-Late"] = "true"
+	}
+	if isClosed && isPaid {
+		return held
 	}
 	if b.state == "overpaid" || b.sentBack {
 		out.money["Reason"] = "gateway_refunds"

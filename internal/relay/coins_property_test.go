@@ -32,11 +32,11 @@ type coinsCase struct {
 	paid, refunded map[*coinsInvoice]bool
 }
 
-// TestCoinsMoney: invoices and deposits at CoinPayments, paid in every way, sent back and
-// cancelled, with webhooks in any order and repeatedly, with an app that fails and an API
+// TestCoinsMoney: invoices and deposits at CoinPayments, paid in every way, sent back,
+// cancelled, and closed at any time, with webhooks in any order and repeatedly, with an app that fails and an API
 // that fails, lags and knows more than the webhook. Each webhook comes to what the oracle
-// says; each order that was paid is fulfilled by one event, and none that was not, or whose
-// money was sent back; and what is credited is what was received. `-rapid.checks` says how
+// says; each order that was paid is fulfilled by one event, and none that was not, that was
+// closed before, or whose money was sent back; and what is credited is what was received. `-rapid.checks` says how
 // many cases are tried of each policy.
 func TestCoinsMoney(t *testing.T) {
 	for name, policy := range map[string]struct {
@@ -66,7 +66,7 @@ func (c *coinsCase) play() {
 	for range rapid.IntRange(2, 24).Draw(c.T, "steps") {
 		switch rapid.SampledFrom([]string{
 			"pay", "pay", "confirm", "confirm", "complete", "end", "refund", "catch up", "catch up", "catch up",
-			"deliver", "deliver", "deliver", "deliver", "deliver", "repeat", "fault", "invoice", "deposit", "arrive",
+			"deliver", "deliver", "deliver", "deliver", "deliver", "repeat", "fault", "invoice", "deposit", "arrive", "close",
 		}).Draw(c.T, "step") {
 		case "invoice":
 			c.addInvoice()
@@ -96,6 +96,8 @@ func (c *coinsCase) play() {
 			if len(c.sent) > 0 {
 				c.waiting = append(c.waiting, c.sent[rapid.IntRange(0, len(c.sent)-1).Draw(c.T, "copy")])
 			}
+		case "close":
+			c.close(c.anyInvoice(), rapid.IntRange(0, 3).Draw(c.T, "force") == 0)
 		case "fault":
 			c.coins.down = rapid.IntRange(0, 2).Draw(c.T, "down") == 0
 		}
@@ -133,6 +135,7 @@ func (c *coinsCase) addInvoice() {
 	}
 	c.invoices, c.coins.invoices[i.id] = append(c.invoices, i), i
 	c.announce(i, "Unpaid")
+	c.sell(i)
 }
 
 // isOpen reports whether an invoice can still be paid.
@@ -317,6 +320,8 @@ func (c *coinsCase) book(e coinsNotice, body string, got http.Header) {
 		return
 	case fulfils && c.unreturned(e.invoice).Cmp(new(big.Rat).Mul(e.invoice.total.Rat(), big.NewRat(97, 100))) < 0:
 		c.Fatalf("%s: fulfils an order of which %s is left", body, c.unreturned(e.invoice).FloatString(4))
+	case fulfils && e.invoice.closed:
+		c.Fatalf("%s: fulfils an order that is closed", body)
 	case credits && e.deposit.status != "completed":
 		c.Fatalf("%s: credits what has not arrived", body)
 	}
@@ -391,6 +396,9 @@ func (c *coinsCase) account() {
 		isHeld := false
 		for e, state := range c.states {
 			isHeld = isHeld || e.invoice == i && state == "held"
+		}
+		if fulfilled && i.closed && !i.forced {
+			c.Fatalf("%s is closed and fulfilled", i.order)
 		}
 		if fulfilled && !c.paid[i] || !fulfilled && c.paid[i] && !c.refunded[i] && !isHeld {
 			c.Fatalf("%s is fulfilled: %t, and was paid: %t", i.order, fulfilled, c.paid[i])

@@ -28,6 +28,8 @@ type coins struct {
 	deposits map[string]*coinsDeposit
 	// down: nothing can be asked now.
 	down bool
+	// onCancel cancels an invoice, if it can be.
+	onCancel func(*coinsInvoice)
 }
 
 // coinsInvoice is an invoice. What the API says of it is what it knew when it caught up
@@ -42,6 +44,8 @@ type coinsInvoice struct {
 	asked int64
 	api   string // the answer; empty: the API does not know it
 	known seen   // what the answer says, for the oracle
+	// closed: its order was closed, forced: whatever was paid.
+	closed, forced bool
 }
 
 type coinsPayment struct {
@@ -78,6 +82,11 @@ func (w *coins) RoundTrip(r *http.Request) (*http.Response, error) {
 		return answer(http.StatusForbidden, "<html>maintenance</html>")
 	}
 	switch last := path.Base(r.URL.Path); {
+	case last == "cancel":
+		if i := w.invoices[path.Base(path.Dir(r.URL.Path))]; i != nil {
+			w.onCancel(i)
+			return answer(http.StatusOK, "")
+		}
 	case strings.HasSuffix(path.Dir(r.URL.Path), "/invoices"):
 		if i := w.invoices[last]; i != nil && i.api != "" {
 			return answer(http.StatusOK, i.api)
