@@ -166,6 +166,27 @@ func TestToldOnTheRightRoute(t *testing.T) {
 		t.Errorf("an order of the API with a notifyUrl is told on the route %s", got)
 	}
 
+	if _, err := s.c.CreateInvoice(t.Context(), client.InvoiceRequest{OrderID: "order-5", Price: decimal.New(10, 0), PriceFiatID: "1033"}); err != nil {
+		t.Fatal(err)
+	}
+	part := func(amount int64) string {
+		t.Helper()
+		paid, err := s.box.Pay(t.Context(), sandbox.Payment{OrderID: "order-5", Amount: decimal.New(amount, 0), Coin: "USDT", Instant: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return paid.RecordID
+	}
+	first := part(4)
+	body := `{"type":"ApiDeposit","msg":{"recordId":"` + first + `","orderId":"order-5","coinId":1280,"status":"Success","isFlaggedAsRisky":false}}`
+	if got := s.deliver(delivery{path: "/other-hook", body: body}); got.status != http.StatusOK {
+		t.Fatalf("the webhook got %d %s", got.status, got.body)
+	}
+	route(first)
+	if got := route(part(7)); got != "second" {
+		t.Errorf("an order with an event on the second route is told on the route %s", got)
+	}
+
 	s.elsewhere(t, "order-4")
 	var missing []string
 	await(t, "the order that no route is named for is reported", func() bool {
@@ -181,7 +202,7 @@ func TestToldOnTheRightRoute(t *testing.T) {
 		l := s.list("order_id=order-4")
 		return len(l.Events) == 1 && l.Events[0].Route == "second"
 	})
-	s.wantFulfilled(4)
+	s.wantFulfilled(5)
 }
 
 // TestReloadInALook: a look that a reload cuts off goes on with the next configuration, and
@@ -203,4 +224,33 @@ func TestReloadInALook(t *testing.T) {
 	s.wantFulfilled(orders)
 	await(t, "a look is whole", func() bool { look := s.look(`{}`).Accounts[0]; return look.LastError == "" && len(look.Missing) == 0 })
 	s.wantFulfilled(orders)
+}
+
+// TestSince: with `since` the app is told of what is older than the ledger, once, and with
+// `dry_run` nobody is; of a shared account only of its own.
+func TestSince(t *testing.T) {
+	const old = 5
+	for scope, want := range map[string]int{"account": old, "ours": 0} {
+		t.Run(scope, func(t *testing.T) {
+			s := newLossy(t, lossySite, "every off\ngrace 1ms\nscope "+scope, func(s *lossy) {
+				for i := range old {
+					s.elsewhere(t, fmt.Sprintf("old-%d", i))
+				}
+			})
+			s.lose()
+			if look := s.look(`{}`).Accounts[0]; look.Told != 0 || len(look.Missing) != 0 {
+				t.Errorf("a look by itself finds %+v", look)
+			}
+			if dry := s.look(`{"since":"2h","dry_run":true}`).Accounts[0]; len(dry.Missing) != want || dry.NotOurs != old-want || dry.Told != 0 {
+				t.Errorf("the dry run finds %+v", dry)
+			}
+			s.wantFulfilled(0)
+			for range 2 {
+				if look := s.look(`{"since":"2h"}`).Accounts[0]; len(look.Missing) != 0 || look.LastError != "" {
+					t.Errorf("with since the look finds %+v", look)
+				}
+				s.wantFulfilled(want)
+			}
+		})
+	}
 }

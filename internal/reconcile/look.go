@@ -44,10 +44,11 @@ type look struct {
 	account Account
 	lister  gateway.Lister
 	ledger  *ledger.Ledger
-	pace    *rate.Limiter
 	calls   int // that were made
-	dryRun  bool
-	state   ledger.Look
+	// pace is of calls, tells of records that are told.
+	pace, tells *rate.Limiter
+	dryRun      bool
+	state       ledger.Look
 	// floor is when the earliest records were made that are told although they are nothing
 	// of this ledger's.
 	floor time.Time
@@ -263,6 +264,9 @@ func (k *look) tell(ctx context.Context, one gateway.Listed, record ledger.LookR
 		}
 	default:
 		name = route.Name
+		if err := k.tells.Wait(ctx); err != nil {
+			return err
+		}
 		switch verdict, err := route.Tell(ctx, one, k.ledger); {
 		case err != nil:
 			return fmt.Errorf("telling the record %.60q: %w", record.ID, err)

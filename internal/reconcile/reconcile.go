@@ -64,13 +64,17 @@ type Reconciler struct {
 // turn is an account's.
 type turn struct {
 	taken chan struct{}
-	pace  *rate.Limiter
+	// pace is of calls, tells of records that are told.
+	pace, tells *rate.Limiter
 }
 
 const (
 	// An account's records are asked for by at most so many calls a second, which leaves the
 	// rest of what the gateway allows to those who wait for an answer.
 	callsPerSecond = 4
+	// At most so many records a second are told, because each is confirmed by calls of the
+	// gateway.
+	tellsPerSecond = 5
 	// poll is how often it is looked whether a look is due, at least.
 	poll = time.Minute
 	// longestLook is how long one look may take; the next goes on where it was.
@@ -91,7 +95,9 @@ func New(c Config, accounts []Account) (*Reconciler, error) {
 			a.warn(c.Logger)
 		}
 		r.accounts = append(r.accounts, a)
-		r.turns[a.Name] = &turn{make(chan struct{}, 1), rate.NewLimiter(callsPerSecond, callsPerSecond)}
+		r.turns[a.Name] = &turn{
+			make(chan struct{}, 1), rate.NewLimiter(callsPerSecond, callsPerSecond), rate.NewLimiter(tellsPerSecond, tellsPerSecond),
+		}
 	}
 	if !isThere {
 		return nil, fmt.Errorf("reconcile: there is no route %q: name one of a ccpayment_webhook", c.Route)
@@ -212,7 +218,7 @@ func (r *Reconciler) look(ctx context.Context, a Account, since time.Time, dryRu
 	if state, err = l.Look(ctx, a.Info.AccountID); err != nil {
 		return state, err
 	}
-	look := &look{Config: r.config, account: a, lister: a.Gateway.(gateway.Lister), ledger: l, state: state, dryRun: dryRun, pace: turn.pace}
+	look := &look{Config: r.config, account: a, lister: a.Gateway.(gateway.Lister), ledger: l, state: state, dryRun: dryRun, pace: turn.pace, tells: turn.tells}
 	err = look.run(ctx, since)
 	if err == nil && !dryRun {
 		r.config.Looked(a.Name, look.state.LookedAt)
