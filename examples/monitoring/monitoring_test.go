@@ -92,6 +92,11 @@ func scrape(t *testing.T) map[string]map[string]bool {
 	http://`+site+` {
 		bind 127.0.0.1
 		ccpayment_webhook /hook localhost:1
+		ccpayment_webhook /direct {
+			confirm off
+			route direct
+		}
+		reverse_proxy /direct localhost:1
 	}`), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -108,18 +113,20 @@ func scrape(t *testing.T) map[string]map[string]bool {
 		t.Fatal(err)
 	}
 
-	body := `{"type":"ApiDeposit","msg":{"recordId":"1","orderId":"order-1","status":"Success","isFlaggedAsRisky":false}}`
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+site+"/hook", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
-	sign := client.Sign(client.Credentials{AppID: appID, AppSecret: secret}, timestamp, []byte(body))
-	for name, value := range map[string]string{"Appid": appID, "Timestamp": timestamp, "Sign": sign} {
-		request.Header.Set(name, value)
-	}
-	if status, answer := do(t, request); status != http.StatusOK {
-		t.Fatalf("the webhook got %d %s", status, answer)
+	for path, want := range map[string]int{"/hook": http.StatusOK, "/direct": http.StatusBadGateway} { // where nobody is
+		body := `{"type":"ApiDeposit","msg":{"recordId":"1","orderId":"order-1","status":"Success","isFlaggedAsRisky":false}}`
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+site+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		timestamp := strconv.FormatInt(time.Now().Unix(), 10)
+		sign := client.Sign(client.Credentials{AppID: appID, AppSecret: secret}, timestamp, []byte(body))
+		for name, value := range map[string]string{"Appid": appID, "Timestamp": timestamp, "Sign": sign} {
+			request.Header.Set(name, value)
+		}
+		if status, answer := do(t, request); status != want {
+			t.Fatalf("the webhook at %s got %d %s", path, status, answer)
+		}
 	}
 
 	deadline := time.After(20 * time.Second)
@@ -128,8 +135,9 @@ func scrape(t *testing.T) map[string]map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The two are counted one after the other.
-		if _, page := do(t, request); strings.Contains(page, "caddy_ccpayment_api_requests_total{") && strings.Contains(page, "caddy_ccpayment_api_duration_seconds_count{") {
+		_, page := do(t, request)
+		isThere := func(name string) bool { return strings.Contains(page, "caddy_ccpayment_"+name+"{") }
+		if isThere("api_requests_total") && isThere("api_duration_seconds_count") && isThere("reconcile_age_seconds") && isThere("retry_budget_seconds") {
 			return labelsOf(page)
 		}
 		select {
