@@ -31,8 +31,12 @@ func (v eventsView) Filtered() bool { return v.Filter != (adminapi.Filter{}) }
 // Button says what the filter's button does.
 func (eventsView) Button() string { return "Show" }
 
-// mostSearched is how many events are searched for one page, so that it comes at once.
-const mostSearched = 20_000
+// mostSearched is how many events are searched for one page, so that it comes at once, and
+// mostFurther how many where somebody asks to search on.
+const (
+	mostSearched = 5_000
+	mostFurther  = 100_000
+)
 
 type preset struct{ Name, Link string }
 
@@ -68,11 +72,14 @@ func given(values url.Values) url.Values {
 
 // showEvents lists the events that the address selects.
 func (v *visit) showEvents() (answer, error) {
-	filter, query, err := v.filter(v.query, "cursor")
+	filter, query, err := v.filter(v.query, "cursor", "further")
 	if err != nil {
 		return answer{}, err
 	}
 	query.Limit, query.Most, query.Cursor = adminapi.DefaultPage, mostSearched, v.query.Get("cursor")
+	if v.query.Get("further") != "" {
+		query.Most = mostFurther
+	}
 	found, err := v.o.List(v.ctx, query)
 	if err != nil {
 		return answer{}, err
@@ -82,11 +89,14 @@ func (v *visit) showEvents() (answer, error) {
 		return answer{}, err
 	}
 	if view.Partly = found.Next != "" && len(found.Events) < query.Limit; view.Partly {
-		view.Searched = mostSearched
+		view.Searched = query.Most
 	}
 	if found.Next != "" {
 		next := filter.Values()
 		next.Set("cursor", found.Next)
+		if view.Partly {
+			next.Set("further", "yes")
+		}
 		view.Next = address("events", next)
 	}
 	if query.Cursor != "" {
