@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo demo-cluster test frameworks crash power cluster worlds fuzz lint bench soak release image xcaddy pictures
+.PHONY: build demo demo-cluster test frameworks crash power cluster worlds fuzz lint bench soak console release image xcaddy pictures
 
 # Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
@@ -125,6 +125,12 @@ pictures:
 # not grow.
 soak: build
 	CADDY=$(CURDIR)/bin/caddy go test -tags $(TAGS) -run '^TestSoak$$' -count 1 -timeout 0 -v ./test -soak $(SOAK)
+
+# Compares the console's pages on a ledger of so many events with those on a plain one,
+# and exports them all; on PostgreSQL a tenth as many.
+EVENTS := 1000000
+console: build
+	CADDY=$(CURDIR)/bin/caddy go test -tags $(TAGS) -run '^TestConsoleLarge$$' -count 1 -timeout 0 -v ./test -events $(EVENTS)
 
 # What a user does who adds the plugin to a Caddy of his own. Both versions are
 # named, so that none is looked up.
