@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/apiclient":  {},
 	"internal/coalesce":   {},
 	"internal/failpoint":  {},
+	"internal/palette":    {},
 	"internal/redact":     {},
 	"internal/strictjson": {},
 	"internal/subcommand": {},
@@ -68,14 +69,14 @@ var mayImport = map[string][]string{
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson", "internal/redact"},
 	"internal/adminapi": {"internal/operator", "internal/relay", "internal/confirm", "internal/checkout", "internal/reconcile", "ledger", "settle"},
 
-	"internal/console":  {"internal/adminapi", "internal/operator", "internal/redact", "ledger"},
+	"internal/console":  {"internal/adminapi", "internal/operator", "internal/palette", "internal/redact", "ledger"},
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "internal/strictjson", "internal/redact"},
 	"internal/cli":      {"internal/adminapi", "internal/confirm", "internal/checkout", "gateway", "ledger", "client", "internal/ack", "internal/move", "internal/subcommand"},
 
 	"sandbox": {"sandbox/coinpayments", "sandbox/engine", "sandbox/hosted", "internal/ack", "internal/subcommand"},
 	// What the sandboxes of all gateways run on.
 	"sandbox/engine": {"sandbox/hosted", "internal/ack"},
-	"sandbox/hosted": {},
+	"sandbox/hosted": {"internal/palette"},
 	// CoinPayments' side of the sandbox.
 	"sandbox/coinpayments": {"sandbox/engine", "sandbox/hosted"},
 }

@@ -8,11 +8,13 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/palette"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -21,14 +23,14 @@ import (
 var templateFiles embed.FS
 
 //go:embed assets/console.css
-var style []byte
+var rules []byte
 
 //go:embed assets/console.js
 var script []byte
 
 // assets are the files that pages refer to, by their names.
 var assets = map[string]asset{
-	"console.css": {"text/css; charset=utf-8", style},
+	"console.css": {"text/css; charset=utf-8", slices.Concat(palette.CSS, rules)},
 	"console.js":  {"text/javascript; charset=utf-8", script},
 }
 

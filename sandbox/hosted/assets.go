@@ -9,8 +9,11 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/palette"
 )
 
 // AssetsPath is where the pages look for their CSS, script and icon.
@@ -38,6 +41,9 @@ func loadAssets() assetSet {
 		content, err := fs.ReadFile(assetFiles, "assets/"+entry.Name())
 		if err != nil {
 			panic(fmt.Sprintf("hosted: the embedded assets: %v", err))
+		}
+		if path.Ext(entry.Name()) == ".css" {
+			content = slices.Concat(palette.CSS, content)
 		}
 		sum := sha256.Sum256(content)
 		ext := path.Ext(entry.Name())
