@@ -49,7 +49,7 @@ var census = &operator.Collector{Refusals: &refusals, Open: func() (open []opera
 // meets what becomes of it. Secrets are not among them, nor what each may have its own of,
 // such as addresses, times that a request may take, and limits.
 func (a *App) alike() map[string]any {
-	options := map[string]any{"retention": a.ledger.Driver.Retention()}
+	options := map[string]any{"retention": a.ledger.Driver.Retention(), "reconcile": a.Reconcile}
 	for _, account := range a.opened() {
 		options["app_id of the "+gateway.Label(account.Name)] = []string{account.Info.Name, account.Info.AccountID}
 		options["order_prefix of the "+gateway.Label(account.Name)] = account.OrderPrefix

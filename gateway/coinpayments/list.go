@@ -38,6 +38,9 @@ func (v *V2) List(ctx context.Context, from, to time.Time, turn func(context.Con
 		}
 		var wallets []coinpayments.Wallet
 		for wallet, err := range paced(ctx, v.Client().Wallets(ctx), turn) {
+			if errors.Is(err, coinpayments.ErrForbidden) {
+				return // the integration has nothing to do with wallets
+			}
 			if err != nil {
 				yield(gateway.Listed{}, explain(err))
 				return

@@ -82,14 +82,14 @@ const (
 	lockTurn    = time.Second / 10
 )
 
-// New returns a reconciler of the accounts whose gateways list records.
+// New returns a reconciler of the accounts that have routes, and whose gateways list records.
 func New(c Config, accounts []Account) (*Reconciler, error) {
 	r := &Reconciler{config: c, turns: make(map[string]*turn)}
 	isThere := c.Route == ""
 	for _, a := range accounts {
 		isThere = isThere || a.route(c.Route) != nil
-		if _, ok := a.Gateway.(gateway.Lister); !ok {
-			continue
+		if _, ok := a.Gateway.(gateway.Lister); !ok || len(a.Routes) == 0 {
+			continue // else what others are told of would be missing here
 		}
 		if _, ok := a.Gateway.(gateway.Resender); !ok {
 			a.warn(c.Logger)
@@ -157,7 +157,7 @@ func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) er
 var ErrBusy = errors.New("the records of the account are being compared already: try again in a moment")
 
 // ErrNoAccount: the records of an account are not compared.
-var ErrNoAccount = errors.New("the account is not configured, or its gateway lists no records")
+var ErrNoAccount = errors.New("the account is not configured, or has no ccpayment_webhook, or its gateway lists no records")
 
 // Look looks at the records of an account now. Since is how far it goes back; zero: as far
 // as it does by itself. With dryRun nobody is told, and nothing is stored: what would have
