@@ -60,25 +60,24 @@ type look struct {
 // how far it came.
 func (k *look) run(ctx context.Context, since time.Time) error {
 	now := k.ledger.Now()
-	grace := k.Grace
-	if grace < 0 {
-		grace = k.lister.Grace()
-	}
 	if k.state.To.After(now) { // the clock was set back
 		k.state.To = now.Add(-setBack)
 	}
-	end, done := now.Add(-grace), k.state.To
+	end, done := now.Add(-k.graceAt(k.lister)), k.state.To
 	from := k.state.To.Add(-overlap)
 	if from.Before(k.state.Since) {
 		from = k.state.Since
 	}
 	k.floor = k.state.Since
-	switch {
-	case !since.IsZero():
-		from, k.floor = since, since.Truncate(time.Second)
-	case k.Back > 0:
-		from = now.Add(-k.Back)
-		k.floor = from.Truncate(time.Second)
+	if k.Back > 0 && since.IsZero() {
+		since = now.Add(-k.Back)
+	}
+	// A later beginning than the look's own would leave out what lies between for good.
+	if !since.IsZero() && since.Before(from) {
+		from = since
+	}
+	if !since.IsZero() && since.Before(k.floor) {
+		k.floor = since.Truncate(time.Second)
 	}
 	k.state.From, k.state.Records, k.state.NotOurs, k.state.Told = from, 0, 0, 0
 	err := k.askWaiting(ctx)

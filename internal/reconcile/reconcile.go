@@ -25,8 +25,8 @@ type Config struct {
 	Every time.Duration
 	// Foreign: records that are nothing of this ledger's are told, too.
 	Foreign bool
-	// Back is how far each look goes back; 0: to the last one, and never to before the
-	// account was noted in the ledger.
+	// Back is how far each look goes back, and farther where the last one came less far; 0:
+	// to the last one, and never to before the account was noted in the ledger.
 	Back time.Duration
 	// Grace is for how long a record may still be told by its webhook; negative: as its
 	// gateway says.
@@ -102,7 +102,21 @@ func New(c Config, accounts []Account) (*Reconciler, error) {
 	if !isThere {
 		return nil, fmt.Errorf("reconcile: there is no route %q: name one of a ccpayment_webhook", c.Route)
 	}
+	for _, a := range r.accounts {
+		if grace := c.graceAt(a.Gateway.(gateway.Lister)); c.Back > 0 && c.Back <= grace {
+			return nil, fmt.Errorf("reconcile: back is %s, and records of the last %s may still be told by %s: set back to more than that",
+				c.Back, grace, a.Info.Title)
+		}
+	}
 	return r, nil
+}
+
+// graceAt is for how long a record at a gateway may still be told by its webhook.
+func (c Config) graceAt(lister gateway.Lister) time.Duration {
+	if c.Grace < 0 {
+		return lister.Grace()
+	}
+	return c.Grace
 }
 
 // Run notes all accounts in the ledger, and looks at their records whenever that is due,

@@ -1,0 +1,159 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
+)
+
+// payouts is a gateway that lists payouts.
+type payouts struct {
+	gateway.Gateway
+	made map[string]time.Time
+}
+
+func (g *payouts) Grace() time.Duration { return 35 * time.Minute }
+
+func (g *payouts) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
+	return func(yield func(gateway.Listed, error) bool) {
+		if err := turn(ctx); err != nil {
+			yield(gateway.Listed{}, err)
+			return
+		}
+		for id, at := range g.made {
+			if !at.Before(from) && !at.After(to) && !yield(g.record(id)) {
+				return
+			}
+		}
+	}
+}
+
+func (g *payouts) FindRecord(_ context.Context, n gateway.Notice) (gateway.Listed, error) {
+	if _, ok := g.made[n.RecordID]; !ok {
+		return gateway.Listed{}, gateway.ErrNotFound
+	}
+	return g.record(n.RecordID)
+}
+
+func (g *payouts) record(id string) (gateway.Listed, error) {
+	n := gateway.Notice{Type: "Payout", RecordID: id, Status: "Success", Risk: ledger.NotRisky}
+	return gateway.Listed{Notice: n, Body: []byte("{}"), MadeAt: g.made[id]}, nil
+}
+
+// payroll is a reconciler of one account with payouts, and what it tells.
+type payroll struct {
+	*Reconciler
+	t      *testing.T
+	ledger *ledger.Ledger
+	now    time.Time
+	told   map[string]int
+	fails  map[string]error // by record: why it cannot be told
+}
+
+func newPayroll(t *testing.T, c Config, g gateway.Gateway) *payroll {
+	t.Helper()
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "ledger.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &payroll{t: t, now: time.Date(2026, 3, 12, 8, 30, 0, 0, time.UTC), told: make(map[string]int), fails: make(map[string]error)}
+	p.ledger = ledger.New(store, func() time.Time { return p.now })
+	t.Cleanup(func() { _ = p.ledger.Close() })
+	c.Foreign, c.Missed, c.Looked, c.Logger = true, func(Missed) {}, func(string, time.Time) {}, zap.NewNop()
+	if p.Reconciler, err = New(c, []Account{{Account: payoutAccount(g), Routes: []Route{{Name: "webhook", Tell: p.tell}}}}); err != nil {
+		t.Fatal(err)
+	}
+	p.look(time.Time{}) // which notes the account
+	return p
+}
+
+func payoutAccount(g gateway.Gateway) *gateway.Account {
+	return &gateway.Account{Gateway: g, Info: gateway.Info{
+		AccountID: "app-123", Title: "Payouts", Types: []gateway.Type{{Name: "Payout", Kind: gateway.Payout}},
+		Statuses: []gateway.Status{{Name: "Processing", Rank: 1, Stage: gateway.Open}, {Name: "Success", Rank: 2, Stage: gateway.Success}},
+	}}
+}
+
+func (p *payroll) tell(ctx context.Context, one gateway.Listed, to *ledger.Ledger) (ledger.Verdict, error) {
+	n := one.Notice
+	if err := p.fails[n.RecordID]; err != nil {
+		return 0, err
+	}
+	p.told[n.RecordID]++
+	record := ledger.Record{Route: "webhook", AppID: "app-123", Type: n.Type, ID: n.RecordID}
+	return to.Accept(ctx, ledger.Event{Key: ledger.Key{Record: record, Status: strings.ToLower(n.Status), Risk: n.Risk}, NextReason: ledger.Backfill, ReceivedAt: p.now}, "")
+}
+
+// look looks now, and returns the error with what was found.
+func (p *payroll) look(since time.Time) ledger.Look {
+	p.t.Helper()
+	look, err := p.Look(p.t.Context(), "", since, false, p.ledger)
+	if err != nil && look.LastError == "" {
+		p.t.Error(err)
+	}
+	return look
+}
+
+// wantTold checks that exactly these were told, once each.
+func (p *payroll) wantTold(what string, records ...string) {
+	p.t.Helper()
+	want := make(map[string]int)
+	for _, id := range records {
+		want[id] = 1
+	}
+	if got := fmt.Sprint(p.told); got != fmt.Sprint(want) {
+		p.t.Errorf("%s: %s were told, want %v", what, got, want)
+	}
+}
+
+// TestNoTimeIsSkipped: whatever a look is to go back to, what was made since the last one is
+// told.
+func TestNoTimeIsSkipped(t *testing.T) {
+	for what, test := range map[string]struct {
+		config Config
+		since  time.Duration
+	}{
+		"--since 1h": {Config{Grace: -1}, time.Hour},
+		"back 1h":    {Config{Grace: -1, Back: time.Hour}, 0},
+	} {
+		t.Run(what, func(t *testing.T) {
+			g := &payouts{made: make(map[string]time.Time)}
+			p := newPayroll(t, test.config, g)
+			g.made["in the outage"] = p.now.Add(10 * time.Hour)
+			p.now = p.now.Add(48 * time.Hour)
+			g.made["lately"] = p.now.Add(-50 * time.Minute)
+			since := time.Time{}
+			if test.since > 0 {
+				since = p.now.Add(-test.since)
+			}
+			p.look(since)
+			p.wantTold("a look", "in the outage", "lately")
+			p.now = p.now.Add(time.Hour)
+			p.look(time.Time{})
+			p.wantTold("the next look", "in the outage", "lately")
+		})
+	}
+}
+
+// TestShortBack: a look that would compare nothing is refused.
+func TestShortBack(t *testing.T) {
+	accounts := []Account{{Account: payoutAccount(&payouts{}), Routes: []Route{{Name: "webhook"}}}}
+	for back, want := range map[time.Duration]string{
+		35 * time.Minute: "reconcile: back is 35m0s, and records of the last 35m0s may still be told by Payouts: set back to more than that",
+		36 * time.Minute: "<nil>",
+	} {
+		if _, err := New(Config{Grace: -1, Back: back, Logger: zap.NewNop()}, accounts); fmt.Sprint(err) != want {
+			t.Errorf("with %s: %v, want %s", back, err, want)
+		}
+	}
+}
