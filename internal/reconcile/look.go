@@ -36,6 +36,8 @@ const (
 	lostAfter = 30 * 24 * time.Hour
 	// mostPages is how many pages a list has at most: one with more does not end.
 	mostPages = 5000
+	// mostInARow is how often in a row something goes wrong until a look breaks off.
+	mostInARow = 3
 )
 
 // look is one look at the records of an account.
@@ -54,6 +56,10 @@ type look struct {
 	floor time.Time
 	// again are the records of the window that the gateway is to send again.
 	again []ledger.LookRecord
+	// failure is what went wrong first, failed how often something did, and inARow how often
+	// since something went well.
+	failure        error
+	failed, inARow int
 }
 
 // run looks at what waits and at what was made since. Where it breaks off, the state has
@@ -80,27 +86,32 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 		k.floor = since.Truncate(time.Second)
 	}
 	k.state.From, k.state.Records, k.state.NotOurs, k.state.Told = from, 0, 0, 0
-	err := k.askWaiting(ctx)
-	if err == nil && !k.dryRun {
-		err = k.askOrders(ctx)
+	goesOn := k.askWaiting(ctx)
+	if goesOn && !k.dryRun {
+		goesOn = k.askOrders(ctx)
 	}
 	window := briefly
 	if end.Sub(from) > longer {
 		window = longer
 	}
-	for err == nil && from.Before(end) {
+	for isWhole := true; goesOn && from.Before(end); {
 		to := from.Add(window)
 		if to.After(end) {
 			to = end
 		}
-		if err = k.compareAll(ctx, from, to); err != nil {
-			break
-		}
-		if from = to; to.After(done) && !k.dryRun {
+		before := k.failed
+		goesOn = k.compareAll(ctx, from, to)
+		// What comes after a gap is told, and listed again until there is none.
+		isWhole = isWhole && k.failed == before
+		if from = to; isWhole && to.After(done) && !k.dryRun {
 			k.state.To, done = to, to
-			err = k.save(ctx, nil)
+			goesOn = k.goesOn(ctx, k.save(ctx, nil))
 			failpoint.Reach("looked")
 		}
+	}
+	err := k.failure
+	if k.failed > 1 {
+		err = fmt.Errorf("%w; and more went wrong, %d times", err, k.failed-1)
 	}
 	if k.dryRun {
 		return err
@@ -109,6 +120,30 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 		k.state.LookedAt = k.state.TriedAt
 	}
 	return errors.Join(err, k.save(ctx, err))
+}
+
+// goesOn notes what went wrong with a record, an order or a list, and reports whether the look
+// goes on with the others: one that nobody can read must not keep them from the app. It ends
+// where several in a row went wrong.
+func (k *look) goesOn(ctx context.Context, err error) bool {
+	if err == nil {
+		k.inARow = 0
+		return true
+	}
+	if k.failure == nil {
+		k.failure = err
+	}
+	k.failed++
+	k.inARow++
+	return k.inARow < mostInARow && ctx.Err() == nil
+}
+
+// about is an error about a record or an order; nil: there is none.
+func about(what, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the %s %.60q: %w", what, id, err)
 }
 
 // save stores how far the look has come.
@@ -130,21 +165,21 @@ func (k *look) turn(ctx context.Context) error {
 }
 
 // askWaiting asks for the records that wait and whose turn it is. Those that it asks for are
-// asked for last the next time.
-func (k *look) askWaiting(ctx context.Context) error {
+// asked for last the next time. It is false where the look breaks off.
+func (k *look) askWaiting(ctx context.Context) bool {
 	asked, now := 0, k.ledger.Now()
 	for _, w := range slices.Clone(k.state.Waiting) {
-		n := gateway.Notice{Type: w.Type, RecordID: w.ID, WalletID: w.WalletID, Status: w.Status}
 		longest := waitLongest
 		if w.Missing {
 			longest = waitMissing
-			route, err := k.routeWith(ctx, n, n.Status)
-			if err != nil {
-				return err
-			}
+			n := gateway.Notice{Type: w.Type, RecordID: w.ID}
+			route, err := k.routeWith(ctx, n, w.Status)
 			if route != nil {
 				k.forget(n)
 				continue
+			}
+			if !k.goesOn(ctx, err) {
+				return false
 			}
 		}
 		if now.Sub(w.AskedAt) < min(w.AskedAt.Sub(w.MadeAt)/4, longest) {
@@ -153,31 +188,38 @@ func (k *look) askWaiting(ctx context.Context) error {
 		if asked++; asked > mostAsked {
 			break
 		}
-		if err := k.turn(ctx); err != nil {
-			return err
-		}
-		found, err := k.lister.FindRecord(ctx, n)
-		switch {
-		case errors.Is(err, gateway.ErrNotFound) && now.Sub(w.MadeAt) > lostAfter:
-			k.forget(n)
-			continue
-		case errors.Is(err, gateway.ErrNotFound):
-			err = k.wait(w)
-		case err == nil:
-			if found.MadeAt.IsZero() {
-				found.MadeAt = w.MadeAt
-			}
-			err = k.compare(ctx, found)
-		}
-		if err != nil {
-			return fmt.Errorf("the record %.60q: %w", w.ID, err)
+		if !k.goesOn(ctx, about("record", w.ID, k.askAgain(ctx, w, now))) {
+			return false
 		}
 	}
-	return k.resend(ctx)
+	return k.goesOn(ctx, k.resend(ctx))
 }
 
-// compareAll compares the records that were made from one time to another.
-func (k *look) compareAll(ctx context.Context, from, to time.Time) error {
+// askAgain asks for a record that waits.
+func (k *look) askAgain(ctx context.Context, w ledger.LookRecord, now time.Time) error {
+	if err := k.turn(ctx); err != nil {
+		return err
+	}
+	n := gateway.Notice{Type: w.Type, RecordID: w.ID, WalletID: w.WalletID, Status: w.Status}
+	found, err := k.lister.FindRecord(ctx, n)
+	switch {
+	case errors.Is(err, gateway.ErrNotFound) && now.Sub(w.MadeAt) > lostAfter:
+		k.forget(n)
+		return nil
+	case errors.Is(err, gateway.ErrNotFound):
+		return k.wait(w)
+	case err != nil:
+		return errors.Join(err, k.wait(w))
+	}
+	if found.MadeAt.IsZero() {
+		found.MadeAt = w.MadeAt
+	}
+	return k.compare(ctx, found)
+}
+
+// compareAll compares the records that were made from one time to another. It is false where
+// the look breaks off.
+func (k *look) compareAll(ctx context.Context, from, to time.Time) bool {
 	earliest := from.Truncate(time.Second) // which is what gateways count in
 	before := k.calls
 	turn := func(ctx context.Context) error {
@@ -187,20 +229,19 @@ func (k *look) compareAll(ctx context.Context, from, to time.Time) error {
 		return k.turn(ctx)
 	}
 	for one, err := range k.lister.List(ctx, from, to, turn) {
-		if err != nil {
-			return fmt.Errorf("listing the records from %s: %w", from.UTC().Format(time.RFC3339), err)
-		}
 		switch {
+		case err != nil:
+			return k.goesOn(ctx, fmt.Errorf("listing the records from %s: %w", from.UTC().Format(time.RFC3339), err))
 		case one.MadeAt.IsZero():
 			one.MadeAt = from
 		case one.MadeAt.Before(earliest):
 			continue
 		}
-		if err := k.compare(ctx, one); err != nil {
-			return err
+		if !k.goesOn(ctx, about("record", one.Notice.RecordID, k.compare(ctx, one))) {
+			return false
 		}
 	}
-	return k.resend(ctx)
+	return k.goesOn(ctx, k.resend(ctx))
 }
 
 // compare compares a record with the ledger.
@@ -268,7 +309,7 @@ func (k *look) tell(ctx context.Context, one gateway.Listed, record ledger.LookR
 		}
 		switch verdict, err := route.Tell(ctx, one, k.ledger); {
 		case err != nil:
-			return fmt.Errorf("telling the record %.60q: %w", record.ID, err)
+			return fmt.Errorf("telling it: %w", err)
 		case verdict == ledger.Accepted:
 			k.state.Told++
 			k.missed(record, name)

@@ -17,7 +17,7 @@ const (
 	// ordersEvery is how often open orders are asked for one by one: one may be paid long
 	// after it was made and listed.
 	ordersEvery = 24 * time.Hour
-	ordersPage  = 50
+	ordersPage  = 200
 	// mostOrders is about how many calls one look makes for it. The next look goes on.
 	mostOrders = 400
 	// paidLate is for how long after its expiry an order may still be paid.
@@ -27,29 +27,34 @@ const (
 // paidMeanwhile is why an event is delivered once more.
 const paidMeanwhile = "the gateway has its order as paid"
 
-// askOrders asks for the account's open orders, if that is due. After each page it is stored
-// how far that came.
-func (k *look) askOrders(ctx context.Context) error {
+// askOrders asks for the account's open orders, if that is due. After each page of which some
+// were asked for it is stored how far that came. It is false where the look breaks off.
+func (k *look) askOrders(ctx context.Context) bool {
 	now, before := k.ledger.Now(), k.calls
+	saved := before
 	if k.state.OrdersNext == "" && now.Sub(k.state.OrdersAt) < ordersEvery {
-		return nil
+		return true
 	}
 	for {
 		page, err := k.ledger.Orders(ctx, ledger.OrderQuery{AnyAccount: true, Limit: ordersPage, Cursor: k.state.OrdersNext})
 		if err != nil {
 			k.state.OrdersNext = "" // from the beginning, the next time
-			return fmt.Errorf("reading the open orders: %w", err)
+			return k.goesOn(ctx, fmt.Errorf("reading the open orders: %w", err))
 		}
 		for _, order := range page.Orders {
-			if err := k.askOrder(ctx, order, now); err != nil {
-				return fmt.Errorf("the order %.60q: %w", order.ID, err)
+			if !k.goesOn(ctx, about("order", order.ID, k.askOrder(ctx, order, now))) {
+				return false
 			}
 		}
 		if k.state.OrdersNext = page.Next; page.Next == "" {
 			k.state.OrdersAt = now
 		}
+		if k.calls == saved && page.Next != "" {
+			continue
+		}
+		saved = k.calls
 		if err := k.save(ctx, nil); err != nil || page.Next == "" || k.calls-before >= mostOrders {
-			return err
+			return k.goesOn(ctx, err)
 		}
 	}
 }
