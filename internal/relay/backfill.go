@@ -12,9 +12,14 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
+// mostLooked is among how many of the ledger's latest events the route's latest is looked
+// for, because each of these is read, for each event that Caddy makes by itself.
+const mostLooked = 100
+
 // Backfill records the event of a record at the gateway of which no webhook came, on a
-// route with an App. It is sent in a request like that of the route's latest event, or
-// else in one to hook, the URL or the path of the route.
+// route with an App. It is sent in a request like that of the route's latest event, where
+// that is one of the ledger's latest, or else in one to hook, the URL or the path of the
+// route.
 func (r *Route) Backfill(ctx context.Context, listed gateway.Listed, hook string, l *ledger.Ledger) (ledger.Verdict, error) {
 	request, err := r.usualRequest(ctx, hook, l)
 	if err != nil {
@@ -36,7 +41,7 @@ func (r *Route) usualRequest(ctx context.Context, hook string, l *ledger.Ledger)
 	request := ledger.Request{
 		Method: http.MethodPost, RemoteAddr: "127.0.0.1:0", ContentType: "application/json", UserAgent: "caddy-ccpayment",
 	}
-	page, err := l.List(ctx, ledger.Query{Route: r.Name, Limit: 1})
+	page, err := l.List(ctx, ledger.Query{Route: r.Name, Limit: 1, Most: mostLooked})
 	if err != nil {
 		return request, err
 	}
