@@ -132,7 +132,9 @@ func (s *Sessions) endClosing(ctx context.Context, order ledger.Order, isNew boo
 	if order, err = l.Order(ctx, order.OrderID); err != nil {
 		return order, Unavailable(err)
 	}
-	found, err := s.ask(ctx, order)
+	asking, cancel := context.WithTimeout(ctx, s.account.Budget)
+	defer cancel()
+	found, err := s.ask(asking, order)
 	if err != nil { // it is asked again when the order is due
 		s.logger.Warn("what is paid of a closed order is not known yet", zap.String("order_id", redact.Emails(order.OwnID)), zap.Error(err))
 		return order, nil
@@ -167,11 +169,10 @@ func (s *Sessions) reopen(ctx context.Context, order ledger.Order, cause string,
 }
 
 // goOnClosing goes on with a closing that was cut off, or of which something could not be
-// done. The error is [ledger.ErrLeased] where somebody is at the order.
+// done. The error is [ledger.ErrLeased] where somebody is at the order. Only its calls have a
+// bound, each step a Budget: what a gateway that hangs has left over is to be saved.
 func (s *Sessions) goOnClosing(ctx context.Context, order ledger.Order, l *ledger.Ledger) error {
-	ctx, cancel := context.WithTimeout(ctx, s.account.Budget)
-	defer cancel()
-	held, unlock, err := l.Lock(ctx, order.CheckoutLock(), s.account.Budget, endTurn)
+	held, unlock, err := l.Lock(ctx, order.CheckoutLock(), 3*s.account.Budget, endTurn)
 	if err != nil {
 		return err
 	}

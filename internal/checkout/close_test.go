@@ -220,6 +220,55 @@ func TestCloseAfterACrash(t *testing.T) {
 	}
 }
 
+// hanging is a gateway that makes orders, and answers nothing else.
+type hanging struct{ *endable }
+
+func (hanging) Cancel(ctx context.Context, _ ledger.GatewayOrder) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (hanging) Order(ctx context.Context, _ string, _ *ledger.GatewayOrder) (gateway.Order, error) {
+	<-ctx.Done()
+	return gateway.Order{}, ctx.Err()
+}
+
+// TestCloseAtAHangingGateway: a closed order at a gateway that does not answer is tried again
+// later, and keeps no other order from its end.
+func TestCloseAtAHangingGateway(t *testing.T) {
+	s, g := newEndable(t)
+	open := func(id string) {
+		t.Helper()
+		if _, err := s.Open(t.Context(), Request{OrderID: id, Price: "10", Currency: "USD", Expires: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	healthy, info := s.Sessions, s.account.Info
+	open("order-2")
+	info.AccountID = "another"
+	s.account = &gateway.Account{Name: "hangs", Gateway: hanging{&endable{namer: new(namer)}}, Budget: time.Second / 5, Info: info}
+	s.Sessions = s.another(t)
+	open("order-1")
+	id := ledger.OrderID{AppID: "another", ID: "order-1"}
+	if _, err := s.ledger.CloseOrder(t.Context(), id, "sold out", false); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(time.Hour)
+	if err := endAll(t.Context(), []*Sessions{s.Sessions, healthy}, s.ledger); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(g.ended, []string{"ref-1"}) {
+		t.Errorf("ended at the other: %q", g.ended)
+	}
+	order, err := s.ledger.Order(t.Context(), id)
+	if err != nil || order.Closed == nil || order.Closed.Ended || !order.Checkout.EndAt.After(s.clock()) {
+		t.Errorf("%+v, to end at %s, %v", order.Closed, order.Checkout.EndAt, err)
+	}
+	if s.bindTo(t, id, "late") {
+		t.Error("an event fulfils it")
+	}
+}
+
 // TestUnsureClosing: an order stays closed while the gateway cannot be asked once more.
 func TestUnsureClosing(t *testing.T) {
 	s, g := newEndable(t)

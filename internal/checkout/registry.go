@@ -118,10 +118,10 @@ func endAll(ctx context.Context, all []*Sessions, l *ledger.Ledger) error {
 			switch err := endOne(ctx, all, order, now, l); {
 			case errors.Is(err, errOthers), errors.Is(err, ledger.ErrLeased):
 				passed[order.OrderID] = true
-			case errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrTaken), errors.Is(err, ledger.ErrFenced):
-				passed[order.OrderID], last = true, err
-			case err != nil:
+			case err != nil && ctx.Err() != nil: // the lock's
 				return err
+			case err != nil:
+				passed[order.OrderID], last = true, err
 			}
 		}
 		if len(orders) == 0 { // a page may lack orders that cannot be read
