@@ -5,6 +5,7 @@ package reload
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -45,7 +46,8 @@ type Route struct {
 	// Confirms: see [ledger.SessionRoute].
 	Confirms bool
 	// Run delivers its events in the background until the context ends; nil: they
-	// are delivered while the gateway waits.
+	// are delivered while the gateway waits. Where it panics it is called again, a
+	// while later.
 	Run func(context.Context, *ledger.Ledger)
 }
 
@@ -64,10 +66,15 @@ type Handle struct {
 	closed  bool
 	routes  []Route
 	options map[string]string
+
+	pause time.Duration // before a route that panicked begins again
 }
 
+// panicPause is the [Handle.pause] of every program.
+const panicPause = 10 * time.Second
+
 // New returns a handle. It opens nothing yet.
-func New(c Config) *Handle { return &Handle{Config: c} }
+func New(c Config) *Handle { return &Handle{Config: c, pause: panicPause} }
 
 // Acquire returns the ledger, which it opens if nobody has it open, and a function that
 // releases it. After Close the error is [ErrClosed], unless another configuration has
@@ -286,8 +293,27 @@ func start(h *Handle) *work {
 		}
 		w.done.Go(func() {
 			defer release()
-			route.Run(ctx, l)
+			for h.hasPanicked(ctx, route, l) {
+				select {
+				case <-time.After(h.pause):
+				case <-ctx.Done():
+				}
+			}
 		})
 	}
 	return w
+}
+
+// hasPanicked runs a route, and reports whether it is to begin again because it panicked: a
+// bug in it is not to end Caddy.
+func (h *Handle) hasPanicked(ctx context.Context, route Route, l *ledger.Ledger) (again bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			again = ctx.Err() == nil
+			h.Logger.Error("work in the background panicked, and begins again", zap.String("route", route.Name),
+				zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	route.Run(ctx, l)
+	return false
 }

@@ -3,13 +3,16 @@ package reload
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
@@ -183,6 +186,43 @@ func TestRoutesTakeOver(t *testing.T) {
 		}
 	}
 	expect("second ended")
+}
+
+// TestPanics: work that panics begins again, beside other work, until its configuration
+// stops; and the log has why.
+func TestPanics(t *testing.T) {
+	_, load := configurations(t)
+	h := load(time.Hour)
+	core, logs := observer.New(zap.ErrorLevel)
+	h.Logger, h.pause = zap.New(core), time.Millisecond
+	began, beside := make(chan struct{}, 3), make(chan struct{})
+	begin(t, h, Route{Name: "shop", Run: func(context.Context, *ledger.Ledger) {
+		select {
+		case began <- struct{}{}:
+		default:
+		}
+		panic("a bug")
+	}}, Route{Name: "beside", Run: func(ctx context.Context, _ *ledger.Ledger) {
+		<-ctx.Done()
+		close(beside)
+	}})
+	h.Ready()
+	for range 3 {
+		<-began
+	}
+	select {
+	case <-beside:
+		t.Error("the other work has ended")
+	default:
+	}
+	h.Stop()
+	<-beside
+	if fields := logs.All()[0].ContextMap(); fields["panic"] != "a bug" || fields["route"] != "shop" || !strings.Contains(fmt.Sprint(fields["stack"]), "TestPanics") {
+		t.Errorf("logged: %v", fields)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestRequestsOutliveTheirConfiguration: a request of a closed configuration uses the
