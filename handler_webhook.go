@@ -322,15 +322,12 @@ func (h *Webhook) receive(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if err != nil {
 		h.report(relay.Outcome{Kind: relay.Unavailable, Err: err})
 		reply = relay.Unusable(err)
-		refusals.Answered(r.Context(), event, reply.Status, account.Info.RetriesOf(n.Type), nil)
+		refusals.Answered(r.Context(), event, reply.Status, reply.Outcome, account.Info.RetriesOf(n.Type), nil)
 		return n, reply
 	}
 	defer release()
 	reply = h.route.Receive(r.Context(), n, event, liveApp{r, next, request.Forwarded}, l)
-	if reply.Outcome == "unavailable" {
-		l = nil
-	}
-	refusals.Answered(r.Context(), event, reply.Status, account.Info.RetriesOf(n.Type), l)
+	refusals.Answered(r.Context(), event, reply.Status, reply.Outcome, account.Info.RetriesOf(n.Type), l)
 	return n, reply
 }
 

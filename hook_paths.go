@@ -43,9 +43,6 @@ func (a *App) relays() []*relay.Route {
 	return routes
 }
 
-// hookOf returns where a route's webhooks are sent to; see [hookpath.Site.Hook].
-func (a *App) hookOf(account, route string) string { return a.site().Hook(account, route) }
-
 // sketch is what the configuration does with webhooks, once it is whole.
 func (a *App) sketch() hookpath.Site {
 	site := hookpath.Site{URLs: make(map[string]string), Hooks: make(map[string]string)}

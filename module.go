@@ -127,7 +127,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
 		Committed: func(took time.Duration) { metrics.Commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
-	a.registry = checkout.NewRegistry(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, RouteOf: a.routeOf, Expiries: relay.Expiries{Routes: a.relays, Hook: a.hookOf}, Now: a.now, Logger: a.logger})
+	a.registry = checkout.NewRegistry(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, RouteOf: a.routeOf, Expiries: relay.Expiries{Routes: a.relays, Hook: func(account, route string) string { return a.site().Hook(account, route) }}, Now: a.now, Logger: a.logger})
 	a.secrets = secrets.New(caddy.NewReplacer(), a.logger)
 	for _, app := range running.Latest() {
 		a.before = append(a.before, app.opened()...)
@@ -390,11 +390,9 @@ func (a *App) routesThatConfirm() map[string]bool {
 
 // operator returns an operator of the ledger, for the configured routes and accounts.
 func (a *App) operator(l *ledger.Ledger) *operator.Operator {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	routes := make([]operator.Route, 0, len(a.handlers))
-	for _, h := range a.handlers {
-		routes = append(routes, operator.Route{Account: h.route.Account.Name, Name: h.route.Name, Delivers: h.route.App != nil})
+	var routes []operator.Route
+	for _, r := range a.relays() {
+		routes = append(routes, operator.Route{Account: r.Account.Name, Name: r.Name, Delivers: r.App != nil})
 	}
 	return &operator.Operator{
 		Ledger: l, Routes: routes, Account: a.account, Checkouts: a.registry, LastConfirmedAt: a.confirmedAt.Load(), Now: a.now, Logger: a.logger,

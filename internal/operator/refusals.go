@@ -37,10 +37,11 @@ const (
 	mostLoaded = 50
 )
 
-// Answered notes with which HTTP status a webhook of an event was answered, which the gateway
-// tries again for so long after the first, if it has to; 0: not known. The ledger has when
-// the first came, if it has the event; nil: it cannot be asked.
-func (r *Refusals) Answered(ctx context.Context, e ledger.Event, status int, retries time.Duration, l *ledger.Ledger) {
+// Answered notes with which HTTP status, and outcome in a word, a webhook of an event was
+// answered, which the gateway tries again for so long after the first, if it has to; 0: not
+// known. The ledger has when the first came, if it has the event; nil, or with the outcome
+// unavailable: it cannot be asked.
+func (r *Refusals) Answered(ctx context.Context, e ledger.Event, status int, outcome string, retries time.Duration, l *ledger.Ledger) {
 	if status < http.StatusInternalServerError {
 		r.taken(e.Key)
 		return
@@ -53,7 +54,7 @@ func (r *Refusals) Answered(ctx context.Context, e ledger.Event, status int, ret
 		return
 	}
 	first := e.ReceivedAt
-	if l != nil {
+	if l != nil && outcome != "unavailable" {
 		if known, err := l.Load(ctx, e.Key); err == nil {
 			first = known.ReceivedAt
 		}

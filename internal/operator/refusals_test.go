@@ -38,11 +38,11 @@ func TestBudgets(t *testing.T) {
 	}
 	want("at first", 0, 0)
 	one, two := event("1", 20*time.Minute), event("2", 10*time.Minute)
-	r.Answered(t.Context(), one, http.StatusServiceUnavailable, half, l)
-	r.Answered(t.Context(), two, http.StatusBadGateway, half, nil)
-	r.Answered(t.Context(), event("1", 0), http.StatusBadGateway, half, l) // the gateway's next try
+	r.Answered(t.Context(), one, http.StatusServiceUnavailable, "failed", half, l)
+	r.Answered(t.Context(), two, http.StatusBadGateway, "failed", half, nil)
+	r.Answered(t.Context(), event("1", 0), http.StatusBadGateway, "failed", half, l) // the gateway's next try
 	want("with two", 2, 10*time.Minute)
-	r.Answered(t.Context(), one, http.StatusOK, half, l)
+	r.Answered(t.Context(), one, http.StatusOK, "failed", half, l)
 	want("once the first was taken", 1, 20*time.Minute)
 
 	// Another process has taken a copy.
@@ -60,12 +60,12 @@ func TestBudgets(t *testing.T) {
 	if _, err := l.Accept(t.Context(), old, ""); err != nil {
 		t.Fatal(err)
 	}
-	r.Answered(t.Context(), event("3", 0), http.StatusBadGateway, half, l)
+	r.Answered(t.Context(), event("3", 0), http.StatusBadGateway, "failed", half, l)
 	want("with one that was given up", 1, 0)
 	now = now.Add(25 * time.Hour)
 	want("a day later", 0, 0)
 
-	r.Answered(t.Context(), event("4", 0), http.StatusBadGateway, 0, l)
+	r.Answered(t.Context(), event("4", 0), http.StatusBadGateway, "failed", 0, l)
 	if b := r.Budgets(t.Context(), now, l)["shop"]; b.Refused != 1 || !b.Until.IsZero() {
 		t.Errorf("without a schedule: %+v", b)
 	}
@@ -73,7 +73,7 @@ func TestBudgets(t *testing.T) {
 		t.Error("nothing to say")
 	}
 	for i := range mostRefusals + 10 {
-		r.Answered(t.Context(), event(fmt.Sprint("many-", i), 0), http.StatusServiceUnavailable, half, nil)
+		r.Answered(t.Context(), event(fmt.Sprint("many-", i), 0), http.StatusServiceUnavailable, "failed", half, nil)
 	}
 	if len(r.events) > mostRefusals {
 		t.Errorf("it keeps %d", len(r.events))
