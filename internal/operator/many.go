@@ -159,12 +159,17 @@ func (m *Many) run(ctx context.Context, use Use) error {
 	m.mu.Lock()
 	m.progress.Matched = len(keys)
 	m.mu.Unlock()
+	due, isPatient := make(map[ledger.Record]ledger.Key), true // what is due by now of each record
 	for _, key := range slices.Backward(keys) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		var stepErr error
 		err := use(func(o *Operator) error {
+			if before, ok := due[key.Record]; ok && isPatient {
+				isPatient = letGo(ctx, o, before)
+			}
+			due[key.Record] = key
 			var result Result
 			if result, stepErr = m.step(ctx, o, key); stepErr == nil && result.Warning != "" {
 				stepErr = &ledger.RefusedError{Reason: result.Warning}
@@ -180,6 +185,35 @@ func (m *Many) run(ctx context.Context, use Use) error {
 		m.note(key, stepErr)
 	}
 	return nil
+}
+
+// mostWait is how long an event waits for the one before it of its record, and lookAgain
+// how often it is looked whether that has ended. An app that is away is not waited for.
+const (
+	mostWait  = time.Second
+	lookAgain = 5 * time.Millisecond
+)
+
+// letGo waits until an event that was made due has had its attempt: a step with the next
+// one of its record could hold it up, and the next one come first. It returns false where
+// that takes too long.
+func letGo(ctx context.Context, o *Operator, key ledger.Key) bool {
+	ctx, cancel := context.WithTimeout(ctx, mostWait)
+	defer cancel()
+	ticker := time.NewTicker(lookAgain)
+	defer ticker.Stop()
+	for o.delivers(key.Route) {
+		e, err := o.Ledger.Load(ctx, key)
+		if err != nil || e.State != ledger.Retrying || e.NextReason == "" || e.NextAttemptAt == nil || e.NextAttemptAt.After(o.Ledger.Now()) {
+			return true
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // step does the step to an event that is still as the filter has it.
