@@ -20,7 +20,7 @@ func (s *Store) Examine(context.Context) (ledger.Condition, error) {
 	err := s.view(func(tx *bbolt.Tx) error {
 		stats := tx.DB().Stats()
 		free := uint64(stats.FreePageN+stats.PendingPageN) * uint64(tx.DB().Info().PageSize)
-		c.Facts = append(c.Facts, fmt.Sprintf("%s of its file are free, and used again", humanize.IBytes(free)))
+		c.Facts = append(c.Facts, fmt.Sprintf("%s of its file are free: they are used before it grows", humanize.IBytes(free)))
 		return nil
 	})
 	if err != nil {
