@@ -40,6 +40,25 @@ func TestConsoleMissing(t *testing.T) {
 	s.box.ClearFaults()
 	look("0 missing since")
 	s.wantFulfilled(1)
+
+	s.lose()
+	record = s.sell("order-2")
+	look("1 missing since")
+	if got := c.post("/rita/dismiss", "record_id", record, "reason", "by hand"); got.status != http.StatusForbidden {
+		t.Errorf("a reader dismisses: %d", got.status)
+	}
+	if got := c.post("/alice/dismiss", "record_id", record); got.status != http.StatusBadRequest {
+		t.Errorf("without a reason: %d %s", got.status, got.body)
+	}
+	await(t, "it is dismissed", func() bool { // once no look is at work
+		return c.post("/alice/dismiss", "record_id", record, "reason", "by hand").status == http.StatusSeeOther
+	})
+	c.view("/alice/missing", "0 missing since")
+	if got := c.post("/alice/dismiss", "record_id", record, "reason", "by hand"); got.status != http.StatusNotFound {
+		t.Errorf("dismissing it again: %d %s", got.status, got.body)
+	}
+	look("0 missing since")
+	s.wantFulfilled(1)
 }
 
 // TestConsoleMissingInTrouble: a look that the gateway cuts off says so.

@@ -28,7 +28,7 @@ type Look struct {
 	NotOurs int `json:"not_ours"`
 	Told    int `json:"told"`
 	// Waiting are the records that are asked for again by themselves: those that were not
-	// at their end, and those that are Missing.
+	// at their end, and those that are Missing. Those that were Dismissed are kept with them.
 	Waiting []LookRecord `json:"waiting,omitempty"`
 	// OrdersAt is when the open orders were last asked for one by one, and OrdersNext where
 	// that goes on; empty: it is done.
@@ -52,6 +52,8 @@ type LookRecord struct {
 	// was made of it.
 	Missing bool   `json:"missing,omitempty"`
 	Why     string `json:"why,omitempty"`
+	// Dismissed is why nobody is to be told of it any more; empty: it was not dismissed.
+	Dismissed string `json:"dismissed,omitempty"`
 }
 
 // Look returns how far the records of an account have been compared. An account that the

@@ -37,6 +37,8 @@ func TestReconcileCommand(t *testing.T) {
 
 	s.ask(2, "reconcile", "--since", "tomorrow")
 	s.ask(2, "reconcile", "--account", "other")
+	s.ask(2, "reconcile", "dismiss", "record")
+	s.ask(2, "reconcile", "dismiss", "--reason", "settled by hand")
 	processtest.Until(t, "the record is missing", func() bool {
 		out, _, code := ccpaymentIn(t, s.env, "", "reconcile", "--dry-run", "--address", s.admin)
 		return code == 3 && strings.Contains(out, paid.RecordID) && strings.Contains(out, "order-1")

@@ -99,6 +99,11 @@ func (c *Client) Reconcile(ask Reconcile) (Answer[Reconciled], error) {
 	return c.post("reconcile", nil, ask)
 }
 
+// Dismiss has a record that is missing or unfinished waited for no more.
+func (c *Client) Dismiss(ask Dismiss) (Answer[Reconciled], error) {
+	return c.post("reconcile/dismiss", nil, ask)
+}
+
 // Backup asks for a copy of the ledger. The caller closes it.
 func (c *Client) Backup() (io.ReadCloser, error) {
 	response, err := c.Do(http.MethodGet, Prefix+"backup", nil)

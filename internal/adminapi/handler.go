@@ -102,6 +102,7 @@ func NewHandler(c Config) *Handler {
 		{http.MethodGet, "status", showStatus},
 		{http.MethodGet, "reconcile", showLooks},
 		{http.MethodPost, "reconcile", lookNow},
+		{http.MethodPost, "reconcile/dismiss", dismiss},
 		{http.MethodGet, "events", listEvents},
 		{http.MethodGet, "events/{id}", showEvent},
 		{http.MethodPost, "events/replay", replayEvents},

@@ -3,6 +3,7 @@ package adminapi
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
@@ -63,7 +64,7 @@ func showLooks(r *http.Request, o *operator.Operator) (any, error) {
 		account = &name
 	}
 	looks, err := o.Looks(r.Context(), account)
-	return DescribeLooks(looks), explainLook(err)
+	return DescribeLooks(looks), ExplainLook(err)
 }
 
 // lookNow answers POST reconcile.
@@ -77,15 +78,43 @@ func lookNow(r *http.Request, o *operator.Operator) (any, error) {
 		return nil, err
 	}
 	looks, err := o.Look(r.Context(), ask.Account, since, ask.DryRun)
-	return DescribeLooks(looks), explainLook(err)
+	return DescribeLooks(looks), ExplainLook(err)
 }
 
-func explainLook(err error) error {
+// Dismiss is the body of a request that a record is waited for no more.
+type Dismiss struct {
+	// Account is the account's name; empty: the default one.
+	Account  string `json:"account"`
+	RecordID string `json:"record_id"`
+	// Reason is why; it is logged.
+	Reason string `json:"reason"`
+}
+
+// dismiss answers POST reconcile/dismiss.
+func dismiss(r *http.Request, o *operator.Operator) (any, error) {
+	var ask Dismiss
+	if err := readJSON(r, &ask); err != nil {
+		return nil, err
+	}
+	if ask.Reason = strings.TrimSpace(ask.Reason); ask.RecordID == "" || ask.Reason == "" {
+		return nil, badRequest(`say which record, and why: {"record_id":"…","reason":"settled by hand"}`)
+	}
+	look, err := o.Dismiss(r.Context(), ask.Account, ask.RecordID, ask.Reason)
+	if err != nil {
+		return nil, ExplainLook(err)
+	}
+	return DescribeLooks([]operator.Looked{look}), nil
+}
+
+// ExplainLook is the answer to an error of a look or of a dismissal.
+func ExplainLook(err error) error {
 	switch {
 	case errors.Is(err, reconcile.ErrBusy):
 		return fail(http.StatusConflict, "%w", err)
 	case errors.Is(err, reconcile.ErrNoAccount):
 		return badRequest("%w", err)
+	case errors.Is(err, reconcile.ErrNotWaiting):
+		return fail(http.StatusNotFound, "%w", err)
 	}
 	return err
 }
@@ -102,6 +131,9 @@ func DescribeLooks(looks []operator.Looked) Reconciled {
 			look.LookedAt = &l.LookedAt
 		}
 		for _, w := range l.Waiting {
+			if w.Dismissed != "" {
+				continue
+			}
 			if !w.Missing {
 				look.Unfinished++
 				continue

@@ -26,6 +26,7 @@ The exit code is 3 while a record is missing.`,
 	cmd.Flags().String("since", "", "Look at records since then: "+adminapi.TimeForms+zoneNote)
 	cmd.Flags().Bool("dry-run", false, "Tell nobody, and show what is missing")
 	addJSONFlag(cmd)
+	cmd.AddCommand(dismissCommand())
 	return serverCommand(cmd, func(admin *adminapi.Client, fl caddycmd.Flags) error {
 		if err := noArguments(fl); err != nil {
 			return err
@@ -53,6 +54,28 @@ The exit code is 3 while a record is missing.`,
 			return err
 		}
 		return lookedError(found)
+	})
+}
+
+func dismissCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dismiss <record id> --reason <text> [--account <name>]",
+		Short: "Has a record that is missing waited for no more, because you have settled it",
+	}
+	cmd.Flags().String("reason", "", "Why, for the log")
+	addJSONFlag(cmd)
+	return serverCommand(cmd, func(admin *adminapi.Client, fl caddycmd.Flags) error {
+		switch {
+		case fl.NArg() != 1:
+			return subcommand.Fail(exitUsage, "name one record by its id: caddy ccpayment reconcile shows those that are missing")
+		case fl.String("reason") == "":
+			return subcommand.Fail(exitUsage, "say why with --reason, for the log")
+		}
+		answer, err := admin.Dismiss(adminapi.Dismiss{Account: fl.String("account"), RecordID: fl.Arg(0), Reason: fl.String("reason")})
+		if err != nil {
+			return advise(err, "caddy ccpayment reconcile shows the ids and accounts")
+		}
+		return printAnswer(fl, answer, printLooks)
 	})
 }
 

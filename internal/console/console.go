@@ -67,6 +67,7 @@ var steps = map[string]func(*visit) (answer, error){
 	"many":    (*visit).beginMany,
 	"stop":    (*visit).stopMany,
 	"missing": (*visit).lookNow,
+	"dismiss": (*visit).dismiss,
 }
 
 // answer is what a view answers with: a page, a redirect, or a stream.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 )
 
 // longestLook is how long a look that somebody asks for may take; the next one goes on
@@ -83,5 +84,20 @@ func (v *visit) lookNow() (answer, error) {
 		return answer{}, &adminapi.Error{Status: http.StatusConflict, Err: errors.New("a look is at work already: wait for it")}
 	}
 	v.log("an operator has the gateways' records looked at", nil, zap.Int("accounts", len(v.o.Reconciler.Accounts())))
+	return answer{location: "./missing"}, nil
+}
+
+// dismiss has the record that a form names waited for no more.
+func (v *visit) dismiss() (answer, error) {
+	reason, err := v.reason()
+	if err != nil {
+		return answer{}, err
+	}
+	form := v.r.PostForm
+	_, err = v.o.Dismiss(v.ctx, form.Get("account"), form.Get("record_id"), reason)
+	v.log("dismissing a record that is missing", err, zap.String("reason", redact.Emails(form.Get("reason"))), zap.String("record_id", redact.Emails(form.Get("record_id"))))
+	if err != nil {
+		return answer{}, adminapi.ExplainLook(err)
+	}
 	return answer{location: "./missing"}, nil
 }

@@ -32,6 +32,12 @@ func (o *Operator) Look(ctx context.Context, account *string, since time.Time, d
 	})
 }
 
+// Dismiss has a record of an account waited for no more; see [reconcile.Reconciler.Dismiss].
+func (o *Operator) Dismiss(ctx context.Context, account, recordID, reason string) (Looked, error) {
+	look, err := o.Reconciler.Dismiss(ctx, account, recordID, reason, o.Ledger)
+	return Looked{account, look}, err
+}
+
 func (o *Operator) each(account *string, do func(name string) (ledger.Look, error)) ([]Looked, error) {
 	names := o.Reconciler.Accounts()
 	if account != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
@@ -32,6 +33,9 @@ const (
 	// a quarter of its age, and so long.
 	waitLongest = 24 * time.Hour
 	waitMissing = time.Hour // one that is missing: a route may have come for it
+	// dismissedFor is for how long after it was made a record is known to be dismissed: a look
+	// goes back less by itself.
+	dismissedFor = 2 * longestBack
 	// lostAfter is when a record that the gateway does not have any more is forgotten.
 	lostAfter = 30 * 24 * time.Hour
 	// mostPages is how many pages a list has at most: one with more does not end.
@@ -60,6 +64,7 @@ type look struct {
 	// since something went well.
 	failure        error
 	failed, inARow int
+	dropped        int // records that waited, for others
 }
 
 // run looks at what waits and at what was made since. Where it breaks off, the state has
@@ -116,6 +121,11 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 	if k.dryRun {
 		return err
 	}
+	if k.dropped > 0 {
+		k.Logger.Warn(fmt.Sprintf("more than %d records wait, and the oldest that nobody can be told of are no longer listed as missing: "+
+			"settle those that are, and dismiss them with `caddy ccpayment reconcile dismiss`", mostWaiting),
+			zap.String("account", k.account.Name), zap.Int("dropped", k.dropped))
+	}
 	if k.state.TriedAt = k.ledger.Now(); err == nil {
 		k.state.LookedAt = k.state.TriedAt
 	}
@@ -169,10 +179,15 @@ func (k *look) turn(ctx context.Context) error {
 func (k *look) askWaiting(ctx context.Context) bool {
 	asked, now := 0, k.ledger.Now()
 	for _, w := range slices.Clone(k.state.Waiting) {
-		longest := waitLongest
+		longest, n := waitLongest, gateway.Notice{Type: w.Type, RecordID: w.ID}
+		if w.Dismissed != "" {
+			if now.Sub(w.MadeAt) > dismissedFor {
+				k.forget(n)
+			}
+			continue
+		}
 		if w.Missing {
 			longest = waitMissing
-			n := gateway.Notice{Type: w.Type, RecordID: w.ID}
 			route, err := k.routeWith(ctx, n, w.Status)
 			if route != nil {
 				k.forget(n)
@@ -263,11 +278,15 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 			return err
 		}
 	}
+	noted := k.waits(n.Type, n.RecordID)
+	isNoted := noted >= 0
+	if isNoted && k.state.Waiting[noted].Dismissed != "" && k.state.Waiting[noted].Status == n.Status {
+		return nil
+	}
 	route, isOurs, err := k.routeOf(ctx, one)
 	if err != nil {
 		return err
 	}
-	isNoted := k.waits(n.Type, n.RecordID) >= 0
 	if !isOurs && (!k.Foreign || one.MadeAt.Before(k.floor) && !isNoted) {
 		k.state.NotOurs++
 		k.forget(n)
@@ -334,14 +353,25 @@ func (k *look) waits(typ, id string) int {
 	return slices.IndexFunc(k.state.Waiting, func(w ledger.LookRecord) bool { return w.Type == typ && w.ID == id })
 }
 
-// wait notes a record that is to be asked for again, behind the others.
+// wait notes a record that is to be asked for again, behind the others. Where too many wait,
+// it takes the place of the oldest that nobody can be told of.
 func (k *look) wait(record ledger.LookRecord) error {
 	record.AskedAt = k.ledger.Now()
 	if i := k.waits(record.Type, record.ID); i >= 0 {
 		k.state.Waiting = slices.Delete(k.state.Waiting, i, i+1)
 	}
 	if len(k.state.Waiting) >= mostWaiting && !k.dryRun {
-		return fmt.Errorf("more than %d records wait for their end or for a route: the look goes on when there are less", mostWaiting)
+		oldest := -1
+		for i, w := range k.state.Waiting {
+			if (w.Missing || w.Dismissed != "") && (oldest < 0 || w.MadeAt.Before(k.state.Waiting[oldest].MadeAt)) {
+				oldest = i
+			}
+		}
+		if oldest < 0 {
+			return fmt.Errorf("more than %d records wait for their end: the look goes on when there are less", mostWaiting)
+		}
+		k.state.Waiting = slices.Delete(k.state.Waiting, oldest, oldest+1)
+		k.dropped++
 	}
 	k.state.Waiting = append(k.state.Waiting, record)
 	return nil

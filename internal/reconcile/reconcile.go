@@ -214,24 +214,34 @@ func (r *Reconciler) account(name string) (Account, error) {
 	return r.accounts[i], nil
 }
 
-func (r *Reconciler) look(ctx context.Context, a Account, since time.Time, dryRun bool, l *ledger.Ledger) (state ledger.Look, err error) {
+// begin takes the account's turn, here and among the processes that share the ledger. It ends
+// with done, and the context with it.
+func (r *Reconciler) begin(ctx context.Context, a Account, l *ledger.Ledger) (within context.Context, done func(), err error) {
 	turn := r.turns[a.Name]
 	select {
 	case turn.taken <- struct{}{}:
-		defer func() { <-turn.taken }()
 	case <-ctx.Done():
-		return state, ctx.Err()
+		return ctx, nil, ctx.Err()
 	}
-	ctx, unlock, err := l.Lock(ctx, ledger.Record{AppID: a.Info.AccountID, Type: "#reconcile"}, longestLook, lockTurn)
+	within, unlock, err := l.Lock(ctx, ledger.Record{AppID: a.Info.AccountID, Type: "#reconcile"}, longestLook, lockTurn)
+	if err != nil {
+		<-turn.taken
+		return ctx, nil, err
+	}
+	within, cancel := context.WithTimeout(within, longestLook)
+	return within, func() { cancel(); unlock(); <-turn.taken }, nil
+}
+
+func (r *Reconciler) look(ctx context.Context, a Account, since time.Time, dryRun bool, l *ledger.Ledger) (state ledger.Look, err error) {
+	ctx, done, err := r.begin(ctx, a, l)
 	if err != nil {
 		return state, err
 	}
-	defer unlock()
-	ctx, cancel := context.WithTimeout(ctx, longestLook)
-	defer cancel()
+	defer done()
 	if state, err = l.Look(ctx, a.Info.AccountID); err != nil {
 		return state, err
 	}
+	turn := r.turns[a.Name]
 	look := &look{Config: r.config, account: a, lister: a.Gateway.(gateway.Lister), ledger: l, state: state, dryRun: dryRun, pace: turn.pace, tells: turn.tells}
 	err = look.run(ctx, since)
 	if err == nil && !dryRun {

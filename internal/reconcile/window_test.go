@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -73,6 +74,7 @@ func newPayroll(t *testing.T, c Config, g gateway.Gateway) *payroll {
 	if p.Reconciler, err = New(c, []Account{{Account: payoutAccount(g), Routes: []Route{{Name: "webhook", Tell: p.tell}}}}); err != nil {
 		t.Fatal(err)
 	}
+	p.turns[""].pace.SetLimit(rate.Inf)
 	p.look(time.Time{}) // which notes the account
 	return p
 }
