@@ -3,7 +3,9 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -32,7 +34,7 @@ func (l *looking) state() (running bool, err error) {
 }
 
 // begin runs a look in the background, and returns false where one runs already.
-func (l *looking) begin(look func(context.Context) error) bool {
+func (l *looking) begin(look func(context.Context) error, logger *zap.Logger) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running {
@@ -42,12 +44,23 @@ func (l *looking) begin(look func(context.Context) error) bool {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), longestLook)
 		defer cancel()
-		err := look(ctx)
+		err := survive(ctx, look, logger)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.running, l.err = false, err
 	}()
 	return true
+}
+
+// survive runs a look. Whatever panics in it is logged, and is its error.
+func survive(ctx context.Context, look func(context.Context) error, logger *zap.Logger) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it panicked: %v", p)
+			logger.Error("a look at the gateways' records panicked", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	return look(ctx)
 }
 
 type missingView struct {
@@ -79,7 +92,7 @@ func (v *visit) lookNow() (answer, error) {
 			_, err := o.Look(ctx, nil, time.Time{}, false)
 			return err
 		})
-	})
+	}, v.o.Logger)
 	if !begun {
 		return answer{}, &adminapi.Error{Status: http.StatusConflict, Err: errors.New("a look is at work already: wait for it")}
 	}
