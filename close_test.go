@@ -171,6 +171,14 @@ func TestCloseFromTheConsole(t *testing.T) {
 	if got := s.buys("order/1"); got.status != http.StatusGone {
 		t.Errorf("its checkout is %d %s", got.status, got.body)
 	}
+
+	s.buys("order-2")
+	s.post("/alice/order", "id", "order-2", "account", "", "reason", "sold out")
+	s.payAll("order-2")
+	s.awaitState("status=success", "held")
+	if held := s.view("/alice/held", "although its order was closed", "Accept it", "Discard"); strings.Contains(held, "Release</summary>") {
+		t.Error("it can be released, and would be held again")
+	}
 }
 
 // TestCloseSharedOrder: an order that several accounts share is closed at all of them, and

@@ -82,11 +82,18 @@ var titles = map[operator.Step]string{
 	operator.StepReplay: "Replay", operator.StepRelease: "Release", operator.StepAccept: "Accept the risk", operator.StepDiscard: "Discard",
 }
 
+// ofClosed reports whether it is held because its order was closed.
+func (i item) ofClosed() bool {
+	return i.State == ledger.Held && strings.HasPrefix(i.LastError, "closed: ")
+}
+
 func actionsOf(i item) []action {
 	var allowed []operator.Step
 	switch i.State {
 	case ledger.Held:
-		allowed = []operator.Step{operator.StepRelease, operator.StepAccept, operator.StepDiscard}
+		if allowed = []operator.Step{operator.StepRelease, operator.StepAccept, operator.StepDiscard}; i.ofClosed() {
+			allowed = allowed[1:] // released, it would be held again
+		}
 	case ledger.Superseded, ledger.Discarded:
 	case ledger.Delivered, ledger.Ignored:
 		allowed = []operator.Step{operator.StepReplay}
@@ -96,6 +103,9 @@ func actionsOf(i item) []action {
 	actions := make([]action, 0, len(allowed))
 	for _, step := range allowed {
 		a := action{Step: step, Title: titles[step], Consequences: consequences(step, i), ID: i.ID, Route: i.Route, State: i.State}
+		if step == operator.StepAccept && i.ofClosed() {
+			a.Title = "Accept it"
+		}
 		if step == operator.StepDiscard && len(i.Carries) > 0 {
 			a.Force = "I settle by hand what it carries (" + strings.Join(i.Carries, ", ") + ")"
 		}
@@ -122,6 +132,9 @@ func consequences(step operator.Step, i item) []string {
 	case operator.StepRelease:
 		return []string{"The gateway is asked again.", "If nothing holds it any more, the app gets it, with its money; else it is held again.", "A payment that came late counts from then on."}
 	case operator.StepAccept:
+		if i.ofClosed() {
+			return []string{"The app gets it although its order was closed.", "It then tells the app to fulfil nothing: what the money is for is yours to decide, in the app."}
+		}
 		return []string{"The app gets it although the gateway does not call it clean.", "It then tells the app to fulfil or credit nothing: what the buyer gets is yours to decide, in the app."}
 	default:
 		last := "The money stays where it is at the gateway: refund it there, or settle it by hand."
