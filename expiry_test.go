@@ -97,7 +97,11 @@ func (s *expiryShop) looks(types string) {
 	s.opens(last, 1)
 	s.expires(last)
 	s.load(s.with(types))
-	await(s.t, "the app is told of "+last, func() bool { return len(s.told(last)) == 1 })
+	await(s.t, "the app is told of "+last+", and of those before", func() bool {
+		var status struct{ Routes []struct{ Pending int } }
+		s.ask(http.MethodGet, "status", "", http.StatusOK, &status)
+		return len(s.told(last)) == 1 && status.Routes[0].Pending == 0
+	})
 }
 
 // told are the calls of the app that an order has expired.
