@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,10 +12,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/shopspring/decimal"
 	"go.uber.org/zap"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
@@ -128,8 +127,8 @@ func (h *Webhook) resolve() error {
 	if h.allowed, err = parseRanges(repl, h.AllowIPs, account.Info); err != nil {
 		return err
 	}
-	policy, err := h.policy()
-	if err != nil {
+	policy, err := confirm.ParsePolicy(h.Confirm, h.Risky, h.Late, h.AcceptUnderpaid)
+	if err = cmp.Or(err, confirm.CheckOptions(account.Info, h.given)); err != nil {
 		return err
 	}
 	h.route.Confirm = &confirm.Confirmer{Policy: policy, Routes: h.app.routesThatConfirm, Now: h.app.now}
@@ -176,24 +175,6 @@ func tokenOf(text string) func(placeholder.Replacer) (string, error) {
 		}
 		return token, nil
 	}
-}
-
-func (h *Webhook) policy() (confirm.Policy, error) {
-	p := confirm.Policy{HoldRisky: h.Risky == "hold" && h.Confirm != "off", NoFlags: h.Confirm == "off"}
-	p.HoldLate = h.Late == "hold"
-	if h.Risky != "hold" && h.Risky != "forward" {
-		return p, fmt.Errorf("unknown risky %q: use hold or forward", h.Risky)
-	}
-	if h.Late != "fulfill" && h.Late != "hold" {
-		return p, fmt.Errorf("unknown late %q: use fulfill or hold", h.Late)
-	}
-	percent, ok := strings.CutSuffix(h.AcceptUnderpaid, "%")
-	share, err := client.ParseAmount(percent)
-	if !ok || err != nil || share.Exponent() < -6 || share.Exponent() > 0 || share.IsNegative() || share.GreaterThan(decimal.New(50, 0)) {
-		return p, fmt.Errorf("accept_underpaid %q is not a share from 0%% to 50%%", h.AcceptUnderpaid)
-	}
-	p.AcceptUnderpaid = share.Shift(-2)
-	return p, confirm.CheckOptions(h.route.Account.Info, h.given)
 }
 
 // provisionDelivery sets up background delivery, where the option deliver asks for
