@@ -11,7 +11,8 @@ import (
 type Lister interface {
 	// List yields the records that were made from one time to another, both included, each
 	// once and in any order. It calls turn before each page, and ends with the first error,
-	// also of turn. The error wraps [ErrBusy] where the gateway takes no more calls now.
+	// also of turn, but for one that comes with a record: that one cannot be read, and has no
+	// more than its Type and ids. The error wraps [ErrBusy] where the gateway takes no more calls now.
 	List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[Listed, error]
 
 	// FindRecord returns the record that a notice of List was about, as it is now: Type,

@@ -60,8 +60,7 @@ func listed[T any](ctx context.Context, records iter.Seq2[T, error], page int, t
 			yield(gateway.Listed{}, explain(err))
 			return false
 		}
-		one, err := list(record)
-		if !yield(one, err) || err != nil {
+		if !yield(list(record)) {
 			return false
 		}
 	}
@@ -138,6 +137,8 @@ func (v *V2) list(typ string, m listedMessage, mark string, made time.Time) (gat
 	if !strings.HasSuffix(mark, " ") { // else it names nothing
 		l.Marks = []string{mark}
 	}
-	l.Notice, err = v.Read(l.Body)
+	if l.Notice, err = v.Read(l.Body); err != nil {
+		l.Notice = gateway.Notice{Type: typ, RecordID: m.RecordID, OrderID: m.OrderID}
+	}
 	return l, err
 }

@@ -163,7 +163,7 @@ func listed[T any](records iter.Seq2[T, error], list func(T) (gateway.Listed, er
 		if errors.Is(err, errUnlisted) {
 			continue
 		}
-		if !yield(one, err) || err != nil {
+		if !yield(one, err) {
 			return false
 		}
 	}
@@ -221,6 +221,9 @@ func (v *V2) listInvoice(i coinpayments.Invoice) (gateway.Listed, error) {
 			Amount: amount, State: state, Payments: []struct{}{},
 		}
 		l, err := v.hooked(hookNotice{newID(), notice.name, time.Now().UTC().Format(noticeTime), invoice}, i.Created)
+		if err != nil {
+			l.Notice = gateway.Notice{Type: invoiceType, RecordID: i.ID, OrderID: i.InvoiceID}
+		}
 		l.Marks = []string{invoiceMark + l.Notice.RecordID, gateway.OrderMark(l.Notice.OrderID)}
 		return l, err
 	}
@@ -285,6 +288,12 @@ func (v *V2) listTransaction(walletID string, t coinpayments.Transaction) (gatew
 		hook.Required = hook.Confirmations + 1
 	}
 	l, err := v.hooked(hook, t.DateCreated)
+	if err != nil {
+		l.Notice = gateway.Notice{Type: depositType, RecordID: t.ID, WalletID: walletID}
+		if isOf(spends, string(t.Type)) {
+			l.Notice.Type = withdrawalType
+		}
+	}
 	switch n := l.Notice; {
 	case n.ReferenceID == "":
 	case n.Type == depositType:

@@ -41,7 +41,7 @@ const (
 	// mostPages is how many pages a list has at most: one with more does not end.
 	mostPages = 5000
 	// mostInARow is how often in a row something goes wrong until a look breaks off.
-	mostInARow = 3
+	mostInARow = 10
 )
 
 // look is one look at the records of an account.
@@ -64,7 +64,9 @@ type look struct {
 	// since something went well.
 	failure        error
 	failed, inARow int
-	dropped        int // records that waited, for others
+	isBusy         bool // the gateway takes no more calls
+	hasGap         bool // a list broke off
+	dropped        int  // records that waited, for others
 }
 
 // run looks at what waits and at what was made since. Where it breaks off, the state has
@@ -91,26 +93,25 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 		k.floor = since.Truncate(time.Second)
 	}
 	k.state.From, k.state.Records, k.state.NotOurs, k.state.Told = from, 0, 0, 0
-	goesOn := k.askWaiting(ctx)
+	// What cannot be asked for by its id must not keep from the app what is listed.
+	goesOn := k.askWaiting(ctx) || k.mayBeBad(ctx)
 	if goesOn && !k.dryRun {
-		goesOn = k.askOrders(ctx)
+		goesOn = k.askOrders(ctx) || k.mayBeBad(ctx)
 	}
 	window := briefly
 	if end.Sub(from) > longer {
 		window = longer
 	}
-	for isWhole := true; goesOn && from.Before(end); {
+	for goesOn && from.Before(end) {
 		to := from.Add(window)
 		if to.After(end) {
 			to = end
 		}
-		before := k.failed
 		goesOn = k.compareAll(ctx, from, to)
 		// What comes after a gap is told, and listed again until there is none.
-		isWhole = isWhole && k.failed == before
-		if from = to; isWhole && to.After(done) && !k.dryRun {
+		if from = to; !k.hasGap && to.After(done) && !k.dryRun {
 			k.state.To, done = to, to
-			goesOn = k.goesOn(ctx, k.save(ctx, nil))
+			goesOn = k.goesOn(ctx, k.save(ctx, nil)) && goesOn
 			failpoint.Reach("looked")
 		}
 	}
@@ -145,7 +146,36 @@ func (k *look) goesOn(ctx context.Context, err error) bool {
 	}
 	k.failed++
 	k.inARow++
-	return k.inARow < mostInARow && ctx.Err() == nil
+	k.isBusy = k.isBusy || errors.Is(err, gateway.ErrBusy)
+	return k.inARow < mostInARow && !k.isBusy && ctx.Err() == nil
+}
+
+// mayBeBad reports whether what went wrong in a row may be of these records only, and begins
+// to count anew.
+func (k *look) mayBeBad(ctx context.Context) bool {
+	k.inARow = 0
+	return !k.isBusy && ctx.Err() == nil
+}
+
+// setAside notes a listed record that cannot be read or compared as one that is asked for
+// again by its id, so that the list goes on after it. It reports whether it does.
+func (k *look) setAside(ctx context.Context, one gateway.Listed, failure error) bool {
+	n := one.Notice
+	if _, isOurs, err := k.routeOf(ctx, one); err == nil && !isOurs && !k.Foreign {
+		k.state.NotOurs++
+		return true
+	}
+	k.goesOn(ctx, about("record", n.RecordID, failure))
+	if !k.mayBeBad(ctx) { // it counts anew, or the same ones would end each look here
+		return false
+	}
+	record := ledger.LookRecord{
+		Type: n.Type, ID: n.RecordID, Status: n.Status, OrderID: n.OrderID, WalletID: n.WalletID, MadeAt: one.MadeAt, Missing: true, Why: failure.Error(),
+	}
+	if !k.dryRun {
+		k.missed(record, "")
+	}
+	return k.goesOn(ctx, k.wait(record))
 }
 
 // about is an error about a record or an order; nil: there is none.
@@ -229,7 +259,10 @@ func (k *look) askAgain(ctx context.Context, w ledger.LookRecord, now time.Time)
 	if found.MadeAt.IsZero() {
 		found.MadeAt = w.MadeAt
 	}
-	return k.compare(ctx, found)
+	if err = k.compare(ctx, found); err != nil {
+		err = errors.Join(err, k.wait(w))
+	}
+	return err
 }
 
 // compareAll compares the records that were made from one time to another. It is false where
@@ -245,18 +278,27 @@ func (k *look) compareAll(ctx context.Context, from, to time.Time) bool {
 	}
 	for one, err := range k.lister.List(ctx, from, to, turn) {
 		switch {
-		case err != nil:
+		case err != nil && one.Notice.RecordID == "":
+			k.hasGap = true
 			return k.goesOn(ctx, fmt.Errorf("listing the records from %s: %w", from.UTC().Format(time.RFC3339), err))
 		case one.MadeAt.IsZero():
 			one.MadeAt = from
 		case one.MadeAt.Before(earliest):
 			continue
 		}
-		if !k.goesOn(ctx, about("record", one.Notice.RecordID, k.compare(ctx, one))) {
+		if err == nil {
+			err = k.compare(ctx, one)
+		}
+		if err != nil && !k.setAside(ctx, one, err) {
+			k.hasGap = true
 			return false
 		}
 	}
-	return k.goesOn(ctx, k.resend(ctx))
+	if err := k.resend(ctx); err != nil {
+		k.hasGap = true
+		return k.goesOn(ctx, err)
+	}
+	return true
 }
 
 // compare compares a record with the ledger.

@@ -31,7 +31,7 @@ const paidMeanwhile = "the gateway has its order as paid"
 // were asked for it is stored how far that came. It is false where the look breaks off.
 func (k *look) askOrders(ctx context.Context) bool {
 	now, before := k.ledger.Now(), k.calls
-	saved := before
+	saved, isAnswered := before, false // else the gateway may be away
 	if k.state.OrdersNext == "" && now.Sub(k.state.OrdersAt) < ordersEvery {
 		return true
 	}
@@ -42,7 +42,13 @@ func (k *look) askOrders(ctx context.Context) bool {
 			return k.goesOn(ctx, fmt.Errorf("reading the open orders: %w", err))
 		}
 		for _, order := range page.Orders {
-			if !k.goesOn(ctx, about("order", order.ID, k.askOrder(ctx, order, now))) {
+			calls := k.calls
+			err := k.askOrder(ctx, order, now)
+			if err == nil && k.calls == calls {
+				continue
+			}
+			isAnswered = isAnswered || err == nil
+			if !k.goesOn(ctx, about("order", order.ID, err)) && !(isAnswered && k.mayBeBad(ctx)) {
 				return false
 			}
 		}

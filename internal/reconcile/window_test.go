@@ -20,7 +20,8 @@ import (
 // payouts is a gateway that lists payouts.
 type payouts struct {
 	gateway.Gateway
-	made map[string]time.Time
+	made   map[string]time.Time
+	broken bool // what begins with "broken" cannot be read
 }
 
 func (g *payouts) Grace() time.Duration { return 35 * time.Minute }
@@ -48,6 +49,9 @@ func (g *payouts) FindRecord(_ context.Context, n gateway.Notice) (gateway.Liste
 
 func (g *payouts) record(id string) (gateway.Listed, error) {
 	n := gateway.Notice{Type: "Payout", RecordID: id, Status: "Success", Risk: ledger.NotRisky}
+	if g.broken && strings.HasPrefix(id, "broken") {
+		return gateway.Listed{Notice: gateway.Notice{Type: n.Type, RecordID: id}, MadeAt: g.made[id]}, gateway.ErrUnreadable
+	}
 	return gateway.Listed{Notice: n, Body: []byte("{}"), MadeAt: g.made[id]}, nil
 }
 
@@ -158,4 +162,32 @@ func TestShortBack(t *testing.T) {
 			t.Errorf("with %s: %v, want %s", back, err, want)
 		}
 	}
+}
+
+// TestBrokenRecords: however many records cannot be read, all others are told at once, and
+// these when they can be.
+func TestBrokenRecords(t *testing.T) {
+	g := &payouts{made: make(map[string]time.Time), broken: true}
+	p := newPayroll(t, Config{Grace: -1}, g)
+	began, all := p.now, []string{"good-1", "good-2"}
+	g.made["good-1"] = began.Add(time.Hour)
+	for i := range 25 {
+		id := fmt.Sprint("broken-", i)
+		g.made[id], all = began.Add(time.Hour), append(all, id)
+	}
+	p.now = began.Add(4 * time.Hour)
+	if look := p.look(time.Time{}); len(missing(look)) != 25 || look.Waiting[0].Why != gateway.ErrUnreadable.Error() || !look.To.After(began.Add(3*time.Hour)) {
+		t.Errorf("the look is %+v", look)
+	}
+	p.wantTold("the first look", "good-1")
+	g.made["good-2"] = began.Add(6 * time.Hour)
+	p.now = began.Add(8 * time.Hour)
+	p.look(time.Time{})
+	p.wantTold("the next look", "good-1", "good-2")
+	g.broken = false
+	p.now = began.Add(10 * time.Hour)
+	if look := p.look(time.Time{}); len(look.Waiting) != 0 || look.LastError != "" {
+		t.Errorf("at the end the look is %+v", look)
+	}
+	p.wantTold("the last look", all...)
 }
