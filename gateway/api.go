@@ -81,6 +81,17 @@ type APICall struct {
 	// NotifyURL, if set, is where webhooks about what the call makes are sent to. Body
 	// then has none of the endpoint's WebhookKeys.
 	NotifyURL string
+	// Making, if set, is called by [APICall.Begin].
+	Making func(marks []string)
+}
+
+// Begin is to be called right before the call is sent, with the marks of what it makes, as
+// far as the call has them: those in [APIAnswer.Makes], or others that what it makes has in
+// [Listed]. Where the answer is lost, they say what was made.
+func (c APICall) Begin(marks []string) {
+	if c.Making != nil && len(marks) > 0 {
+		c.Making(marks)
+	}
 }
 
 // APIAnswer is the answer to an API call.

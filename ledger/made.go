@@ -9,10 +9,15 @@ import (
 	"time"
 )
 
-// made is the name of the flags that say what was made at a gateway through this ledger's
+// These are the names of the flags that say what was made at a gateway through this ledger's
 // Caddys. They are no instructions to an app, and the key that holds one is no event's: its
 // Route is where the webhooks about what was made come in.
-const made = "made"
+const (
+	made = "made"
+	// called: a call that makes it was about to be sent, and answered: the first such call
+	// was answered, so that only made says what came of it.
+	called, answered = "called", "answered"
+)
 
 const (
 	// madeLease is how long noting one thing may take.
@@ -26,17 +31,37 @@ const (
 // that the gateway's records of it have. Route is where the webhooks about it come in; empty:
 // that is not known. What is noted already stays as it is.
 func (l *Ledger) NoteMade(ctx context.Context, appID, route string, marks ...string) error {
+	_, err := l.note(ctx, made, appID, route, marks)
+	return err
+}
+
+// NoteCalled notes, durably, that a call is about to be sent that makes something with these
+// marks: it counts as made, as after [Ledger.NoteMade], until NoteAnswered says that the call
+// was answered. It returns the marks that no call was noted with before.
+func (l *Ledger) NoteCalled(ctx context.Context, appID, route string, marks ...string) (fresh []string, err error) {
+	return l.note(ctx, called, appID, route, marks)
+}
+
+// NoteAnswered notes, durably and for ever, that a call was answered of which NoteCalled
+// returned these marks: what has them counts as made only after [Ledger.NoteMade].
+func (l *Ledger) NoteAnswered(ctx context.Context, appID string, marks ...string) error {
+	_, err := l.note(ctx, answered, appID, "", marks)
+	return err
+}
+
+func (l *Ledger) note(ctx context.Context, name, appID, route string, marks []string) (fresh []string, err error) {
 	for _, mark := range marks {
-		flag := []Flag{madeFlag(appID, mark)}
+		flag := []Flag{madeFlag(name, appID, mark)}
 		bound, err := l.store.Bound(ctx, flag)
 		if err == nil && !bound[0] {
-			err = l.bindMade(ctx, madeKey(appID, route, mark), flag)
+			fresh = append(fresh, mark)
+			err = l.bindMade(ctx, madeKey(name, appID, route, mark), flag)
 		}
 		if err != nil {
-			return fmt.Errorf("noting what was made: %w", err)
+			return nil, fmt.Errorf("noting what was made: %w", err)
 		}
 	}
-	return nil
+	return fresh, nil
 }
 
 func (l *Ledger) bindMade(ctx context.Context, holder Key, flag []Flag) error {
@@ -59,16 +84,20 @@ func (l *Ledger) bindMade(ctx context.Context, holder Key, flag []Flag) error {
 // with; empty: none of them.
 func (l *Ledger) MadeHere(ctx context.Context, appID string, marks, routes []string) (route string, isMade bool, err error) {
 	for _, mark := range marks {
-		flag := []Flag{madeFlag(appID, mark)}
-		bound, err := l.store.Bound(ctx, flag)
+		bound, err := l.store.Bound(ctx, []Flag{madeFlag(made, appID, mark), madeFlag(called, appID, mark), madeFlag(answered, appID, mark)})
 		if err != nil {
 			return "", false, fmt.Errorf("reading what was made: %w", err)
 		}
-		if !bound[0] {
+		name := made
+		switch {
+		case bound[0]:
+		case bound[1] && !bound[2]:
+			name = called
+		default:
 			continue
 		}
 		for _, route := range routes {
-			holds, err := l.store.Holds(ctx, madeKey(appID, route, mark), flag)
+			holds, err := l.store.Holds(ctx, madeKey(name, appID, route, mark), []Flag{madeFlag(name, appID, mark)})
 			if err != nil {
 				return "", false, fmt.Errorf("reading what was made: %w", err)
 			}
@@ -81,10 +110,12 @@ func (l *Ledger) MadeHere(ctx context.Context, appID string, marks, routes []str
 	return "", isMade, nil
 }
 
-func madeFlag(appID, mark string) Flag { return Flag{Name: made, AppID: appID, ID: shortMark(mark)} }
+func madeFlag(name, appID, mark string) Flag {
+	return Flag{Name: name, AppID: appID, ID: shortMark(mark)}
+}
 
-func madeKey(appID, route, mark string) Key {
-	return Key{Record: Record{Route: route, AppID: appID, Type: "#" + made, ID: shortMark(mark)}, Risk: NotRisky, Status: made}
+func madeKey(name, appID, route, mark string) Key {
+	return Key{Record: Record{Route: route, AppID: appID, Type: "#" + name, ID: shortMark(mark)}, Risk: NotRisky, Status: name}
 }
 
 func shortMark(mark string) string {

@@ -32,9 +32,11 @@ func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 			return gateway.APIAnswer{About: about}, err
 		}
 	}
+	made := makes(name, body)
+	c.Begin(made)
 	data, err := v.Client().Call(ctx, name, body)
 	answer, err := answered(data, explainCall(err))
-	answer.About, answer.Makes = about, makes(name, body)
+	answer.About, answer.Makes = about, made
 	return answer, err
 }
 

@@ -26,6 +26,7 @@ func (v *V2) Call(ctx context.Context, c gateway.APICall) (gateway.APIAnswer, er
 	if err != nil {
 		return gateway.APIAnswer{About: about}, err
 	}
+	c.Begin(makes(keyOf(route), body, nil))
 	data, err := v.Client().Call(ctx, c.Method, path, c.Query, body)
 	answer, err := answered(data, explain(err))
 	answer.About, answer.Makes = about, makes(keyOf(route), body, answer.Data)

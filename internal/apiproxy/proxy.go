@@ -13,7 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidwall/gjson"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
@@ -188,6 +187,10 @@ func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if !namesURL {
 		call.NotifyURL = p.account.WebhookURL
 	}
+	n := &notes{Proxy: p, endpoint: endpoint, call: call}
+	if endpoint.Group != gateway.GroupRead {
+		call.Making = n.called
+	}
 	var answer gateway.APIAnswer
 	var err error
 	if p.cache != nil && p.cached[endpoint.Name] {
@@ -197,34 +200,9 @@ func (p *Proxy) serveCall(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	if endpoint.Group != gateway.GroupRead {
 		p.logCall(endpoint.Name, answer.About, outcomeOf(answer, err))
-		p.noteMade(ctx, endpoint, call, answer, err)
+		n.answered(answer, err)
 	}
 	return p.writeAnswer(w, answer, err)
-}
-
-// noteMade has the ledger note what a call has made, or may have, so that a payment of it is
-// known to be the app's, also where its webhook gets lost.
-func (p *Proxy) noteMade(ctx context.Context, endpoint gateway.Endpoint, c gateway.APICall, answer gateway.APIAnswer, failed error) {
-	var lost *gateway.LostError
-	if failed != nil && !errors.As(failed, &lost) || answer.Refusal != nil || len(answer.Makes) == 0 {
-		return
-	}
-	to := c.NotifyURL
-	gjson.ParseBytes(c.Body).ForEach(func(key, value gjson.Result) bool {
-		if keyIn(endpoint.WebhookKeys, key.Str) != "" {
-			to = value.Str
-		}
-		return true
-	})
-	l, release, err := p.ledger()
-	if err == nil {
-		err = l.NoteMade(context.WithoutCancel(ctx), p.account.Info.AccountID, p.routeOf(p.account.Name, to), answer.Makes...)
-		release()
-	}
-	if err != nil {
-		p.logger.Error("what a call made is not noted in the ledger, so that the app is not told of it if its webhooks get lost",
-			zap.String("endpoint", endpoint.Name), zap.Error(err))
-	}
 }
 
 // longestLoggedID is how many bytes of an order id are logged: more than an id has
