@@ -44,10 +44,16 @@ func (o *Operator) each(account *string, do func(name string) (ledger.Look, erro
 		names = []string{*account}
 	}
 	looks := make([]Looked, 0, len(names))
+	done := make(map[string]ledger.Look) // by the gateway's id of the account
 	for _, name := range names {
-		look, err := do(name)
-		if err != nil {
-			return nil, err
+		id := o.Reconciler.ID(name)
+		look, isDone := done[id]
+		if !isDone {
+			var err error
+			if look, err = do(name); err != nil {
+				return nil, err
+			}
+			done[id] = look
 		}
 		looks = append(looks, Looked{name, look})
 	}

@@ -12,16 +12,16 @@ import (
 
 var risks = []ledger.Risk{ledger.NotRisky, ledger.RiskUnknown, ledger.Risky}
 
-// routeWith returns the route on which the ledger has an event of a record with one of the
-// statuses; nil: none.
-func (k *look) routeWith(ctx context.Context, n gateway.Notice, statuses ...string) (*Route, error) {
-	for i, route := range k.account.Routes {
+// routeWith returns the one of the routes on which the ledger has an event of a record with
+// one of the statuses; nil: none.
+func (k *look) routeWith(ctx context.Context, n gateway.Notice, routes []Route, statuses ...string) (*Route, error) {
+	for i, route := range routes {
 		record := ledger.Record{Route: route.Name, AppID: k.account.Info.AccountID, Type: n.Type, ID: n.RecordID}
 		for _, status := range statuses {
 			for _, risk := range append([]ledger.Risk{n.Risk}, risks...) { // most often it is the first
 				_, err := k.ledger.Load(ctx, ledger.Key{Record: record, Status: strings.ToLower(status), Risk: risk})
 				if err == nil || errors.Is(err, ledger.ErrDamaged) {
-					return &k.account.Routes[i], nil
+					return &routes[i], nil
 				}
 				if !errors.Is(err, ledger.ErrNotFound) {
 					return nil, err
@@ -43,7 +43,8 @@ func (k *look) isTold(ctx context.Context, n gateway.Notice) (bool, error) {
 			err = nil
 		}
 		return slices.ContainsFunc(order.Events, func(e ledger.OrderEvent) bool {
-			return e.Type == n.Type && e.RecordID == n.RecordID && strings.EqualFold(e.Status, n.Status) && order.AppOf(e.AppID) == k.account.Info.AccountID
+			return e.Type == n.Type && e.RecordID == n.RecordID && strings.EqualFold(e.Status, n.Status) &&
+				order.AppOf(e.AppID) == k.account.Info.AccountID && k.account.route(e.Route) == nil
 		}), err
 	}
 	record := ledger.Record{AppID: k.account.Info.AccountID, Type: n.Type, ID: n.RecordID}
@@ -51,44 +52,88 @@ func (k *look) isTold(ctx context.Context, n gateway.Notice) (bool, error) {
 	return slices.Contains(bound, true), err
 }
 
-// routeOf returns the route that is told of a record, and whether the record is of this
-// ledger: of something that was made through it or of which it has an event, or with an
-// event of its own. The route is the one that takes the webhooks of what was made, or
-// which had the latest event, or the account's only one; nil: nothing names one.
-func (k *look) routeOf(ctx context.Context, one gateway.Listed) (route *Route, isOurs bool, err error) {
-	n := one.Notice
-	names := make([]string, 0, len(k.account.Routes))
+// owner is whose a record is.
+type owner struct {
+	// routes are those of its shop; all of the account where nothing says whose it is.
+	routes []Route
+	// route is the one that takes the webhooks of what was made, or had its order's latest
+	// event; nil: none of these is known.
+	route *Route
+	// isOurs: it is of something that was made through this ledger, or of which that has an
+	// event, or whose order has a shop's prefix.
+	isOurs bool
+}
+
+// ownerOf returns whose a record is, by what was made, by its order, or by that one's id.
+func (k *look) ownerOf(ctx context.Context, one gateway.Listed) (o owner, err error) {
+	n, names := one.Notice, make([]string, 0, len(k.account.Routes))
 	for _, r := range k.account.Routes {
 		names = append(names, r.Name)
 	}
-	name, isOurs, err := k.ledger.MadeHere(ctx, k.account.Info.AccountID, one.Marks, names)
-	if err != nil || name != "" {
-		return k.account.route(name), isOurs, err
+	name, isMade, err := k.ledger.MadeHere(ctx, k.account.Info.AccountID, one.Marks, names)
+	if err != nil {
+		return o, err
 	}
+	if route := k.account.route(name); route != nil {
+		return owner{k.account.of(func(shop *gateway.Account) bool { return shop == route.account }), route, true}, nil
+	}
+	o = owner{routes: k.account.behind(n.OrderID), isOurs: isMade}
 	t, _ := k.account.Info.Type(n.Type)
-	if t.Kind == gateway.Payment {
-		order, err := k.orderOf(ctx, n, t)
-		switch {
-		case err == nil:
-			for _, e := range slices.Backward(order.Events) {
-				if route := k.account.route(e.Route); route != nil && order.AppOf(e.AppID) == k.account.Info.AccountID {
-					return route, true, nil
-				}
-			}
-			return k.usual(), true, nil
-		case !errors.Is(err, ledger.ErrNotFound):
-			return nil, false, err
+	if t.Kind != gateway.Payment {
+		return o, nil
+	}
+	order, err := k.orderOf(ctx, n, t)
+	if errors.Is(err, ledger.ErrNotFound) {
+		hasPrefix := func(shop *gateway.Account) bool {
+			return shop.OrderPrefix != "" && strings.HasPrefix(n.OrderID, shop.OrderPrefix)
 		}
-		isOurs = isOurs || k.account.OrderPrefix != "" && strings.HasPrefix(n.OrderID, k.account.OrderPrefix)
+		o.isOurs = o.isOurs || slices.ContainsFunc(k.account.shops, hasPrefix)
+		return o, nil
+	}
+	if err != nil {
+		return o, err
+	}
+	o.routes, o.isOurs = k.account.making(order), true
+	for _, e := range slices.Backward(order.Events) {
+		if route := routeIn(o.routes, e.Route); route != nil && order.AppOf(e.AppID) == k.account.Info.AccountID {
+			o.route = route
+			break
+		}
+	}
+	return o, nil
+}
+
+// known returns the route of its shop on which the ledger has an event of a record with a
+// status; nil: none. Another shop's may have ignored it, or held it.
+func (k *look) known(ctx context.Context, one gateway.Listed, status string) (*Route, error) {
+	routes := k.account.Routes
+	if len(k.account.shops) > 1 {
+		o, err := k.ownerOf(ctx, one)
+		if err != nil {
+			return nil, err
+		}
+		routes = o.routes
+	}
+	return k.routeWith(ctx, one.Notice, routes, status)
+}
+
+// routeOf returns the route that is told of a record, and whether the record is of this
+// ledger: of something that was made through it or of which it has an event, or with an
+// event of its own. The route is the one that takes the webhooks of what was made, or
+// which had the latest event, or its shop's only one; nil: nothing names one.
+func (k *look) routeOf(ctx context.Context, one gateway.Listed) (route *Route, isOurs bool, err error) {
+	o, err := k.ownerOf(ctx, one)
+	if err != nil || o.route != nil {
+		return o.route, o.isOurs, err
 	}
 	statuses := make([]string, 0, len(k.account.Info.Statuses))
 	for _, s := range k.account.Info.Statuses {
 		statuses = append(statuses, s.Name)
 	}
-	if route, err = k.routeWith(ctx, n, statuses...); route != nil || err != nil {
+	if route, err = k.routeWith(ctx, one.Notice, o.routes, statuses...); route != nil || err != nil {
 		return route, true, err
 	}
-	return k.usual(), isOurs, nil
+	return k.usual(o.routes), o.isOurs, nil
 }
 
 // learn notes of a deposit that the ledger has an event of it, so that the next ones to the
@@ -112,19 +157,10 @@ func (k *look) orderOf(ctx context.Context, n gateway.Notice, t gateway.Type) (o
 	return order, err
 }
 
-// usual is the route that is told where nothing names one; nil: there is none.
-func (k *look) usual() *Route {
-	if len(k.account.Routes) == 1 {
-		return &k.account.Routes[0]
+// usual is the one of a shop's routes that is told where nothing names one; nil: there is none.
+func (k *look) usual(routes []Route) *Route {
+	if len(routes) == 1 {
+		return &routes[0]
 	}
-	return k.account.route(k.Route)
-}
-
-// route returns a route of the account by its name; nil: it has none of it.
-func (a Account) route(name string) *Route {
-	i := slices.IndexFunc(a.Routes, func(r Route) bool { return r.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &a.Routes[i]
+	return routeIn(routes, k.Route)
 }

@@ -218,7 +218,8 @@ func (k *look) askWaiting(ctx context.Context) bool {
 		}
 		if w.Missing {
 			longest = waitMissing
-			route, err := k.routeWith(ctx, n, w.Status)
+			n.OrderID = w.OrderID
+			route, err := k.known(ctx, gateway.Listed{Notice: n}, w.Status)
 			if route != nil {
 				k.forget(n)
 				continue
@@ -307,7 +308,7 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 	k.state.Records++
 	isFinal := k.account.Info.Stage(n.Status).Final()
 	if isFinal {
-		route, err := k.routeWith(ctx, n, n.Status)
+		route, err := k.known(ctx, one, n.Status)
 		if err != nil {
 			return err
 		}
@@ -352,7 +353,7 @@ func (k *look) tell(ctx context.Context, one gateway.Listed, record ledger.LookR
 	name := ""
 	switch {
 	case route == nil:
-		record.Why = "the account has several routes, or none: name with `route` the one that is told"
+		record.Why = "its shop has several routes here, or none: name with `route` the one that is told"
 	case k.dryRun:
 		record.Why = "it would be told on the route " + route.Name
 	case route.Tell == nil:
@@ -387,7 +388,11 @@ func (k *look) tell(ctx context.Context, one gateway.Listed, record ledger.LookR
 // missed reports a record that no webhook told, unless it was before.
 func (k *look) missed(record ledger.LookRecord, route string) {
 	if i := k.waits(record.Type, record.ID); i < 0 || !k.state.Waiting[i].Missing {
-		k.Missed(Missed{Account: k.account.Name, Route: route, Record: record})
+		m := Missed{Account: k.account.Name, Route: route, Record: record}
+		if r := k.account.route(route); r != nil {
+			m.Account = r.account.Name
+		}
+		k.Missed(m)
 	}
 }
 

@@ -78,7 +78,7 @@ func (k *look) askOrder(ctx context.Context, order ledger.Order, now time.Time) 
 			continue
 		}
 		isOpen = true
-		if err := k.askGeneration(ctx, g); err != nil {
+		if err := k.askGeneration(ctx, order, g); err != nil {
 			return err
 		}
 	}
@@ -90,7 +90,7 @@ func (k *look) askOrder(ctx context.Context, order ledger.Order, now time.Time) 
 
 // askGeneration asks for an order at the gateway, or for its payments that the ledger has no
 // event of.
-func (k *look) askGeneration(ctx context.Context, g ledger.GatewayOrder) error {
+func (k *look) askGeneration(ctx context.Context, of ledger.Order, g ledger.GatewayOrder) error {
 	t := k.payments()
 	if t.IsOrder {
 		if g.Ref == "" {
@@ -111,7 +111,7 @@ func (k *look) askGeneration(ctx context.Context, g ledger.GatewayOrder) error {
 	}
 	for _, p := range order.Payments {
 		n := gateway.Notice{Type: t.Name, RecordID: gateway.RecordOf(p.RecordID)}
-		known, err := k.routeWith(ctx, n, k.finals()...)
+		known, err := k.routeWith(ctx, n, k.account.making(of), k.finals()...)
 		if err == nil && known == nil && p.Finished {
 			err = k.ask(ctx, n)
 		}
@@ -132,7 +132,7 @@ func (k *look) askUnfinished(ctx context.Context, order ledger.Order) error {
 			continue
 		}
 		asked[e.RecordID] = true
-		known, err := k.routeWith(ctx, n, k.finals()...)
+		known, err := k.routeWith(ctx, n, k.account.making(order), k.finals()...)
 		if err == nil && known == nil {
 			err = k.ask(ctx, n)
 		}
@@ -165,7 +165,7 @@ func (k *look) settleAgain(ctx context.Context, order ledger.Order) error {
 		return nil
 	}
 	for _, known := range slices.Backward(order.Events) {
-		route := k.account.route(known.Route)
+		route := routeIn(k.account.making(order), known.Route)
 		if route == nil || route.Again == nil || k.account.Info.Stage(known.Status) != gateway.Success || order.AppOf(known.AppID) != k.account.Info.AccountID {
 			continue
 		}
@@ -183,7 +183,7 @@ func (k *look) settleAgain(ctx context.Context, order ledger.Order) error {
 		if err := k.turn(ctx); err != nil {
 			return err
 		}
-		whole, err := confirm.Whole(ctx, k.account.Account, &order)
+		whole, err := confirm.Whole(ctx, route.account, &order)
 		if err != nil || !confirm.Settle(whole, route.Policy, k.ledger.Now()).State.Fulfils() {
 			return nil // it is asked for again tomorrow
 		}

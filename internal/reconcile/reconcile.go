@@ -55,7 +55,8 @@ func (m Missed) Facts() map[string]any {
 
 // Reconciler looks at the records of accounts. It is safe for concurrent use.
 type Reconciler struct {
-	config   Config
+	config Config
+	// accounts are one for each id at a gateway, whatever names it has.
 	accounts []Account
 	// turns are taken for a look, one at a time at each account.
 	turns map[string]*turn
@@ -94,7 +95,9 @@ func New(c Config, accounts []Account) (*Reconciler, error) {
 		if _, ok := a.Gateway.(gateway.Resender); !ok {
 			a.warn(c.Logger)
 		}
-		r.accounts = append(r.accounts, a)
+		r.accounts = join(r.accounts, a)
+	}
+	for _, a := range r.accounts {
 		r.turns[a.Name] = &turn{
 			make(chan struct{}, 1), rate.NewLimiter(callsPerSecond, callsPerSecond), rate.NewLimiter(tellsPerSecond, tellsPerSecond),
 		}
@@ -152,11 +155,11 @@ func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) er
 	if err != nil {
 		return err
 	}
-	if state.LookedAt.IsZero() {
-		r.config.Looked(a.Name, state.Since)
-	} else {
-		r.config.Looked(a.Name, state.LookedAt)
+	at := state.LookedAt
+	if at.IsZero() {
+		at = state.Since
 	}
+	r.looked(a, at)
 	if l.Now().Sub(state.TriedAt) < r.config.Every {
 		return nil
 	}
@@ -165,6 +168,13 @@ func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) er
 		return nil
 	}
 	return err
+}
+
+// looked says of all shops of an account when their records were last looked at.
+func (r *Reconciler) looked(a Account, at time.Time) {
+	for _, name := range a.names() {
+		r.config.Looked(name, at)
+	}
 }
 
 // ErrBusy: the records of the account are being compared already.
@@ -200,14 +210,24 @@ func (r *Reconciler) State(ctx context.Context, account string, l *ledger.Ledger
 // Accounts returns the names of the accounts whose records are compared.
 func (r *Reconciler) Accounts() (names []string) {
 	for _, a := range r.accounts {
-		names = append(names, a.Name)
+		names = append(names, a.names()...)
 	}
 	slices.Sort(names)
 	return names
 }
 
+// ID returns the gateway's id of an account; accounts with the same one have the same look.
+// Empty: its records are not compared.
+func (r *Reconciler) ID(name string) string {
+	a, err := r.account(name)
+	if err != nil {
+		return ""
+	}
+	return a.Info.AccountID
+}
+
 func (r *Reconciler) account(name string) (Account, error) {
-	i := slices.IndexFunc(r.accounts, func(a Account) bool { return a.Name == name })
+	i := slices.IndexFunc(r.accounts, func(a Account) bool { return slices.Contains(a.names(), name) })
 	if i < 0 {
 		return Account{}, fmt.Errorf("%w: %s", ErrNoAccount, gateway.Label(name))
 	}
@@ -245,7 +265,7 @@ func (r *Reconciler) look(ctx context.Context, a Account, since time.Time, dryRu
 	look := &look{Config: r.config, account: a, lister: a.Gateway.(gateway.Lister), ledger: l, state: state, dryRun: dryRun, pace: turn.pace, tells: turn.tells}
 	err = look.run(ctx, since)
 	if err == nil && !dryRun {
-		r.config.Looked(a.Name, look.state.LookedAt)
+		r.looked(a, look.state.LookedAt)
 	}
 	return look.state, err
 }
