@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
+	cpbox "github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
 )
 
 // closeSite is a shop whose app, and whose people, can close its orders.
@@ -142,6 +144,44 @@ func TestNotToBeClosed(t *testing.T) {
 	if order.State != "paid" || order.Closed.Reason != "refunded" || !order.Closed.Forced {
 		t.Errorf("%+v", order)
 	}
+}
+
+// TestPaidWhileItIsClosed: an order that is paid while it is being ended at the gateway stays
+// open, and its payment fulfils it.
+func TestPaidWhileItIsClosed(t *testing.T) {
+	s := newSharedShop(t, "orders shop")
+	invoice := invoiceOf(s.buysAt("coins", 3600, http.StatusCreated))
+	var once sync.Once
+	began, paid := make(chan bool), make(chan bool)
+	s.mu.Lock()
+	s.before = func(r *http.Request) {
+		if r.Method == http.MethodGet || !strings.Contains(r.URL.Path, "/invoices/"+invoice) {
+			return
+		}
+		once.Do(func() {
+			close(began)
+			<-paid
+			panic(http.ErrAbortHandler)
+		})
+	}
+	s.mu.Unlock()
+	var buyer sync.WaitGroup
+	buyer.Go(func() {
+		defer close(paid)
+		<-began
+		if _, err := s.coins.Pay(t.Context(), cpbox.Payment{OrderID: "coins-order-1", Instant: true}); err != nil {
+			t.Error(err)
+		}
+		s.awaitState("status=paid", "retrying")
+	})
+	var refused struct{ Error string }
+	s.ask(http.MethodPost, "orders/order-1/close?account=", `{"reason":"sold out"}`, http.StatusConflict, &refused)
+	buyer.Wait()
+	if !strings.Contains(refused.Error, "under way") {
+		t.Errorf("closing it is refused as %q", refused.Error)
+	}
+	s.awaitState("status=paid", "delivered")
+	s.fulfilled(1)
 }
 
 // TestCloseFromTheConsole: the order's page closes it, with a reason that stands in its

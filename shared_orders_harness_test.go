@@ -21,9 +21,10 @@ import (
 // both, and whose app chooses one of them for each buyer.
 type sharedShop struct {
 	cpShop
-	base  string // of the sandbox
-	setup setup
-	then  func(*http.Request) // is called before the sandbox's answer to a call is sent; nil: nothing
+	base   string // of the sandbox
+	setup  setup
+	before func(*http.Request) // is called before the sandbox has a call; nil: nothing
+	then   func(*http.Request) // is called before the sandbox's answer to a call is sent; nil: nothing
 }
 
 const sharedSite = `http://:$PORT {
@@ -117,10 +118,13 @@ func (s *sharedShop) with(orders string) setup {
 
 // ServeHTTP is the sandbox.
 func (s *sharedShop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.box.ServeHTTP(w, r)
 	s.mu.Lock()
-	then := s.then
+	before, then := s.before, s.then
 	s.mu.Unlock()
+	if before != nil {
+		before(r)
+	}
+	s.box.ServeHTTP(w, r)
 	if then != nil {
 		then(r)
 	}

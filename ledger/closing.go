@@ -77,6 +77,18 @@ func (l *Ledger) ReopenOrder(ctx context.Context, id OrderID, cause string) erro
 	})
 }
 
+// MayReopen reports whether the closing of an order, as it was read, may yet be taken back.
+func (l *Ledger) MayReopen(ctx context.Context, o Order) (bool, error) {
+	if o.Closed == nil || o.Closed.Ended || o.Closed.Forced {
+		return false, nil
+	}
+	kept, err := l.Holds(ctx, o.closing(), []Flag{o.Fulfill()})
+	if err != nil {
+		return false, fmt.Errorf("reading the order's flag: %w", err)
+	}
+	return !kept[0], nil
+}
+
 // SaveClosing ends the closing of an order, durably. Seen is the order as it was read, with
 // what the gateways said of its payments afterwards. The order is due again at the time
 // again (zero: never) for what could not be ended at the gateway, and at once where it has

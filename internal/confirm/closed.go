@@ -2,12 +2,16 @@ package confirm
 
 import (
 	"context"
+	"errors"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
 
 var errClosed = &HeldError{"closed: the payment came although its order was closed: send the money back, or accept the event and do by hand what it pays for"}
+
+// ErrClosing: an order is being closed, and may turn out to be open.
+var ErrClosing = errors.New("the order is being closed, and may be open again in a moment")
 
 // isClosedTo reports whether an event's order was closed. One that carries the order's flag
 // may have reached the app before, and goes on.
@@ -20,8 +24,11 @@ func isClosedTo(ctx context.Context, e ledger.Event, known *ledger.Order, l *led
 }
 
 // afterClosing judges a payment of a closed order: it fulfils nothing, and goes to the app
-// only if an operator accepts it.
+// only if an operator accepts it. Nothing is decided while the closing may be taken back.
 func (f *Finding) afterClosing() error {
+	if f.mayReopen {
+		return ErrClosing
+	}
 	f.doubted, f.reason = true, string(settle.Closed)
 	if !f.event.RiskAccepted {
 		return errClosed
@@ -29,15 +36,23 @@ func (f *Finding) afterClosing() error {
 	return nil
 }
 
-// ClosedMeanwhile returns why an event is held whose order was closed while the event was
-// being confirmed, so that it does not carry the flag that it has earned; nil: it is not.
-func (c *Confirmer) ClosedMeanwhile(ctx context.Context, f *Finding, e ledger.Event, l *ledger.Ledger) (*HeldError, error) {
+// ClosedMeanwhile returns why an event is not sent whose order was closed while the event was
+// being confirmed, so that it does not carry the flag that it has earned: a [HeldError], or
+// [ErrClosing]; nil: it is sent.
+func (c *Confirmer) ClosedMeanwhile(ctx context.Context, f *Finding, e ledger.Event, l *ledger.Ledger) error {
 	if !f.earned || !f.mayFulfil {
-		return nil, nil
+		return nil
 	}
 	known, err := knownOrder(ctx, e, l)
 	if err != nil || known == nil || !known.IsClosed() {
-		return nil, err
+		return err
 	}
-	return errClosed, nil
+	mayReopen, err := l.MayReopen(ctx, *known)
+	switch {
+	case err != nil:
+		return err
+	case mayReopen:
+		return ErrClosing
+	}
+	return errClosed
 }

@@ -76,7 +76,10 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	if known != nil && known.Checkout != nil {
 		f.terms = &known.Checkout.Terms
 	}
-	if f.closed, err = isClosedTo(ctx, e, known, l); err != nil {
+	if f.closed, err = isClosedTo(ctx, e, known, l); err == nil && f.closed {
+		f.mayReopen, err = l.MayReopen(ctx, *known)
+	}
+	if err != nil {
 		return f, err
 	}
 	if e.Type == gateway.OrderExpired {

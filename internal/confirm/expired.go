@@ -35,6 +35,8 @@ func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding,
 	latest := known.Checkout.Latest()
 	isFulfilled, err := Fulfilled(ctx, []ledger.OrderID{known.OrderID}, l)
 	switch {
+	case f.mayReopen:
+		return ErrClosing
 	case known.Closed != nil:
 		return pointless("the order was closed")
 	case err != nil:

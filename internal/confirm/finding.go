@@ -43,8 +43,9 @@ type Finding struct {
 	// doubted: the records are no proof that the money is there, or nothing is to be
 	// fulfilled by it.
 	doubted bool
-	// closed: the order was closed, and the event does not carry its flag.
-	closed bool
+	// closed: the order was closed, and the event does not carry its flag. mayReopen: the
+	// closing may yet be taken back.
+	closed, mayReopen bool
 	// reason is why a payment does not fulfil its order, in one word.
 	reason string
 	// terms are our checkout's, which the order was settled by; nil: none.

@@ -133,16 +133,20 @@ func (r *Route) bind(ctx context.Context, attempt *ledger.Attempt, s ledger.Send
 	if o.Finding.Sent(carries); carries {
 		return false
 	}
-	held, err := r.Confirm.ClosedMeanwhile(ctx, o.Finding, attempt.Event, l)
+	err = r.Confirm.ClosedMeanwhile(ctx, o.Finding, attempt.Event, l)
+	var held *confirm.HeldError
 	switch {
+	case errors.As(err, &held):
+		o.Kind, o.Err = Held, held
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: held, Order: o.Finding.View()})
+	case errors.Is(err, confirm.ErrClosing):
+		o.Kind, o.Err = Unconfirmed, &unconfirmedError{err}
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err, Untried: true})
 	case err != nil:
 		o.Kind, o.Err = Unavailable, err
 		_, _ = attempt.Finish(ctx, ledger.Ending{Failure: err}) // nothing was sent
-	case held != nil:
-		o.Kind, o.Err = Held, held
-		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: held, Order: o.Finding.View()})
 	}
-	return err != nil || held != nil
+	return err != nil
 }
 
 // confirm confirms the event with the gateway and returns what the event carries to

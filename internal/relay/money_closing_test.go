@@ -49,10 +49,10 @@ func sellOrder(ctx context.Context, l *ledger.Ledger, o *worldOrder) error {
 	}, "a checkout")
 }
 
-// TestClosedWhileConfirming: a payment whose order is closed while it is being confirmed does
-// not reach the app.
-func TestClosedWhileConfirming(t *testing.T) {
-	g := newGate(t, confirm.Policy{HoldRisky: true})
+// paidOrder returns a gate at which an order that our checkout made is paid, and the webhook.
+func paidOrder(t *testing.T) (g *gate, id ledger.OrderID, body string) {
+	t.Helper()
+	g = newGate(t, confirm.Policy{HoldRisky: true})
 	o := &worldOrder{id: "order-1", invoice: true, due: decimal.New(10, 0), expires: caseTime.Add(time.Hour)}
 	p := &worldPayment{
 		id: "1", kind: "ApiDeposit", order: o, coin: orderCoin, amount: o.due, arrived: caseTime,
@@ -63,20 +63,44 @@ func TestClosedWhileConfirming(t *testing.T) {
 	if err := sellOrder(t.Context(), g.ledger, o); err != nil {
 		t.Fatal(err)
 	}
-	id := ledger.OrderID{AppID: gateCredentials.AppID, ID: o.id}
+	return g, ledger.OrderID{AppID: gateCredentials.AppID, ID: o.id}, webhook{p, succeeded, "false"}.body()
+}
+
+// TestClosedWhileConfirming: a payment whose order is closed while it is being confirmed does
+// not reach the app.
+func TestClosedWhileConfirming(t *testing.T) {
+	g, id, body := paidOrder(t)
 	g.world.onOrder = func() {
 		_, err := g.ledger.CloseOrder(t.Context(), id, "a test", false)
 		if err = errors.Join(err, g.ledger.KeepFulfill(t.Context(), id)); err != nil {
 			t.Error(err)
 		}
 	}
-	status, calls := g.deliver(webhook{p, succeeded, "false"}.body(), true)
+	status, calls := g.deliver(body, true)
 	if status != 200 || len(calls) > 0 {
 		t.Errorf("%d, and the app got %v", status, calls)
 	}
 	page, err := g.ledger.List(t.Context(), ledger.Query{Limit: 10})
 	if err != nil || len(page.Events) != 1 || page.Events[0].State != ledger.Held || !strings.HasPrefix(page.Events[0].LastError, "closed: ") {
 		t.Errorf("%+v, %v", page.Events, err)
+	}
+}
+
+// TestPaidWhileBeingClosed: while the closing of an order may be taken back, a payment of it is
+// neither held nor told, and fulfils the order once it is open again.
+func TestPaidWhileBeingClosed(t *testing.T) {
+	g, id, body := paidOrder(t)
+	if _, err := g.ledger.CloseOrder(t.Context(), id, "a test", false); err != nil {
+		t.Fatal(err)
+	}
+	if status, calls := g.deliver(body, true); status < 500 || len(calls) > 0 {
+		t.Errorf("%d, and the app got %v", status, calls)
+	}
+	if err := g.ledger.ReopenOrder(t.Context(), id, "it is being paid"); err != nil {
+		t.Fatal(err)
+	}
+	if status, calls := g.deliver(body, true); status != 200 || len(calls) != 1 || calls[0].Get("Ccpayment-Fulfill") != "true" {
+		t.Errorf("open again: %d, and the app got %v", status, calls)
 	}
 }
 
