@@ -146,9 +146,15 @@ func TestNotToBeClosed(t *testing.T) {
 	}
 }
 
-// TestPaidWhileItIsClosed: an order that is paid while it is being ended at the gateway stays
-// open, and its payment fulfils it.
+// TestPaidWhileItIsClosed: an order that is paid while it is being ended at the gateway, whose
+// refusal comes or is lost, stays open, and its payment fulfils it.
 func TestPaidWhileItIsClosed(t *testing.T) {
+	t.Run("refused", func(t *testing.T) { testPaidWhileItIsClosed(t, false) })
+	t.Run("the answer is lost", func(t *testing.T) { testPaidWhileItIsClosed(t, true) })
+}
+
+func testPaidWhileItIsClosed(t *testing.T, isLost bool) {
+	t.Helper()
 	s := newSharedShop(t, "orders shop")
 	invoice := invoiceOf(s.buysAt("coins", 3600, http.StatusCreated))
 	var once sync.Once
@@ -161,7 +167,9 @@ func TestPaidWhileItIsClosed(t *testing.T) {
 		once.Do(func() {
 			close(began)
 			<-paid
-			panic(http.ErrAbortHandler)
+			if isLost {
+				panic(http.ErrAbortHandler)
+			}
 		})
 	}
 	s.mu.Unlock()

@@ -22,6 +22,7 @@ const (
 
 // Cancel implements [gateway.Canceler]. A payment wins over it.
 func (v *V2) Cancel(ctx context.Context, made ledger.GatewayOrder) error {
+	var refused error
 	for asked := 0; ; asked++ {
 		i, err := v.invoices.Get(ctx, made.Ref)
 		switch {
@@ -31,12 +32,14 @@ func (v *V2) Cancel(ctx context.Context, made ledger.GatewayOrder) error {
 			return nil
 		case v.isPaying(i):
 			return fmt.Errorf("%w: invoice %s", gateway.ErrPaying, made.Ref)
+		case refused != nil: // and it is not paid
+			return explain(refused)
 		case asked >= cancelAsked:
 			return fmt.Errorf("invoice %s is %s after it was cancelled", made.Ref, i.Status)
 		case asked == 0:
-			err := v.Client().CancelInvoice(ctx, made.Ref)
-			if err != nil && !errors.Is(err, coinpayments.ErrOutcomeUnknown) {
-				return explain(err)
+			// A payment that has begun meanwhile is a reason to refuse it.
+			if err := v.Client().CancelInvoice(ctx, made.Ref); !errors.Is(err, coinpayments.ErrOutcomeUnknown) {
+				refused = err
 			}
 			continue
 		}
