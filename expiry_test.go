@@ -215,3 +215,58 @@ func TestPointlessExpiry(t *testing.T) {
 		t.Errorf("the app was told %d times after it was opened again", n-before)
 	}
 }
+
+// TestExpiryOfAnotherShop: of two shops with one account at CCPayment, the app of that one is
+// told of an expiry whose order it is.
+func TestExpiryOfAnotherShop(t *testing.T) {
+	box, c, base := newSandbox(t, 1)
+	s := &shop{box: box, c: c}
+	each := func(text string) string {
+		return strings.ReplaceAll(text, "$SHOP", "a") + strings.ReplaceAll(text, "$SHOP", "b")
+	}
+	shops := setup{
+		global: adminOn,
+		account: each("account $SHOP {\n app_id " + appID + "\n app_secret " + secret + "\n base_url " + base +
+			"\n webhook_url http://127.0.0.1:$PORT/$SHOP-hook\n order_prefix shop-$SHOP-\n}\n"),
+		site: "http://:$PORT {\n bind 127.0.0.1\n" + each(`ccpayment_webhook /$SHOP-hook $APP {
+				account $SHOP
+				route $SHOP
+				types ApiDeposit OrderExpired
+			}
+			handle_path /$SHOP/* {
+				ccpayment_checkout {
+					account $SHOP
+				}
+				reverse_proxy $APP
+			}
+		`) + "}",
+		app: func(w http.ResponseWriter, r *http.Request) {
+			if terms := r.Header.Get("X-Terms"); terms != "" {
+				asks(terms)(w, r)
+			}
+		},
+	}
+	s.server = start(t, shops)
+	for _, name := range []string{"a", "b"} {
+		terms := fmt.Sprintf(`{"order_id":"order-of-%s","price":"10","currency":"USD","expires_in":1}`, name)
+		if got := s.visit(http.MethodPost, "/"+name+"/buy", "", http.Header{"X-Terms": {terms}}); got.status != http.StatusCreated {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	e := &expiryShop{consoleShop: consoleShop{s}}
+	e.expires("order-of-a?account=a")
+	e.expires("order-of-b?account=b")
+	s.load(shops) // which looks at once
+	told := make(map[string]string)
+	await(t, "both are told", func() bool {
+		for _, call := range s.app.received() {
+			if call.header.Get("Ccpayment-Type") == "OrderExpired" {
+				told[call.header.Get("Ccpayment-Order-Id")] = call.uri
+			}
+		}
+		return len(told) == 2
+	})
+	if told["order-of-a"] != "/a-hook" || told["order-of-b"] != "/b-hook" || len(s.list("").Events) != 2 {
+		t.Errorf("told: %v, of %+v", told, s.list("").Events)
+	}
+}

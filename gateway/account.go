@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // Account is a configured merchant account.
@@ -88,6 +90,13 @@ func (a *Account) Member(accountID string) *Account {
 		}
 	}
 	return nil
+}
+
+// MayOwn reports whether an order that a checkout made may be the account's: one of its group
+// made it, or would call it the same.
+func (a *Account) MayOwn(order ledger.Order) bool {
+	isMaker := func(one *Account) bool { return one.Name == order.Account }
+	return slices.ContainsFunc(a.Group(), isMaker) || slices.Contains(a.OrderIDs(order.OwnID), order.OrderID)
 }
 
 // Driver opens the merchant account that its options describe. Caddy modules in the

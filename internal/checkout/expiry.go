@@ -14,9 +14,9 @@ import (
 
 // Expiries tells apps of orders that have expired.
 type Expiries interface {
-	// Wants reports whether an app is to be told of those of the account with this id at
-	// its gateway.
-	Wants(accountID string) bool
+	// Wants reports whether an app is to be told where this one expires at the account with
+	// this id at its gateway.
+	Wants(order ledger.Order, accountID string) bool
 
 	// Tell has the apps be told that the latest order at the gateway of an order has
 	// expired, each once, however often it is called. It reports false where no route here
@@ -25,8 +25,8 @@ type Expiries interface {
 }
 
 // tells reports whether the app is to be told when an order that is made now expires.
-func (s *Sessions) tells() bool {
-	return s.expiries != nil && s.expiries.Wants(s.account.Info.AccountID)
+func (s *Sessions) tells(order ledger.Order) bool {
+	return s.expiries != nil && s.expiries.Wants(order, s.account.Info.AccountID)
 }
 
 // cannotTell reports whether the app is to be told when an order expires, and no route here
@@ -34,7 +34,7 @@ func (s *Sessions) tells() bool {
 func (s *Sessions) cannotTell(order ledger.Order) bool {
 	latest := order.Checkout.Latest()
 	at := s.at(order, latest)
-	return latest.Tells && order.Closed == nil && at != nil && !at.tells()
+	return latest.Tells && order.Closed == nil && at != nil && !at.tells(order)
 }
 
 // tellsFor is how long an order waits at least for a Caddy whose routes tell of it.
@@ -57,7 +57,7 @@ func (e *ender) tell(ctx context.Context, l *ledger.Ledger) {
 		e.logger.Warn("the app cannot be told yet that an order has expired", zap.String("order_id", redact.Emails(order.OwnID)), zap.Error(err))
 	}
 	switch {
-	case isOver, err == nil && e.now.Sub(latest.ExpiresAt) > tellsFor && !at.tells():
+	case isOver, err == nil && e.now.Sub(latest.ExpiresAt) > tellsFor && !at.tells(order):
 		latest.Tells = false
 		e.find(latest)
 		if err == nil && e.cause == "" {
@@ -75,7 +75,7 @@ func (s *Sessions) tellOf(ctx context.Context, order ledger.Order, l *ledger.Led
 	if err != nil || i >= 0 || isPaid(order) {
 		return err == nil, err
 	}
-	if !s.tells() {
+	if !s.tells(order) {
 		return false, nil
 	}
 	found, err := s.ask(ctx, order)

@@ -18,7 +18,7 @@ type teller struct {
 	told  []string // the generation and the status, of each
 }
 
-func (t *teller) Wants(string) bool { return t.wants }
+func (t *teller) Wants(ledger.Order, string) bool { return t.wants }
 
 func (t *teller) Tell(_ context.Context, order ledger.Order, status string, _ *ledger.Ledger) (bool, error) {
 	if t.err != nil || !t.wants {

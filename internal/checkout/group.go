@@ -75,7 +75,7 @@ func (s *Sessions) next(order ledger.Order, made []ledger.GatewayOrder, w wanted
 	if s.has(order, made) {
 		id = gateway.NewGeneration(id)
 	}
-	return ledger.GatewayOrder{AppID: order.Apart(s.account.Info.AccountID), ID: id, Terms: w.terms.Terms, Tells: s.tells()}
+	return ledger.GatewayOrder{AppID: order.Apart(s.account.Info.AccountID), ID: id, Terms: w.terms.Terms, Tells: s.tells(order)}
 }
 
 // unit returns the [ledger.Terms.Unit] of terms of the account's; empty where it shares no

@@ -35,6 +35,8 @@ func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding,
 	latest := known.Checkout.Latest()
 	isFulfilled, err := Fulfilled(ctx, []ledger.OrderID{known.OrderID}, l)
 	switch {
+	case !a.MayOwn(*known):
+		return pointless("the order is another account's")
 	case f.mayReopen:
 		return ErrClosing
 	case known.Closed != nil:

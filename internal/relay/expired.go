@@ -27,13 +27,23 @@ func (r *Route) TellsExpiry() bool {
 	return r.App != nil && slices.Contains(r.Types, gateway.OrderExpired)
 }
 
-// Wants reports whether an app is told of the orders of the account with this id at its
-// gateway.
-func (x Expiries) Wants(accountID string) bool { return len(x.of(accountID)) > 0 }
+// Wants reports whether an app is told where an order expires at the account with this id at
+// its gateway.
+func (x Expiries) Wants(order ledger.Order, accountID string) bool {
+	return len(x.of(order, accountID)) > 0
+}
 
-func (x Expiries) of(accountID string) []*Route {
-	return slices.DeleteFunc(slices.Clone(x.Routes()), func(r *Route) bool {
-		return !r.TellsExpiry() || r.Account.Info.AccountID != accountID
+// of returns the routes that tell of an order. Accounts with one id may be those of different
+// shops: an order is told of on the routes of the account that made it, or of its group; where
+// that has no route here, as after it got another name, on those whose account may own it.
+func (x Expiries) of(order ledger.Order, accountID string) []*Route {
+	all := slices.DeleteFunc(slices.Clone(x.Routes()), func(r *Route) bool { return r.Account.Info.AccountID != accountID })
+	isOfMaker := func(r *Route) bool {
+		return slices.ContainsFunc(r.Account.Group(), func(a *gateway.Account) bool { return a.Name == order.Account })
+	}
+	isHere := slices.ContainsFunc(all, isOfMaker)
+	return slices.DeleteFunc(all, func(r *Route) bool {
+		return !r.TellsExpiry() || !r.Account.MayOwn(order) || isHere && !isOfMaker(r)
 	})
 }
 
@@ -41,7 +51,7 @@ func (x Expiries) of(accountID string) []*Route {
 // gateway of an order has expired; where there is one, nothing. It reports false where no
 // route does.
 func (x Expiries) Tell(ctx context.Context, order ledger.Order, status string, l *ledger.Ledger) (isTold bool, err error) {
-	routes := x.of(order.AppOf(order.Checkout.Latest().AppID))
+	routes := x.of(order, order.AppOf(order.Checkout.Latest().AppID))
 	for _, r := range routes {
 		if err := r.expire(ctx, order, status, x.Hook(r.Account.Name, r.Name), l); err != nil {
 			return false, err

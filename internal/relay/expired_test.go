@@ -30,18 +30,21 @@ func TestExpiryIsOneEvent(t *testing.T) {
 		named("passes through", func(r *relay.Route) { r.App = nil }),
 		named("of all types", func(r *relay.Route) { r.Types = nil }),
 		named("of another account", func(r *relay.Route) { r.Account = &gateway.Account{Info: gateway.Info{AccountID: "other"}} }),
+		named("of another shop", func(r *relay.Route) {
+			r.Account = &gateway.Account{Name: "b", OrderPrefix: "b-", Info: account.Info}
+		}),
 	}
 	x := relay.Expiries{
 		Routes: func() []*relay.Route { return routes },
 		Hook:   func(string, string) string { return "https://shop.example/hook?a=1" },
 	}
-	if !x.Wants("app-123") || x.Wants("nobody") {
-		t.Error("who is told is another")
-	}
 	expires := time.Now().Add(-time.Minute)
 	order := ledger.Order{
 		OrderID: ledger.OrderID{AppID: "app-123", ID: "shop-1"}, OwnID: "1",
 		Checkout: &ledger.Checkout{Terms: ledger.Terms{Price: "10"}, Symbol: "USD", Generations: []ledger.GatewayOrder{{ID: "shop-1", ExpiresAt: expires}}},
+	}
+	if !x.Wants(order, "app-123") || x.Wants(order, "nobody") {
+		t.Error("who is told is another")
 	}
 	for _, status := range []string{confirm.ExpiredUnpaid, confirm.ExpiredUnpaid, confirm.ExpiredPartial} {
 		if isTold, err := x.Tell(t.Context(), order, status, l); err != nil || !isTold {
