@@ -390,8 +390,9 @@ func (a *App) routesThatConfirm() map[string]bool {
 
 // operator returns an operator of the ledger, for the configured routes and accounts.
 func (a *App) operator(l *ledger.Ledger) *operator.Operator {
-	var routes []operator.Route
-	for _, r := range a.relays() {
+	relays := a.relays()
+	routes := make([]operator.Route, 0, len(relays))
+	for _, r := range relays {
 		routes = append(routes, operator.Route{Account: r.Account.Name, Name: r.Name, Delivers: r.App != nil})
 	}
 	return &operator.Operator{
