@@ -61,7 +61,7 @@ type DepositFilter struct {
 
 // DepositRecords lists payments to orders, invoices and permanent addresses
 // (getAppDepositRecordList).
-func (c *Client) DepositRecords(ctx context.Context, f DepositFilter) iter.Seq2[DepositRecord, error] {
+func (c *Client) DepositRecords(ctx context.Context, f DepositFilter, options ...ListOption) iter.Seq2[DepositRecord, error] {
 	return list[DepositRecord](ctx, c, endpointDepositRecords, func(p *params) {
 		p.optionalNumber("coinId", f.CoinID)
 		if f.OrderID != "" && f.ReferenceID != "" {
@@ -76,7 +76,7 @@ func (c *Client) DepositRecords(ctx context.Context, f DepositFilter) iter.Seq2[
 		p.optionalList("referenceIds", f.ReferenceIDs, mostDepositIDs)
 		f.write(p, 0)
 		p.optionalCount("limit", f.PageSize, 100)
-	})
+	}, options...)
 }
 
 // mostDepositIDs is how many of each kind a list of deposits takes.

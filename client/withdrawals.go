@@ -177,14 +177,14 @@ type WithdrawalFilter struct {
 
 // WithdrawalRecords lists the merchant's payments out
 // (getAppWithdrawRecordList).
-func (c *Client) WithdrawalRecords(ctx context.Context, f WithdrawalFilter) iter.Seq2[WithdrawalRecord, error] {
+func (c *Client) WithdrawalRecords(ctx context.Context, f WithdrawalFilter, options ...ListOption) iter.Seq2[WithdrawalRecord, error] {
 	return list[WithdrawalRecord](ctx, c, endpointWithdrawalRecords, func(p *params) {
 		p.optionalNumber("coinId", f.CoinID)
 		p.optionalList("orderIds", f.OrderIDs, mostWithdrawalIDs)
 		p.optionalPlain("chain", f.Chain)
 		p.optionalPlain("toAddress", f.ToAddress)
 		f.write(p, 0)
-	})
+	}, options...)
 }
 
 // UserWithdrawalFilter picks payments out of one user's; the other fields,

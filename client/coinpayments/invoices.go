@@ -254,7 +254,7 @@ type InvoiceFilter struct {
 
 // Invoices lists the merchant's invoices (GET /api/v2/merchant/invoices; reference,
 // Invoices, Get invoices).
-func (c *Client) Invoices(ctx context.Context, f InvoiceFilter) iter.Seq2[Invoice, error] {
+func (c *Client) Invoices(ctx context.Context, f InvoiceFilter, options ...ListOption) iter.Seq2[Invoice, error] {
 	size := f.PageSize
 	if size == 0 {
 		size = mostItems
@@ -276,7 +276,7 @@ func (c *Client) Invoices(ctx context.Context, f InvoiceFilter) iter.Seq2[Invoic
 			p.ask("integration", f.Integration)
 			p.ask("payoutWalletId", f.PayoutWalletID)
 		},
-	}.all(ctx)
+	}.all(ctx, options...)
 }
 
 // CancelInvoice cancels an invoice by CoinPayments' id (POST

@@ -15,6 +15,26 @@ import (
 // mostItems is how many records a page has at most.
 const mostItems = 100
 
+// ListOption says how a list is walked through.
+type ListOption func(*walk)
+
+// walk is what the options of a list come to.
+type walk struct{ turn func(context.Context) error }
+
+// BeforePage has turn called before each page is asked for, to pace a long list. An error of
+// turn ends the list with it.
+func BeforePage(turn func(context.Context) error) ListOption {
+	return func(w *walk) { w.turn = turn }
+}
+
+func walkOf(options []ListOption) (w walk) {
+	w.turn = func(context.Context) error { return nil }
+	for _, option := range options {
+		option(&w)
+	}
+	return w
+}
+
 // pages walks through a list and yields each record once. It ends with the first
 // error. With a cursor it goes on while the answers have one; else it skips what it
 // has, until nothing more comes.
@@ -32,7 +52,8 @@ type pages[T any] struct {
 	id func(T) string
 }
 
-func (l pages[T]) all(ctx context.Context) iter.Seq2[T, error] {
+func (l pages[T]) all(ctx context.Context, options ...ListOption) iter.Seq2[T, error] {
+	walk := walkOf(options)
 	return func(yield func(T, error) bool) {
 		var none T
 		seen, cursors, after, taken, stale := map[string]bool{}, map[string]bool{}, "", l.first, 0
@@ -41,12 +62,16 @@ func (l pages[T]) all(ctx context.Context) iter.Seq2[T, error] {
 			l.write(p)
 			l.turn(p, after, taken)
 			var page page
-			if err := l.client.ask(ctx, p, &page.all); err != nil {
+			err := walk.turn(ctx)
+			if err == nil {
+				err = l.client.ask(ctx, p, &page.all)
+			}
+			if err != nil {
 				yield(none, err)
 				return
 			}
 			fresh := false
-			err := page.open()
+			err = page.open()
 			for i := 0; err == nil && i < len(page.records); i++ {
 				var record T
 				if err = decode(page.records[i], &record); err != nil {

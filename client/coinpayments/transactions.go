@@ -169,18 +169,18 @@ func (a *transactionAnswer) check() error {
 // /api/v2/merchant/wallets/{id}/transactions; reference, Wallets, Get Wallet
 // Transactions). Webhooks about deposits are not sent for long: this finds what they
 // missed.
-func (c *Client) Transactions(ctx context.Context, walletID string) iter.Seq2[Transaction, error] {
-	return c.TransactionsFrom(ctx, walletID, 0)
+func (c *Client) Transactions(ctx context.Context, walletID string, options ...ListOption) iter.Seq2[Transaction, error] {
+	return c.TransactionsFrom(ctx, walletID, 0, options...)
 }
 
 // TransactionsFrom is Transactions without as many as skip at the beginning of the
 // list.
-func (c *Client) TransactionsFrom(ctx context.Context, walletID string, skip int) iter.Seq2[Transaction, error] {
+func (c *Client) TransactionsFrom(ctx context.Context, walletID string, skip int, options ...ListOption) iter.Seq2[Transaction, error] {
 	return pages[Transaction]{
 		client: c, route: routeTransactions, limit: mostItems, skip: true, first: skip,
 		id:    func(t Transaction) string { return t.ID },
 		write: func(p *params) { p.id("walletId", walletID) },
-	}.all(ctx)
+	}.all(ctx, options...)
 }
 
 // CountTransactions counts the transactions of a wallet (GET

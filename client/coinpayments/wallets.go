@@ -95,12 +95,12 @@ func (a *walletAnswer) check() error { return checkID(a.WalletID, a.asked) }
 
 // Wallets lists the integration's wallets (GET /api/v2/merchant/wallets; reference,
 // Wallets, Get wallets).
-func (c *Client) Wallets(ctx context.Context) iter.Seq2[Wallet, error] {
+func (c *Client) Wallets(ctx context.Context, options ...ListOption) iter.Seq2[Wallet, error] {
 	return pages[Wallet]{
 		client: c, route: routeWallets, limit: mostItems, skip: true,
 		id:    func(w Wallet) string { return w.WalletID },
 		write: func(*params) {},
-	}.all(ctx)
+	}.all(ctx, options...)
 }
 
 // CountWallets counts the integration's wallets (GET /api/v2/merchant/wallets/count).

@@ -14,11 +14,9 @@ import (
 )
 
 const (
-	// depositPage is how many deposits a page is asked for, withdrawalPage how many
-	// withdrawals one has (API reference, Get Deposit Record List, Get Withdrawal Record
+	// depositPage is how many deposits a page is asked for (API reference, Get Deposit Record
 	// List).
-	depositPage    = 100
-	withdrawalPage = 20
+	depositPage = 100
 	// listGrace is a little more than the 31.5 minutes after which CCPayment gives a webhook
 	// up.
 	listGrace = 35 * time.Minute
@@ -33,29 +31,18 @@ func (v *V2) Grace() time.Duration { return listGrace }
 func (v *V2) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
 	during := client.Between{StartAt: from, EndAt: to}
 	return func(yield func(gateway.Listed, error) bool) {
-		deposits := v.Client().DepositRecords(ctx, client.DepositFilter{Between: during, PageSize: depositPage})
-		if !listed(ctx, deposits, depositPage, turn, v.listDeposit, yield) {
+		deposits := v.Client().DepositRecords(ctx, client.DepositFilter{Between: during, PageSize: depositPage}, client.BeforePage(turn))
+		if !listed(deposits, v.listDeposit, yield) {
 			return
 		}
-		withdrawals := v.Client().WithdrawalRecords(ctx, client.WithdrawalFilter{Between: during})
-		listed(ctx, withdrawals, withdrawalPage, turn, v.listWithdrawal, yield)
+		withdrawals := v.Client().WithdrawalRecords(ctx, client.WithdrawalFilter{Between: during}, client.BeforePage(turn))
+		listed(withdrawals, v.listWithdrawal, yield)
 	}
 }
 
-// listed yields what records come to, and takes a turn for each page. It is false where
-// nothing more is to follow.
-func listed[T any](ctx context.Context, records iter.Seq2[T, error], page int, turn func(context.Context) error,
-	list func(T) (gateway.Listed, error), yield func(gateway.Listed, error) bool,
-) bool {
-	if err := turn(ctx); err != nil {
-		yield(gateway.Listed{}, err)
-		return false
-	}
-	n := 0
+// listed yields what records come to. It is false where nothing more is to follow.
+func listed[T any](records iter.Seq2[T, error], list func(T) (gateway.Listed, error), yield func(gateway.Listed, error) bool) bool {
 	for record, err := range records {
-		if n++; err == nil && n%page == 0 {
-			err = turn(ctx) // for the page that follows
-		}
 		if err != nil {
 			yield(gateway.Listed{}, explain(err))
 			return false

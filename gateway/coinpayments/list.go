@@ -32,12 +32,12 @@ var errUnlisted = errors.New("no webhook tells of it")
 // transactions of each. What no webhook tells of is not among them.
 func (v *V2) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
 	return func(yield func(gateway.Listed, error) bool) {
-		invoices := v.Client().Invoices(ctx, coinpayments.InvoiceFilter{From: from, To: to, PageSize: listPage})
-		if !listed(paced(ctx, invoices, turn), v.listInvoice, yield) {
+		invoices := v.Client().Invoices(ctx, coinpayments.InvoiceFilter{From: from, To: to, PageSize: listPage}, coinpayments.BeforePage(turn))
+		if !listed(invoices, v.listInvoice, yield) {
 			return
 		}
 		var wallets []coinpayments.Wallet
-		for wallet, err := range paced(ctx, v.Client().Wallets(ctx), turn) {
+		for wallet, err := range v.Client().Wallets(ctx, coinpayments.BeforePage(turn)) {
 			if errors.Is(err, coinpayments.ErrForbidden) {
 				return // the integration has nothing to do with wallets
 			}
@@ -74,7 +74,7 @@ func (v *V2) transactions(ctx context.Context, walletID string, from time.Time, 
 		from = from.Add(-disorder)
 		var page []time.Time
 		isRising, isFalling, isFirst := true, true, true
-		for t, err := range paced(ctx, v.Client().Transactions(ctx, walletID), turn) {
+		for t, err := range v.Client().Transactions(ctx, walletID, coinpayments.BeforePage(turn)) {
 			if !yield(t, err) || err != nil {
 				return
 			}
@@ -110,11 +110,8 @@ func (v *V2) latest(ctx context.Context, walletID string, from time.Time, turn f
 		}
 		for end := all; err == nil && end-old > listPage; {
 			middle := old + (end-old)/2
-			if err = turn(ctx); err != nil {
-				break
-			}
 			isOld := false
-			for t, failed := range v.Client().TransactionsFrom(ctx, walletID, middle) {
+			for t, failed := range v.Client().TransactionsFrom(ctx, walletID, middle, coinpayments.BeforePage(turn)) {
 				isOld, err = failed == nil && t.DateCreated.Before(from), failed
 				break
 			}
@@ -128,27 +125,7 @@ func (v *V2) latest(ctx context.Context, walletID string, from time.Time, turn f
 			yield(none, err)
 			return
 		}
-		paced(ctx, v.Client().TransactionsFrom(ctx, walletID, old), turn)(yield)
-	}
-}
-
-// paced takes a turn for each page.
-func paced[T any](ctx context.Context, records iter.Seq2[T, error], turn func(context.Context) error) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		n, err := 0, turn(ctx)
-		var none T
-		if err != nil {
-			yield(none, err)
-			return
-		}
-		for record, err := range records {
-			if n++; err == nil && n%listPage == 0 {
-				err = turn(ctx) // for the page that follows
-			}
-			if !yield(record, err) || err != nil {
-				return
-			}
-		}
+		v.Client().TransactionsFrom(ctx, walletID, old, coinpayments.BeforePage(turn))(yield)
 	}
 }
 
