@@ -92,7 +92,7 @@ func TestDeliverDamagedEvent(t *testing.T) {
 	s.load(site)
 	lines := func() (n int) {
 		for line := range strings.Lines(s.logs()) {
-			if strings.Contains(line, "an event waits because the ledger is damaged there") {
+			if strings.Contains(line, "an event waits because the ledger has something of it that cannot be read") {
 				n++
 				for _, part := range []string{`"route":"webhook"`, id, "put a backup in its place", "have CCPayment send again"} {
 					if !strings.Contains(line, part) {

@@ -203,7 +203,7 @@ func (h *Webhook) report(o relay.Outcome) {
 	case relay.Stalled:
 		h.trouble(zap.ErrorLevel, "the ledger cannot be used: events wait", route, zap.Error(o.Err))
 	case relay.Damaged:
-		h.logger.Error("an event waits because the ledger is damaged there: others go on",
+		h.logger.Error("an event waits because the ledger has something of it that cannot be read: others go on",
 			route, zap.String("event_id", o.EventID), zap.Error(o.Err))
 	case relay.Unsettled:
 		h.logger.Error("the event's order may be paid without a word to the app: replay the event",

@@ -382,7 +382,7 @@ func (d *dispatch) note(r result) {
 	d.freeSlot()
 	d.unread = d.unread || !r.isDelivered
 	switch {
-	case errors.Is(r.err, ErrDamaged):
+	case errors.Is(r.err, ErrDamaged), errors.Is(r.err, ErrLater):
 		d.setAside(r.key, r.key.EventID(), r.err)
 	case errors.Is(r.err, ErrInFlight), errors.Is(r.err, ErrFenced), errors.Is(r.err, ErrNoSession):
 		if d.ledger.session == nil { // else it is taken again when its record is free

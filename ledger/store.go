@@ -17,6 +17,9 @@ var (
 	ErrNotFound = errors.New("no such event")
 	// ErrDamaged: one value, as that of an event, cannot be read. The others can.
 	ErrDamaged = errors.New("a value cannot be read")
+	// ErrLater: one value, as that of an event, is of a later version than this one reads.
+	// It is whole, and what it is of waits for that version.
+	ErrLater = errors.New("a value was written by a later version of the plugin: update this Caddy")
 	// ErrTaken: an order at the gateway is another order's of the ledger.
 	ErrTaken = errors.New("the order at the gateway is another order's")
 	// ErrClosed: the store was closed.

@@ -60,7 +60,7 @@ func (l *Ledger) saveAll(ctx context.Context) {
 
 // isOfRecord reports whether an error is of one record, so that the others can do.
 func isOfRecord(err error) bool {
-	for _, of := range []error{ErrLeased, ErrFenced, ErrDamaged, ErrTaken} {
+	for _, of := range []error{ErrLeased, ErrFenced, ErrDamaged, ErrLater, ErrTaken} {
 		if errors.Is(err, of) {
 			return true
 		}

@@ -1,6 +1,6 @@
 // Package encoding turns events and orders into the bytes that stores keep, and back.
 // A value ends in a checksum of itself and of the key that it stands under. What
-// cannot be read is [ledger.ErrDamaged].
+// cannot be read is [ledger.ErrDamaged], or [ledger.ErrLater].
 package encoding
 
 import (
@@ -55,6 +55,19 @@ func Unseal(key, sealed []byte) ([]byte, bool) {
 // that a damaged page moves from one to the other must not give the same sum.
 func checksum(key, value []byte) uint32 {
 	return crc32.Update(crc32.Checksum(value, sums), sums, key)
+}
+
+// checkVersion returns an error unless a value has a version, which begins it, from the first
+// to the last that is known.
+func checkVersion(whole []byte, first, last byte) error {
+	switch {
+	case len(whole) == 0 || whole[0] < first:
+		return ledger.ErrDamaged
+	case whole[0] > last:
+		return ledger.ErrLater
+	default:
+		return nil
+	}
 }
 
 func newReader(value []byte) *coder {

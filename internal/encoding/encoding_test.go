@@ -173,6 +173,30 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// TestLaterVersions: what a later version has written is not called damaged.
+func TestLaterVersions(t *testing.T) {
+	e := everything(t)
+	at := place(e.Key)
+	event, err := EncodeEvent(at, &e, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order, err := EncodeOrder(at, &ledger.Order{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := func(value []byte, latest byte) []byte {
+		whole, _ := Unseal(at, value)
+		return Seal(at, append([]byte{latest + 1}, append(whole[1:], "a new field"...)...))
+	}
+	if _, err := DecodeEvent(at, later(event, withOrderAppID), e.Key); !errors.Is(err, ledger.ErrLater) || errors.Is(err, ledger.ErrDamaged) {
+		t.Errorf("an event: %v", err)
+	}
+	if _, err := DecodeOrder(at, later(order, withClosing)); !errors.Is(err, ledger.ErrLater) || errors.Is(err, ledger.ErrDamaged) {
+		t.Errorf("an order: %v", err)
+	}
+}
+
 func TestEveryFieldOfAnOrderIsKept(t *testing.T) {
 	var whole ledger.Order
 	var n int64
@@ -230,7 +254,8 @@ func TestDamagedValues(t *testing.T) {
 		for _, b := range []byte{0, 1, 0x7f, 0x80, 0xff} {
 			changed := bytes.Clone(whole)
 			changed[i] = b
-			if _, err := DecodeEvent(key, Seal(key, changed), e.Key); err != nil && !errors.Is(err, ledger.ErrDamaged) {
+			isLater := i == 0 && b > withOrderAppID
+			if _, err := DecodeEvent(key, Seal(key, changed), e.Key); errors.Is(err, ledger.ErrLater) != isLater || err != nil && !isLater && !errors.Is(err, ledger.ErrDamaged) {
 				t.Errorf("changed to %#x at %d: %v", b, i, err)
 			}
 		}
@@ -289,7 +314,7 @@ func FuzzEvent(f *testing.F) {
 		for _, value := range [][]byte{value, Seal(at, value)} {
 			event, err := DecodeEvent(at, value, e.Key)
 			if err != nil {
-				if !errors.Is(err, ledger.ErrDamaged) {
+				if !errors.Is(err, ledger.ErrDamaged) && !errors.Is(err, ledger.ErrLater) {
 					t.Fatalf("%q: %v", value, err)
 				}
 				continue
@@ -323,7 +348,7 @@ func FuzzOrder(f *testing.F) {
 		for _, value := range [][]byte{value, Seal(at, value)} {
 			order, err := DecodeOrder(at, value)
 			if err != nil {
-				if !errors.Is(err, ledger.ErrDamaged) {
+				if !errors.Is(err, ledger.ErrDamaged) && !errors.Is(err, ledger.ErrLater) {
 					t.Fatalf("%q: %v", value, err)
 				}
 				continue

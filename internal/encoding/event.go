@@ -58,8 +58,11 @@ func DecodeEvent(at, value []byte, key ledger.Key) (ledger.Event, error) {
 // follow it.
 func ReadHeader(at, value []byte) (ledger.Summary, []byte, error) {
 	whole, ok := Unseal(at, value)
-	if !ok || len(whole) < HeaderSize || whole[0] < headerVersion || whole[0] > withOrderAppID {
+	if !ok || len(whole) < HeaderSize {
 		return ledger.Summary{}, nil, ledger.ErrDamaged
+	}
+	if err := checkVersion(whole, headerVersion, withOrderAppID); err != nil {
+		return ledger.Summary{}, nil, err
 	}
 	return ledger.Summary{
 		State:      ledger.State(whole[1]),

@@ -62,8 +62,11 @@ func hasAccounts(o *ledger.Order) bool {
 func DecodeOrder(at, value []byte) (ledger.Order, error) {
 	var o ledger.Order
 	whole, ok := Unseal(at, value)
-	if !ok || len(whole) == 0 || whole[0] < orderVersion || whole[0] > withClosing {
+	if !ok {
 		return o, ledger.ErrDamaged
+	}
+	if err := checkVersion(whole, orderVersion, withClosing); err != nil {
+		return o, err
 	}
 	c := newReader(whole[1:])
 	c.version = whole[0]

@@ -186,6 +186,9 @@ func usable(parts []ledger.Part, opts Options) (whole, damaged []ledger.Part, er
 			whole = append(whole, p)
 			continue
 		}
+		if errors.Is(p.Err, ledger.ErrLater) {
+			return nil, nil, p.Err
+		}
 		if !opts.SkipDamaged {
 			return nil, nil, fmt.Errorf("%w; %w", p.Err, ErrDamaged)
 		}

@@ -232,7 +232,7 @@ func (m *Many) step(ctx context.Context, o *Operator, key ledger.Key) (Result, e
 // may go on.
 func isOfEvent(err error) bool {
 	var refused *ledger.RefusedError
-	return err == nil || errors.As(err, &refused) || errors.Is(err, ledger.ErrInFlight) || errors.Is(err, ledger.ErrDamaged)
+	return err == nil || errors.As(err, &refused) || errors.Is(err, ledger.ErrInFlight) || errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrLater)
 }
 
 func (m *Many) note(key ledger.Key, err error) {

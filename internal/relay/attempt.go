@@ -165,6 +165,10 @@ func (r *Route) confirm(ctx context.Context, n gateway.Notice, attempt *ledger.A
 		o.Kind, o.Err = Pointless, err
 		o.finish(ctx, attempt, ledger.Ending{State: ledger.Superseded, Failure: err, AskedAt: begun, Order: f.View()})
 		return s, true
+	case errors.Is(err, ledger.ErrLater): // it waits for a Caddy of that version
+		o.Kind, o.Err = Unavailable, err
+		_, _ = attempt.Finish(ctx, ledger.Ending{Failure: err})
+		return s, true
 	case err != nil:
 		o.Kind, o.Err = Unconfirmed, &unconfirmedError{err}
 		o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err, Untried: true, AskedAt: begun})

@@ -184,7 +184,7 @@ func entriesOf(tx *bbolt.Tx, recordID string, before []byte) (func() []byte, err
 	for k, _ := cursor.First(); k != nil; {
 		kind, ok := beginningOf(k, 3) // route, app id, type
 		if !ok {
-			return nil, unreadable(k)
+			return nil, unreadable(k, ledger.ErrDamaged)
 		}
 		kind = bytes.Clone(kind)
 		prefix := appendPart(bytes.Clone(kind), recordID)

@@ -35,6 +35,14 @@ var (
 	errCommitFailed = errors.New("a commit failed while it was read: try again")
 )
 
+// valueError is the error of a value that cannot be decoded.
+func valueError(err error) error {
+	if errors.Is(err, ledger.ErrLater) {
+		return ledger.ErrLater
+	}
+	return errDamagedValue
+}
+
 // explain says what is wrong with the file and what to do about it.
 func explain(path string, err error) error {
 	var advice string

@@ -84,7 +84,7 @@ func (e *export) identify() error {
 	for _, count := range counts {
 		e.about.Events += count.N
 	}
-	if errors.Is(err, ledger.ErrDamaged) || errors.Is(err, errDamaged) {
+	if errors.Is(err, ledger.ErrDamaged) || errors.Is(err, errDamaged) || errors.Is(err, ledger.ErrLater) {
 		return nil // it is said to people only
 	}
 	return err
@@ -144,12 +144,12 @@ func eventPart(tx *bbolt.Tx, key, value []byte) ledger.Part {
 	part := ledger.Part{Kind: ledger.EventPart}
 	parts, ok := splitKey(key)
 	if !ok || len(parts) != 6 {
-		part.Err = unreadable(key)
+		part.Err = unreadable(key, ledger.ErrDamaged)
 		return part
 	}
 	part.Event, part.Err = decodeEvent(key, value, keyOf(parts))
 	if part.Err == nil && !bytes.Equal(eventKey(part.Event.Key), key) {
-		part.Err = unreadable(key)
+		part.Err = unreadable(key, ledger.ErrDamaged)
 	}
 	if part.Err == nil {
 		part.Event.Body, part.Event.BodyDamaged = readBody(tx, bodyKey(part.Event.ReceivedAt, key))
@@ -162,7 +162,7 @@ func orderPart(_ *bbolt.Tx, key, value []byte) ledger.Part {
 	part.Order, part.Err = decodeOrder(key, value)
 	var ok bool
 	if part.ID, ok = orderIDOf(key, part.Order.OrderID); !ok || part.Err != nil {
-		part.Err = fmt.Errorf("%w: the order %s", errDamagedValue, nameOf(key))
+		part.Err = fmt.Errorf("%w: the order %s", valueError(part.Err), nameOf(key))
 	}
 	return part
 }

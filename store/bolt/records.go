@@ -79,16 +79,16 @@ func readRecord(tx *bbolt.Tx, record ledger.Record) ([]ledger.Summary, error) {
 	for k, v := cursor.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = cursor.Next() {
 		summary, fields, err := encoding.ReadHeader(k, v)
 		if err != nil {
-			return nil, unreadable(k)
+			return nil, unreadable(k, err)
 		}
 		parts, ok := splitKey(k[len(prefix):])
 		if !ok || len(parts) != 2 {
-			return nil, unreadable(k)
+			return nil, unreadable(k, ledger.ErrDamaged)
 		}
 		summary.Key = ledger.Key{Record: record, Risk: ledger.Risk(parts[0].text), Status: parts[1].text}
 		if parts[0].digest || parts[1].digest {
 			if err := encoding.ReadKey(fields, &summary.Key); err != nil {
-				return nil, unreadable(k)
+				return nil, unreadable(k, err)
 			}
 		}
 		events = append(events, summary)
@@ -141,7 +141,7 @@ func encodeEvent(key []byte, e *ledger.Event) ([]byte, error) {
 func decodeEvent(bucketKey, value []byte, key ledger.Key) (ledger.Event, error) {
 	e, err := encoding.DecodeEvent(bucketKey, value, key)
 	if err != nil {
-		return e, unreadable(bucketKey)
+		return e, unreadable(bucketKey, err)
 	}
 	return e, nil
 }
@@ -150,19 +150,21 @@ func decodeEvent(bucketKey, value []byte, key ledger.Key) (ledger.Event, error) 
 func readSummary(key, value []byte) (ledger.Summary, error) {
 	summary, _, err := encoding.ReadHeader(key, value)
 	if err != nil {
-		return summary, unreadable(key)
+		return summary, unreadable(key, err)
 	}
 	return summary, nil
 }
 
-// unreadable says which event cannot be read.
-func unreadable(key []byte) error {
+// unreadable says which event cannot be read, and why: [ledger.ErrDamaged] or
+// [ledger.ErrLater].
+func unreadable(key []byte, err error) error {
+	why := valueError(err)
 	parts, ok := splitKey(key)
 	if !ok || len(parts) != 6 {
-		return fmt.Errorf("%w: the event with the key %q", errDamagedValue, key)
+		return fmt.Errorf("%w: the event with the key %q", why, key)
 	}
 	k := keyOf(parts)
-	return fmt.Errorf("%w: %s of record %s, status %q", errDamagedValue, k.Type, k.ID, k.Status)
+	return fmt.Errorf("%w: %s of record %s, status %q", why, k.Type, k.ID, k.Status)
 }
 
 // readEvent returns an event without its body.
@@ -183,7 +185,7 @@ func readEventAt(tx *bbolt.Tx, key []byte) (ledger.Event, error) {
 	}
 	parts, ok := splitKey(key)
 	if !ok || len(parts) != 6 {
-		return ledger.Event{}, unreadable(key)
+		return ledger.Event{}, unreadable(key, ledger.ErrDamaged)
 	}
 	return decodeEvent(key, value, keyOf(parts))
 }

@@ -266,7 +266,7 @@ func readOrder(tx *bbolt.Tx, key []byte) (ledger.Order, error) {
 func decodeOrder(key, value []byte) (ledger.Order, error) {
 	order, err := encoding.DecodeOrder(key, value)
 	if err != nil {
-		return order, fmt.Errorf("%w: an order", errDamagedValue)
+		return order, fmt.Errorf("%w: an order", valueError(err))
 	}
 	return order, nil
 }

@@ -30,7 +30,7 @@ func readRow(id digest, version, epoch int64, data []byte) *row {
 		r.err = ledger.ErrDamaged
 	}
 	if r.err != nil {
-		r.err = damaged("an event of record %s, with the key %x", r.event.ID, id[:])
+		r.err = undecoded(r.err, "an event of record %s, with the key %x", r.event.ID, id[:])
 	}
 	return r
 }
@@ -253,7 +253,7 @@ func (s *Store) readOrders(method string, ids digests) (knownOrders, error) {
 			}
 			read, err := encoding.DecodeOrder(id[:], data)
 			if err != nil {
-				return damaged("the order with the key %x", id[:])
+				return undecoded(err, "the order with the key %x", id[:])
 			}
 			known.orders[*id] = &order{*version, read}
 			return nil

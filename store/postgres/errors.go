@@ -68,6 +68,14 @@ func (s *Store) explain(err error) error {
 	return fmt.Errorf("ledger %s: %w", s.name, err)
 }
 
+// undecoded says which value cannot be decoded, and why.
+func undecoded(err error, format string, args ...any) error {
+	if errors.Is(err, ledger.ErrLater) {
+		return fmt.Errorf("%w: %s", ledger.ErrLater, fmt.Sprintf(format, args...))
+	}
+	return damaged(format, args...)
+}
+
 // damaged says which value cannot be read.
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ledger.ErrDamaged, fmt.Sprintf(format, args...))

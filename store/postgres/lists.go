@@ -261,7 +261,7 @@ func (s *Store) Due(_ context.Context, route string, from time.Time, limit int) 
 			}
 			if err != nil {
 				due.Key = ledger.Key{Record: unreadableRecord(route, id)}
-				due.Err = s.explain(damaged("an event that is due, with the key %x", id[:]))
+				due.Err = s.explain(undecoded(err, "an event that is due, with the key %x", id[:]))
 			}
 			return due, nil
 		})

@@ -80,7 +80,7 @@ func (s *Store) OrderOf(_ context.Context, id ledger.OrderID) (ledger.Order, err
 		}
 		order, err := encoding.DecodeOrder(at[:], data)
 		if err != nil {
-			err = damaged("the order of %s", id.ID)
+			err = undecoded(err, "the order of %s", id.ID)
 		}
 		return order, err
 	})
@@ -196,7 +196,7 @@ func (s *Store) Orders(ctx context.Context, query ledger.OrderQuery) (ledger.Ord
 		for _, p := range list {
 			order, err := encoding.DecodeOrder(p.id[:], p.data)
 			if err != nil {
-				return page, s.explain(damaged("the order with the key %x", p.id[:]))
+				return page, s.explain(undecoded(err, "the order with the key %x", p.id[:]))
 			}
 			if !query.Matches(order) {
 				continue

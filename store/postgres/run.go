@@ -131,7 +131,7 @@ func send(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch) (pgx.BatchResul
 // isLedger reports whether an error is no failure of the connection.
 func isLedger(err error) bool {
 	for _, own := range []error{
-		ledger.ErrNotFound, ledger.ErrDamaged, ledger.ErrNoSession, ledger.ErrLeased, ledger.ErrFenced, errConflict,
+		ledger.ErrNotFound, ledger.ErrDamaged, ledger.ErrLater, ledger.ErrNoSession, ledger.ErrLeased, ledger.ErrFenced, errConflict,
 	} {
 		if errors.Is(err, own) {
 			return true
