@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/dustin/go-humanize"
-	"go.etcd.io/bbolt"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -14,18 +13,10 @@ import (
 // leastRoom is how much room on the disk is little: some hundred thousand events.
 const leastRoom = 500 << 20
 
-// Examine implements [ledger.Examiner]: how much room is left in the file and on its disk.
+// Examine implements [ledger.Examiner]: how much room is left on the file's disk. How much of
+// the file itself is free bbolt only counts with the statistics that it is opened without.
 func (s *Store) Examine(context.Context) (ledger.Condition, error) {
 	var c ledger.Condition
-	err := s.view(func(tx *bbolt.Tx) error {
-		stats := tx.DB().Stats()
-		free := uint64(stats.FreePageN+stats.PendingPageN) * uint64(tx.DB().Info().PageSize)
-		c.Facts = append(c.Facts, fmt.Sprintf("%s of its file are free: they are used before it grows", humanize.IBytes(free)))
-		return nil
-	})
-	if err != nil {
-		return c, err
-	}
 	room, ok := roomOn(filepath.Dir(s.path))
 	if !ok {
 		return c, nil
