@@ -33,8 +33,14 @@ func (s *lossy) payTo(address string) (recordID string) {
 // address gets a permanent address through the shop's Caddy.
 func (s *lossy) address(reference string) string {
 	s.t.Helper()
+	return s.addressBy("/api", reference)
+}
+
+// addressBy is address through the endpoints at a path.
+func (s *lossy) addressBy(api, reference string) string {
+	s.t.Helper()
 	var made struct{ Address string }
-	answer := s.call("/api/getOrCreateAppDepositAddress", `{"referenceId":"`+reference+`","chain":"TRX"}`)
+	answer := s.call(api+"/getOrCreateAppDepositAddress", `{"referenceId":"`+reference+`","chain":"TRX"}`)
 	if err := json.Unmarshal(answer.Data, &made); err != nil || made.Address == "" {
 		s.t.Fatalf("no address: %s, %v", answer.body, err)
 	}

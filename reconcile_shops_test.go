@@ -36,6 +36,18 @@ const twoShopsSite = `http://:$PORT {
 		}
 		reverse_proxy $APP
 	}
+	handle_path /a-api/* {
+		ccpayment_api {
+			account a
+			allow deposit
+		}
+	}
+	handle_path /b-api/* {
+		ccpayment_api {
+			account b
+			allow deposit
+		}
+	}
 	reverse_proxy $APP
 }`
 
@@ -91,6 +103,12 @@ func TestTwoShopsOfOneAccount(t *testing.T) {
 			}
 		}
 	}
+	for _, shop := range []string{"a", "b"} {
+		address := s.addressBy("/"+shop+"-api", "customer-of-"+shop)
+		if got := s.wantToldOn(shop, s.payTo(address)); got.Get("Ccpayment-Credit") != "true" {
+			t.Errorf("the deposit of the shop %s came as %v", shop, got)
+		}
+	}
 
 	off := s.setup
 	off.account = strings.Replace(off.account, "every 50ms", "every off", 1)
@@ -112,5 +130,36 @@ func TestTwoShopsOfOneAccount(t *testing.T) {
 		if len(looks.Accounts) != 1 || len(looks.Accounts[0].Missing) != 0 || looks.Accounts[0].Told != 1 {
 			t.Errorf("of the shop %s it is shown %+v", shop, looks)
 		}
+	}
+}
+
+// TestMadeForAnotherRoute: a Caddy that does not have the route for which an order or an
+// address was made reports the payment, and one that has it tells there.
+func TestMadeForAnotherRoute(t *testing.T) {
+	s := newLossy(t, twoRoutesSite, "every off\ngrace 1ms", nil)
+	s.lose()
+	both := s.setup
+	without := func(begin, end string) setup {
+		one := both
+		i, j := strings.Index(one.site, begin), strings.Index(one.site, end)
+		one.site = one.site[:i] + one.site[j:]
+		return one
+	}
+	first, second := without("\tccpayment_webhook /other-hook", "\tccpayment_checkout"), without("\tccpayment_webhook /hook", "\tccpayment_webhook /other-hook")
+	second.account = strings.Replace(second.account, "/hook", "/other-hook", 1)
+	order := s.sell("order-1") // whose notify_url is the second route's
+	s.load(second)
+	deposit := s.payTo(s.address("buyer-1"))
+	s.load(first)
+	if look := s.look(`{}`).Accounts[0]; look.Told != 0 || len(look.Missing) != 2 || look.LastError != "" {
+		t.Errorf("without the route the look finds %+v", look)
+	}
+	s.load(both)
+	await(t, "nothing is missing", func() bool { look := s.look(`{}`).Accounts[0]; return len(look.Missing) == 0 && look.LastError == "" })
+	if got := s.wantToldOn("second", order); got.Get("Ccpayment-Fulfill") != "true" {
+		t.Errorf("the order came as %v", got)
+	}
+	if got := s.wantToldOn("second", deposit); got.Get("Ccpayment-Credit") != "true" {
+		t.Errorf("the deposit came as %v", got)
 	}
 }

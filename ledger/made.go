@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -80,13 +81,22 @@ func (l *Ledger) bindMade(ctx context.Context, holder Key, flag []Flag) error {
 	return errors.Join(err, l.store.Unlock(context.WithoutCancel(ctx), claim))
 }
 
-// MadeHere reports whether one of the marks was noted, and which of the routes it was noted
-// with; empty: none of them.
-func (l *Ledger) MadeHere(ctx context.Context, appID string, marks, routes []string) (route string, isMade bool, err error) {
+// Made is what is noted of a mark.
+type Made struct {
+	// Route is where the webhooks about it come in; empty: that is not known here.
+	Route string
+	// IsMade: it was noted. IsElsewhere: with a route that is none of those asked for.
+	IsMade, IsElsewhere bool
+}
+
+// MadeHere returns what is noted of the marks: of the first with one of the routes, or else
+// of any.
+func (l *Ledger) MadeHere(ctx context.Context, appID string, marks, routes []string) (found Made, err error) {
+	noted := append(slices.Clone(routes), "") // last, the route is not known
 	for _, mark := range marks {
 		bound, err := l.store.Bound(ctx, []Flag{madeFlag(made, appID, mark), madeFlag(called, appID, mark), madeFlag(answered, appID, mark)})
 		if err != nil {
-			return "", false, fmt.Errorf("reading what was made: %w", err)
+			return Made{}, fmt.Errorf("reading what was made: %w", err)
 		}
 		name := made
 		switch {
@@ -96,18 +106,19 @@ func (l *Ledger) MadeHere(ctx context.Context, appID string, marks, routes []str
 		default:
 			continue
 		}
-		for _, route := range routes {
+		isHere := false
+		for _, route := range noted {
 			holds, err := l.store.Holds(ctx, madeKey(name, appID, route, mark), []Flag{madeFlag(name, appID, mark)})
 			if err != nil {
-				return "", false, fmt.Errorf("reading what was made: %w", err)
+				return Made{}, fmt.Errorf("reading what was made: %w", err)
 			}
-			if holds[0] {
-				return route, true, nil
+			if isHere = isHere || holds[0]; holds[0] && route != "" {
+				return Made{Route: route, IsMade: true}, nil
 			}
 		}
-		isMade = true
+		found.IsMade, found.IsElsewhere = true, found.IsElsewhere || !isHere
 	}
-	return "", isMade, nil
+	return found, nil
 }
 
 func madeFlag(name, appID, mark string) Flag {

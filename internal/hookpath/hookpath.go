@@ -214,7 +214,7 @@ func (s Site) Hook(account, route string) string {
 }
 
 // RouteOf returns which of an account's routes takes the webhooks that are sent to a URL, or
-// to the one in the gateway's console; empty: that is not sure, or the account has one only.
+// to the one in the gateway's console; empty: that is not sure. Of the latter an only route is.
 func (s Site) RouteOf(account, to string) string {
 	var all, taking []string
 	places := s.places()
@@ -228,8 +228,11 @@ func (s Site) RouteOf(account, to string) string {
 			taking = append(taking, route)
 		}
 	}
-	if len(all) < 2 || len(taking) != 1 || to == "" {
-		return ""
+	switch {
+	case to == "" && len(all) == 1:
+		return all[0]
+	case to != "" && len(taking) == 1:
+		return taking[0]
 	}
-	return taking[0]
+	return ""
 }

@@ -62,6 +62,9 @@ type owner struct {
 	// isOurs: it is of something that was made through this ledger, or of which that has an
 	// event, or whose order has a shop's prefix.
 	isOurs bool
+	// isElsewhere: it was made for a route that is not configured here, or all events of its
+	// order came on such.
+	isElsewhere bool
 }
 
 // ownerOf returns whose a record is, by what was made, by its order, or by that one's id.
@@ -70,14 +73,14 @@ func (k *look) ownerOf(ctx context.Context, one gateway.Listed) (o owner, err er
 	for _, r := range k.account.Routes {
 		names = append(names, r.Name)
 	}
-	name, isMade, err := k.ledger.MadeHere(ctx, k.account.Info.AccountID, one.Marks, names)
+	made, err := k.ledger.MadeHere(ctx, k.account.Info.AccountID, one.Marks, names)
 	if err != nil {
 		return o, err
 	}
-	if route := k.account.route(name); route != nil {
-		return owner{k.account.of(func(shop *gateway.Account) bool { return shop == route.account }), route, true}, nil
+	if route := k.account.route(made.Route); route != nil {
+		return owner{routes: k.account.of(func(shop *gateway.Account) bool { return shop == route.account }), route: route, isOurs: true}, nil
 	}
-	o = owner{routes: k.account.behind(n.OrderID), isOurs: isMade}
+	o = owner{routes: k.account.behind(n.OrderID), isOurs: made.IsMade, isElsewhere: made.IsElsewhere}
 	t, _ := k.account.Info.Type(n.Type)
 	if t.Kind != gateway.Payment {
 		return o, nil
@@ -95,10 +98,13 @@ func (k *look) ownerOf(ctx context.Context, one gateway.Listed) (o owner, err er
 	}
 	o.routes, o.isOurs = k.account.making(order), true
 	for _, e := range slices.Backward(order.Events) {
-		if route := routeIn(o.routes, e.Route); route != nil && order.AppOf(e.AppID) == k.account.Info.AccountID {
-			o.route = route
+		if order.AppOf(e.AppID) != k.account.Info.AccountID {
+			continue
+		}
+		if o.route = routeIn(o.routes, e.Route); o.route != nil {
 			break
 		}
+		o.isElsewhere = o.isElsewhere || k.account.route(e.Route) == nil
 	}
 	return o, nil
 }
@@ -133,7 +139,7 @@ func (k *look) routeOf(ctx context.Context, one gateway.Listed) (route *Route, i
 	if route, err = k.routeWith(ctx, one.Notice, o.routes, statuses...); route != nil || err != nil {
 		return route, true, err
 	}
-	return k.usual(o.routes), o.isOurs, nil
+	return k.usual(o), o.isOurs, nil
 }
 
 // learn notes of a deposit that the ledger has an event of it, so that the next ones to the
@@ -158,9 +164,20 @@ func (k *look) orderOf(ctx context.Context, n gateway.Notice, t gateway.Type) (o
 }
 
 // usual is the one of a shop's routes that is told where nothing names one; nil: there is none.
-func (k *look) usual(routes []Route) *Route {
-	if len(routes) == 1 {
-		return &routes[0]
+// Where another Caddy serves one that is not known here, that may be the one.
+func (k *look) usual(o owner) *Route {
+	switch {
+	case o.isElsewhere:
+		return nil
+	case len(o.routes) == 1 && !serveMore(k.ledger.Others(), k.here):
+		return &o.routes[0]
 	}
-	return routeIn(routes, k.Route)
+	return routeIn(o.routes, k.Route)
+}
+
+// serveMore reports whether one of the processes serves a route that is none of these.
+func serveMore(others []ledger.Session, here map[string]bool) bool {
+	return slices.ContainsFunc(others, func(other ledger.Session) bool {
+		return slices.ContainsFunc(other.Routes, func(r ledger.SessionRoute) bool { return !here[r.Name] })
+	})
 }

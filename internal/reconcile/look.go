@@ -48,6 +48,7 @@ const (
 type look struct {
 	Config
 	account Account
+	here    map[string]bool // the names of all routes that are configured
 	lister  gateway.Lister
 	ledger  *ledger.Ledger
 	calls   int // that were made
@@ -353,7 +354,7 @@ func (k *look) tell(ctx context.Context, one gateway.Listed, record ledger.LookR
 	name := ""
 	switch {
 	case route == nil:
-		record.Why = "its shop has several routes here, or none: name with `route` the one that is told"
+		record.Why = "nothing names the route that is told, or it is not configured here: configure the one that it was made for, or, where there are several, name with `route` the one that is told"
 	case k.dryRun:
 		record.Why = "it would be told on the route " + route.Name
 	case route.Tell == nil:

@@ -58,6 +58,7 @@ type Reconciler struct {
 	config Config
 	// accounts are one for each id at a gateway, whatever names it has.
 	accounts []Account
+	here     map[string]bool // the names of all routes
 	// turns are taken for a look, one at a time at each account.
 	turns map[string]*turn
 }
@@ -85,10 +86,13 @@ const (
 
 // New returns a reconciler of the accounts that have routes, and whose gateways list records.
 func New(c Config, accounts []Account) (*Reconciler, error) {
-	r := &Reconciler{config: c, turns: make(map[string]*turn)}
+	r := &Reconciler{config: c, turns: make(map[string]*turn), here: make(map[string]bool)}
 	isThere := c.Route == ""
 	for _, a := range accounts {
 		isThere = isThere || a.route(c.Route) != nil
+		for _, route := range a.Routes {
+			r.here[route.Name] = true
+		}
 		if _, ok := a.Gateway.(gateway.Lister); !ok || len(a.Routes) == 0 {
 			continue // else what others are told of would be missing here
 		}
@@ -262,7 +266,7 @@ func (r *Reconciler) look(ctx context.Context, a Account, since time.Time, dryRu
 		return state, err
 	}
 	turn := r.turns[a.Name]
-	look := &look{Config: r.config, account: a, lister: a.Gateway.(gateway.Lister), ledger: l, state: state, dryRun: dryRun, pace: turn.pace, tells: turn.tells}
+	look := &look{Config: r.config, account: a, here: r.here, lister: a.Gateway.(gateway.Lister), ledger: l, state: state, dryRun: dryRun, pace: turn.pace, tells: turn.tells}
 	err = look.run(ctx, since)
 	if err == nil && !dryRun {
 		r.looked(a, look.state.LookedAt)
