@@ -23,10 +23,7 @@ func (r *Reconciler) Dismiss(ctx context.Context, account, recordID, reason stri
 	if err != nil {
 		return ledger.Look{}, err
 	}
-	ctx, done, err := r.begin(ctx, a, l)
-	if errors.Is(err, ledger.ErrLeased) {
-		err = ErrBusy
-	}
+	ctx, done, err := r.asked(ctx, a, l)
 	if err != nil {
 		return ledger.Look{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,6 +39,9 @@ type Config struct {
 	Logger *zap.Logger
 }
 
+// tick is how often it is looked whether a look is due.
+func (c Config) tick() time.Duration { return min(c.Every, poll) }
+
 // Missed is a record that no webhook told.
 type Missed struct {
 	Account string
@@ -61,6 +65,11 @@ type Reconciler struct {
 	here     map[string]bool // the names of all routes
 	// turns are taken for a look, one at a time at each account.
 	turns map[string]*turn
+	// life is the context of the latest Run, within which looks are made that somebody asks
+	// for, too; nil: it has not begun.
+	life atomic.Pointer[context.Context]
+	// patience is how long who asks for something waits for a look that is under way.
+	patience time.Duration
 }
 
 // turn is an account's.
@@ -82,11 +91,15 @@ const (
 	// longestLook is how long one look may take; the next goes on where it was.
 	longestLook = time.Hour
 	lockTurn    = time.Second / 10
+	patience    = 10 * time.Second
 )
+
+// errEnded is why a look breaks off whose configuration ends.
+var errEnded = errors.New("the configuration ends, and the next one's look goes on")
 
 // New returns a reconciler of the accounts that have routes, and whose gateways list records.
 func New(c Config, accounts []Account) (*Reconciler, error) {
-	r := &Reconciler{config: c, turns: make(map[string]*turn), here: make(map[string]bool)}
+	r := &Reconciler{config: c, turns: make(map[string]*turn), here: make(map[string]bool), patience: patience}
 	isThere := c.Route == ""
 	for _, a := range accounts {
 		isThere = isThere || a.route(c.Route) != nil
@@ -129,6 +142,7 @@ func (c Config) graceAt(lister gateway.Lister) time.Duration {
 // Run notes all accounts in the ledger, and looks at their records whenever that is due,
 // until its context ends.
 func (r *Reconciler) Run(ctx context.Context, l *ledger.Ledger) {
+	r.life.Store(&ctx)
 	if r.config.Every == 0 {
 		for _, a := range r.accounts {
 			if _, err := l.Look(ctx, a.Info.AccountID); err != nil {
@@ -137,7 +151,7 @@ func (r *Reconciler) Run(ctx context.Context, l *ledger.Ledger) {
 		}
 		return
 	}
-	ticker := time.NewTicker(min(r.config.Every, poll))
+	ticker := time.NewTicker(r.config.tick())
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		for _, a := range r.accounts {
@@ -164,10 +178,15 @@ func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) er
 		at = state.Since
 	}
 	r.looked(a, at)
-	if l.Now().Sub(state.TriedAt) < r.config.Every {
+	if l.Now().Sub(state.TriedAt) < r.config.Every-r.config.tick()/2 { // or the next tick is just too early
+
 		return nil
 	}
-	_, err = r.look(ctx, a, time.Time{}, false, l)
+	ctx, done, err := r.begin(ctx, a, l)
+	if err == nil {
+		defer done()
+		_, err = r.look(ctx, a, time.Time{}, false, l)
+	}
 	if errors.Is(err, ledger.ErrLeased) || errors.Is(err, ledger.ErrNoSession) { // another process is at it, or ours only begins
 		return nil
 	}
@@ -195,11 +214,12 @@ func (r *Reconciler) Look(ctx context.Context, account string, since time.Time, 
 	if err != nil {
 		return ledger.Look{}, err
 	}
-	look, err := r.look(ctx, a, since, dryRun, l)
-	if errors.Is(err, ledger.ErrLeased) {
-		err = ErrBusy
+	ctx, done, err := r.asked(ctx, a, l)
+	if err != nil {
+		return ledger.Look{}, err
 	}
-	return look, err
+	defer done()
+	return r.look(ctx, a, since, dryRun, l)
 }
 
 // State returns what the last look at the records of an account found.
@@ -238,6 +258,34 @@ func (r *Reconciler) account(name string) (Account, error) {
 	return r.accounts[i], nil
 }
 
+// asked takes the account's turn for who asks for something, and waits for it for as long as
+// patience has it. The context ends with Run's, too.
+func (r *Reconciler) asked(ctx context.Context, a Account, l *ledger.Ledger) (within context.Context, done func(), err error) {
+	stop, life := func() bool { return true }, r.life.Load()
+	if life != nil && (*life).Err() != nil {
+		return ctx, nil, errEnded
+	}
+	within, end := context.WithCancelCause(ctx)
+	if life != nil {
+		stop = context.AfterFunc(*life, func() { end(errEnded) })
+	}
+	busy := time.AfterFunc(r.patience, func() { end(ErrBusy) })
+	within, release, err := r.begin(within, a, l)
+	quit := func() { stop(); end(nil) }
+	switch {
+	case err == nil && !busy.Stop():
+		release()
+		err = ErrBusy
+	case err == nil:
+		return within, func() { release(); quit() }, nil
+	case errors.Is(err, ledger.ErrLeased) || errors.Is(context.Cause(within), ErrBusy):
+		err = ErrBusy
+	}
+	busy.Stop()
+	quit()
+	return ctx, nil, err
+}
+
 // begin takes the account's turn, here and among the processes that share the ledger. It ends
 // with done, and the context with it.
 func (r *Reconciler) begin(ctx context.Context, a Account, l *ledger.Ledger) (within context.Context, done func(), err error) {
@@ -245,7 +293,7 @@ func (r *Reconciler) begin(ctx context.Context, a Account, l *ledger.Ledger) (wi
 	select {
 	case turn.taken <- struct{}{}:
 	case <-ctx.Done():
-		return ctx, nil, ctx.Err()
+		return ctx, nil, context.Cause(ctx)
 	}
 	within, unlock, err := l.Lock(ctx, ledger.Record{AppID: a.Info.AccountID, Type: "#reconcile"}, longestLook, lockTurn)
 	if err != nil {
@@ -256,12 +304,8 @@ func (r *Reconciler) begin(ctx context.Context, a Account, l *ledger.Ledger) (wi
 	return within, func() { cancel(); unlock(); <-turn.taken }, nil
 }
 
+// look looks at the records of an account within its turn.
 func (r *Reconciler) look(ctx context.Context, a Account, since time.Time, dryRun bool, l *ledger.Ledger) (state ledger.Look, err error) {
-	ctx, done, err := r.begin(ctx, a, l)
-	if err != nil {
-		return state, err
-	}
-	defer done()
 	if state, err = l.Look(ctx, a.Info.AccountID); err != nil {
 		return state, err
 	}
