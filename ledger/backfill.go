@@ -21,11 +21,12 @@ func (e Event) IsBackfilled() bool {
 
 // isTold reports whether a webhook is a copy of an event that was made of the gateway's
 // records: of the same record and status, although its risk may be written in another way.
-// One that says risky, where the records did not, is none.
+// One that says risky, where the records did not, is none; nor is any where that event has not
+// reached the app and does not by itself.
 func (l *Ledger) isTold(ctx context.Context, claim Claim, key Key) (bool, error) {
 	for _, other := range claim.Events {
 		is := other.Key.Status == key.Status && other.Key.Risk != key.Risk && key.Risk != Risky
-		if !is {
+		if !is || !other.State.Pending() && other.State != Delivered {
 			continue
 		}
 		event, err := l.store.Load(ctx, other.Key)
