@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 const (
@@ -35,6 +36,40 @@ func (l *Ledger) isTold(ctx context.Context, claim Claim, key Key) (bool, error)
 		case err != nil:
 			return false, fmt.Errorf("loading the event: %w", err)
 		case event.IsBackfilled():
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// hasCome reports whether the webhook of an event that was made of the gateway's records came
+// by the time that the app is to be told of that: one may come between the look at the ledger
+// and the commit that accepts the event. One that was ignored, or superseded by the event
+// itself, is none.
+func (l *Ledger) hasCome(ctx context.Context, claim Claim, key Key) (bool, error) {
+	others := slices.DeleteFunc(slices.Clone(claim.Events), func(other Summary) bool {
+		return other.Key.Status != key.Status || other.Key == key || other.State == Ignored || other.State == Superseded
+	})
+	if len(others) == 0 {
+		return false, nil
+	}
+	event, err := l.store.Load(ctx, key)
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
+		return false, nil // it was not accepted, or is not delivered anyway
+	case err != nil:
+		return false, fmt.Errorf("loading the event: %w", err)
+	}
+	wasTold := func(t Transition) bool { return t.State == Delivered }
+	if !event.IsBackfilled() || slices.ContainsFunc(event.Transitions, wasTold) {
+		return false, nil
+	}
+	for _, other := range others {
+		switch came, err := l.store.Load(ctx, other.Key); {
+		case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
+		case err != nil:
+			return false, fmt.Errorf("loading the event: %w", err)
+		case !came.IsBackfilled():
 			return true, nil
 		}
 	}

@@ -1,7 +1,9 @@
 package ledger_test
 
 import (
+	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -38,5 +40,56 @@ func TestWebhookAfterABackfill(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestBackfillAfterItsWebhook: an event that is backfilled while its webhook comes is told by
+// one of the two, whichever is first. A webhook that was ignored tells nothing.
+func TestBackfillAfterItsWebhook(t *testing.T) {
+	end := func(state ledger.State) func(*book) {
+		return func(b *book) {
+			b.accept(asItCame(), ledger.Accepted)
+			b.put(asItCame(), ledger.Delivering, state)
+		}
+	}
+	accepted := func(b *book) { b.accept(asItCame(), ledger.Accepted) }
+	for _, c := range []struct {
+		name           string
+		before, behind func(*book)
+		calls          int
+	}{
+		{"told", end(ledger.Delivered), nil, 0},
+		{"held", end(ledger.Held), nil, 0},
+		{"dead", end(ledger.Dead), nil, 0},
+		{"ignored", end(ledger.Ignored), nil, 1},
+		{"due", accepted, nil, 1},
+		{"comes", nil, accepted, 1},
+	} {
+		for _, runs := range []bool{true, false} {
+			t.Run(fmt.Sprint(c.name, " while it runs ", runs), func(t *testing.T) {
+				test(t, func(t *testing.T, b *book) {
+					if c.before != nil {
+						c.before(b)
+					}
+					var a *app
+					stop := func() {}
+					if runs {
+						a, stop = b.dispatch("webhook")
+					}
+					b.accept(backfilled(), ledger.Accepted)
+					if c.behind != nil {
+						c.behind(b)
+					}
+					if !runs {
+						a, stop = b.dispatch("webhook")
+					}
+					synctest.Wait()
+					stop()
+					if calls := a.called(); len(calls) != c.calls {
+						t.Errorf("the app was called %d times: %+v", len(calls), calls)
+					}
+				})
+			})
+		}
 	}
 }

@@ -352,10 +352,15 @@ func (l *Ledger) record(ctx context.Context, claim Claim, change Change) error {
 }
 
 // isOvertaken reports whether a later status of its record supersedes an event, or the app
-// was told of it before its webhook came; nil: it is the store's. One that carries a flag is not superseded: no other event would have it.
+// was told of it before its webhook came, or by that; nil: it is the store's. One that carries
+// a flag is not superseded: no other event would have it.
 func (l *Ledger) isOvertaken(ctx context.Context, claim Claim, key Key, event *Event, rank func(status string) int) (bool, error) {
 	if judge(claim.Events, key, false, rank) != Overtaken {
-		if isTold, err := l.isTold(ctx, claim, key); !isTold {
+		isTold, err := l.isTold(ctx, claim, key)
+		if err == nil && !isTold {
+			isTold, err = l.hasCome(ctx, claim, key)
+		}
+		if !isTold {
 			return false, err
 		}
 	}
