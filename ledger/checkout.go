@@ -79,6 +79,20 @@ func (o Order) GatewayOrders() []GatewayOrder {
 // Latest returns the order at the gateway that is to be paid.
 func (c *Checkout) Latest() GatewayOrder { return c.Generations[len(c.Generations)-1] }
 
+// LatestMade returns the latest order at the gateway that is there or may be: that of a draft
+// which has Ended is not. Where there is none, it is [Checkout.Latest].
+func (c *Checkout) LatestMade() GatewayOrder { return c.Generations[c.latestMade()] }
+
+// latestMade is the index of LatestMade.
+func (c *Checkout) latestMade() int {
+	for i, g := range slices.Backward(c.Generations) {
+		if !g.IsDraft() || !g.Ended {
+			return i
+		}
+	}
+	return len(c.Generations) - 1
+}
+
 // GatewayIDs returns the ids by which the orders at the gateway that a checkout made for
 // the order are found to be this order's: their ids, and [RefID] of those that have a Ref,
 // each at its account.

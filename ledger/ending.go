@@ -13,16 +13,19 @@ const draftTime = 5 * time.Minute
 
 // NextEnd returns the earliest time, behind one, at which an order at the gateway is to be
 // ended: when it expires, and at once where it was replaced by a later one. A draft is to
-// be looked up before. Zero: never.
+// be looked up before. The latest is due when it expires also where it has Ended, if the app is
+// to be told of it. Zero: never.
 func (c *Checkout) NextEnd(behind time.Time) (at time.Time) {
+	latest := c.latestMade()
 	for i, g := range c.Generations {
 		end := g.ExpiresAt
 		switch {
-		case g.Ended:
+		case g.Ended && (i != latest || !g.Tells || g.IsDraft()):
 			continue
+		case g.Ended:
 		case g.IsDraft():
 			end = g.CreatedAt.Add(draftTime)
-		case i < len(c.Generations)-1:
+		case i < latest:
 			end = g.CreatedAt
 		}
 		if end.After(behind) {

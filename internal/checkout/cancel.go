@@ -90,11 +90,13 @@ func (s *Sessions) ending(order ledger.Order) ledger.Order {
 	checkout := *order.Checkout
 	ends := checkout
 	ends.Generations = slices.Clone(checkout.Generations)
+	latest := checkout.LatestMade()
 	for i, g := range ends.Generations {
 		at := s.at(order, g)
-		isLatest := i == len(ends.Generations)-1
-		isLeft := at == nil || at.canceler == nil && !(g.Tells && isLatest) // it ends by itself, and nobody is told
-		ends.Generations[i].Ended = g.Ended || isLeft
+		isLatest := g.AppID == latest.AppID && g.ID == latest.ID
+		if isLeft := at == nil || at.canceler == nil && !(g.Tells && isLatest); isLeft { // it ends by itself, and nobody is told
+			ends.Generations[i].Ended, ends.Generations[i].Tells = true, false
+		}
 	}
 	checkout.EndAt = ends.NextEnd(time.Time{})
 	order.Checkout = &checkout

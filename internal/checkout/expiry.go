@@ -32,7 +32,7 @@ func (s *Sessions) tells(order ledger.Order) bool {
 // cannotTell reports whether the app is to be told when an order expires, and no route here
 // does.
 func (s *Sessions) cannotTell(order ledger.Order) bool {
-	latest := order.Checkout.Latest()
+	latest := order.Checkout.LatestMade()
 	at := s.at(order, latest)
 	return latest.Tells && order.Closed == nil && at != nil && !at.tells(order)
 }
@@ -44,7 +44,7 @@ const tellsFor = 24 * time.Hour
 // it in time any more, and no payment of it is under way.
 func (e *ender) tell(ctx context.Context, l *ledger.Ledger) {
 	order := e.withFound()
-	latest := order.Checkout.Latest()
+	latest := order.Checkout.LatestMade()
 	if !latest.Tells || latest.IsDraft() || order.Closed != nil || !confirm.HasExpired(latest, e.now) {
 		return
 	}

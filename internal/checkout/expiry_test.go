@@ -24,7 +24,7 @@ func (t *teller) Tell(_ context.Context, order ledger.Order, status string, _ *l
 	if t.err != nil || !t.wants {
 		return false, t.err
 	}
-	t.told = append(t.told, order.Checkout.Latest().Ref+" "+status)
+	t.told = append(t.told, order.Checkout.LatestMade().Ref+" "+status)
 	return true, nil
 }
 
@@ -152,5 +152,35 @@ func TestTellElsewhere(t *testing.T) {
 	s.turn(t)
 	if s.wantEnding(t, 0); !slices.Equal(apps.told, []string{"ref-1 Partial"}) {
 		t.Errorf("told: %q", apps.told)
+	}
+}
+
+// TestTellAfterRefusedTerms: where an order was ended for another one, which the gateway then
+// refused to make or does not have, the app is told when the order would have expired.
+func TestTellAfterRefusedTerms(t *testing.T) {
+	for _, fails := range []func(*endable){
+		func(g *endable) { g.before = gateway.ErrBusy },
+		func(g *endable) { g.before = gateway.ErrOutcomeUnknown },
+	} {
+		s, g, apps := newTelling(t)
+		s.opensForAnHour(t)
+		fails(g)
+		_, err := s.Open(t.Context(), Request{OrderID: "order-1", Price: "12", Currency: "USD", Expires: time.Hour})
+		if made := s.generations(t); err == nil || !made[0].Ended || len(made) != 2 {
+			t.Fatalf("%v, %+v", err, made)
+		}
+		s.pass(50 * time.Minute)
+		s.turn(t)
+		if len(apps.told) > 0 {
+			t.Errorf("told before it has expired: %q", apps.told)
+		}
+		for range 3 {
+			s.pass(time.Hour)
+			s.turn(t)
+		}
+		if !slices.Equal(apps.told, []string{"ref-1 Unpaid"}) {
+			t.Errorf("told: %q, %+v", apps.told, s.generations(t))
+		}
+		s.wantEnding(t, 0)
 	}
 }

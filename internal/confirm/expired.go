@@ -32,7 +32,7 @@ func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding,
 	if known == nil || known.Checkout == nil {
 		return mismatch("the ledger has no checkout of the order that has expired")
 	}
-	latest := known.Checkout.Latest()
+	latest := known.Checkout.LatestMade()
 	isFulfilled, err := Fulfilled(ctx, []ledger.OrderID{known.OrderID}, l)
 	switch {
 	case !a.MayOwn(*known):
@@ -45,6 +45,8 @@ func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding,
 		return err
 	case isFulfilled >= 0:
 		return pointless("the order is paid")
+	case latest.IsDraft() && latest.ID != e.ID:
+		return behind(a.Info, "a checkout of the order is being made")
 	case latest.ID != e.ID || known.AppOf(latest.AppID) != e.AppID:
 		return pointless("the order was opened again")
 	}

@@ -51,7 +51,7 @@ func (x Expiries) of(order ledger.Order, accountID string) []*Route {
 // gateway of an order has expired; where there is one, nothing. It reports false where no
 // route does.
 func (x Expiries) Tell(ctx context.Context, order ledger.Order, status string, l *ledger.Ledger) (isTold bool, err error) {
-	routes := x.of(order, order.AppOf(order.Checkout.Latest().AppID))
+	routes := x.of(order, order.AppOf(order.Checkout.LatestMade().AppID))
 	for _, r := range routes {
 		if err := r.expire(ctx, order, status, x.Hook(r.Account.Name, r.Name), l); err != nil {
 			return false, err
@@ -77,7 +77,7 @@ type expiryMsg struct {
 // expire records the event that an order has expired, unless the ledger has it. It is one for
 // each order at the gateway, whatever its status is, so that the app is told once.
 func (r *Route) expire(ctx context.Context, order ledger.Order, status, hook string, l *ledger.Ledger) error {
-	latest := order.Checkout.Latest()
+	latest := order.Checkout.LatestMade()
 	e := ledger.Event{
 		Key: ledger.Key{
 			Record: ledger.Record{Route: r.Name, AppID: order.AppOf(latest.AppID), Type: gateway.OrderExpired, ID: latest.ID}, Risk: ledger.NotRisky,
