@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 )
@@ -36,16 +37,23 @@ func (f *Finding) afterClosing() error {
 	return nil
 }
 
-// ClosedMeanwhile returns why an event is not sent whose order was closed while the event was
-// being confirmed, so that it does not carry the flag that it has earned: a [HeldError], or
-// [ErrClosing]; nil: it is sent.
-func (c *Confirmer) ClosedMeanwhile(ctx context.Context, f *Finding, e ledger.Event, l *ledger.Ledger) error {
-	if !f.earned || !f.mayFulfil {
+// Meanwhile returns why an event is not sent whose order has changed while the event was being
+// confirmed; nil: it is sent. The order was closed, so that the event does not carry the flag
+// that it has earned: a [HeldError], or [ErrClosing]. Or the event tells of an expiry: what
+// confirming it returns.
+func (c *Confirmer) Meanwhile(ctx context.Context, f *Finding, e ledger.Event, l *ledger.Ledger) error {
+	isExpiry := e.Type == gateway.OrderExpired
+	if !isExpiry && (!f.earned || !f.mayFulfil) {
 		return nil
 	}
 	known, err := knownOrder(ctx, e, l)
-	if err != nil || known == nil || !known.IsClosed() {
+	switch {
+	case err != nil:
 		return err
+	case isExpiry:
+		return stillExpired(ctx, f.account, e, known, l)
+	case known == nil || !known.IsClosed():
+		return nil
 	}
 	mayReopen, err := l.MayReopen(ctx, *known)
 	switch {

@@ -23,21 +23,22 @@ const (
 	ExpiredPartial = "Partial"
 )
 
-// expired confirms an event that tells of an order which has expired. It is pointless once
-// the order is paid, was closed, or has another order at the gateway; and it is put off while
-// a payment may still come to count.
-func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding, known *ledger.Order, l *ledger.Ledger) error {
-	e := f.event
-	f.kind, f.Risk = gateway.Payment, ledger.NotRisky // it is one of the order's events
+// stillExpired returns an error unless the order at the gateway of which an event tells that it
+// has expired is the latest of an order that is neither paid nor closed, as it was read.
+func stillExpired(ctx context.Context, a *gateway.Account, e ledger.Event, known *ledger.Order, l *ledger.Ledger) error {
 	if known == nil || known.Checkout == nil {
 		return mismatch("the ledger has no checkout of the order that has expired")
+	}
+	mayReopen, err := l.MayReopen(ctx, *known)
+	if err != nil {
+		return err
 	}
 	latest := known.Checkout.LatestMade()
 	isFulfilled, err := Fulfilled(ctx, []ledger.OrderID{known.OrderID}, l)
 	switch {
 	case !a.MayOwn(*known):
 		return pointless("the order is another account's")
-	case f.mayReopen:
+	case mayReopen:
 		return ErrClosing
 	case known.Closed != nil:
 		return pointless("the order was closed")
@@ -49,6 +50,18 @@ func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding,
 		return behind(a.Info, "a checkout of the order is being made")
 	case latest.ID != e.ID || known.AppOf(latest.AppID) != e.AppID:
 		return pointless("the order was opened again")
+	}
+	return nil
+}
+
+// expired confirms an event that tells of an order which has expired. It is pointless once
+// the order is paid, was closed, or has another order at the gateway; and it is put off while
+// a payment may still come to count.
+func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding, known *ledger.Order, l *ledger.Ledger) error {
+	e := f.event
+	f.kind, f.Risk = gateway.Payment, ledger.NotRisky // it is one of the order's events
+	if err := stillExpired(ctx, a, e, known, l); err != nil {
+		return err
 	}
 	order, err := Whole(ctx, a, known)
 	if err == nil {

@@ -133,13 +133,16 @@ func (r *Route) bind(ctx context.Context, attempt *ledger.Attempt, s ledger.Send
 	if o.Finding.Sent(carries); carries {
 		return false
 	}
-	err = r.Confirm.ClosedMeanwhile(ctx, o.Finding, attempt.Event, l)
+	err = r.Confirm.Meanwhile(ctx, o.Finding, attempt.Event, l)
 	var held *confirm.HeldError
 	switch {
 	case errors.As(err, &held):
 		o.Kind, o.Err = Held, held
 		o.finish(ctx, attempt, ledger.Ending{State: ledger.Held, Failure: held, Order: o.Finding.View()})
-	case errors.Is(err, confirm.ErrClosing):
+	case errors.Is(err, confirm.ErrPointless):
+		o.Kind, o.Err = Pointless, err
+		o.finish(ctx, attempt, ledger.Ending{State: ledger.Superseded, Failure: err, Order: o.Finding.View()})
+	case errors.Is(err, confirm.ErrClosing), errors.Is(err, confirm.ErrBehind):
 		o.Kind, o.Err = Unconfirmed, &unconfirmedError{err}
 		o.finish(ctx, attempt, ledger.Ending{State: ledger.Retrying, Failure: o.Err, Untried: true})
 	case err != nil:

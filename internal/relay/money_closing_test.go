@@ -14,6 +14,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -101,6 +102,48 @@ func TestPaidWhileBeingClosed(t *testing.T) {
 	}
 	if status, calls := g.deliver(body, true); status != 200 || len(calls) != 1 || calls[0].Get("Ccpayment-Fulfill") != "true" {
 		t.Errorf("open again: %d, and the app got %v", status, calls)
+	}
+}
+
+// TestOpenedWhileConfirming: the app is not told that an order has expired which is opened again
+// after that was found out.
+func TestOpenedWhileConfirming(t *testing.T) {
+	g, id, _ := paidOrder(t)
+	g.world.orders[id.ID].payments = nil
+	app, ended := &answering{yes: true}, make(chan relay.Outcome, 1)
+	g.route.App, g.route.Types = app, []string{gateway.OrderExpired}
+	g.route.Report = func(o relay.Outcome) { ended <- o }
+	g.world.onOrder = func() {
+		order, err := g.ledger.Order(t.Context(), id)
+		if err == nil {
+			again := *order.Checkout
+			again.Generations = append(again.Generations, ledger.GatewayOrder{ID: "order-1-again", CheckoutURL: "https://pay.example/again"})
+			order.Checkout = &again
+			err = g.ledger.SaveCheckout(t.Context(), order, "opened again")
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	e := ledger.Event{
+		Key:     ledger.Key{Record: ledger.Record{Route: g.route.Name, AppID: id.AppID, Type: gateway.OrderExpired, ID: id.ID}, Risk: ledger.NotRisky},
+		OrderID: id.ID, GatewayOrderID: id.ID, ReceivedAt: time.Now(), Body: []byte(`{}`),
+		Request: ledger.Request{Method: "POST", URI: "/hook", Host: "shop.example"},
+	}
+	if _, err := g.ledger.Accept(t.Context(), e, ""); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.route.Run(ctx, g.ledger)
+	}()
+	o := <-ended
+	stop()
+	<-done
+	if o.Kind != relay.Pointless || o.Became != ledger.Superseded || len(app.called) > 0 {
+		t.Errorf("%d, %s: %v, and the app got %v", o.Kind, o.Became, o.Err, app.called)
 	}
 }
 
