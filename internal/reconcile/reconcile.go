@@ -179,7 +179,6 @@ func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) er
 	}
 	r.looked(a, at)
 	if l.Now().Sub(state.TriedAt) < r.config.Every-r.config.tick()/2 { // or the next tick is just too early
-
 		return nil
 	}
 	ctx, done, err := r.begin(ctx, a, l)
