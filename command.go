@@ -27,7 +27,7 @@ func init() {
 Tools for operating, developing and debugging an integration of CCPayment, or of
 another gateway that an account of the configuration names.
 
-events, orders, status and backup ask the Caddy that runs, at its admin endpoint:
+events, orders, status, reconcile and backup ask the Caddy that runs, at its admin endpoint:
 the one that --address names, or that of the configuration that --config names,
 or Caddy's default.
 

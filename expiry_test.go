@@ -270,3 +270,14 @@ func TestExpiryOfAnotherShop(t *testing.T) {
 		t.Errorf("told: %v, of %+v", told, s.list("").Events)
 	}
 }
+
+// TestExpiryAlone: who names OrderExpired and no type of payments is warned at load, because
+// the app gets no payment then.
+func TestExpiryAlone(t *testing.T) {
+	for types, isWarned := range map[string]bool{"types OrderExpired": true, tellsExpiry: false} {
+		s := newExpiryShop(t, types)
+		if got := strings.Contains(s.logs(), "no type of payments"); got != isWarned {
+			t.Errorf("%s: warned is %v", types, got)
+		}
+	}
+}

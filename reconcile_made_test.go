@@ -200,7 +200,7 @@ func TestToldOnTheRightRoute(t *testing.T) {
 		for _, m := range s.look(`{}`).Accounts[0].Missing {
 			missing = append(missing, m.Why)
 		}
-		return len(missing) == 1 && strings.Contains(missing[0], "name with `route`")
+		return len(missing) == 1 && strings.Contains(missing[0], "in the option `reconcile`")
 	})
 	s.setup.account = strings.Replace(s.setup.account, "reconcile {", "reconcile {\n route second", 1)
 	s.load(s.setup)

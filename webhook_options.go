@@ -259,6 +259,11 @@ func (h *Webhook) warn() {
 		statuses = append(statuses, s.Name)
 	}
 	h.warnUnknown("types", h.route.Types, types)
+	isPayment := func(name string) bool { t, _ := info.Type(name); return t.Kind == gateway.Payment }
+	if slices.Contains(h.route.Types, gateway.OrderExpired) && !slices.ContainsFunc(h.route.Types, isPayment) {
+		h.logger.Warn("`types` names OrderExpired and no type of payments, which never reach the app then: name every type that it needs",
+			zap.String("route", h.route.Name), zap.Strings("known", types))
+	}
 	h.warnUnknown("statuses", h.route.Statuses, statuses)
 }
 

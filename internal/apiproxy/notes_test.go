@@ -62,9 +62,9 @@ func (n notebook) posts(t *testing.T, path, body string) *httptest.ResponseRecor
 // wantMade fails the test unless what has a mark was made here, or was not.
 func (n notebook) wantMade(t *testing.T, when, mark string, want bool) {
 	t.Helper()
-	route, isMade, err := n.ledger.MadeHere(context.Background(), n.account.Info.AccountID, []string{mark}, []string{"other", "shop"})
-	if err != nil || isMade != want || want != (route == "shop") {
-		t.Errorf("%s, %s was made here: %t, on the route %q, %v", when, mark, isMade, route, err)
+	made, err := n.ledger.MadeHere(context.Background(), n.account.Info.AccountID, []string{mark}, []string{"other", "shop"})
+	if err != nil || made.IsMade != want || want != (made.Route == "shop") {
+		t.Errorf("%s, %s was made here: %+v, %v", when, mark, made, err)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestSlowLedger(t *testing.T) {
 	close(s.may)
 	processtest.Until(t, "both are noted", func() bool { return s.notes.Load() == 2 })
 	processtest.Until(t, "the payout is the app's", func() bool {
-		_, isMade, err := n.ledger.MadeHere(t.Context(), n.account.Info.AccountID, []string{"payout slow"}, nil)
-		return err == nil && isMade
+		made, err := n.ledger.MadeHere(t.Context(), n.account.Info.AccountID, []string{"payout slow"}, nil)
+		return err == nil && made.IsMade
 	})
 }

@@ -354,7 +354,7 @@ func (k *look) tell(ctx context.Context, one gateway.Listed, record ledger.LookR
 	name := ""
 	switch {
 	case route == nil:
-		record.Why = "nothing names the route that is told, or it is not configured here: configure the one that it was made for, or, where there are several, name with `route` the one that is told"
+		record.Why = "nothing names the route that is told, or it is not configured here: configure the one that it was made for, or, where there are several, name the one that is told with `route` in the option `reconcile`"
 	case k.dryRun:
 		record.Why = "it would be told on the route " + route.Name
 	case route.Tell == nil:
