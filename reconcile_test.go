@@ -233,6 +233,13 @@ func TestOtherShopsRecords(t *testing.T) {
 	if look := s.look(`{}`).Accounts[0]; look.NotOurs != 1 || len(look.Missing) != 0 || s.fulfilled["ours"] != 1 {
 		t.Errorf("the look found %+v", look)
 	}
+	var orders struct{ Orders []struct{ Account string } }
+	s.ask(http.MethodGet, "orders?account=default", "", http.StatusOK, &orders)
+	var looks reconciled
+	s.ask(http.MethodGet, "reconcile?account=default", "", http.StatusOK, &looks)
+	if len(orders.Orders) != 1 || len(looks.Accounts) != 1 {
+		t.Errorf("by the name that it is shown with, the account without one has %d orders and %d looks", len(orders.Orders), len(looks.Accounts))
+	}
 }
 
 // TestWebhookAfterABackfill: a webhook of what the app was told already is a copy, also where

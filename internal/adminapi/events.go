@@ -26,6 +26,7 @@ func ViewEvent(e ledger.Event) Event {
 	}
 	if c := e.Confirmation; c != nil {
 		v.Confirmed, v.OrderState, v.Fulfill, v.Credit = true, c.OrderState, c.Fulfill, c.Credit
+		v.Payout = c.Payout
 	}
 	return v
 }

@@ -121,7 +121,7 @@ func (e Export) Write(ctx context.Context, w io.Writer, o *operator.Operator, re
 var (
 	eventColumns = []string{
 		"id", "account", "route", "type", "status", "state", "received_at", "delivered_at", "record_id", "order_id", "reference_id",
-		"user_id", "risky", "attempts", "confirmed", "order_state", "fulfill", "credit", "last_error",
+		"user_id", "risky", "attempts", "confirmed", "order_state", "fulfill", "credit", "payout", "last_error",
 	}
 	orderColumns = []string{
 		"order_id", "account", "state", "amount_due", "amount_paid", "currency", "late", "fulfilled", "fulfilled_by", "read_at",
@@ -136,7 +136,7 @@ func eventRow(e Event) []string {
 	return []string{
 		e.ID, e.Account, e.Route, e.Type, e.Status, e.State.String(), timeText(&e.ReceivedAt), timeText(e.DeliveredAt), e.RecordID, e.OrderID,
 		e.ReferenceID, e.UserID, string(e.Risky), strconv.Itoa(e.Attempts), strconv.FormatBool(e.Confirmed), e.OrderState,
-		strconv.FormatBool(e.Fulfill), strconv.FormatBool(e.Credit), e.LastError,
+		strconv.FormatBool(e.Fulfill), strconv.FormatBool(e.Credit), e.Payout, e.LastError,
 	}
 }
 

@@ -29,6 +29,7 @@ type Event struct {
 	OrderState    string       `json:"order_state,omitempty"`
 	Fulfill       bool         `json:"fulfill"`
 	Credit        bool         `json:"credit"`
+	Payout        string       `json:"payout,omitempty"`
 	LastError     string       `json:"last_error,omitempty"`
 }
 

@@ -128,6 +128,8 @@ func eventFlag(e adminapi.Event) string {
 		return "fulfill"
 	case e.Credit:
 		return "credit"
+	case e.Payout != "":
+		return "payout"
 	default:
 		return ""
 	}
