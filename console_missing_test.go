@@ -28,6 +28,7 @@ func TestConsoleMissing(t *testing.T) {
 	}
 	look("1 missing since")
 	c.view("/alice/missing", record, "it was asked for once more", "order-1")
+	c.view("/alice/", "1 missing</a>: the gateways have a record")
 	if got := c.post("/rita/missing"); got.status != http.StatusForbidden {
 		t.Errorf("a reader looks: %d", got.status)
 	}

@@ -21,6 +21,8 @@ type nowView struct {
 	CutOff bool
 	Routes []routeView
 	Status operator.Status
+	// Missing is how many records the gateways have that nobody can be told of.
+	Missing int
 	// Accounts say what is to be known of the gateways' APIs and clocks.
 	Accounts []accountView
 }
@@ -63,6 +65,9 @@ func (v *visit) showNow() (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
+	}
+	if view.Missing, err = v.missing(); err != nil {
+		return answer{}, err
 	}
 	return answer{template: "now.html", page: page{Title: "Now", At: "now", View: view}}, nil
 }

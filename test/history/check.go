@@ -24,7 +24,7 @@ type Report struct {
 // Check judges a history.
 func Check(h History) Report {
 	c := &check{
-		History: h, sent: make(map[string][]Sent), events: make(map[string]ledger.Event),
+		History: h, sent: make(map[string][]Sent), events: make(map[string]ledger.Event), records: make(map[ledger.Record][]string),
 		attempts: make(map[string][]Attempt), applied: make(map[string]int),
 	}
 	for _, s := range h.Sent {
@@ -33,6 +33,7 @@ func Check(h History) Report {
 	}
 	for _, e := range h.Events {
 		c.events[e.EventID()] = e
+		c.records[e.Record] = append(c.records[e.Record], e.EventID())
 	}
 	c.Attempts = slices.Clone(h.Attempts)
 	if !h.Shared {
@@ -60,6 +61,7 @@ type check struct {
 	History
 	sent     map[string][]Sent // by event id, as are the following
 	events   map[string]ledger.Event
+	records  map[ledger.Record][]string // the ids of each one's events
 	attempts map[string][]Attempt
 	applied  map[string]int
 	report   Report
@@ -124,8 +126,8 @@ func (c *check) mayBeUnapplied(e ledger.Event) bool {
 	case ledger.Held:
 		return isHeld(e)
 	case ledger.Superseded:
-		for id, other := range c.events {
-			if other.Record == e.Record && rank(other) > rank(e) && (c.applied[id] > 0 || isHeld(other)) {
+		for _, id := range c.records[e.Record] {
+			if other := c.events[id]; rank(other) > rank(e) && (c.applied[id] > 0 || isHeld(other)) {
 				return true
 			}
 		}
