@@ -26,12 +26,15 @@ type reconciled struct {
 var ageDesc = prometheus.NewDesc("caddy_ccpayment_reconcile_age_seconds",
 	"Time since the records of the account were last compared with the ledger.", []string{"account"}, nil)
 
-// Looked notes when the records of an account were last compared.
+// Looked notes when the records of an account were last compared; the zero time: they are
+// not any more.
 func (r *reconciled) Looked(account string, at time.Time) {
 	r.Missing.WithLabelValues(account) // at zero, so that an alert sees even the first
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.looked[account] = at
+	if r.looked[account] = at; at.IsZero() {
+		delete(r.looked, account)
+	}
 }
 
 // Describe implements [prometheus.Collector].

@@ -34,7 +34,8 @@ type Config struct {
 	Grace time.Duration
 	// Missed is called with each record that no webhook told, once.
 	Missed func(Missed)
-	// Looked is called with when the records of an account were last looked at.
+	// Looked is called with when the records of an account were last looked at, and with the
+	// zero time once they are not looked at any more.
 	Looked func(account string, at time.Time)
 	Logger *zap.Logger
 }
@@ -151,6 +152,11 @@ func (r *Reconciler) Run(ctx context.Context, l *ledger.Ledger) {
 		}
 		return
 	}
+	defer func() { // the next configuration may not have the account; if it has, its next tick says so
+		for _, a := range r.accounts {
+			r.looked(a, time.Time{})
+		}
+	}()
 	ticker := time.NewTicker(r.config.tick())
 	defer ticker.Stop()
 	for ctx.Err() == nil {
@@ -194,6 +200,9 @@ func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) er
 
 // looked says of all shops of an account when their records were last looked at.
 func (r *Reconciler) looked(a Account, at time.Time) {
+	if r.config.Every == 0 { // how long ago it was says nothing
+		return
+	}
 	for _, name := range a.names() {
 		r.config.Looked(name, at)
 	}

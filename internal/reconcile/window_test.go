@@ -191,3 +191,29 @@ func TestBrokenRecords(t *testing.T) {
 	}
 	p.wantTold("the last look", all...)
 }
+
+// TestAgeOfWhatIsOver: once a configuration has ended, nothing says how long ago its
+// accounts were looked at.
+func TestAgeOfWhatIsOver(t *testing.T) {
+	p := newPayroll(t, Config{Grace: -1, Every: time.Hour}, &payouts{})
+	looked := make(chan time.Time, 10)
+	p.config.Looked = func(_ string, at time.Time) { looked <- at }
+	life, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.Run(life, p.ledger)
+	}()
+	if at := <-looked; at.IsZero() {
+		t.Error("it is not known when the account was looked at")
+	}
+	end()
+	<-ended
+	var last time.Time
+	for len(looked) > 0 {
+		last = <-looked
+	}
+	if !last.IsZero() {
+		t.Errorf("after the end it is %s", last)
+	}
+}
