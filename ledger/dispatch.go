@@ -358,6 +358,7 @@ func (d *dispatch) wait(ctx context.Context) (fresh *Event) {
 			select {
 			case <-ctx.Done():
 			case <-timeout:
+				d.unread = true // also where the clock was set back since
 			case <-d.woken:
 				d.unread = true
 			case fresh = <-d.fresh:

@@ -123,7 +123,7 @@ var (
 	timeText = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 	idText   = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b\d{32}\b`)
 	txidText = regexp.MustCompile(`(Ccpayment-Txid: )\S+`)
-	sizeText = regexp.MustCompile(`\d+ KiB`)
+	sizeText = regexp.MustCompile(`[0-9.]+ [KMGT]iB`)
 	addrText = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 )
 
