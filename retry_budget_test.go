@@ -8,7 +8,7 @@ import (
 // TestRetryBudget: what the app refuses on a pass-through route counts, with the time that
 // CCPayment's own retries have left, until the app has taken it.
 func TestRetryBudget(t *testing.T) {
-	s := start(t, setup{global: adminOn, app: status(http.StatusInternalServerError)})
+	s := start(t, setup{global: adminOn, webhook: "route budget", app: status(http.StatusInternalServerError)})
 	routes := func() (refused int, left *float64) {
 		t.Helper()
 		var status struct {
@@ -28,7 +28,7 @@ func TestRetryBudget(t *testing.T) {
 	if refused != 1 || left == nil || *left > 1890 || *left < 1800 {
 		t.Errorf("%d are refused, with %v", refused, left)
 	}
-	if got := s.scrape()[`caddy_ccpayment_retry_budget_seconds{route="webhook"}`]; got < 1800 {
+	if got := s.scrape()[`caddy_ccpayment_retry_budget_seconds{route="budget"}`]; got < 1800 {
 		t.Errorf("the metric is %v", got)
 	}
 	s.app.answers(nil)
