@@ -8,6 +8,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/apiclient"
 )
 
 // Between limits a list to records created in a span of time; either end may
@@ -22,29 +24,16 @@ func (b Between) write(p *params, most time.Duration) {
 }
 
 // ListOption says how a list is walked through.
-type ListOption func(*walk)
-
-// walk is what the options of a list come to.
-type walk struct{ turn func(context.Context) error }
+type ListOption = apiclient.ListOption
 
 // BeforePage has turn called before each page is asked for, to pace a long list. An error of
 // turn ends the list with it.
-func BeforePage(turn func(context.Context) error) ListOption {
-	return func(w *walk) { w.turn = turn }
-}
-
-func walkOf(options []ListOption) (w walk) {
-	w.turn = func(context.Context) error { return nil }
-	for _, option := range options {
-		option(&w)
-	}
-	return w
-}
+func BeforePage(turn func(context.Context) error) ListOption { return apiclient.BeforePage(turn) }
 
 // list walks through the pages of a list, of 20 records each where nothing else is
 // asked for, and yields each record once. It ends with the first error.
 func list[T identified](ctx context.Context, c *Client, endpoint string, write func(*params), options ...ListOption) iter.Seq2[T, error] {
-	walk := walkOf(options)
+	walk := apiclient.WalkOf(options)
 	return func(yield func(T, error) bool) {
 		var none T
 		next, seen, pages := "", map[string]bool{}, map[string]bool{}
@@ -53,7 +42,7 @@ func list[T identified](ctx context.Context, c *Client, endpoint string, write f
 			write(p)
 			p.optionalPlain("nextId", next)
 			var page pageAnswer
-			err := walk.turn(ctx)
+			err := walk.Turn(ctx)
 			if err == nil {
 				err = c.ask(ctx, p, "", &page)
 			}

@@ -16,24 +16,11 @@ import (
 const mostItems = 100
 
 // ListOption says how a list is walked through.
-type ListOption func(*walk)
-
-// walk is what the options of a list come to.
-type walk struct{ turn func(context.Context) error }
+type ListOption = apiclient.ListOption
 
 // BeforePage has turn called before each page is asked for, to pace a long list. An error of
 // turn ends the list with it.
-func BeforePage(turn func(context.Context) error) ListOption {
-	return func(w *walk) { w.turn = turn }
-}
-
-func walkOf(options []ListOption) (w walk) {
-	w.turn = func(context.Context) error { return nil }
-	for _, option := range options {
-		option(&w)
-	}
-	return w
-}
+func BeforePage(turn func(context.Context) error) ListOption { return apiclient.BeforePage(turn) }
 
 // pages walks through a list and yields each record once. It ends with the first
 // error. With a cursor it goes on while the answers have one; else it skips what it
@@ -53,7 +40,7 @@ type pages[T any] struct {
 }
 
 func (l pages[T]) all(ctx context.Context, options ...ListOption) iter.Seq2[T, error] {
-	walk := walkOf(options)
+	walk := apiclient.WalkOf(options)
 	return func(yield func(T, error) bool) {
 		var none T
 		seen, cursors, after, taken, stale := map[string]bool{}, map[string]bool{}, "", l.first, 0
@@ -62,7 +49,7 @@ func (l pages[T]) all(ctx context.Context, options ...ListOption) iter.Seq2[T, e
 			l.write(p)
 			l.turn(p, after, taken)
 			var page page
-			err := walk.turn(ctx)
+			err := walk.Turn(ctx)
 			if err == nil {
 				err = l.client.ask(ctx, p, &page.all)
 			}

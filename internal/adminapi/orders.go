@@ -73,12 +73,12 @@ func ReadOrderFilter(values url.Values, others ...string) (ledger.OrderQuery, er
 	if state := settle.State(values.Get("state")); state != "" && !slices.Contains(settle.States, state) {
 		return ledger.OrderQuery{}, badRequest("unknown state %q: use one of %v", state, settle.States)
 	}
-	return ledger.OrderQuery{State: values.Get("state"), Account: accountNamed(values.Get("account")), AnyAccount: !values.Has("account")}, nil
+	return ledger.OrderQuery{State: values.Get("state"), Account: AccountNamed(values.Get("account")), AnyAccount: !values.Has("account")}, nil
 }
 
-// accountNamed returns the name of an account from how it is shown: the one without a name
+// AccountNamed returns the name of an account from how it is shown: the one without a name
 // is the default one.
-func accountNamed(shown string) string {
+func AccountNamed(shown string) string {
 	if shown == ledger.DefaultAccount {
 		return ""
 	}
@@ -87,7 +87,7 @@ func accountNamed(shown string) string {
 
 // showOrder answers GET orders/{id...}: an id may have a slash in it.
 func (h *Handler) showOrder(r *http.Request, o *operator.Operator) (any, error) {
-	account := accountNamed(r.URL.Query().Get("account"))
+	account := AccountNamed(r.URL.Query().Get("account"))
 	order, err := FindOrder(r.Context(), o, r.PathValue("id"), account)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (h *Handler) closeOrder(r *http.Request, o *operator.Operator) (any, error)
 	if c.Reason = strings.TrimSpace(c.Reason); c.Reason == "" {
 		return nil, badRequest("say why, for the order's history: {\"reason\":\"sold out\"}")
 	}
-	account := accountNamed(r.URL.Query().Get("account"))
+	account := AccountNamed(r.URL.Query().Get("account"))
 	order, err := FindOrder(r.Context(), o, r.PathValue("id"), account)
 	if err != nil {
 		return nil, err

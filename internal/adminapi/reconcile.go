@@ -60,7 +60,7 @@ type Reconcile struct {
 func showLooks(r *http.Request, o *operator.Operator) (any, error) {
 	var account *string
 	if values := r.URL.Query(); values.Has("account") {
-		name := accountNamed(values.Get("account"))
+		name := AccountNamed(values.Get("account"))
 		account = &name
 	}
 	looks, err := o.Looks(r.Context(), account)
@@ -78,7 +78,7 @@ func lookNow(r *http.Request, o *operator.Operator) (any, error) {
 		return nil, err
 	}
 	if ask.Account != nil {
-		*ask.Account = accountNamed(*ask.Account)
+		*ask.Account = AccountNamed(*ask.Account)
 	}
 	looks, err := o.Look(r.Context(), ask.Account, since, ask.DryRun)
 	return DescribeLooks(looks), ExplainLook(err)
@@ -102,7 +102,7 @@ func dismiss(r *http.Request, o *operator.Operator) (any, error) {
 	if ask.Reason = strings.TrimSpace(ask.Reason); ask.RecordID == "" || ask.Reason == "" {
 		return nil, badRequest(`say which record, and why: {"record_id":"…","reason":"settled by hand"}`)
 	}
-	look, err := o.Dismiss(r.Context(), accountNamed(ask.Account), ask.RecordID, ask.Reason)
+	look, err := o.Dismiss(r.Context(), AccountNamed(ask.Account), ask.RecordID, ask.Reason)
 	if err != nil {
 		return nil, ExplainLook(err)
 	}

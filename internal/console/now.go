@@ -21,8 +21,10 @@ type nowView struct {
 	CutOff bool
 	Routes []routeView
 	Status operator.Status
-	// Missing is how many records the gateways have that nobody can be told of.
+	// Missing is how many records the gateways have that nobody can be told of, and Unknown
+	// why that cannot be read; empty: it can.
 	Missing int
+	Unknown string
 	// Accounts say what is to be known of the gateways' APIs and clocks.
 	Accounts []accountView
 }
@@ -66,8 +68,8 @@ func (v *visit) showNow() (answer, error) {
 			return answer{}, err
 		}
 	}
-	if view.Missing, err = v.missing(); err != nil {
-		return answer{}, err
+	if view.Missing, err = v.missing(); err != nil { // the rest of the page is needed all the more
+		view.Unknown = err.Error()
 	}
 	return answer{template: "now.html", page: page{Title: "Now", At: "now", View: view}}, nil
 }

@@ -115,11 +115,7 @@ func (v *visit) order() (ledger.Order, error) {
 		}
 		return order, err
 	}
-	account := v.query.Get("account")
-	if account == ledger.DefaultAccount {
-		account = ""
-	}
-	return adminapi.FindOrder(v.ctx, v.o, v.query.Get("id"), account)
+	return adminapi.FindOrder(v.ctx, v.o, v.query.Get("id"), adminapi.AccountNamed(v.query.Get("account")))
 }
 
 // explorers are public pages of transactions, by the chain's symbol at the gateways.
