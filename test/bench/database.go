@@ -48,7 +48,7 @@ func (b *bench) database(ctx context.Context) (d *database, err error) {
 	defer postgres.Close()
 	var servers []*server
 	start := func(url string) (*server, error) {
-		s, err := b.startServer(ctx, "", url)
+		s, err := b.startServer(ctx, b.caddy, "", url)
 		if err == nil {
 			servers = append(servers, s)
 		}

@@ -32,6 +32,7 @@ func main() {
 	var b bench
 	var quick bool
 	flag.StringVar(&b.caddy, "caddy", "bin/bench-caddy", "the Caddy to measure, built of test/bench/caddy")
+	flag.StringVar(&b.before, "before", "", "an earlier `Caddy` that is measured in turn with it")
 	flag.StringVar(&b.ledgerDir, "ledger-dir", "", "a `directory` on the disk to measure (default: that of the Caddy)")
 	flag.StringVar(&b.peers, "peers", "examples/peers", "the `directory` of what people use instead")
 	flag.StringVar(&b.inProcess, "in-process", "", "a `file` of what go test -bench printed, for its table")
@@ -64,6 +65,7 @@ var parts = []string{"throughput", "downloads", "pace", "ledger", onDatabase}
 
 type bench struct {
 	caddy       string
+	before      string
 	ledgerDir   string
 	peers       string
 	inProcess   string
@@ -78,6 +80,7 @@ type bench struct {
 	app     *app
 	api     string // the sandbox, for the checkout
 	server  *server
+	former  *server  // the Caddy of before; nil: there is none
 	missing []string // peers that could not be measured, and why
 	rate    float64  // the highest throughput so far, from which the need for requests follows
 }
@@ -92,7 +95,10 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if b.ledgerDir == "" {
 		b.ledgerDir = filepath.Dir(b.caddy)
 	}
-	for _, path := range []*string{&b.caddy, &b.ledgerDir, &b.peers} { // the processes work elsewhere
+	for _, path := range []*string{&b.caddy, &b.before, &b.ledgerDir, &b.peers} { // the processes work elsewhere
+		if *path == "" {
+			continue
+		}
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err
 		}
@@ -112,10 +118,16 @@ func (b *bench) run(ctx context.Context) (err error) {
 	gateway := httptest.NewServer(box)
 	defer gateway.Close()
 	b.api = gateway.URL + "/ccpayment/v2"
-	if b.server, err = b.startServer(ctx, "", ""); err != nil {
+	if b.server, err = b.startServer(ctx, b.caddy, "", ""); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.server.stop()) }()
+	if b.before != "" {
+		if b.former, err = b.startServer(ctx, b.before, "", ""); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, b.former.stop()) }()
+	}
 
 	begun := time.Now()
 	if err := b.warmUp(); err != nil {
@@ -211,15 +223,22 @@ func (b *bench) paces(ctx context.Context) (all []pacedTarget, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, site := range []struct {
-		name string
-		addr func(*server) string
-	}{
-		{plainName, func(s *server) string { return s.plain }},
-		{"ours, pass-through", func(s *server) string { return s.webhook }},
-		{storedName, func(s *server) string { return s.stored }},
-	} {
-		s, err := b.startServer(ctx, "", "")
+	type site struct {
+		name   string
+		binary string
+		addr   func(*server) string
+	}
+	webhook, stored := func(s *server) string { return s.webhook }, func(s *server) string { return s.stored }
+	sites := []site{
+		{plainName, b.caddy, func(s *server) string { return s.plain }},
+		{"ours, pass-through", b.caddy, webhook},
+		{storedName, b.caddy, stored},
+	}
+	if b.before != "" {
+		sites = append(sites, site{"before, pass-through", b.before, webhook}, site{"before, store-and-forward", b.before, stored})
+	}
+	for _, site := range sites {
+		s, err := b.startServer(ctx, site.binary, "", "")
 		if err != nil {
 			return nil, err
 		}

@@ -151,6 +151,31 @@ func (p *page) throughputTable() {
 			median(p.downloads), slices.Min(p.downloads), slices.Max(p.downloads))
 	}
 	p.limitTable()
+	p.formerTable()
+}
+
+// formerTable shows what has changed since the Caddy of before.
+func (p *page) formerTable() {
+	begun := false
+	for _, k := range p.kinds {
+		if k.former == nil || len(k.former.ratios) == 0 {
+			continue
+		}
+		if !begun {
+			p.printf("\n| in turn with a Caddy of before | before, of plain | now, of plain | aim | now, of the limit | aim | now, of before | CPU per request, before | now |\n")
+			p.printf("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+			begun = true
+		}
+		aim, limit := " | ", " | "
+		if k.aim > 0 {
+			aim = fmt.Sprintf(" | %.4g", k.aim)
+		}
+		if k.limit != nil {
+			limit = fmt.Sprintf("**%.2f** | %.4g", median(k.limit.ratios), k.limit.aim)
+		}
+		p.printf("| %s | %.2f | **%.2f**%s | %s | %.2f | %s µs | %s µs |\n", k.name, median(k.former.ratios), median(k.ratios), aim, limit,
+			median(k.ratios)/median(k.former.ratios), thousands(median(cpus(k.former.measured))), thousands(median(cpus(k.measured))))
+	}
 }
 
 // limitTable shows how near the kinds are to what Caddy can do at all.

@@ -12,7 +12,7 @@ func (b *bench) signed(n int) requests {
 }
 
 // fresh returns events that nobody has seen: more than one measurement takes.
-func (b *bench) fresh() (requests, error) {
+func (b *bench) fresh(*server) (requests, error) {
 	const spare = 1.5
 	return b.signed(int(b.rate * b.duration.Seconds() * spare)), nil
 }
@@ -20,24 +20,24 @@ func (b *bench) fresh() (requests, error) {
 const repeated = 5000
 
 // copies delivers events and returns the same requests again.
-func (b *bench) copies() (requests, error) {
+func (b *bench) copies(s *server) (requests, error) {
 	r := b.signed(repeated)
-	if _, _, err := load([]string{b.server.webhook}, r, b.connections, time.Minute); err != nil {
+	if _, _, err := load([]string{s.webhook}, r, b.connections, time.Minute); err != nil {
 		return r, fmt.Errorf("delivering the originals: %w", err)
 	}
 	r.endless = true
 	return r, nil
 }
 
-func (b *bench) forged() (requests, error) {
+func (b *bench) forged(*server) (requests, error) {
 	return requests{bytes: build(repeated, "a guess"), answer: no, endless: true}, nil
 }
 
 // checkouts ask for a checkout that is there.
-func (b *bench) checkouts() (requests, error) {
+func (b *bench) checkouts(s *server) (requests, error) {
 	var body string
 	for range 2 { // the first makes it
-		response, err := http.Post("http://"+b.server.checkout+"/buy", "", nil)
+		response, err := http.Post("http://"+s.checkout+"/buy", "", nil)
 		if err != nil {
 			return requests{}, err
 		}
@@ -52,7 +52,7 @@ func (b *bench) checkouts() (requests, error) {
 }
 
 // pages ask for a page of the app's without a checkout.
-func (b *bench) pages() (requests, error) {
+func (b *bench) pages(*server) (requests, error) {
 	return requests{bytes: plainRequests("GET /page"), answer: plainYes, endless: true}, nil
 }
 

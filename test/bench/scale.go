@@ -49,7 +49,7 @@ func (b *bench) grow(ctx context.Context) (all []grown, err error) {
 		if err != nil {
 			return all, err
 		}
-		s, err := b.startServer(ctx, next, "")
+		s, err := b.startServer(ctx, b.caddy, next, "")
 		if err != nil {
 			return all, err
 		}
@@ -101,7 +101,7 @@ func (b *bench) growth(n int, s, smallest *server) (g grown, err error) {
 }
 
 func (b *bench) acknowledge(t *target) (figures, error) {
-	r, err := b.fresh()
+	r, err := b.fresh(nil)
 	if err != nil {
 		return figures{}, err
 	}

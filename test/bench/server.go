@@ -130,10 +130,6 @@ http://:{$BENCH_REFUSE} {
 	bind 127.0.0.1
 	respond "` + refusal + `" 401
 }
-http://:{$BENCH_LIMIT} {
-	bind 127.0.0.1
-	bench_limit ` + appID + ` ` + appSecret + ` {$BENCH_LIMIT_FILE}
-}
 http://:{$BENCH_DOWN} {
 	bind 127.0.0.1
 	ccpayment_webhook /hook 127.0.0.1:1 {
@@ -142,6 +138,13 @@ http://:{$BENCH_DOWN} {
 		token bench-token
 	}
 	import app
+}
+`
+
+// limitSite is in the Caddy of the benchmark: earlier ones do not have its handler.
+const limitSite = `http://:{$BENCH_LIMIT} {
+	bind 127.0.0.1
+	bench_limit ` + appID + ` ` + appSecret + ` {$BENCH_LIMIT_FILE}
 }
 `
 
@@ -161,12 +164,12 @@ type server struct {
 
 // startServer returns once the sites respond. Where a ledger's file is named, it is
 // moved to be the server's; where a database is, the ledger is there.
-func (b *bench) startServer(ctx context.Context, ledger, database string) (s *server, err error) {
+func (b *bench) startServer(ctx context.Context, binary, ledger, database string) (s *server, err error) {
 	dir, err := os.MkdirTemp(b.ledgerDir, "bench-")
 	if err != nil {
 		return nil, err
 	}
-	s = &server{binary: b.caddy, dir: dir, ended: make(chan struct{})}
+	s = &server{binary: binary, dir: dir, ended: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
@@ -192,7 +195,11 @@ func (b *bench) startServer(ctx context.Context, ledger, database string) (s *se
 		store = "store postgres {\n url " + database + "\n}"
 	}
 	config := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(config, []byte(caddyfile), 0o600); err != nil {
+	sites := caddyfile
+	if binary == b.caddy {
+		sites += limitSite
+	}
+	if err := os.WriteFile(config, []byte(sites), 0o600); err != nil {
 		return s, err
 	}
 	log, err := os.Create(filepath.Join(dir, "log"))
@@ -200,7 +207,7 @@ func (b *bench) startServer(ctx context.Context, ledger, database string) (s *se
 		return s, err
 	}
 	defer log.Close() // the process has a handle of its own
-	cmd := exec.Command(b.caddy, "run", "--config", config, "--adapter", "caddyfile")
+	cmd := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(),
 		"BENCH_ADMIN="+s.admin, "BENCH_PLAIN="+ports[1], "BENCH_WEBHOOK="+ports[2], "BENCH_STORED="+ports[3], "BENCH_DOWN="+ports[4], "BENCH_APP="+b.app.Addr().String(),
 		"BENCH_RESPOND="+ports[5], "BENCH_CHECKOUT="+ports[6], "BENCH_INTERCEPT="+ports[7], "BENCH_API="+b.api,

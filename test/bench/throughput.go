@@ -29,7 +29,7 @@ type kind struct {
 	name     string
 	aim      float64 // 0: none, as for what is somebody else's
 	to       *target
-	webhooks func(b *bench) (requests, error)
+	webhooks func(b *bench, of *server) (requests, error)
 	drain    bool // what was acknowledged must have arrived at the app
 
 	// What it is compared to; by default plain, with the app's response.
@@ -40,6 +40,8 @@ type kind struct {
 	measured   []figures
 
 	limit *limit // nil: plain is all that can be had
+
+	former *kind // of the Caddy of before; nil: there is none
 }
 
 // limit is the least that can be done about the same requests, in the same Caddy.
@@ -64,29 +66,40 @@ func (k *kind) word() string {
 	return word
 }
 
-// kinds are what is measured in the server.
+// kinds are what is measured in the server, each with its like in the Caddy of before.
 func (b *bench) kinds() []*kind {
-	at := func(addr string) *target { return b.server.target("", addr) }
+	kinds := b.kindsOf(b.server)
+	if b.former == nil {
+		return kinds
+	}
+	for i, former := range b.kindsOf(b.former) {
+		kinds[i].former = former
+	}
+	return kinds
+}
+
+func (b *bench) kindsOf(s *server) []*kind {
+	at := func(addr string) *target { return s.target("", addr) }
 	return []*kind{
-		{name: "fresh events, passed through", aim: 0.92, webhooks: (*bench).fresh, to: at(b.server.webhook)},
+		{name: "fresh events, passed through", aim: 0.92, webhooks: (*bench).fresh, to: at(s.webhook)},
 		{
-			name: "copies of delivered events", webhooks: (*bench).copies, to: at(b.server.webhook),
-			limit: &limit{name: "`respond`", to: at(b.server.respond), answer: answer{"200", respondBody}, aim: 0.75},
+			name: "copies of delivered events", webhooks: (*bench).copies, to: at(s.webhook),
+			limit: &limit{name: "`respond`", to: at(s.respond), answer: answer{"200", respondBody}, aim: 0.75},
 		},
 		{
-			name: "forged deliveries", webhooks: (*bench).forged, to: at(b.server.webhook),
-			limit: &limit{name: "`respond 401`", to: at(b.server.refuse), answer: no, aim: 0.95},
+			name: "forged deliveries", webhooks: (*bench).forged, to: at(s.webhook),
+			limit: &limit{name: "`respond 401`", to: at(s.refuse), answer: no, aim: 0.95},
 		},
 		{
-			name: "acknowledged while the app is down", aim: 2, webhooks: (*bench).fresh, to: at(b.server.down),
-			limit: &limit{name: "a bare handler that syncs as well", to: at(b.server.limit), answer: yes, aim: 0.8},
+			name: "acknowledged while the app is down", aim: 2, webhooks: (*bench).fresh, to: at(s.down),
+			limit: &limit{name: "a bare handler that syncs as well", to: at(s.limit), answer: yes, aim: 0.8},
 		},
 		{
-			name: "repeated checkouts, to a plain `respond`", aim: 0.8, webhooks: (*bench).checkouts, to: at(b.server.checkout),
-			base: at(b.server.respond), baseAnswer: answer{"200", respondBody},
+			name: "repeated checkouts, to a plain `respond`", aim: 0.8, webhooks: (*bench).checkouts, to: at(s.checkout),
+			base: at(s.respond), baseAnswer: answer{"200", respondBody},
 		},
-		{name: "intercepted answers that pass", aim: 0.97, webhooks: (*bench).pages, to: at(b.server.intercept)},
-		{name: "handed over too, stored and forwarded", aim: 0.95, webhooks: (*bench).fresh, to: at(b.server.stored), drain: true},
+		{name: "intercepted answers that pass", aim: 0.97, webhooks: (*bench).pages, to: at(s.intercept)},
+		{name: "handed over too, stored and forwarded", aim: 0.95, webhooks: (*bench).fresh, to: at(s.stored), drain: true},
 	}
 }
 
@@ -130,9 +143,10 @@ func (b *bench) warmUp() error {
 	return nil
 }
 
-// pair measures plain, the limit and the kind, one after the other.
+// pair measures plain, the limit and the kind, one after the other, and the Caddy of
+// before beside the kind, by turns as the first and the second.
 func (b *bench) pair(k *kind) error {
-	webhooks, err := k.webhooks(b)
+	webhooks, err := k.webhooks(b, b.server)
 	if err != nil {
 		return err
 	}
@@ -144,23 +158,49 @@ func (b *bench) pair(k *kind) error {
 	if err != nil {
 		return fmt.Errorf("plain: %w", err)
 	}
-	var least figures
 	if k.limit != nil {
-		if least, err = b.measure(k.limit.to, webhooks.want(k.limit.answer), b.duration); err != nil {
+		least, err := b.measure(k.limit.to, webhooks.want(k.limit.answer), b.duration)
+		if err != nil {
 			return fmt.Errorf("%s: %w", k.limit.name, err)
+		}
+		k.limit.measured = append(k.limit.measured, least)
+	}
+	round := len(k.plain)
+	if k.former != nil && round%2 == 0 {
+		if err := b.measureFormer(k.former, plain); err != nil {
+			return err
 		}
 	}
 	measured, err := b.measureKind(k, webhooks)
 	if err != nil {
 		return err
 	}
+	if k.former != nil && round%2 == 1 {
+		if err := b.measureFormer(k.former, plain); err != nil {
+			return err
+		}
+	}
 	if k.limit != nil {
-		k.limit.measured = append(k.limit.measured, least)
-		k.limit.ratios = append(k.limit.ratios, measured.rate/least.rate)
+		k.limit.ratios = append(k.limit.ratios, measured.rate/k.limit.measured[round].rate)
 	}
 	k.plain = append(k.plain, plain)
 	k.measured = append(k.measured, measured)
 	k.ratios = append(k.ratios, measured.rate/plain.rate)
+	return nil
+}
+
+// measureFormer measures the same of the Caddy of before, to the same plain.
+func (b *bench) measureFormer(k *kind, plain figures) error {
+	webhooks, err := k.webhooks(b, b.former)
+	if err == nil {
+		var f figures
+		f, err = b.measureKind(k, webhooks)
+		k.measured = append(k.measured, f)
+		k.ratios = append(k.ratios, f.rate/plain.rate)
+	}
+	if err != nil {
+		return fmt.Errorf("the Caddy of before: %w", err)
+	}
 	return nil
 }
 
@@ -229,7 +269,7 @@ func (b *bench) downloads() (ratios []float64, err error) {
 
 // writeProfiles measures the pair once more, for the profiles.
 func (b *bench) writeProfiles(k *kind) error {
-	webhooks, err := k.webhooks(b)
+	webhooks, err := k.webhooks(b, b.server)
 	if err != nil {
 		return err
 	}
