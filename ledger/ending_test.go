@@ -13,7 +13,7 @@ import (
 func TestTwinFoundMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDatabase()
-		a, b := join(t, d.connect("a")), join(t, d.connect("b"))
+		a, b := join(t, d.Connect("a")), join(t, d.Connect("b"))
 		time.Sleep(time.Second)
 		draft := ledger.GatewayOrder{ID: "o-1", Terms: ledger.Terms{Price: "10"}, CreatedAt: a.Now()}
 		made := func(ref string) ledger.GatewayOrder {

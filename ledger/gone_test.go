@@ -39,7 +39,7 @@ func (c *company) Keep(ctx context.Context, about ledger.Session, held []uint64)
 // last seen, unless it comes back.
 func TestGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		way := &company{connection: newDatabase().connect("a")}
+		way := &company{connection: newDatabase().Connect("a")}
 		l := ledger.New(way, time.Now)
 		ctx, end := context.WithCancel(bg)
 		var ended sync.WaitGroup

@@ -31,7 +31,7 @@ func join(t *testing.T, store ledger.Store) *ledger.Ledger {
 func TestLeasedElsewhereForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDatabase()
-		a, b := join(t, d.connect("a")), join(t, d.connect("b"))
+		a, b := join(t, d.Connect("a")), join(t, d.Connect("b"))
 		app := &app{}
 		defer (&book{Ledger: a, t: t}).dispatchTo(app, "webhook")()
 		synctest.Wait()
@@ -73,8 +73,8 @@ func TestLeasedElsewhereForAMoment(t *testing.T) {
 func TestSequenceAfterAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDatabase()
-		way := &cuttable{connection: d.connect("a")}
-		a, b := join(t, way), join(t, d.connect("b"))
+		way := &cuttable{connection: d.Connect("a")}
+		a, b := join(t, way), join(t, d.Connect("b"))
 		higher := event("Success")
 		higher.ReceivedAt = time.Now()
 		time.Sleep(10 * time.Millisecond)
@@ -105,7 +105,7 @@ func TestSequenceAfterAWait(t *testing.T) {
 func TestSequenceAfterAReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDatabase()
-		l := join(t, d.connect("b"))
+		l := join(t, d.Connect("b"))
 		_, lower, err := l.Begin(bg, event("Processing"), opts)
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func TestSequenceAfterAReplay(t *testing.T) {
 		}
 		higher := event("Success")
 		higher.ReceivedAt, higher.CountedBy, higher.Seq = time.Now(), "a process that was stopped since", lower.Seq-1
-		err = d.connect("a").Accept(bg, higher.Key, func(*ledger.Event) *ledger.Change {
+		err = d.Connect("a").Accept(bg, higher.Key, func(*ledger.Event) *ledger.Change {
 			return &ledger.Change{Event: higher, Transitions: []ledger.Transition{
 				{At: higher.ReceivedAt, State: ledger.Received},
 				{At: higher.ReceivedAt, State: ledger.Delivering, Attempt: 1, Seq: higher.Seq},
@@ -150,7 +150,7 @@ func (s starting) Keep(ctx context.Context, about ledger.Session, held []uint64)
 // is not refused; and the store is not called broken.
 func TestBeforeTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := join(t, starting{newDatabase().connect("a")})
+		l := join(t, starting{newDatabase().Connect("a")})
 		app := &app{}
 		defer (&book{Ledger: l, t: t}).run(ledger.Dispatcher{
 			Route: "webhook", Plan: plan, Lease: time.Minute, Workers: 4, Rank: rank, Work: app.work,
@@ -178,7 +178,7 @@ func TestClocksBeforeTheSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDatabase()
-				l := ledger.New(starting{d.connect("a")}, func() time.Time { return time.Now().Add(skew) })
+				l := ledger.New(starting{d.Connect("a")}, func() time.Time { return time.Now().Add(skew) })
 				e := event("Success")
 				e.ReceivedAt = time.Now().Add(skew)
 				if verdict, err := l.Accept(bg, e, ""); !errors.Is(err, ledger.ErrNoSession) {
@@ -194,7 +194,7 @@ func TestClocksBeforeTheSession(t *testing.T) {
 				if verdict, err := l.Accept(bg, e, ""); verdict != ledger.Accepted || err != nil {
 					t.Errorf("while the session begins it comes to %v, %v", verdict, err)
 				}
-				stored := d.events[e.Key]
+				stored := d.Events[e.Key]
 				if off := stored.ReceivedAt.Sub(received); off.Abs() > 2*time.Second || stored.NextAttemptAt.After(time.Now()) {
 					t.Errorf("it was received %s off, and is due at %s", off, stored.NextAttemptAt)
 				}
@@ -208,10 +208,10 @@ func TestClocksBeforeTheSession(t *testing.T) {
 func TestDueFarAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDatabase()
-		l := join(t, d.connect("a"))
+		l := join(t, d.Connect("a"))
 		e := event("Success")
 		e.ReceivedAt = time.Now().Add(24 * time.Hour)
-		err := d.connect("").Accept(bg, e.Key, func(*ledger.Event) *ledger.Change {
+		err := d.Connect("").Accept(bg, e.Key, func(*ledger.Event) *ledger.Change {
 			return &ledger.Change{Event: e, Transitions: []ledger.Transition{{At: e.ReceivedAt, State: ledger.Received, Next: e.ReceivedAt}}}
 		})
 		if err != nil {

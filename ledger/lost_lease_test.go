@@ -30,9 +30,9 @@ func begun(t *testing.T, l *ledger.Ledger, e ledger.Event) (*ledger.Attempt, con
 func TestLeasesLostInACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDatabase()
-		a, b := join(t, d.connect("a")), join(t, d.connect("b"))
+		a, b := join(t, d.Connect("a")), join(t, d.Connect("b"))
 		_, call := begun(t, a, event("Success"))
-		d.crash()
+		d.Crash()
 		crashed := time.Now()
 		time.Sleep(ledger.SessionTTL / 5)
 		synctest.Wait()
@@ -63,7 +63,7 @@ func (l late) Commit(ctx context.Context, claim ledger.Claim, changes []ledger.C
 func TestLeaseThatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDatabase()
-		l := join(t, late{d.connect("a")})
+		l := join(t, late{d.Connect("a")})
 		first, _ := begun(t, l, event("Success"))
 		_, second := begun(t, l, numbered(2, "Success"))
 		if err := succeed(bg, first); err != nil {
@@ -72,7 +72,7 @@ func TestLeaseThatIsGone(t *testing.T) {
 		if second.Err() != nil {
 			t.Error("a lease that was given back ends the call under another")
 		}
-		d.loseLeases()
+		d.LoseLeases()
 		time.Sleep(ledger.SessionTTL / 5)
 		synctest.Wait()
 		if !errors.Is(context.Cause(second), ledger.ErrNoSession) {
@@ -104,9 +104,9 @@ func TestYesWithoutALease(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDatabase()
-				a, b := join(t, d.connect("a")), join(t, d.connect("b"))
+				a, b := join(t, d.Connect("a")), join(t, d.Connect("b"))
 				first, _ := begun(t, a, event("Success"))
-				d.loseLeases()
+				d.LoseLeases()
 				time.Sleep(time.Second)
 				var second *ledger.Attempt
 				end := func() {

@@ -34,7 +34,7 @@ func (c *clocked) Keep(ctx context.Context, about ledger.Session, held []uint64)
 // set forward by does not count as time.
 func TestStoreClockSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		way := &clocked{connection: newDatabase().connect("a")}
+		way := &clocked{connection: newDatabase().Connect("a")}
 		l := ledger.New(way, time.Now)
 		var mu sync.Mutex
 		var set []time.Duration
@@ -67,7 +67,7 @@ func TestStoreClockSet(t *testing.T) {
 // again is told once.
 func TestSessionFailsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		way := &clocked{connection: newDatabase().connect("a")}
+		way := &clocked{connection: newDatabase().Connect("a")}
 		way.isAway.Store(true)
 		ctx, end := context.WithCancel(bg)
 		var ended sync.WaitGroup
@@ -99,7 +99,7 @@ func TestSessionFailsOnce(t *testing.T) {
 // TestNowIsTheStores: times of events are compared with the clock that they are of.
 func TestNowIsTheStores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		way := &clocked{connection: newDatabase().connect("a")}
+		way := &clocked{connection: newDatabase().Connect("a")}
 		way.ahead.Store(int64(time.Hour))
 		l := join(t, way)
 		e := event("Success")
@@ -118,8 +118,8 @@ func TestNowIsTheStores(t *testing.T) {
 // TestLockEndsWithTheSession: what a process does under a lock ends before another gets it.
 func TestLockEndsWithTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		way := &clocked{connection: newDatabase().connect("a")}
-		a, b := join(t, way), join(t, way.connect("b"))
+		way := &clocked{connection: newDatabase().Connect("a")}
+		a, b := join(t, way), join(t, way.Connect("b"))
 		name := ledger.Record{Type: "#checkout", ID: "1"}
 		held, unlock, err := a.Lock(bg, name, time.Minute, time.Second)
 		if err != nil {
@@ -185,7 +185,7 @@ func (h halfDamaged) Take(ctx context.Context, route string, ttl time.Duration, 
 // damaged is reported by its id.
 func TestDamagedSibling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := join(t, halfDamaged{newDatabase().connect("a")})
+		l := join(t, halfDamaged{newDatabase().Connect("a")})
 		if _, err := l.Accept(bg, event("Success"), ""); err != nil {
 			t.Fatal(err)
 		}
@@ -206,8 +206,8 @@ func TestDamagedSibling(t *testing.T) {
 func TestCountedAfterASparedAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDatabase()
-		way := &cuttable{connection: d.connect("b")}
-		a, b := join(t, d.connect("a")), join(t, way)
+		way := &cuttable{connection: d.Connect("b")}
+		a, b := join(t, d.Connect("a")), join(t, way)
 		var mu sync.Mutex
 		var numbers []int
 		dispatch := func(l *ledger.Ledger, isSpared bool) (stop func()) {

@@ -36,8 +36,8 @@ func TestReadAndNotDurable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDatabase()
-				way := &unsure{connection: d.connect("b")}
-				a, b := join(t, d.connect("a")), join(t, way)
+				way := &unsure{connection: d.Connect("b")}
+				a, b := join(t, d.Connect("a")), join(t, way)
 				_, attempt, err := a.Begin(bg, event("Success"), opts)
 				if err != nil {
 					t.Fatal(err)

@@ -39,8 +39,8 @@ func TestUnsavedAndOvertakenElsewhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDatabase()
-				way := &cuttable{connection: d.connect("a")}
-				a, b := join(t, way), join(t, d.connect("b"))
+				way := &cuttable{connection: d.Connect("a")}
+				a, b := join(t, way), join(t, d.Connect("b"))
 				begin := func(l *ledger.Ledger, status string, want ledger.Verdict) *ledger.Attempt {
 					t.Helper()
 					verdict, attempt, err := l.Begin(bg, event(status), opts)
@@ -84,7 +84,7 @@ func TestUnsavedAndOvertakenElsewhere(t *testing.T) {
 // recorded, or of which it is not known whether it was.
 func unheard(t *testing.T, way *cuttable, isRecorded bool) (a, b *ledger.Ledger) {
 	t.Helper()
-	a, b = join(t, way), join(t, way.connect("b"))
+	a, b = join(t, way), join(t, way.Connect("b"))
 	if _, err := b.Accept(bg, event("Success"), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestUnsavedAndReplayedElsewhere(t *testing.T) {
 	for name, isRecorded := range map[string]bool{"recorded": true, "lost": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, b := unheard(t, &cuttable{connection: newDatabase().connect("a")}, isRecorded)
+				a, b := unheard(t, &cuttable{connection: newDatabase().Connect("a")}, isRecorded)
 				if err := b.Replay(bg, event("Success").Key, "once more"); err != nil {
 					t.Fatal(err)
 				}
@@ -134,7 +134,7 @@ func TestUnsavedAndReplayedElsewhere(t *testing.T) {
 // no other process asks the app again.
 func TestUnsavedIsSaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, b := unheard(t, &cuttable{connection: newDatabase().connect("a")}, false)
+		_, b := unheard(t, &cuttable{connection: newDatabase().Connect("a")}, false)
 		time.Sleep(ledger.SessionTTL / 5)
 		synctest.Wait()
 		if verdict, _, err := b.Begin(bg, event("Success"), opts); verdict != ledger.Duplicate || err != nil {
@@ -163,8 +163,8 @@ func TestUnsavedBesideUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bad, good := event("Success"), event("Success")
 		good.Key.Record.ID = "2"
-		way := &unreadable{cuttable: &cuttable{connection: newDatabase().connect("a")}, record: bad.Key.Record}
-		a, b := join(t, way), join(t, way.connect("b"))
+		way := &unreadable{cuttable: &cuttable{connection: newDatabase().Connect("a")}, record: bad.Key.Record}
+		a, b := join(t, way), join(t, way.Connect("b"))
 		way.isCut.Store(true)
 		for _, e := range []ledger.Event{bad, good} {
 			if _, err := b.Accept(bg, e, ""); err != nil {
@@ -209,7 +209,7 @@ func (s *stumbling) Commit(ctx context.Context, claim ledger.Claim, changes []le
 func TestYesAfterLostConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDatabase()
-		a, b := join(t, &stumbling{connection: d.connect("a")}), join(t, d.connect("b"))
+		a, b := join(t, &stumbling{connection: d.Connect("a")}), join(t, d.Connect("b"))
 		_, attempt, err := a.Begin(bg, event("Success"), opts)
 		if err != nil {
 			t.Fatal(err)

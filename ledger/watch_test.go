@@ -25,13 +25,12 @@ func (v *versioned) Keep(ctx context.Context, about ledger.Session, held []uint6
 }
 
 // OrderVersions implements [ledger.OrderVersions].
-func (v *versioned) OrderVersions(_ context.Context, ids []ledger.OrderID) ([]uint64, error) {
+func (v *versioned) OrderVersions(ctx context.Context, ids []ledger.OrderID) ([]uint64, error) {
 	v.asked.Add(1)
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	versions := make([]uint64, len(ids))
 	for i, id := range ids {
-		versions[i] = uint64(len(v.orders[id].Steps))
+		order, _ := v.LoadOrder(ctx, id)
+		versions[i] = uint64(len(order.Steps))
 	}
 	return versions, nil
 }
@@ -52,7 +51,7 @@ func TestWatchElsewhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDatabase()
-				a, b := join(t, c.store(d.connect("a"))), join(t, d.connect("b"))
+				a, b := join(t, c.store(d.Connect("a"))), join(t, d.Connect("b"))
 				begun, notices := time.Now(), 0
 				for end := time.After(time.Minute); time.Since(begun) < time.Minute; {
 					changed, stop := a.Watch(order.OrderID)

@@ -43,8 +43,8 @@ func TestWoken(t *testing.T) {
 		t.Run(at, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDatabase()
-				way := &paused{connection: d.connect("a")}
-				a, b := join(t, way), join(t, d.connect("b"))
+				way := &paused{connection: d.Connect("a")}
+				a, b := join(t, way), join(t, d.Connect("b"))
 				var flag *ledger.Flag
 				if way.at = at; at == "claim, nothing to bind" {
 					way.at = "claim"
@@ -55,9 +55,7 @@ func TestWoken(t *testing.T) {
 				way.pause = func() {
 					way.at = ""
 					// As after a stop: the lease has gone to another, and the session is a new one.
-					d.mu.Lock()
-					clear(d.sessions)
-					d.mu.Unlock()
+					d.EndSessions()
 					time.Sleep(4 * time.Second)
 					_, attempt, err := b.Begin(bg, event("Success"), opts)
 					if err != nil || attempt == nil {

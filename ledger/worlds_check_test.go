@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -11,7 +12,7 @@ import (
 func (w *world) check() {
 	slices.SortStableFunc(w.calls, func(a, b *appCall) int { return int(a.start - b.start) })
 	for key := range w.acked {
-		e, isKept := w.database.events[key]
+		e, isKept := w.database.Events[key]
 		hasApplied := slices.ContainsFunc(w.calls, func(c *appCall) bool { return c.key == key && c.yes })
 		switch {
 		case !isKept:
@@ -22,11 +23,11 @@ func (w *world) check() {
 			w.violated("ARRIVES: %s is delivered, and the app has not said yes", nameOf(key))
 		}
 	}
-	for _, r := range w.database.replays {
-		at := r.at.Sub(w.begun)
-		isAnswer := func(c *appCall) bool { return c.key == r.key && c.yes && c.start >= at }
-		if state := w.database.events[r.key].State; state != ledger.Superseded && !slices.ContainsFunc(w.calls, isAnswer) {
-			w.violated("REPLAYED: %s was replayed at %s, is %s, and the app has not said yes since", nameOf(r.key), at, state)
+	for _, r := range w.database.Replays {
+		at := r.At.Sub(w.begun)
+		isAnswer := func(c *appCall) bool { return c.key == r.Key && c.yes && c.start >= at }
+		if state := w.database.Events[r.Key].State; state != ledger.Superseded && !slices.ContainsFunc(w.calls, isAnswer) {
+			w.violated("REPLAYED: %s was replayed at %s, is %s, and the app has not said yes since", nameOf(r.Key), at, state)
 		}
 	}
 	latest := make(map[ledger.Record]*appCall) // by which an app that goes by the sequence has it
@@ -73,8 +74,8 @@ func (w *world) check() {
 
 // isReplayed reports whether an operator has replayed the event meanwhile.
 func (w *world) isReplayed(key ledger.Key, from, until time.Duration) bool {
-	return slices.ContainsFunc(w.database.replays, func(r replay) bool {
-		at := r.at.Sub(w.begun)
-		return r.key == key && at >= from && at <= until
+	return slices.ContainsFunc(w.database.Replays, func(r simstore.Replay) bool {
+		at := r.At.Sub(w.begun)
+		return r.Key == key && at >= from && at <= until
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -17,9 +18,12 @@ func (p *process) start(isShared bool) {
 	p.life++
 	p.isDead = false
 	life := p.life
-	var store ledger.Store = &way{p.database.connect(p.name), p, life}
+	connection := p.database.Connect(p.name)
+	road := &way{connection, p, life}
+	var store ledger.Store = road
 	if !isShared {
-		store = alone{store}
+		connection.BeAlone()
+		store = simstore.Alone(road)
 	}
 	p.ledger = ledger.New(store, func() time.Time { return time.Now().Add(p.skew) })
 	p.ledger.SetProcess(fmt.Sprint(p.name, life))

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -166,7 +167,7 @@ func (w *world) run() {
 		if isShared {
 			go func() {
 				time.Sleep(w.drawTime(worldHeals, "crash", k))
-				w.database.crash()
+				w.database.Crash()
 				w.log("the database crashes")
 			}()
 		}
@@ -232,7 +233,7 @@ func (w *world) run() {
 type worldOptions struct {
 	processes int
 	skewed    bool
-	mistake   mistake
+	mistake   simstore.Mistake
 }
 
 func live(t *testing.T, seed int, o worldOptions) *world {
@@ -242,7 +243,7 @@ func live(t *testing.T, seed int, o worldOptions) *world {
 			seed: uint64(seed), begun: time.Now(), database: newDatabase(), waits: seed%4 < 2, direct: seed%2 == 1,
 			lease: worldLease, drawn: make(map[string]int), acked: make(map[ledger.Key]bool), shows: os.Getenv("WORLD") != "",
 		}
-		w.database.mistake = o.mistake
+		w.database.Mistake = o.mistake
 		if o.processes > 1 {
 			w.lease = sharedLease
 		}
@@ -327,7 +328,9 @@ func TestWorldsAreEqual(t *testing.T) {
 
 // TestWorldsFindMistakes: a store that does not do what it promises breaks a world.
 func TestWorldsFindMistakes(t *testing.T) {
-	for _, m := range []mistake{noLeases, noFences, endless, flagsTwice, forgetful, blind, hasty} {
+	for _, m := range []simstore.Mistake{
+		simstore.NoLeases, simstore.NoFences, simstore.Endless, simstore.FlagsTwice, simstore.Forgetful, simstore.Blind, simstore.Hasty,
+	} {
 		t.Run(string(m), func(t *testing.T) {
 			for seed := 1; seed <= 1000; seed++ {
 				if w := live(t, seed, worldOptions{processes: 3, mistake: m}); len(w.broken) > 0 {
