@@ -19,7 +19,7 @@ func (p *process) start(isShared bool) {
 	p.isDead = false
 	life := p.life
 	connection := p.database.Connect(p.name)
-	road := &way{connection, p, life}
+	road := p.way(connection, life)
 	var store ledger.Store = road
 	if !isShared {
 		connection.BeAlone()
@@ -63,16 +63,16 @@ func (p *process) deliver(a *ledger.Attempt) (ledger.Contact, ledger.State, erro
 	if err != nil {
 		return ledger.Untried, ledger.None, err
 	}
-	n := p.nth("call" + nameOf(key))
+	n := p.nth("call" + simstore.NameOf(key))
 	c := &appCall{process: p.name, key: key, number: a.Number, seq: a.Seq, fulfil: carries, start: p.since()}
-	p.log("%s calls the app: %s attempt %d, %s, seq %d, fulfil %v", p.name, nameOf(key), a.Number, a.Reason, a.Seq, carries)
+	p.log("%s calls the app: %s attempt %d, %s, seq %d, fulfil %v", p.name, simstore.NameOf(key), a.Number, a.Reason, a.Seq, carries)
 	p.world.mu.Lock()
 	p.calls = append(p.calls, c)
 	p.world.mu.Unlock()
 
-	takes := time.Millisecond + p.drawTime(200*time.Millisecond, "takes", nameOf(key), n)
-	if p.draw(10, "slow", nameOf(key), n) == 0 {
-		takes = p.drawTime(25*time.Second, "slowly", nameOf(key), n)
+	takes := time.Millisecond + p.DrawTime(200*time.Millisecond, "takes", simstore.NameOf(key), n)
+	if p.Draw(10, "slow", simstore.NameOf(key), n) == 0 {
+		takes = p.DrawTime(25*time.Second, "slowly", simstore.NameOf(key), n)
 	}
 	ctx, cancel := a.Within(bg)
 	defer cancel()
@@ -83,18 +83,18 @@ func (p *process) deliver(a *ledger.Attempt) (ledger.Contact, ledger.State, erro
 		wasCut = true
 	}
 	end := p.since()
-	yes := end > worldHeals || p.draw(10, "yes", nameOf(key), n) < 6
-	p.pause(0, "answer", nameOf(key), n)
+	yes := end > worldHeals || p.Draw(10, "yes", simstore.NameOf(key), n) < 6
+	p.pause(0, "answer", simstore.NameOf(key), n)
 	var state ledger.State
-	spared := !yes && !wasCut && p.draw(2, "at work", nameOf(key), n) == 0
+	spared := !yes && !wasCut && p.Draw(2, "at work", simstore.NameOf(key), n) == 0
 	if yes && !wasCut {
 		state, err = a.Finish(bg, ledger.Ending{State: ledger.Delivered})
 	} else {
 		state, err = a.Finish(bg, ledger.Ending{State: ledger.Retrying, Failure: errRefused, Again: ledger.Again{Spared: spared}})
 	}
-	if yes && err != nil && p.since() < worldHeals && p.draw(3, "in doubt", nameOf(key), n) == 0 {
+	if yes && err != nil && p.since() < worldHeals && p.Draw(3, "in doubt", simstore.NameOf(key), n) == 0 {
 		go func() { // an operator who sees that, and does not wait
-			time.Sleep(p.drawTime(5*time.Second, "in doubt", nameOf(key), n))
+			time.Sleep(p.DrawTime(5*time.Second, "in doubt", simstore.NameOf(key), n))
 			p.replay(key, 100+n)
 		}()
 	}
@@ -115,23 +115,23 @@ func orderOf(key ledger.Key) string { return "order" + key.ID[:1] }
 // send delivers a webhook to any process until one acknowledges it, as CCPayment does.
 func (w *world) send(key ledger.Key, which int) {
 	for try := 0; w.since() < worldEnds; try++ {
-		p := w.processes[w.draw(uint64(len(w.processes)), "to", nameOf(key), which, try)]
+		p := w.processes[w.Draw(uint64(len(w.processes)), "to", simstore.NameOf(key), which, try)]
 		if err := p.receive(key); err == nil {
 			w.mu.Lock()
 			w.acked[key] = true
 			w.mu.Unlock()
 			return
 		}
-		time.Sleep(2*time.Second + w.drawTime(30*time.Second, "again", nameOf(key), which, try))
+		time.Sleep(2*time.Second + w.DrawTime(30*time.Second, "again", simstore.NameOf(key), which, try))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.violated("TAKEN: nobody acknowledges %s", nameOf(key))
+	w.violated("TAKEN: nobody acknowledges %s", simstore.NameOf(key))
 }
 
 // replay asks a process to hand an event over once more, as an operator does.
 func (w *world) replay(key ledger.Key, which int) {
-	p := w.processes[w.draw(uint64(len(w.processes)), "operator", nameOf(key), which)]
+	p := w.processes[w.Draw(uint64(len(w.processes)), "operator", simstore.NameOf(key), which)]
 	p.mu.Lock()
 	l, isDead := p.ledger, p.isDead
 	p.mu.Unlock()
@@ -141,7 +141,7 @@ func (w *world) replay(key ledger.Key, which int) {
 	ctx, cancel := context.WithTimeout(bg, 10*time.Second)
 	defer cancel()
 	err := l.Replay(ctx, key, "once more")
-	p.log("%s replays %s: %v", p.name, nameOf(key), err)
+	p.log("%s replays %s: %v", p.name, simstore.NameOf(key), err)
 	if w.waits {
 		w.send(key, 2+which) // the gateway is asked to send it again
 	}
@@ -174,6 +174,6 @@ func (p *process) receive(key ledger.Key) (err error) {
 	if (&way{process: p, life: life}).isGone() {
 		err = errDead // its answer does not get out
 	}
-	p.log("%s answers %s: %v", p.name, nameOf(key), err)
+	p.log("%s answers %s: %v", p.name, simstore.NameOf(key), err)
 	return err
 }

@@ -32,10 +32,9 @@ const (
 
 var worldPlan = ledger.Plan{First: 5 * time.Second, Max: time.Minute, GiveUp: 72 * time.Hour}
 
-// world is everything that one seed decides. No draw depends on which goroutine runs
-// first: each is a hash of what it is for.
+// world is everything that one seed decides.
 type world struct {
-	seed      uint64
+	simstore.Seed
 	begun     time.Time
 	lease     time.Duration
 	database  *database
@@ -57,8 +56,8 @@ type process struct {
 	*world
 	name  string
 	skew  time.Duration
-	stops []span
-	cuts  []span
+	stops simstore.Spans
+	cuts  simstore.Spans
 	kills []time.Duration
 
 	mu     sync.Mutex
@@ -68,8 +67,6 @@ type process struct {
 	stop   context.CancelFunc
 	heard  func(ledger.Hint)
 }
-
-type span struct{ from, until time.Duration }
 
 // appCall is one call of the app.
 type appCall struct {
@@ -84,19 +81,6 @@ type appCall struct {
 	excused    bool          // its process was disturbed, or could not write the outcome
 	frozen     bool          // its process was stopped or killed, so that it could not be cut off
 	known      time.Duration // when the outcome was durable; 0: never
-}
-
-func (w *world) draw(n uint64, about ...any) uint64 {
-	h := fnv.New64a()
-	fmt.Fprint(h, w.seed, about)
-	x := h.Sum64()
-	x = (x ^ x>>33) * 0xff51afd7ed558ccd
-	x = (x ^ x>>33) * 0xc4ceb9fe1a85ec53
-	return (x ^ x>>33) % n
-}
-
-func (w *world) drawTime(most time.Duration, about ...any) time.Duration {
-	return time.Duration(w.draw(uint64(most), about...))
 }
 
 // nth counts how often something was asked for.
@@ -127,33 +111,22 @@ func (w *world) violated(format string, args ...any) {
 	w.broken = append(w.broken, fmt.Sprintf(format, args...))
 }
 
-func within(spans []span, at time.Duration) (until time.Duration, is bool) {
-	for _, s := range spans {
-		if at >= s.from && at < s.until {
-			return s.until, true
-		}
-	}
-	return 0, false
-}
-
 func (p *process) wasDisturbed(from, until time.Duration) bool {
-	touches := func(s span) bool { return s.from <= until && from <= s.until }
 	killed := func(at time.Duration) bool { return at >= from && at <= until }
-	return slices.ContainsFunc(p.stops, touches) || slices.ContainsFunc(p.cuts, touches) || slices.ContainsFunc(p.kills, killed)
+	return p.stops.Touch(from, until) || p.cuts.Touch(from, until) || slices.ContainsFunc(p.kills, killed)
 }
 
 // wasFrozen reports whether the process could not end what it did when it had to.
 func (p *process) wasFrozen(from, until time.Duration) bool {
-	touches := func(s span) bool { return s.from <= until && from <= s.until }
 	killed := func(at time.Duration) bool { return at >= from && at <= until }
-	return slices.ContainsFunc(p.stops, touches) || slices.ContainsFunc(p.kills, killed)
+	return p.stops.Touch(from, until) || slices.ContainsFunc(p.kills, killed)
 }
 
 // pause sleeps, and for longer where the process is stopped meanwhile.
 func (p *process) pause(d time.Duration, about ...any) {
 	for range 2 {
-		if until, is := within(p.stops, p.since()); is {
-			time.Sleep(until - p.since() + p.drawTime(time.Millisecond, "resumed", p.name, about))
+		if until, is := p.stops.Within(p.since()); is {
+			time.Sleep(until - p.since() + p.DrawTime(time.Millisecond, "resumed", p.name, about))
 		}
 		time.Sleep(d)
 		d = 0
@@ -166,7 +139,7 @@ func (w *world) run() {
 	for k := range 2 {
 		if isShared {
 			go func() {
-				time.Sleep(w.drawTime(worldHeals, "crash", k))
+				time.Sleep(w.DrawTime(worldHeals, "crash", k))
 				w.database.Crash()
 				w.log("the database crashes")
 			}()
@@ -174,19 +147,19 @@ func (w *world) run() {
 	}
 	for i, p := range w.processes {
 		for k := range 3 {
-			from := w.drawTime(worldHeals, "fault", i, k)
-			until := from + w.drawTime(2*time.Minute, "for", i, k)
-			switch w.draw(3, "kind", i, k) {
+			from := w.DrawTime(worldHeals, "fault", i, k)
+			until := from + w.DrawTime(2*time.Minute, "for", i, k)
+			switch w.Draw(3, "kind", i, k) {
 			case 0:
-				p.stops = append(p.stops, span{from, until})
+				p.stops = append(p.stops, simstore.Span{From: from, Until: until})
 			case 1:
-				p.cuts = append(p.cuts, span{from, until})
+				p.cuts = append(p.cuts, simstore.Span{From: from, Until: until})
 			default:
 				p.kills = append(p.kills, from)
 				go func() {
 					time.Sleep(from)
 					p.kill()
-					time.Sleep(w.drawTime(20*time.Second, "down", i, k) + 1)
+					time.Sleep(w.DrawTime(20*time.Second, "down", i, k) + 1)
 					p.start(isShared)
 				}()
 			}
@@ -195,28 +168,28 @@ func (w *world) run() {
 	}
 	var sent sync.WaitGroup
 	for r := range worldRecords {
-		at := w.drawTime(worldHeals, "record", r)
+		at := w.DrawTime(worldHeals, "record", r)
 		for s, status := range []string{"processing", "success"} {
 			key := ledger.Key{
 				Record: ledger.Record{Route: "webhook", AppID: "app-123", Type: "ApiDeposit", ID: fmt.Sprintf("%x%d", r/2, r%2)},
 				Status: status, Risk: ledger.NotRisky,
 			}
-			gap := w.drawTime(20*time.Second, "gap", r, s)
-			if w.draw(3, "close", r) == 0 {
-				gap = w.drawTime(2*time.Millisecond, "gap", r, s)
+			gap := w.DrawTime(20*time.Second, "gap", r, s)
+			if w.Draw(3, "close", r) == 0 {
+				gap = w.DrawTime(2*time.Millisecond, "gap", r, s)
 			}
 			for which := range 2 {
 				sent.Go(func() {
-					time.Sleep(at + gap + time.Duration(which)*w.drawTime(3*time.Second, "copy", r, s))
+					time.Sleep(at + gap + time.Duration(which)*w.DrawTime(3*time.Second, "copy", r, s))
 					w.send(key, which)
 				})
 			}
 			for which := range 2 {
-				if w.draw(4, "replay", r, s, which) > 0 {
+				if w.Draw(4, "replay", r, s, which) > 0 {
 					continue
 				}
 				sent.Go(func() {
-					time.Sleep(at + gap + w.drawTime(40*time.Second, "replay", r, s, which))
+					time.Sleep(at + gap + w.DrawTime(40*time.Second, "replay", r, s, which))
 					w.replay(key, which)
 				})
 			}
@@ -240,7 +213,7 @@ func live(t *testing.T, seed int, o worldOptions) *world {
 	var w *world
 	synctest.Test(t, func(*testing.T) {
 		w = &world{
-			seed: uint64(seed), begun: time.Now(), database: newDatabase(), waits: seed%4 < 2, direct: seed%2 == 1,
+			Seed: simstore.Seed(seed), begun: time.Now(), database: newDatabase(), waits: seed%4 < 2, direct: seed%2 == 1,
 			lease: worldLease, drawn: make(map[string]int), acked: make(map[ledger.Key]bool), shows: os.Getenv("WORLD") != "",
 		}
 		w.database.Mistake = o.mistake
@@ -250,8 +223,8 @@ func live(t *testing.T, seed int, o worldOptions) *world {
 		for i := range o.processes {
 			p := &process{world: w, name: string(rune('A' + i))}
 			if o.skewed {
-				most := []time.Duration{2 * time.Second, 2 * time.Hour}[w.draw(2, "much", i)]
-				p.skew = w.drawTime(2*most, "skew", i) - most
+				most := []time.Duration{2 * time.Second, 2 * time.Hour}[w.Draw(2, "much", i)]
+				p.skew = w.DrawTime(2*most, "skew", i) - most
 			}
 			w.processes = append(w.processes, p)
 		}
