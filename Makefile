@@ -75,10 +75,10 @@ fuzz:
 	TAGS=$(TAGS) FUZZTIME=$(FUZZTIME) FUZZPARALLEL=$(FUZZPARALLEL) .ci/fuzz '$(FUZZ)'
 
 # Kills Caddy a thousand times under load, in each way of handing over, with
-# confirming and without.
+# confirming and without, at each of two gateways.
 KILLS := 1000
 crash:
-	go test -tags $(TAGS) -timeout 90m -v -run TestKillsUnderLoad ./test/crash -kills $(KILLS)
+	go test -tags $(TAGS) -timeout 3h -v -run TestKillsUnderLoad ./test/crash -kills $(KILLS)
 
 # Cuts the power at every sync of a Caddy under load and judges the ledger that is left, in
 # as many states of the disk in each of four ways. Linux, with strace.
@@ -87,13 +87,13 @@ power:
 	.ci/test -tags $(TAGS) -timeout 2h -v ./test/power -states $(STATES)
 
 # Has three Caddys share a ledger in PostgreSQL, and kills them and the database under
-# load, in each way of handing over, with confirming and without. With RACE= neither the
-# tests nor their Caddys have the race detector, and there are twice as many kills a
-# minute.
+# load, in each way of handing over, with confirming and without, at each of two gateways.
+# With RACE= neither the tests nor their Caddys have the race detector, and there are twice
+# as many kills a minute.
 DBKILLS := 100
 RACE := -race
 cluster:
-	.ci/test $(RACE) -tags $(TAGS),cluster -timeout 8h -v ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS)
+	.ci/test $(RACE) -tags $(TAGS),cluster -timeout 16h -v ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS)
 
 # The cache is the checkout's own: a shared one reports what it found in another
 # checkout of the same code, also when that is gone.

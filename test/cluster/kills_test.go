@@ -21,7 +21,7 @@ var (
 // TestKillsUnderLoad kills Caddys at random moments, and now and then the database and
 // the app, while buyers pay and their webhooks and copies of them come to all Caddys.
 func TestKillsUnderLoad(t *testing.T) { //nolint:tparallel // one after the other: each has three Caddys
-	for _, m := range shop.Modes {
+	for _, m := range shop.AllModes() {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
 			database := postgrestest.Start(t)

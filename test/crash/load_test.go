@@ -16,7 +16,7 @@ var kills = flag.Int("kills", 10, "how often Caddy is killed under load, in each
 // while buyers pay and copies of their webhooks come from elsewhere.
 func TestKillsUnderLoad(t *testing.T) {
 	t.Parallel()
-	for _, m := range shop.Modes {
+	for _, m := range shop.AllModes() {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t, m)

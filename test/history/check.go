@@ -291,16 +291,19 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 		c.events[higher.EventID].Seq > max(higher.Seq, lower.Seq) && wasUnanswered
 }
 
-// Rank orders CCPayment's statuses of a record, in lower case: an event of a
-// higher rank supersedes those of a lower one. An unknown status has none.
+// Rank orders CCPayment's statuses of a record, and CoinPayments' of an invoice, in lower
+// case: an event of a higher rank supersedes those of a lower one. An unknown status has
+// none.
 func Rank(status string) int {
 	switch status {
-	case "waitingapproval":
+	case "waitingapproval", "unpaid":
 		return 1
 	case "pending", "processing":
 		return 2
-	case "success", "failed", "rejected":
+	case "success", "failed", "rejected", "paid":
 		return 3
+	case "completed":
+		return 4
 	default:
 		return 0
 	}

@@ -10,9 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/shopspring/decimal"
-
-	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
@@ -21,9 +18,7 @@ import (
 
 // Order makes an order. It is to be paid in full if isPaid.
 func (s *Shop) Order(id string, isPaid bool) error {
-	_, err := s.API.CreateDepositOrder(context.Background(), client.DepositOrderRequest{
-		OrderID: id, CoinID: "1280", Chain: "TRX", Price: decimal.New(price, 0),
-	})
+	err := s.gateway.order(context.Background(), id)
 	if isPaid && !s.Trusts {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -34,27 +29,19 @@ func (s *Shop) Order(id string, isPaid bool) error {
 
 // Pay makes a payment arrive, whose webhooks follow.
 func (s *Shop) Pay(p sandbox.Payment) (recordID string, err error) {
-	paid, err := s.Box.Pay(context.Background(), p)
+	record, err := s.gateway.pay(context.Background(), p)
 	if err != nil {
 		return "", err
 	}
 	if p.Status != "processing" {
-		s.Await(paid.RecordID, p)
+		s.Await(record, p)
 	}
-	return paid.RecordID, nil
+	return record, nil
 }
 
 // Await has the payment's last status be waited for.
 func (s *Shop) Await(recordID string, p sandbox.Payment) ledger.Key {
-	key := ledger.Key{
-		Record: ledger.Record{AppID: appID, Type: "ApiDeposit", ID: recordID}, Status: "success", Risk: ledger.NotRisky,
-	}
-	if p.Status != "" {
-		key.Status = p.Status
-	}
-	if p.Risky {
-		key.Risk = ledger.Risky
-	}
+	key := s.gateway.last(recordID, p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.awaits = append(s.awaits, key)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,9 +109,12 @@ var (
 	Half  = sandbox.Payment{Amount: decimal.New(price/2, 0)}
 )
 
-// buy makes an order and pays it in one of the ways.
+// buy makes an order and pays it in one of the ways that there are at the gateway.
 func (s *Shop) buy(id string) error {
 	purchase := purchases[rand.IntN(len(purchases))]
+	for slices.ContainsFunc(purchase.payments, func(p sandbox.Payment) bool { return !s.gateway.pays(p) }) {
+		purchase = purchases[rand.IntN(len(purchases))]
+	}
 	if err := s.Order(id, purchase.isPaid); err != nil {
 		return err
 	}

@@ -2,18 +2,14 @@ package shop
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/seed-338f6760/caddy-ccpayment/client"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/test/history"
@@ -23,6 +19,7 @@ import (
 // It writes each down.
 type Outbox struct {
 	transport http.Transport
+	gateway   gateway
 	// balance, if set, says which Caddy gets the next delivery.
 	balance func() (host string)
 
@@ -59,7 +56,7 @@ func (o *Outbox) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.URL.Host = o.balance()
 		r.Host = r.URL.Host
 	}
-	delivery, err := read(body)
+	delivery, err := o.gateway.read(body)
 	if err != nil {
 		return nil, err
 	}
@@ -74,37 +71,12 @@ func (o *Outbox) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	response.Body = io.NopCloser(bytes.NewReader(text))
-	if response.StatusCode == http.StatusOK && string(text) == "Success" {
+	if response.StatusCode == http.StatusOK && string(text) == o.gateway.acknowledgement() {
 		delivery.Acknowledged, err = strconv.Atoi(response.Header.Get(runHeader))
 		delivery.At = time.Now()
 		o.acknowledged(delivery)
 	}
 	return response, err
-}
-
-// read reads a webhook as CCPayment describes it.
-func read(body []byte) (history.Sent, error) {
-	var webhook struct {
-		Type string
-		Msg  struct {
-			RecordID, OrderID, Status string
-			IsFlaggedAsRisky          *bool
-		}
-	}
-	if err := json.Unmarshal(body, &webhook); err != nil {
-		return history.Sent{}, fmt.Errorf("reading %s: %w", body, err)
-	}
-	risk := ledger.RiskUnknown
-	if flag := webhook.Msg.IsFlaggedAsRisky; flag != nil {
-		risk = ledger.Risk(strconv.FormatBool(*flag))
-	}
-	return history.Sent{
-		Key: ledger.Key{
-			Record: ledger.Record{AppID: appID, Type: webhook.Type, ID: webhook.Msg.RecordID},
-			Status: strings.ToLower(webhook.Msg.Status), Risk: risk,
-		},
-		Order: webhook.Msg.OrderID, Digest: digest(body),
-	}, nil
 }
 
 func (o *Outbox) begun(s history.Sent, body []byte) {
@@ -192,13 +164,8 @@ func (o *Outbox) Send(url string, body []byte) (status int, text string, err err
 	if err != nil {
 		return 0, "", err
 	}
-	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
-	request.Header = http.Header{
-		"Content-Type": {"application/json"},
-		"Appid":        {appID},
-		"Timestamp":    {timestamp},
-		"Sign":         {client.Sign(credentials, timestamp, body)},
-	}
+	request.Header = o.gateway.sign(body)
+	request.Header.Set("Content-Type", "application/json")
 	response, err := (&http.Client{Transport: o, Timeout: processtest.Patience}).Do(request)
 	if err != nil {
 		return 0, "", err

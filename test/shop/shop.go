@@ -19,6 +19,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
+	cpbox "github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/test/history"
 )
 
@@ -41,9 +42,7 @@ const (
 		level WARN
 	}
 	ccpayment {
-		app_id ` + appID + `
-		app_secret ` + appSecret + `
-		base_url {$API}/ccpayment/v2
+		ACCOUNT
 		STORE
 	}
 }
@@ -75,16 +74,28 @@ http://127.0.0.1:{$PORT} {
 type Mode struct {
 	Name          string
 	PassesThrough bool
-	// Trusts: nothing is confirmed with CCPayment, and nothing fulfils.
+	// Trusts: nothing is confirmed with the gateway, and nothing fulfils.
 	Trusts bool
+	// Coins: the buyers pay at CoinPayments, and not at CCPayment.
+	Coins bool
 }
 
-// Modes are all ways of delivery. In the first two Caddy asks CCPayment.
+// Modes are all ways of delivery from CCPayment. In the first two Caddy asks it.
 var Modes = []Mode{
 	{Name: "pass-through", PassesThrough: true},
 	{Name: "store-and-forward"},
 	{Name: "pass-through, confirm off", PassesThrough: true, Trusts: true},
 	{Name: "store-and-forward, confirm off", Trusts: true},
+}
+
+// AllModes are those of CCPayment, and then the same of CoinPayments.
+func AllModes() []Mode {
+	all := slices.Clone(Modes)
+	for _, m := range Modes {
+		m.Name, m.Coins = "CoinPayments, "+m.Name, true
+		all = append(all, m)
+	}
+	return all
 }
 
 // Ledger is where the Caddys of a shop keep their ledger.
@@ -126,8 +137,8 @@ type Caddy struct {
 	Admin, Address, Hook string
 }
 
-// Shop is one or several Caddys between an app with an inbox and a CCPayment whose
-// retries come two hundred times as fast.
+// Shop is one or several Caddys between an app with an inbox and a gateway whose retries
+// come two hundred times as fast.
 type Shop struct {
 	Mode
 	// Caddy is the first of the Caddys.
@@ -143,10 +154,11 @@ type Shop struct {
 	API    *client.Client
 	Outbox *Outbox
 
-	// Calls counts the calls of CCPayment's API by their path.
+	// Calls counts the calls of the gateway's API by their path.
 	Calls *Counter
 
 	t       *testing.T
+	gateway gateway
 	open    atomic.Pointer[[]*Caddy] // those that get deliveries
 	ledger  Ledger
 	runs    runs // of all Caddys
@@ -171,6 +183,8 @@ func New(t *testing.T, o Options) *Shop {
 	s := &Shop{
 		t: t, Mode: o.Mode, ledger: o.Ledger, backlog: o.Backlog, pace: o.Pace, Outbox: newOutbox(), Calls: new(Counter), Inbox: filepath.Join(dir, "inbox"),
 	}
+	s.Hook = "http://" + net.JoinHostPort(loopback, ports[2]) + "/hook"
+	url := s.startSandbox()
 	confirm, background, rest := "confirm on", deliver, ""
 	if o.Trusts {
 		confirm = "confirm off"
@@ -178,7 +192,7 @@ func New(t *testing.T, o Options) *Shop {
 	if o.PassesThrough {
 		background, rest = "", proxy
 	}
-	config := strings.NewReplacer("STORE", o.Store, "CONFIRM", confirm, "HANDOVER", background, "SITE", o.Site, "PROXY", rest)
+	config := strings.NewReplacer("ACCOUNT", s.gateway.account(), "STORE", o.Store, "CONFIRM", confirm, "HANDOVER", background, "SITE", o.Site, "PROXY", rest)
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(config.Replace(caddyfile)), 0o600); err != nil {
 		t.Fatal(err)
@@ -195,7 +209,7 @@ func New(t *testing.T, o Options) *Shop {
 			Process: &Process{
 				t: t, runs: &s.runs, ready: "http://" + address + "/ready",
 				args: append(slices.Clone(o.Under), binary, "run", "--config", file, "--adapter", "caddyfile"),
-				env:  []string{"ADMIN=" + admin, "PORT=" + ports[2+2*i], "APP=" + app, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir},
+				env:  []string{"ADMIN=" + admin, "PORT=" + ports[2+2*i], "APP=" + app, "API=" + url, "HOOK=" + s.Hook, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir},
 			},
 		}
 		if o.Env != nil {
@@ -205,11 +219,9 @@ func New(t *testing.T, o Options) *Shop {
 	}
 	s.Caddy = s.Caddys[0]
 	s.SendTo(s.Caddys...)
-	s.Hook = s.Caddy.Hook
 	if o.Caddys > 1 {
 		s.Outbox.balance = func() string { return s.Any().Address }
 	}
-	s.startSandbox()
 	t.Cleanup(func() {
 		for _, p := range s.processes() {
 			if p.Process != nil {
@@ -311,12 +323,13 @@ func (s *Shop) Cut(run int, from, to time.Time) {
 	s.runs.cut(history.Cut{Caddy: run, From: from, To: to})
 }
 
-// startSandbox plays CCPayment.
-func (s *Shop) startSandbox() {
+// startSandbox plays the gateway, and returns where.
+func (s *Shop) startSandbox() (url string) {
 	s.t.Helper()
 	box, err := sandbox.New(sandbox.Options{
 		AppID: appID, AppSecret: appSecret, WebhookURL: s.Hook, Speed: 200,
-		HTTPClient: &http.Client{Transport: s.Outbox, Timeout: 10 * time.Second},
+		CoinPayments: cpbox.Options{ClientID: integration.ClientID, ClientSecret: integration.ClientSecret},
+		HTTPClient:   &http.Client{Transport: s.Outbox, Timeout: 10 * time.Second},
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -333,11 +346,14 @@ func (s *Shop) startSandbox() {
 		s.Outbox.transport.CloseIdleConnections()
 	})
 	s.Box = box
-	for _, c := range s.Caddys {
-		c.env = append(c.env, "API="+server.URL)
-	}
 	s.API, err = client.New(credentials, client.WithBaseURL(server.URL+"/ccpayment/v2"), client.WithHTTPClient(connections), client.WithTimeout(processtest.Patience))
+	s.gateway = ccPayment{s}
+	if err == nil && s.Coins {
+		s.gateway, err = newCoinPayments(s, server.URL, connections)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.Outbox.gateway = s.gateway
+	return server.URL
 }
