@@ -1,77 +1,18 @@
 package test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
+	"github.com/seed-338f6760/caddy-ccpayment/test/fault"
 )
-
-// missing ends a test that the machine has no means for. CI has to have them,
-// or to say with DISK_FAULTS=off that its machine does not allow it.
-func missing(t *testing.T, what string, err error) {
-	t.Helper()
-	t.Log(err)
-	if os.Getenv("DISK_FAULTS") == "off" {
-		needs.LeaveOut(t, what, "DISK_FAULTS=off")
-	}
-	needs.Missing(t, what)
-}
-
-// inject makes system calls of the server on its ledger's file fail, in ways
-// that strace knows, until mend is called.
-func (s *server) inject(faults ...string) (mend func()) {
-	s.t.Helper()
-	args := []string{"-f", "-qq", "-o", "/dev/null", "-p", fmt.Sprint(s.Cmd.Process.Pid), "-P", s.ledger}
-	for _, fault := range faults {
-		args = append(args, "-e", "inject="+fault)
-	}
-	strace := exec.Command("strace", args...)
-	var says processtest.Output
-	strace.Stdout, strace.Stderr = &says, &says
-	if err := strace.Start(); err != nil {
-		missing(s.t, "strace to make system calls fail", err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = strace.Wait() // it is interrupted
-	}()
-	mend = func() {
-		if err := strace.Process.Signal(syscall.SIGTERM); err != nil {
-			s.t.Errorf("strace has ended: %s", says.String())
-		}
-		<-ended
-	}
-	processtest.Until(s.t, "every thread is traced", func() bool {
-		select {
-		case <-ended:
-			missing(s.t, "leave to trace a process", errors.New(says.String()))
-		default:
-		}
-		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.Cmd.Process.Pid))
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		for _, file := range files {
-			status, err := os.ReadFile(file)
-			if err == nil && strings.Contains(string(status), "TracerPid:\t0\n") {
-				return false
-			}
-		}
-		return true
-	})
-	return mend
-}
 
 // brokenDisk says what breaks the disk of a server under load, what is known of
 // that fault, and how the log explains it.
@@ -150,7 +91,7 @@ func (b brokenDisk) both(t *testing.T, prepare func(*server)) {
 }
 
 func injecting(faults ...string) func(*server) func() {
-	return func(s *server) func() { return s.inject(faults...) }
+	return func(s *server) func() { return fault.Inject(s.t, s.Process, s.ledger, faults...) }
 }
 
 const unusable = "the ledger cannot be used"
@@ -159,7 +100,7 @@ const unusable = "the ledger cannot be used"
 func TestSyncFails(t *testing.T) {
 	t.Parallel()
 	brokenDisk{
-		breaks: injecting("fdatasync,fsync:error=EIO"), total: true,
+		breaks: injecting(fault.SyncFails...), total: true,
 		says: []string{unusable, "its disk fails: nothing that was acknowledged is lost"},
 	}.both(t, nil)
 }
@@ -169,7 +110,7 @@ func TestSyncFails(t *testing.T) {
 func TestSecondSyncFails(t *testing.T) {
 	t.Parallel()
 	brokenDisk{
-		breaks: injecting("fdatasync:error=EIO:when=2+2", "fsync:error=EIO"), total: true,
+		breaks: injecting(fault.SecondSyncFails...), total: true,
 		says: []string{unusable, "its disk fails: nothing that was acknowledged is lost"},
 	}.both(t, nil)
 }
@@ -179,7 +120,7 @@ func TestSecondSyncFails(t *testing.T) {
 func TestDiskReadOnly(t *testing.T) {
 	t.Parallel()
 	brokenDisk{
-		breaks: injecting("pwrite64,ftruncate:error=EROFS", "fdatasync,fsync:error=EROFS"), total: true,
+		breaks: injecting(fault.ReadOnly...), total: true,
 		says: []string{unusable, "it cannot be written: give the user that runs Caddy write permission"},
 	}.both(t, nil)
 }
@@ -191,7 +132,7 @@ func TestDiskHangs(t *testing.T) {
 	const hangs = time.Minute
 	brokenDisk{
 		breaks: func(s *server) func() {
-			mend := s.inject(fmt.Sprintf("fdatasync,fsync:delay_enter=%d", hangs.Microseconds()))
+			mend := injecting(fmt.Sprintf("fdatasync,fsync:delay_enter=%d", hangs.Microseconds()))(s)
 			since := time.Now()
 			return func() {
 				if took := time.Since(since); took > hangs/2 {
@@ -232,7 +173,7 @@ func TestDiskFull(t *testing.T) {
 			s.t.Fatal(err)
 		}
 		if err := syscall.Mount("ccpayment-test", disk, "tmpfs", 0, "size=8m"); err != nil {
-			missing(s.t, "leave to mount a small disk (root; in a container CAP_SYS_ADMIN)", err)
+			fault.MissingDisk(s.t, "leave to mount a small disk (root; in a container CAP_SYS_ADMIN)", err)
 		}
 		s.t.Cleanup(func() {
 			if s.Process != nil { // whose file is open

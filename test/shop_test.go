@@ -23,7 +23,7 @@ type shop struct {
 	client *client.Client
 	config string
 	// lies, if set, responds instead of CCPayment to Caddy's calls.
-	lies atomic.Pointer[lie]
+	lies atomic.Pointer[http.HandlerFunc]
 }
 
 // newShop starts a shop that delivers in the background, or passes through.
@@ -63,9 +63,6 @@ func newShopAt(t *testing.T, stores bool, serverFor func(t *testing.T, app strin
 	s.start(s.config)
 	return s
 }
-
-// lie is a response instead of CCPayment's.
-type lie func(w http.ResponseWriter, r *http.Request)
 
 // ServeHTTP is CCPayment's API, unless something is wrong with it.
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
