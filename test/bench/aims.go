@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/test/plot"
 )
 
 // aim is a figure that was set before it was measured.
@@ -38,7 +40,7 @@ func (p *page) aims() (all []aim) {
 		for _, one := range t.paces {
 			if limit, ok := limits[one.perSecond]; ok && t.later {
 				all = append(all, aim{
-					what: fmt.Sprintf("%s events a second: sent to app, p95", thousands(float64(one.perSecond))), unit: "ms", atMost: true,
+					what: fmt.Sprintf("%s events a second: sent to app, p95", plot.Thousands(float64(one.perSecond))), unit: "ms", atMost: true,
 					want: limit.Seconds() * 1000, got: percentile(one.arrivals, 0.95).Seconds() * 1000,
 				})
 			}
@@ -46,7 +48,7 @@ func (p *page) aims() (all []aim) {
 	}
 	if n := len(p.grown); n > 1 {
 		smallest, largest := p.grown[0], p.grown[n-1]
-		of := thousands(float64(largest.events)) + " events in the ledger: "
+		of := plot.Thousands(float64(largest.events)) + " events in the ledger: "
 		grew := max(largest.fresh.anonymous-smallest.fresh.anonymous, largest.loaded.anonymous-smallest.loaded.anonymous)
 		all = append(all,
 			aim{what: of + "acknowledgements", unit: "× an empty one's", want: 0.9, got: median(largest.ratios)},

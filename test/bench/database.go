@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
+	"github.com/seed-338f6760/caddy-ccpayment/test/plot"
 )
 
 // onDatabase names the part that measures a ledger in PostgreSQL.
@@ -149,8 +150,8 @@ func (p *page) databaseTables() {
 	}
 	p.printf("\n| acknowledged while the app is down | events/s | of a file's, in turn | CPU per event |\n| --- | ---: | ---: | ---: |\n")
 	for _, a := range d.acknowledged {
-		p.printf("| %s | %s | **%.2f** (%.2f to %.2f) | %s µs |\n", a.name, thousands(median(rates(a.measured))), median(a.ratios), slices.Min(a.ratios), slices.Max(a.ratios),
-			thousands(median(cpus(a.measured))))
+		p.printf("| %s | %s | **%.2f** (%.2f to %.2f) | %s µs |\n", a.name, plot.Thousands(median(rates(a.measured))), median(a.ratios), slices.Min(a.ratios), slices.Max(a.ratios),
+			plot.Thousands(median(cpus(a.measured))))
 	}
 	p.printf("\n| stored and forwarded, at a fixed rate | p50 | p95 | p99 | p99.9 | CPU per 1,000 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, perSecond := range paceRates {
@@ -159,7 +160,7 @@ func (p *page) databaseTables() {
 			if !ok {
 				continue
 			}
-			p.printf("| %s a second, %s | %s | %.2f s |\n", thousands(float64(perSecond)), t.name, percentiles(one.answers, one.behind()), one.cpu.Seconds()/float64(one.answered)*1000)
+			p.printf("| %s a second, %s | %s | %.2f s |\n", plot.Thousands(float64(perSecond)), t.name, percentiles(one.answers, one.behind()), one.cpu.Seconds()/float64(one.answered)*1000)
 			p.printf("| – until the app has it | %s | |\n", percentiles(one.arrivals, one.behind()))
 		}
 	}
@@ -209,13 +210,13 @@ func (p *page) storesTable() {
 		file, ok := p.figure(row.name+"/"+inFile, row.unit)
 		postgres, ok2 := p.figure(row.name+"/"+inPostgres, row.unit)
 		if ok && ok2 {
-			p.printf("%s| %s | %s/s | %s/s | **%.2f** |\n", title, row.what, thousands(file), thousands(postgres), postgres/file)
+			p.printf("%s| %s | %s/s | %s/s | **%.2f** |\n", title, row.what, plot.Thousands(file), plot.Thousands(postgres), postgres/file)
 			title = ""
 		}
 	}
 	if pruned, ok := p.figure("Prune", "bodies/s"); ok {
 		wal, _ := p.figure("Prune", "WAL-B/op")
-		p.printf("\nOf bodies that have outlived `retention`, PostgreSQL deletes %s a second, with %s bytes of WAL each.\n", thousands(pruned), thousands(wal))
+		p.printf("\nOf bodies that have outlived `retention`, PostgreSQL deletes %s a second, with %s bytes of WAL each.\n", plot.Thousands(pruned), plot.Thousands(wal))
 	}
 }
 
@@ -247,5 +248,5 @@ func microseconds(f float64) string {
 	if f < 100 {
 		return fmt.Sprintf("%.3g µs", f)
 	}
-	return thousands(f) + " µs"
+	return plot.Thousands(f) + " µs"
 }

@@ -7,9 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/test/plot"
 )
 
 // page is what a run comes to: the part of docs/benchmarks.md between its
@@ -142,9 +143,9 @@ func (p *page) throughputTable() {
 			continue
 		}
 		p.printf("| %s | %s | %s | **%.2f** | %.2f | %.2f | %s µs | %s µs |\n",
-			k.name, thousands(median(rates(k.measured))), thousands(median(rates(k.plain))),
+			k.name, plot.Thousands(median(rates(k.measured))), plot.Thousands(median(rates(k.plain))),
 			median(k.ratios), slices.Min(k.ratios), slices.Max(k.ratios),
-			thousands(median(cpus(k.measured))), thousands(median(cpus(k.plain))))
+			plot.Thousands(median(cpus(k.measured))), plot.Thousands(median(cpus(k.plain))))
 	}
 	if len(p.downloads) > 0 {
 		p.printf("| downloads of 100 MiB through `intercept` | | | **%.2f** | %.2f | %.2f | | |\n",
@@ -191,8 +192,8 @@ func (p *page) limitTable() {
 			p.printf("| --- | --- | ---: | ---: | ---: | ---: | ---: |\n")
 			begun = true
 		}
-		p.printf("| %s | %s | %s | **%.2f** | %.2f | %.2f | %s µs |\n", k.name, l.name, thousands(median(rates(l.measured))),
-			median(l.ratios), slices.Min(l.ratios), slices.Max(l.ratios), thousands(median(cpus(l.measured))))
+		p.printf("| %s | %s | %s | **%.2f** | %.2f | %.2f | %s µs |\n", k.name, l.name, plot.Thousands(median(rates(l.measured))),
+			median(l.ratios), slices.Min(l.ratios), slices.Max(l.ratios), plot.Thousands(median(cpus(l.measured))))
 	}
 }
 
@@ -200,7 +201,7 @@ func (p *page) paceTables() {
 	p.printf("\n### At a fixed rate\n")
 	for _, perSecond := range paceRates {
 		p.printf("\n![Time to the answer at %d events a second](%s)\n\n", perSecond, latencyPlot(perSecond))
-		p.printf("| %s events a second | p50 | p95 | p99 | p99.9 | CPU per 1,000 | memory | of it anonymous |\n", thousands(float64(perSecond)))
+		p.printf("| %s events a second | p50 | p95 | p99 | p99.9 | CPU per 1,000 | memory | of it anonymous |\n", plot.Thousands(float64(perSecond)))
 		p.printf("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 		for _, t := range p.paces {
 			one, ok := t.at(perSecond)
@@ -217,7 +218,7 @@ func (p *page) paceTables() {
 		for _, t := range p.paces {
 			if one, ok := t.at(perSecond); ok && one.behind() {
 				p.printf("\n*%s* fell behind: of %s events, %s were answered by %s after the last was due. The others count with the time that they had waited.\n",
-					t.name, thousands(float64(one.sent)), thousands(float64(one.answered)), grace)
+					t.name, plot.Thousands(float64(one.sent)), plot.Thousands(float64(one.answered)), grace)
 			}
 		}
 	}
@@ -246,7 +247,7 @@ func (p *page) grownTable() {
 		if len(g.ratios) > 0 {
 			ratio = fmt.Sprintf("**%.2f** (%.2f to %.2f)", median(g.ratios), slices.Min(g.ratios), slices.Max(g.ratios))
 		}
-		p.printf("| %s | %s | %s | %s | %s | %s | %.2f s | %s | %s | %s |\n", thousands(float64(g.events)), thousands(median(g.rates)), ratio,
+		p.printf("| %s | %s | %s | %s | %s | %s | %.2f s | %s | %s | %s |\n", plot.Thousands(float64(g.events)), plot.Thousands(median(g.rates)), ratio,
 			milliseconds(percentile(g.paced.answers, 0.5)), milliseconds(percentile(g.paced.answers, 0.99)), mebibytes(int(g.file)), g.started.Seconds(),
 			mebibytes(g.fresh.resident), mebibytes(g.fresh.anonymous), mebibytes(g.loaded.anonymous))
 	}
@@ -255,18 +256,9 @@ func (p *page) grownTable() {
 func milliseconds(d time.Duration) string {
 	ms := float64(d.Microseconds()) / 1000
 	if ms >= 100 {
-		return thousands(ms) + " ms"
+		return plot.Thousands(ms) + " ms"
 	}
 	return fmt.Sprintf("%.2f ms", ms)
 }
 
 func mebibytes(n int) string { return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20)) }
-
-// thousands writes a whole number with its commas.
-func thousands(f float64) string {
-	text := strconv.FormatInt(int64(f+0.5), 10)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}

@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/test/plot"
 )
 
 // plots are the pictures of the page, by the names of their files.
@@ -14,23 +14,23 @@ func (p *page) plots() map[string][]byte {
 		all["bench-throughput.svg"] = p.throughputPlot()
 	}
 	for _, perSecond := range paceRates {
-		var each []series
+		var each []plot.Series
 		for _, t := range p.paces {
 			one, ok := t.at(perSecond)
 			if !ok {
 				continue
 			}
-			s := series{name: t.name, values: inMilliseconds(one.answers)}
+			s := plot.Series{Name: t.name, Values: inMilliseconds(one.answers)}
 			if one.behind() {
-				s.name += ", falls behind"
+				s.Name += ", falls behind"
 			}
 			each = append(each, s)
 			if t.later {
-				each = append(each, series{name: "ours, stored, until the app has it", values: inMilliseconds(one.arrivals)})
+				each = append(each, plot.Series{Name: "ours, stored, until the app has it", Values: inMilliseconds(one.arrivals)})
 			}
 		}
 		if len(each) > 0 {
-			all[latencyPlot(perSecond)] = lines(fmt.Sprintf("Time to the answer at %s events a second", thousands(float64(perSecond))),
+			all[latencyPlot(perSecond)] = plot.Lines(fmt.Sprintf("Time to the answer at %s events a second", plot.Thousands(float64(perSecond))),
 				"percentile of the events", "ms", []string{"p50", "p95", "p99", "p99.9"}, each)
 		}
 	}
@@ -44,32 +44,32 @@ func latencyPlot(perSecond int) string { return fmt.Sprintf("bench-latency-%d.sv
 
 func (p *page) throughputPlot() []byte {
 	const plainColour, ourColour, peerColour = 0, 1, 2
-	var each []bar
+	var each []plot.Bar
 	for _, k := range p.kinds {
 		if len(k.ratios) == 0 {
 			continue
 		}
 		if len(each) == 0 {
-			each = append(each, bar{plainName, median(rates(k.plain)), colours[plainColour]})
+			each = append(each, plot.Bar{Name: plainName, Value: median(rates(k.plain)), Colour: plot.Colours[plainColour]})
 		}
-		colour := colours[ourColour]
+		colour := plot.Colours[ourColour]
 		if k.to.peer {
-			colour = colours[peerColour]
+			colour = plot.Colours[peerColour]
 		}
-		each = append(each, bar{k.name, median(rates(k.measured)), colour})
+		each = append(each, plot.Bar{Name: k.name, Value: median(rates(k.measured)), Colour: colour})
 	}
-	return bars("As much as it can", "requests a second", each)
+	return plot.Bars("As much as it can", "requests a second", each)
 }
 
 func (p *page) ledgerPlot() []byte {
 	var places []string
-	half, nearly := series{name: "p50"}, series{name: "p99"}
+	half, nearly := plot.Series{Name: "p50"}, plot.Series{Name: "p99"}
 	for _, g := range p.grown {
-		places = append(places, thousands(float64(g.events)))
+		places = append(places, plot.Thousands(float64(g.events)))
 		values := inMilliseconds(g.paced.answers)
-		half.values, nearly.values = append(half.values, values[0]), append(nearly.values, values[2])
+		half.Values, nearly.Values = append(half.Values, values[0]), append(nearly.Values, values[2])
 	}
-	return lines("Time to the acknowledgement at 1,000 events a second", "events in the ledger", "ms", places, []series{half, nearly})
+	return plot.Lines("Time to the acknowledgement at 1,000 events a second", "events in the ledger", "ms", places, []plot.Series{half, nearly})
 }
 
 func inMilliseconds(answers []time.Duration) (values []float64) {
@@ -77,12 +77,4 @@ func inMilliseconds(answers []time.Duration) (values []float64) {
 		values = append(values, percentile(answers, p).Seconds()*1000)
 	}
 	return values
-}
-
-// decade writes ten to the power of e.
-func decade(e float64) string {
-	if e < 0 {
-		return strconv.FormatFloat(math.Pow(10, e), 'f', -1, 64)
-	}
-	return thousands(math.Pow(10, e))
 }

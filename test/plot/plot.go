@@ -1,4 +1,5 @@
-package main
+// Package plot draws the plots of docs/, as SVG that can be read on light and dark pages.
+package plot
 
 import (
 	"bytes"
@@ -7,23 +8,25 @@ import (
 	"html"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// series is one line of a plot.
-type series struct {
-	name   string
-	values []float64
+// Series is one line of a plot.
+type Series struct {
+	Name   string
+	Values []float64
 }
 
-// bar is one of a plot.
-type bar struct {
-	name   string
-	value  float64
-	colour string
+// Bar is one of a plot.
+type Bar struct {
+	Name   string
+	Value  float64
+	Colour string
 }
 
-var colours = []string{"#6b7280", "#2f81f7", "#e8590c", "#2da44e", "#a475f9", "#d4a72c", "#db61a2"}
+// Colours are those of series, in their order.
+var Colours = []string{"#6b7280", "#2f81f7", "#e8590c", "#2da44e", "#a475f9", "#d4a72c", "#db61a2"}
 
 const (
 	plotWidth, plotHeight = 900, 400
@@ -46,13 +49,13 @@ func label(svg *bytes.Buffer, x, y float64, anchor, text string) {
 	fmt.Fprintf(svg, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", x, y, anchor, html.EscapeString(text))
 }
 
-// lines plots series over named points, on a logarithmic scale in whole
+// Lines plots series over named points, on a logarithmic scale in whole
 // decades. The names stand at the right, from the highest to the lowest.
-func lines(title, across, unit string, places []string, all []series) []byte {
+func Lines(title, across, unit string, places []string, all []Series) []byte {
 	svg := drawing(title, plotHeight)
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, s := range all {
-		low, high = min(low, slices.Min(s.values)), max(high, slices.Max(s.values))
+		low, high = min(low, slices.Min(s.Values)), max(high, slices.Max(s.Values))
 	}
 	first, last := math.Floor(math.Log10(low)), math.Ceil(math.Log10(high)+1e-9)
 	y := func(v float64) float64 { return bottom - (math.Log10(v)-first)/(last-first)*(bottom-top) }
@@ -75,12 +78,12 @@ func lines(title, across, unit string, places []string, all []series) []byte {
 	var names []name
 	for n, s := range all {
 		var path bytes.Buffer
-		for i, v := range s.values {
+		for i, v := range s.Values {
 			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], x(i), y(v))
-			fmt.Fprintf(svg, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>`+"\n", x(i), y(v), colours[n%len(colours)])
+			fmt.Fprintf(svg, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>`+"\n", x(i), y(v), Colours[n%len(Colours)])
 		}
-		fmt.Fprintf(svg, `<path d="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", path.String(), colours[n%len(colours)])
-		names = append(names, name{y(s.values[len(s.values)-1]), s.name, n})
+		fmt.Fprintf(svg, `<path d="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", path.String(), Colours[n%len(Colours)])
+		names = append(names, name{y(s.Values[len(s.Values)-1]), s.Name, n})
 	}
 	slices.SortFunc(names, func(a, b name) int { return cmp.Compare(a.y, b.y) })
 	const apart = 18
@@ -89,28 +92,45 @@ func lines(title, across, unit string, places []string, all []series) []byte {
 			names[i].y = max(names[i].y, names[i-1].y+apart)
 		}
 		names[i].y = min(names[i].y, bottom-float64(len(names)-1-i)*apart)
-		fmt.Fprintf(svg, `<rect x="%d" y="%.1f" width="10" height="10" fill="%s"/>`+"\n", right+8, names[i].y-5, colours[names[i].of%len(colours)])
+		fmt.Fprintf(svg, `<rect x="%d" y="%.1f" width="10" height="10" fill="%s"/>`+"\n", right+8, names[i].y-5, Colours[names[i].of%len(Colours)])
 		label(svg, right+24, names[i].y+4, "start", names[i].text)
 	}
 	svg.WriteString("</svg>\n")
 	return svg.Bytes()
 }
 
-// bars plots one value of each series, with the value at the bar's end.
-func bars(title, unit string, all []bar) []byte {
+// Bars plots one value of each series, with the value at the bar's end.
+func Bars(title, unit string, all []Bar) []byte {
 	const begin, end, row = 300, 810, 26
 	svg := drawing(title+", "+unit, 56+row*len(all))
 	var high float64
 	for _, b := range all {
-		high = max(high, b.value)
+		high = max(high, b.Value)
 	}
 	for i, b := range all {
 		y := float64(44 + row*i)
-		label(svg, begin-10, y+15, "end", strings.ReplaceAll(b.name, "`", ""))
-		width := (end - begin) * b.value / high
-		fmt.Fprintf(svg, `<rect x="%d" y="%.1f" width="%.1f" height="%d" fill="%s"/>`+"\n", begin, y+1, max(width, 1), row-8, b.colour)
-		label(svg, begin+width+8, y+15, "start", thousands(b.value))
+		label(svg, begin-10, y+15, "end", strings.ReplaceAll(b.Name, "`", ""))
+		width := (end - begin) * b.Value / high
+		fmt.Fprintf(svg, `<rect x="%d" y="%.1f" width="%.1f" height="%d" fill="%s"/>`+"\n", begin, y+1, max(width, 1), row-8, b.Colour)
+		label(svg, begin+width+8, y+15, "start", Thousands(b.Value))
 	}
 	svg.WriteString("</svg>\n")
 	return svg.Bytes()
+}
+
+// decade writes ten to the power of e.
+func decade(e float64) string {
+	if e < 0 {
+		return strconv.FormatFloat(math.Pow(10, e), 'f', -1, 64)
+	}
+	return Thousands(math.Pow(10, e))
+}
+
+// Thousands writes a whole number with its commas.
+func Thousands(f float64) string {
+	text := strconv.FormatInt(int64(f+0.5), 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
