@@ -5,13 +5,14 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo demo-cluster test frameworks crash power cluster worlds fuzz lint bench soak console release image xcaddy pictures
+.PHONY: build demo demo-cluster test frameworks crash power cluster worlds fuzz lint vulnerabilities bench soak console release image xcaddy pictures
 
 # Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
 	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/caddy ./cmd/caddy
 
-# Caddy for each of these platforms, with the checksums.
+# Caddy for each of these platforms, each with an SBOM that is read from it (CycloneDX:
+# the modules that it is built of, Go's own library included), and the checksums.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 release:
@@ -20,6 +21,9 @@ release:
 		GOOS=$${platform%/*} GOARCH=$${platform#*/}; export GOOS GOARCH; \
 		name=dist/caddy-ccpayment-$$GOOS-$$GOARCH; [ $$GOOS = windows ] && name=$$name.exe; \
 		CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags '-s -w' -o $$name ./cmd/caddy; \
+	done
+	set -e; for binary in dist/*; do \
+		go tool -modfile=.ci/release/go.mod cyclonedx-gomod bin -json -std -output $$binary.cdx.json $$binary; \
 	done
 	cd dist && sha256sum * > SHA256SUMS
 
@@ -99,6 +103,11 @@ cluster:
 # checkout of the same code, also when that is gone.
 lint:
 	GOLANGCI_LINT_CACHE=$(CURDIR)/bin/lint go tool -modfile=.ci/lint/go.mod golangci-lint run ./...
+
+# Looks whether a vulnerability is known of what is called of the dependencies and of
+# Go's own library. It asks Go's database of vulnerabilities, so it needs the network.
+vulnerabilities:
+	go tool -modfile=.ci/release/go.mod govulncheck -tags $(TAGS) ./...
 
 # Compares with plain reverse_proxy and with what people use instead, in one run,
 # and writes docs/benchmarks.md. The peers need node, npm, redis-server, webhook,
