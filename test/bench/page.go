@@ -175,7 +175,7 @@ func (p *page) formerTable() {
 			limit = fmt.Sprintf("**%.2f** | %.4g", median(k.limit.ratios), k.limit.aim)
 		}
 		p.printf("| %s | %.2f | **%.2f**%s | %s | %.2f | %s µs | %s µs |\n", k.name, median(k.former.ratios), median(k.ratios), aim, limit,
-			median(k.ratios)/median(k.former.ratios), thousands(median(cpus(k.former.measured))), thousands(median(cpus(k.measured))))
+			median(k.ratios)/median(k.former.ratios), plot.Thousands(median(cpus(k.former.measured))), plot.Thousands(median(cpus(k.measured))))
 	}
 }
 
