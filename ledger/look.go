@@ -57,18 +57,35 @@ type LookRecord struct {
 }
 
 // Look returns how far the records of an account have been compared. An account that the
-// ledger has never looked at is noted, durably, as one that is looked at from now on.
+// ledger has never looked at is noted, durably, as one that is looked at from now on. The
+// error wraps [ErrNoSession] where it is to be noted and the store's clock is not known yet.
 func (l *Ledger) Look(ctx context.Context, appID string) (Look, error) {
 	look, err := l.store.LoadLook(ctx, appID)
 	if errors.Is(err, ErrNotFound) {
-		now := l.now()
-		look = Look{AppID: appID, Since: now, From: now, To: now}
-		return look, l.SaveLook(ctx, look)
+		return l.noteLook(ctx, appID)
 	}
 	if err != nil {
 		return look, fmt.Errorf("loading how far the records were compared: %w", err)
 	}
 	return look, nil
+}
+
+// noteLook notes an account, unless another process has meanwhile: its time is by the store's
+// clock, which a process that starts does not know yet.
+func (l *Ledger) noteLook(ctx context.Context, appID string) (Look, error) {
+	if err := l.begin(ctx, beginPatience); err != nil {
+		return Look{}, fmt.Errorf("noting an account: %w", err)
+	}
+	now := l.now()
+	look, err := l.store.LoadLook(ctx, appID)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		look = Look{AppID: appID, Since: now, From: now, To: now}
+		err = l.SaveLook(ctx, look)
+	case err != nil:
+		err = fmt.Errorf("loading how far the records were compared: %w", err)
+	}
+	return look, err
 }
 
 // SaveLook stores how far the records of an account have been compared, durably. Call it
