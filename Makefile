@@ -56,13 +56,15 @@ demo-cluster: build
 # yet: the tests of ./test compile Caddy themselves, twice.
 test:
 	.ci/test -race -timeout 60m -tags $(TAGS) ./test ./test/cluster ./test/crash . ./sandbox ./...
-	$(MAKE) worlds WORLDS=170
+	$(MAKE) worlds WORLDS=100
 
-# Lets processes that share a ledger live through faults in virtual time, in as many
-# worlds of each of three kinds; WORLD=<seed> go test -run TestWorlds ./ledger shows one.
-WORLDS := 5000
+# Lets processes that share a ledger live through faults in virtual time: ledgers alone, in
+# as many worlds of each of three kinds, and whole processes with a gateway, buyers, an app and
+# operators, in as many of two. WORLD=<seed> go test -run TestWorlds ./ledger, or
+# ./test/worlds, shows one.
+WORLDS := 10000
 worlds:
-	WORLDS=$(WORLDS) go test -timeout 2h -count=1 -v -run '^TestWorlds$$' ./ledger
+	WORLDS=$(WORLDS) go test -tags $(TAGS) -timeout 4h -count=1 -v -run '^TestWorlds$$' ./ledger ./test/worlds
 
 # Runs the recipes of docs/frameworks.md, which names the packages, where their
 # frameworks are installed. It installs nothing, and says what was left out.

@@ -1,0 +1,238 @@
+package worlds
+
+import (
+	"slices"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/test/history"
+)
+
+// check judges over the world.
+func (w *world) check() {
+	slices.SortStableFunc(w.app.calls, func(a, b *call) int { return int(a.at - b.at) })
+	w.checkKept()
+	w.checkFlags()
+	w.checkPairs()
+	if !w.endless {
+		w.checkArrival()
+		w.checkMoney()
+		w.checkHistory()
+	}
+}
+
+// hasApplied reports whether the app has applied an event.
+func (w *world) hasApplied(key ledger.Key) bool { return slices.Contains(w.app.applied, key.EventID()) }
+
+// checkKept: what was acknowledged is in the ledger, and what is delivered was applied.
+func (w *world) checkKept() {
+	for _, h := range w.hooks {
+		if _, isKept := w.database.Events[h.key]; h.run > 0 && !isKept {
+			w.violated("KEPT", "%s was acknowledged and is not in the ledger", nameOf(h.key))
+		}
+	}
+	for key, e := range w.database.Events {
+		if e.State == ledger.Delivered && !w.hasApplied(key) {
+			w.violated("ARRIVES", "%s is delivered, and the app has not applied it", nameOf(key))
+		}
+	}
+}
+
+// checkFlags: an order is fulfilled by one event, once it is paid and if it was not closed;
+// and so is a deposit credited.
+func (w *world) checkFlags() {
+	carriers := make(map[string]ledger.Key)
+	for _, c := range w.app.calls {
+		of := c.key.ID
+		switch p := w.gateway.payments[c.key.ID]; {
+		case c.fulfils():
+			of = c.header.Get("Ccpayment-Order-Id")
+			if p == nil || p.of == nil || !w.isPaid(of, w.begun.Add(c.at)) {
+				w.violated("PAID", "%s fulfils %s, which is not paid at %s", nameOf(c.key), of, c.at)
+			}
+			if o, ok := w.order(of); ok && o.Closed != nil && o.Closed.Ended && !o.Closed.Forced && o.FulfilledBy == "" {
+				w.violated("CLOSED", "%s fulfils %s, which is closed", nameOf(c.key), of)
+			}
+		case c.credits():
+			if p == nil || p.of != nil || p.last != success || w.begun.Add(c.at).Before(p.doneAt) || c.header.Get("Ccpayment-Amount") != p.amount.String() {
+				w.violated("PAID", "%s credits %s at %s", nameOf(c.key), c.header.Get("Ccpayment-Amount"), c.at)
+			}
+		default:
+			continue
+		}
+		if first, is := carriers[of]; is && first != c.key {
+			w.violated("ONE FLAG", "%s and %s carry the flag of %s", nameOf(first), nameOf(c.key), of)
+		}
+		carriers[of] = c.key
+	}
+	for _, c := range w.app.calls {
+		if !c.fulfils() && !c.credits() && slices.ContainsFunc(w.app.calls, func(b *call) bool {
+			return b.key == c.key && b.at < c.at && (b.fulfils() || b.credits())
+		}) {
+			w.violated("ONE FLAG", "%s at %s lacks the flag that it had", nameOf(c.key), c.at)
+		}
+	}
+}
+
+// order is an order as the ledger has it, by the app's id.
+func (w *world) order(own string) (ledger.Order, bool) {
+	o, ok := w.database.Orders[ledger.OrderID{AppID: accountID, ID: own}]
+	return o, ok
+}
+
+// isPaid reports whether one of the app's orders is paid by a time.
+func (w *world) isPaid(own string, at time.Time) bool {
+	o, ok := w.order(own)
+	return ok && slices.ContainsFunc(o.GatewayOrders(), func(g ledger.GatewayOrder) bool {
+		s := w.gateway.orders[g.ID]
+		return s != nil && s.isPaid(w.holdsLate(), o.Released, at)
+	})
+}
+
+// checkPairs: of a record nothing is at the app twice at a time, or after a later status, and
+// an event is not handed over again after its yes was recorded, unless an operator asked.
+func (w *world) checkPairs() {
+	for i, c := range w.app.calls {
+		for _, b := range w.app.calls[:i] {
+			if b.key.Record != c.key.Record {
+				continue
+			}
+			isDisturbed := b.isCut || w.mayRepeat(b) || b.by.wasDisturbed(b.at, min(c.at, b.answered+10*time.Second))
+			isFrozen := b.by.stops.Touch(b.at, c.at) || b.by.wasKilled(b.at, c.at)
+			if (b.answered == 0 || c.at < b.answered) && !isFrozen && !b.isCut {
+				w.violated("ALONE", "%s by %s at %s while %s by %s from %s to %s", nameOf(c.key), c.by.name, c.at, nameOf(b.key), b.by.name, b.at, b.answered)
+			}
+			if b.key == c.key && b.yes && !isDisturbed {
+				w.violated("ONCE", "%s by %s at %s after the yes to %s at %s", nameOf(c.key), c.by.name, c.at, b.by.name, b.answered)
+			}
+			if b.key == c.key && c.number <= b.number && !b.isCut && !w.passesThrough() {
+				w.violated("COUNTED", "%s attempt %d at %s after %d at %s", nameOf(c.key), c.number, c.at, b.number, b.at)
+			}
+			if b.key != c.key && b.yes && !isDisturbed && rank(b.key) > rank(c.key) && c.reason != string(ledger.Replay) {
+				w.violated("IN ORDER", "%s by %s at %s after %s was delivered at %s", nameOf(c.key), c.by.name, c.at, nameOf(b.key), b.answered)
+			}
+		}
+	}
+}
+
+// mayRepeat reports whether an event that was delivered may be delivered again: somebody asked
+// for it, or its outcome could not be stored.
+func (w *world) mayRepeat(b *call) bool {
+	from, until := w.begun.Add(b.at), w.begun.Add(b.answered+10*time.Second)
+	isReplayed := slices.ContainsFunc(w.database.Replays, func(r simstore.Replay) bool { return r.Key == b.key && !r.At.Before(from) })
+	return isReplayed || slices.ContainsFunc(w.cuts, func(c history.Cut) bool {
+		return (c.Caddy == 0 || c.Caddy == b.run) && !c.From.Before(from) && c.From.Before(until)
+	})
+}
+
+func rank(k ledger.Key) int {
+	if k.Status == processing {
+		return 2
+	}
+	return 3
+}
+
+// wasDisturbed reports whether the process may not have been able to store something.
+func (p *process) wasDisturbed(from, until time.Duration) bool {
+	return p.stops.Touch(from, until) || p.cuts.Touch(from, until) || p.wasKilled(from, until)
+}
+
+func (p *process) wasKilled(from, until time.Duration) bool {
+	return slices.ContainsFunc(p.kills, func(at time.Duration) bool { return at >= from && at <= until })
+}
+
+// checkArrival: what was acknowledged has come to its end, and so has all that no webhook told.
+func (w *world) checkArrival() {
+	for key, e := range w.database.Events {
+		switch {
+		case e.State == ledger.Held && w.mayHold(e), e.State.Finished(): // Dead is not
+		case !w.mustArrive(key):
+		default:
+			w.violated("SETTLES", "%s is %s: %s", nameOf(key), e.State, e.LastError)
+		}
+		if e.State == ledger.Superseded && key.Type != gateway.OrderExpired && !w.wasSuperseded(key) {
+			w.violated("ARRIVES", "%s is superseded by nothing", nameOf(key))
+		}
+	}
+	for _, p := range w.gateway.payments {
+		key := keyOf(p, p.last)
+		e, isKept := w.database.Events[key]
+		switch {
+		case !isKept:
+			w.violated("MISSED", "%s is %s at the gateway, and the ledger does not know", p.id, p.last)
+		case e.State == ledger.Discarded, e.State == ledger.Held, !w.mustArrive(key):
+		case !w.hasApplied(key):
+			w.violated("ARRIVES", "%s is %s, and the app has not applied it: %s", nameOf(key), e.State, e.LastError)
+		}
+	}
+}
+
+// mustArrive reports whether an event is to come to its end by itself: where the sender waits
+// for the app, its tries are the tries.
+func (w *world) mustArrive(key ledger.Key) bool {
+	isReplayed := slices.ContainsFunc(w.database.Replays, func(r simstore.Replay) bool { return r.Key == key })
+	return !w.passesThrough() || w.wasAcknowledged(key) && !isReplayed
+}
+
+func (w *world) wasAcknowledged(key ledger.Key) bool {
+	return slices.ContainsFunc(w.hooks, func(h *hook) bool { return h.key == key && h.run > 0 })
+}
+
+// wasSuperseded reports whether a later status of the record has come.
+func (w *world) wasSuperseded(key ledger.Key) bool {
+	for other := range w.database.Events {
+		if other.Record == key.Record && rank(other) > rank(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayHold reports whether an event may wait for an operator: its order was closed, or its
+// payment came late.
+func (w *world) mayHold(e ledger.Event) bool {
+	o, ok := w.order(e.OrderID)
+	p := w.gateway.payments[e.ID]
+	isLate := p != nil && p.of != nil && w.holdsLate() && p.madeAt.After(p.of.expiry)
+	return isLate || ok && o.Closed != nil
+}
+
+// checkMoney: each order that is paid is fulfilled, and each deposit credited.
+func (w *world) checkMoney() {
+	told := make(map[string]bool)
+	for _, c := range w.app.calls {
+		isApplied := slices.Contains(w.app.applied, c.id)
+		switch {
+		case isApplied && c.fulfils():
+			told[c.header.Get("Ccpayment-Order-Id")] = true
+		case isApplied && c.credits():
+			told[c.key.ID] = true
+		}
+	}
+	for i := range orders {
+		o, ok := w.order(ownID(i))
+		isOpen := ok && o.Closed == nil && !w.isDiscarded(o) && !slices.ContainsFunc(o.Events, func(e ledger.OrderEvent) bool { return !w.mustArrive(e.Key(o.AppID)) })
+		if isOpen && w.isPaid(ownID(i), time.Now()) && !told[ownID(i)] {
+			w.violated("FULFILLED", "%s is paid, and the app was not told to fulfil it", ownID(i))
+		}
+	}
+	for _, p := range w.gateway.payments {
+		key := keyOf(p, success)
+		isDue := p.of == nil && p.last == success && w.mustArrive(key) && w.database.Events[key].State != ledger.Discarded
+		if isDue && !told[p.id] {
+			w.violated("CREDITED", "%s was received, and not credited", p.id)
+		}
+	}
+}
+
+// isDiscarded reports whether an operator has thrown an event of the order away.
+func (w *world) isDiscarded(o ledger.Order) bool {
+	for _, e := range w.database.Events {
+		if e.OrderID == o.OwnID && e.State == ledger.Discarded {
+			return true
+		}
+	}
+	return false
+}

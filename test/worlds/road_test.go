@@ -1,0 +1,111 @@
+package worlds
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+)
+
+// unknownIsFailure and deaf are mistakes of the way to the store.
+const (
+	unknownIsFailure simstore.Mistake = "a commit of which nobody knows is taken for one that failed"
+	deaf             simstore.Mistake = "what wakes the others is lost, and nobody looks"
+)
+
+// road is a life's way to the store: every step is a round trip that may fail.
+type road struct {
+	simstore.Way
+	life *life
+}
+
+// pause sleeps, and for longer where the process is stopped meanwhile.
+func (p *process) pause(d time.Duration, about ...any) {
+	for range 2 {
+		if until, is := p.stops.Within(p.since()); is {
+			time.Sleep(until - p.since() + p.DrawTime(time.Millisecond, "resumed", p.name, about))
+		}
+		time.Sleep(d)
+		d = 0
+	}
+}
+
+func (l *life) step(op, what string, do func() error) error {
+	n := l.nth(l.name + op + what)
+	delay := func(way string) {
+		l.pause(50*time.Microsecond+l.DrawTime(3*time.Millisecond, way, l.name, op, what, n), op, what, n, way)
+	}
+	delay("there")
+	if l.isDead.Load() {
+		return errDead
+	}
+	if _, is := l.cuts.Within(l.since()); is {
+		l.pause(5*time.Second+l.DrawTime(time.Second, "timeout", l.name, op, what, n), "timeout", op, what, n)
+		return errLost
+	}
+	fault := uint64(0)
+	if l.hasFaults() && l.has("store") {
+		fault = l.Draw(100, "fault", l.name, op, what, n)
+	}
+	if fault >= 96 {
+		l.cutOff(l.run)
+	}
+	if fault >= 98 {
+		return errLost // nothing has happened
+	}
+	err := do()
+	if op != "Keep" && op != "Take" && op != "Ending" && op != "LoadLook" {
+		l.log("%s %s %s: %v", l.name, op, what, err)
+	}
+	delay("back")
+	_, isCut := l.cuts.Within(l.since())
+	switch {
+	case l.isDead.Load():
+		return errDead
+	case isCut || fault >= 96:
+		return ledger.ErrUnknown // it has happened, and nobody knows
+	}
+	return err
+}
+
+// Keep implements [ledger.Cluster].
+func (r road) Keep(ctx context.Context, about ledger.Session, held []uint64) (ledger.News, error) {
+	news, err := r.Way.Keep(ctx, about, held)
+	if r.life.mistake == deaf {
+		news.Poll = 24 * time.Hour
+	}
+	return news, err
+}
+
+// Bind implements [ledger.Store].
+func (r road) Bind(ctx context.Context, claim ledger.Claim, change ledger.Change, flags []ledger.Flag) ([]bool, error) {
+	bound, err := r.Way.Bind(ctx, claim, change, flags)
+	if r.life.mistake == unknownIsFailure && err == ledger.ErrUnknown {
+		return make([]bool, len(flags)), nil
+	}
+	return bound, err
+}
+
+// Wake reaches each of the others after a while, or not.
+func (r road) Wake(h ledger.Hint) {
+	l := r.life
+	n := l.nth(l.name + "Wake")
+	if l.isDead.Load() || l.mistake == deaf {
+		return
+	}
+	go func() {
+		time.Sleep(l.DrawTime(100*time.Millisecond, "wakes", l.name, n))
+		if l.Draw(5, "wake", l.name, n) > 0 && !l.isDead.Load() {
+			r.Cluster.Wake(h)
+		}
+	}()
+}
+
+// Close implements [ledger.Store]. A process that was killed tells nobody that it ends.
+func (r road) Close() error {
+	if r.life.isDead.Load() {
+		return nil
+	}
+	return r.Cluster.Close()
+}

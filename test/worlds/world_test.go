@@ -1,0 +1,193 @@
+package worlds
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
+	"github.com/seed-338f6760/caddy-ccpayment/test/history"
+)
+
+const (
+	quiet     = 20 * time.Second // until all have begun: nothing happens before
+	heals     = 5 * time.Minute  // where faults end, none is from then on
+	ends      = 22 * time.Minute // all is to be done by then
+	orders    = 7
+	deposits  = 4
+	faultsOf  = 3 // of each process
+	processes = 3
+)
+
+// world is all that one seed decides. Its parts have names: those that it is without are left
+// out, so that what a violation needs can be found.
+type world struct {
+	simstore.Seed
+	options
+	begun     time.Time
+	database  *simstore.Database
+	gateway   *bank
+	app       *app
+	processes []*process
+	shows     bool
+
+	mu     sync.Mutex
+	parts  []string
+	runs   []*process    // whose each run is
+	cuts   []history.Cut // what kept something from being stored
+	drawn  map[string]int
+	hooks  []*hook
+	steps  map[string]bool // the ids of orders and records that an operator took a step on
+	broken []string
+	trace  uint64
+}
+
+// options are what is not the seed's.
+type options struct {
+	// endless: there are faults until the end, and only what must never happen is judged.
+	endless bool
+	mistake simstore.Mistake
+	without []string
+}
+
+// has reports whether the world has a part.
+func (w *world) has(part string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.parts, part) {
+		w.parts = append(w.parts, part)
+	}
+	return !slices.Contains(w.without, part)
+}
+
+// nth counts how often something was asked for.
+func (w *world) nth(what string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.drawn[what]++
+	return w.drawn[what]
+}
+
+func (w *world) since() time.Duration { return time.Since(w.begun) }
+
+// at waits until a time of the world.
+func (w *world) at(at time.Duration) { time.Sleep(max(at-w.since(), 0)) }
+
+// hasFaults reports whether there are faults now.
+func (w *world) hasFaults() bool {
+	at := w.since()
+	return at >= quiet && at < w.healsAt()
+}
+
+// healsAt is when the last fault ends.
+func (w *world) healsAt() time.Duration {
+	if w.endless {
+		return ends
+	}
+	return heals
+}
+
+// log adds a line to the history. Lines of one instant may come in any order, so the digest
+// of a history is a sum.
+func (w *world) log(format string, args ...any) {
+	line := fmt.Sprintf("%12s ", w.since()) + fmt.Sprintf(format, args...)
+	h := fnv.New64a()
+	h.Write([]byte(line))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace += h.Sum64()
+	if w.shows {
+		fmt.Fprintln(os.Stderr, line)
+	}
+}
+
+func (w *world) violated(promise, format string, args ...any) {
+	w.broken = append(w.broken, promise+": "+fmt.Sprintf(format, args...))
+}
+
+// cutOff notes that something kept a run from storing what it did now; 0: all that ran.
+func (w *world) cutOff(run int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cuts = append(w.cuts, history.Cut{Caddy: run, From: time.Now(), To: time.Now()})
+}
+
+// stepped notes that an operator took a step on an order or a record.
+func (w *world) stepped(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.steps[id] = true
+}
+
+// live lets the world of a seed happen, and judges it.
+func live(t *testing.T, seed int, o options, shows bool) (w *world) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		cryptotest.SetGlobalRandom(t, uint64(seed))
+		w = &world{
+			Seed: simstore.Seed(seed), options: o, begun: time.Now(), shows: shows,
+			drawn: make(map[string]int), steps: make(map[string]bool),
+		}
+		w.database = simstore.New(time.Now)
+		w.database.Mistake = o.mistake
+		w.gateway, w.app = newBank(w), &app{world: w}
+		for i := range processes {
+			w.processes = append(w.processes, newProcess(w, i))
+		}
+		w.run()
+		w.check()
+	})
+	return w
+}
+
+// run lets the world happen.
+func (w *world) run() {
+	for _, p := range w.processes {
+		p.suffer()
+		p.start()
+	}
+	for k := range 2 {
+		if w.has(fmt.Sprint("crash", k)) {
+			go func() {
+				w.at(quiet + w.DrawTime(w.healsAt()-quiet, "crash", k))
+				w.database.Crash()
+				w.cutOff(0)
+				w.log("the database crashes")
+			}()
+		}
+	}
+	var done sync.WaitGroup
+	for i := range orders {
+		if w.has(fmt.Sprint("order", i)) {
+			done.Go(func() { w.buy(i) })
+		}
+	}
+	for i := range deposits {
+		if w.has(fmt.Sprint("deposit", i)) {
+			done.Go(func() { w.deposit(i) })
+		}
+	}
+	w.at(ends)
+	for _, p := range w.processes {
+		p.leave()
+	}
+	done.Wait()
+	time.Sleep(10 * time.Minute) // until nothing is in flight
+}
+
+// nameOf is an event's name in histories.
+func nameOf(k ledger.Key) string { return simstore.NameOf(k) }
+
+// promise is the beginning of a violation, which says what was broken.
+func promise(violation string) string {
+	before, _, _ := strings.Cut(violation, ":")
+	return before
+}

@@ -1,0 +1,91 @@
+package worlds
+
+import (
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
+)
+
+// seeds are those to try: WORLD=<seed> is one, WORLDS=<n> are as many.
+func seeds(t *testing.T, usual int) (first, n int) {
+	t.Helper()
+	read := func(name string) int {
+		n, err := strconv.Atoi(os.Getenv(name))
+		if err != nil || n < 1 {
+			t.Fatalf("%s=%s is no number of a world", name, os.Getenv(name))
+		}
+		return n
+	}
+	switch {
+	case os.Getenv("WORLD") != "":
+		return read("WORLD"), 1
+	case os.Getenv("WORLDS") != "":
+		return 1, read("WORLDS")
+	}
+	return 1, usual
+}
+
+// TestWorlds: whatever happens to processes that share a ledger, each order that is paid is
+// fulfilled once, each deposit credited once, and what no webhook told is found.
+func TestWorlds(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the same seed is the same world
+	for name, o := range map[string]options{"bounded": {}, "endless": {endless: true}} {
+		t.Run(name, func(t *testing.T) {
+			if without := os.Getenv("WITHOUT"); without != "" {
+				o.without = strings.Split(without, ",")
+			}
+			first, n := seeds(t, 20)
+			calls, broken := 0, 0
+			for seed := first; seed < first+n; seed++ {
+				w := live(t, seed, o, os.Getenv("WORLD") != "")
+				if calls += len(w.app.calls); len(w.broken) == 0 {
+					continue
+				}
+				if broken++; broken <= 5 {
+					w = shrink(t, w, seed)
+					t.Errorf("WORLD=%d WITHOUT=%s: %s", seed, strings.Join(w.without, ","), strings.Join(w.broken, "\n"))
+				}
+			}
+			t.Logf("%d of %d worlds broken; the app was called %d times", broken, n, calls)
+		})
+	}
+}
+
+// shrink leaves out parts of a broken world for as long as the same is broken.
+func shrink(t *testing.T, w *world, seed int) *world {
+	t.Helper()
+	what := promise(w.broken[0])
+	for _, part := range w.parts {
+		if slices.Contains(w.without, part) {
+			continue
+		}
+		o := w.options
+		o.without = append(slices.Clone(o.without), part)
+		smaller := live(t, seed, o, false)
+		if slices.ContainsFunc(smaller.broken, func(v string) bool { return promise(v) == what }) {
+			w = smaller
+		}
+	}
+	return w
+}
+
+// TestWorldsFindMistakes: a store that does not do what it promises breaks a world.
+func TestWorldsFindMistakes(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for _, m := range []simstore.Mistake{simstore.NoFences, simstore.FlagsLate, simstore.WrongClock, deaf, unknownIsFailure} {
+		t.Run(string(m), func(t *testing.T) {
+			for seed := 1; seed <= 1000; seed++ {
+				if w := live(t, seed, options{mistake: m}, false); len(w.broken) > 0 {
+					t.Logf("found by seed %d: %s", seed, w.broken[0])
+					return
+				}
+			}
+			t.Error("no world finds it")
+		})
+	}
+}
