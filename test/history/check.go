@@ -13,12 +13,15 @@ import (
 // Report is what a history shows.
 type Report struct {
 	Violations []Violation
-	// Again is how many attempts repeat an event after a crash.
+	// Again is how many attempts repeat an event after a crash, or after the app's no.
 	Again int
 	// Untraced is how often a lower status came after a higher one in the one way
 	// that is known and described: in pass-through an attempt at the higher one
 	// that a crash cut off, even after the app's response, leaves no trace.
 	Untraced int
+	// Carried is how often a lower status came after a higher one because it carries the
+	// flag, with the sequence that it had before: no other event would have the flag.
+	Carried int
 }
 
 // Check judges a history.
@@ -151,7 +154,7 @@ func (c *check) repeats(id string, attempts []Attempt) {
 		before := attempts[i-1]
 		c.report.Again++
 		switch {
-		case before.App != a.App:
+		case before.App != a.App, before.No:
 		case !c.Shared && before.Caddy == a.Caddy:
 			c.broken(Spared, "%s was handed over twice in run %d", c.name(id), a.Caddy)
 		case c.Shared && !c.cutOff(before, a):
@@ -263,6 +266,8 @@ func (c *check) pair(before, later Attempt) {
 	case a == 0 || b == 0 || a == b:
 	case a > b && c.leftNoTrace(before, later):
 		c.report.Untraced++
+	case a > b && later.Fulfill && later.Seq < before.Seq:
+		c.report.Carried++ // what carries a flag is not overtaken, and keeps its place
 	case a > b:
 		c.broken(InOrder, "%s of %s was handed over by run %d with sequence %d%s, after %s by run %d with %d%s, which the ledger has with %d "+
 			"and which run %d acknowledged%s", later.Status, later.Record, later.Caddy, later.Seq, when(later.At),

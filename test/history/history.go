@@ -73,8 +73,9 @@ type Attempt struct {
 	Number  int
 	Reason  string // of the attempt
 	Fulfill bool
-	// Yes: the app was about to respond 200.
-	Yes bool
+	// Yes: the app was about to respond 200. No: it was about to respond 500, so that the
+	// event comes again, whether it has applied it or not.
+	Yes, No bool
 }
 
 // Violation is a promise that was broken.
@@ -98,7 +99,7 @@ const (
 	// Once: the app applies an event once.
 	Once Promise = "an event is applied once"
 	// Spared: an event is delivered again only if a crash cut the attempt before off, or
-	// another cut did.
+	// another cut did, or the app said no.
 	Spared Promise = "an event is handed over again only after a crash"
 	// Alone: among machines that share a ledger, one works on a record at a time.
 	Alone Promise = "a record has one attempt at a time"

@@ -195,6 +195,37 @@ func TestUntraced(t *testing.T) {
 	}
 }
 
+// carried is a history in which CoinPayments' Completed comes between two attempts at the
+// status that carries the flag.
+func carried(passesThrough bool) History {
+	h, completed := sound(passesThrough), key("1", "Completed")
+	h.Sent = append(h.Sent, Sent{Key: completed, Order: "order-1", Digest: completed.Status, Acknowledged: 2})
+	h.Applied = append(h.Applied, completed.EventID())
+	h.Events = append(h.Events, event(completed, 1, 12))
+	h.Attempts = slices.Insert(h.Attempts, 2, attempt(completed, 2, 1, 12))
+	return h
+}
+
+// TestCarried: what carries the flag comes after a later status with its sequence of
+// before, and nothing else does.
+func TestCarried(t *testing.T) {
+	for _, passesThrough := range []bool{true, false} {
+		if report := Check(carried(passesThrough)); len(report.Violations) > 0 || report.Carried != 1 {
+			t.Errorf("of the exception (pass-through: %t) it says %+v", passesThrough, report)
+		}
+		for name, change := range map[string]func(*History){
+			"without the flag":       func(h *History) { h.Attempts[1].Fulfill, h.Attempts[3].Fulfill = false, false },
+			"with a higher sequence": func(h *History) { h.Attempts[3].Seq, h.Events[1].Seq = 13, 13 },
+		} {
+			h := carried(passesThrough)
+			change(&h)
+			if report := Check(h); !found(report, InOrder) {
+				t.Errorf("%s: found is %+v", name, report.Violations)
+			}
+		}
+	}
+}
+
 // TestExplained: what is no violation, although it looks like one.
 func TestExplained(t *testing.T) {
 	overtaken := func(h *History) { // a Processing that its Success has overtaken
@@ -208,6 +239,9 @@ func TestExplained(t *testing.T) {
 		},
 		"repeated to an app that was killed": func(h *History) {
 			h.Attempts[2].Caddy, h.Attempts[2].App = 1, 2
+		},
+		"repeated because the app said no": func(h *History) {
+			h.Attempts[2].Caddy, h.Attempts[1].Yes, h.Attempts[1].No = 1, false, true
 		},
 	} {
 		for _, passesThrough := range []bool{true, false} {

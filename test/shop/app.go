@@ -27,6 +27,8 @@ const (
 	runVariable     = "CRASH_RUN"
 	// StallVariable makes the app record what comes, and not respond.
 	StallVariable = "CRASH_STALL"
+	// RefusesVariable makes the app respond 500, whether it has applied an event or not.
+	RefusesVariable = "CRASH_REFUSES"
 	// TakesVariable is how long the app takes over each event. Default: up to 10 ms.
 	TakesVariable = "CRASH_TAKES"
 )
@@ -46,7 +48,8 @@ type line struct {
 	// Applied is the event's id.
 	Applied string `json:"applied,omitempty"`
 	Yes     bool   `json:"yes,omitempty"`
-	// At is when the app said yes.
+	No      bool   `json:"no,omitempty"`
+	// At is when the app said yes or no.
 	At time.Time `json:"at,omitzero"`
 }
 
@@ -125,6 +128,10 @@ func (a *app) take(header http.Header, body []byte) error {
 		select {}
 	}
 	<-time.After(cmp.Or(a.takes, rand.N(slowest)))
+	refuses := os.Getenv(RefusesVariable) != ""
+	if refuses && rand.IntN(2) == 0 {
+		return a.refuse(n)
+	}
 	a.mu.Lock()
 	isNew := !a.applied[attempt.EventID]
 	a.applied[attempt.EventID] = true
@@ -137,8 +144,17 @@ func (a *app) take(header http.Header, body []byte) error {
 	if err := a.file.Sync(); err != nil {
 		return err
 	}
+	if refuses {
+		return a.refuse(n)
+	}
 	_, err = a.add(line{N: n, Yes: true, At: time.Now()})
 	return err
+}
+
+// refuse writes down that the attempt gets a no, which is the error.
+func (a *app) refuse(n int) error {
+	_, err := a.add(line{N: n, No: true, At: time.Now()})
+	return errors.Join(errors.New("the app refuses"), err)
 }
 
 // add writes a line in one step, which a kill cannot cut in two. An attempt
@@ -194,8 +210,9 @@ func ReadApp(name string) (attempts []history.Attempt, applied []string, err err
 			attempts = append(attempts, *l.Attempt)
 		case l.Applied != "":
 			applied = append(applied, l.Applied)
-		case l.Yes:
-			attempts[places[l.N]].Yes, attempts[places[l.N]].Answered = true, l.At
+		case l.Yes, l.No:
+			a := &attempts[places[l.N]]
+			a.Yes, a.No, a.Answered = l.Yes, l.No, l.At
 		}
 	}
 	return attempts, applied, err
