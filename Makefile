@@ -5,7 +5,7 @@ TAGS := nobadger,nomysql,nopgx
 # How long a soak lasts.
 SOAK := 30m
 
-.PHONY: build demo demo-cluster test frameworks crash power cluster worlds fuzz lint vulnerabilities bench soak console release image xcaddy pictures
+.PHONY: build demo demo-cluster test frameworks crash errors power cluster worlds fuzz lint vulnerabilities bench soak console release image xcaddy pictures
 
 # Static, as what is released is: it runs on any Linux, and in an empty container.
 build:
@@ -85,6 +85,12 @@ fuzz:
 KILLS := 1000
 crash:
 	go test -tags $(TAGS) -timeout 3h -v -run TestKillsUnderLoad ./test/crash -kills $(KILLS)
+
+# Plays a purchase with every two of its operations failing, on both stores; PAIRS=200
+# takes so many of the pairs, in each way of handing over.
+PAIRS := 0
+errors:
+	.ci/test -tags $(TAGS) -timeout 12h -count 1 -v -run '^TestEveryOperationFails$$' ./store/bolt ./store/postgres -pairs $(PAIRS)
 
 # Cuts the power at every sync of a Caddy under load and judges the ledger that is left, in
 # as many states of the disk in each of four ways. Linux, with strace.
