@@ -25,12 +25,17 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// open opens a store, which is closed when the test ends.
+// open opens a store, which is closed when the test ends. One with a test's clock does not
+// tidy up beside the test: it would go by the time at which it began, and to a clock that
+// jumps meanwhile the leases since then have to end.
 func open(t testing.TB, opts Options) *Store {
 	t.Helper()
 	s, err := Open(opts)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if opts.now != nil {
+		s.session.tidied = time.Now()
 	}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
