@@ -283,6 +283,8 @@ func (c *check) pair(before, later Attempt) {
 // status off, nothing of it was recorded or acknowledged, and the lower one
 // comes from a later run. The lower one has a higher sequence, or the one of an
 // attempt before that failed. The higher one has then followed with a sequence above both.
+// Where its machine lives, it may have written the app's yes late instead: the app has the
+// higher sequence then, and knows the lower status for an earlier one.
 func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	run := acknowledged(c.sent[higher.EventID])
 	hadItsPlace := slices.ContainsFunc(c.events[lower.EventID].Transitions, func(t ledger.Transition) bool {
@@ -292,8 +294,10 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	if c.Shared {
 		isCutOff, wasUnanswered = c.cutOff(higher, lower), run == 0 || acknowledgedAt(c.sent[higher.EventID]).After(lower.At)
 	}
-	return c.PassesThrough && isCutOff && (lower.Seq > higher.Seq || hadItsPlace) &&
-		c.events[higher.EventID].Seq > max(higher.Seq, lower.Seq) && wasUnanswered
+	known := c.events[higher.EventID].Seq
+	follows := known > max(higher.Seq, lower.Seq)
+	isLateYes := c.Shared && higher.Yes && known == higher.Seq && known > lower.Seq
+	return c.PassesThrough && isCutOff && (lower.Seq > higher.Seq || hadItsPlace) && (follows || isLateYes) && wasUnanswered
 }
 
 // Rank orders CCPayment's statuses of a record, and CoinPayments' of an invoice, in lower

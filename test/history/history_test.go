@@ -427,6 +427,22 @@ func TestUntracedShared(t *testing.T) {
 	if report := Check(untracedShared()); len(report.Violations) > 0 || report.Untraced != 1 {
 		t.Errorf("of the exception it says %+v", report)
 	}
+	// The machine that got the yes lives, and writes it late.
+	lateYes := func() History {
+		h := untracedShared()
+		h.Attempts = h.Attempts[:2]
+		h.Attempts[1].Seq, h.Attempts[1].Number = 9, 2
+		h.Events = []ledger.Event{event(key("1", "Processing"), 2, 9), event(key("1", "Success"), 1, 10)}
+		return h
+	}
+	if report := Check(lateYes()); len(report.Violations) > 0 || report.Untraced != 1 {
+		t.Errorf("of a yes that is written late it says %+v", report)
+	}
+	unknown := lateYes()
+	unknown.Attempts[0].Yes = false
+	if report := Check(unknown); !found(report, InOrder) {
+		t.Errorf("where the app said no: found is %+v", report.Violations)
+	}
 	for name, change := range map[string]func(*History){
 		"in store-and-forward": func(h *History) { h.PassesThrough = false },
 		"without a cut":        func(h *History) { h.Cuts = nil },
