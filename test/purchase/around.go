@@ -144,6 +144,7 @@ type app struct {
 
 	mu          sync.Mutex
 	attempts    []history.Attempt
+	heard       map[string]bool // the ids of the events of which the app's yes has arrived
 	applied     map[string]bool
 	appliedOnce []string // the ids of what was applied, one for each time
 }
@@ -162,6 +163,9 @@ func (a *app) Deliver(_ context.Context, m relay.Message) (relay.Response, error
 	attempt := attemptOf(m, header)
 	attempt.At, attempt.Answered, attempt.Yes = at, a.faults.now(), how != Fails
 	a.attempts = append(a.attempts, attempt)
+	if a.heard[attempt.EventID] {
+		a.violated("the app has said yes to %s, and gets it again", attempt.EventID)
+	}
 	if header.Get("Ccpayment-Credit") != "" {
 		a.violated("a payment of an order is credited: %v", header)
 	}
@@ -175,6 +179,7 @@ func (a *app) Deliver(_ context.Context, m relay.Message) (relay.Response, error
 	if how == Lost {
 		return relay.Response{}, &relay.CallError{Status: http.StatusBadGateway, Err: errors.New("the connection was cut")}
 	}
+	a.heard[attempt.EventID] = true
 	return relay.Response{Status: http.StatusOK}, nil
 }
 

@@ -73,7 +73,7 @@ func (s *shop) violated(format string, args ...any) {
 func newShop(t testing.TB, n int64, way Way, faults *Faults, l Ledger) *shop {
 	t.Helper()
 	s := &shop{t: t, way: way, faults: faults, store: l.Store, links: make(map[string]bool)}
-	s.app, s.sender = &app{shop: s, applied: make(map[string]bool)}, &sender{shop: s, open: make(map[string]bool)}
+	s.app, s.sender = &app{shop: s, applied: make(map[string]bool), heard: make(map[string]bool)}, &sender{shop: s, open: make(map[string]bool)}
 	appID := fmt.Sprintf("app-%d", n)
 	var err error
 	s.box, err = sandbox.New(sandbox.Options{AppID: appID, AppSecret: secret, WebhookURL: hookURL, HTTPClient: &http.Client{Transport: s.sender}})
