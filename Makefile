@@ -87,7 +87,7 @@ crash:
 	go test -tags $(TAGS) -timeout 3h -v -run TestKillsUnderLoad ./test/crash -kills $(KILLS)
 
 # Plays a purchase with every two of its operations failing, on both stores; PAIRS=200
-# takes so many of the pairs, in each way of handing over.
+# takes so many of the pairs, in each way.
 PAIRS := 0
 errors:
 	.ci/test -tags $(TAGS) -timeout 12h -count 1 -v -run '^TestEveryOperationFails$$' ./store/bolt ./store/postgres -pairs $(PAIRS)

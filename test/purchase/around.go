@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -100,7 +102,10 @@ func (s *sender) deliver(r *http.Request, body []byte) (reply relay.Reply) {
 		panic(err)
 	}
 	e := s.route.Event(n, ledger.Request{Method: r.Method, URI: "/hook", ContentType: "application/json"}, body, now)
-	about := history.Sent{Key: e.Key, Order: orderID, Digest: digest(body)}
+	about := history.Sent{Key: e.Key, Digest: digest(body)}
+	if e.GatewayOrderID != "" {
+		about.Order = orderID
+	}
 	about.Key.Route = ""
 	s.note(about)
 	if reply = s.route.Receive(context.Background(), n, e, s.app, s.ledger); reply.Status == http.StatusOK {
@@ -146,6 +151,7 @@ type app struct {
 	attempts    []history.Attempt
 	heard       map[string]bool // the ids of the events of which the app's yes has arrived
 	applied     map[string]bool
+	credited    decimal.Decimal
 	appliedOnce []string // the ids of what was applied, one for each time
 }
 
@@ -166,15 +172,15 @@ func (a *app) Deliver(_ context.Context, m relay.Message) (relay.Response, error
 	if a.heard[attempt.EventID] {
 		a.violated("the app has said yes to %s, and gets it again", attempt.EventID)
 	}
-	if header.Get("Ccpayment-Credit") != "" {
-		a.violated("a payment of an order is credited: %v", header)
-	}
 	if how == Fails {
 		return relay.Response{Status: http.StatusInternalServerError}, nil
 	}
 	if id := attempt.EventID; !a.applied[id] {
 		a.applied[id] = true
 		a.appliedOnce = append(a.appliedOnce, id)
+		if header.Get("Ccpayment-Credit") == "true" {
+			a.credited = a.credited.Add(decimal.RequireFromString(header.Get("Ccpayment-Amount")))
+		}
 	}
 	if how == Lost {
 		return relay.Response{}, &relay.CallError{Status: http.StatusBadGateway, Err: errors.New("the connection was cut")}

@@ -13,18 +13,26 @@ import (
 )
 
 var (
-	pairs = flag.Int("pairs", 40, "how many pairs of operations fail, in each way of handing over; 0: all pairs")
+	pairs = flag.Int("pairs", 40, "how many pairs of operations fail, in each way; 0: all pairs")
 	seed  = flag.Uint64("pairs-seed", 0, "which pairs; 0: others each time")
 	only  = flag.String("faults", "", "the faults of a single run, as a failure shows them: store Commit 3 lost, app 1 fails")
 )
 
-// Way is a way of handing over.
+// Way is what is played, and how events are handed over.
 type Way struct {
 	Name          string
 	PassesThrough bool
+	// TopsUp: a user pays to an address of his own, which is credited, in the place of a
+	// purchase.
+	TopsUp bool
 }
 
-var ways = []Way{{"pass-through", true}, {"store-and-forward", false}}
+var ways = []Way{
+	{Name: "pass-through", PassesThrough: true},
+	{Name: "store-and-forward"},
+	{Name: "top-up, pass-through", PassesThrough: true, TopsUp: true},
+	{Name: "top-up, store-and-forward", TopsUp: true},
+}
 
 // runs counts the purchases of this process. None shares its ids or its time with another,
 // so that they may share a database: each begins when the one before is over.
@@ -43,8 +51,7 @@ const mostBroken = 5
 type Opener func(t testing.TB, faults *Faults) Ledger
 
 // Run plays the purchase over a store with each of its operations failing, in each way in
-// which it can, and with pairs of them. The function ledgers is called for each way of
-// handing over.
+// which it can, and with pairs of them. The function ledgers is called for each [Way].
 func Run(t *testing.T, ledgers func(t testing.TB) Opener) {
 	for _, way := range ways {
 		t.Run(way.Name, func(t *testing.T) {
@@ -65,7 +72,7 @@ func Run(t *testing.T, ledgers func(t testing.TB) Opener) {
 	}
 }
 
-// loop is the runs of one way of handing over.
+// loop is the runs of one way.
 type loop struct {
 	*testing.T
 	way    Way

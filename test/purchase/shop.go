@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/shopspring/decimal"
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/client"
@@ -34,6 +35,7 @@ const (
 	theRun  = 1 // the one of the process, in histories
 
 	timeout = 10 * time.Second
+	apiURL  = "http://127.0.0.1/ccpayment/v2"
 	// longest is when a purchase is over at the latest: long after CCPayment has sent a
 	// webhook for the last time.
 	longest = 3 * time.Hour
@@ -57,6 +59,8 @@ type shop struct {
 
 	// isShown: the buyer's page has said that the order is paid.
 	isShown atomic.Bool
+	// calls calls CCPayment's API as the merchant does.
+	calls *client.Client
 
 	mu         sync.Mutex
 	links      map[string]bool // that the buyer got
@@ -84,8 +88,14 @@ func newShop(t testing.TB, n int64, way Way, faults *Faults, l Ledger) *shop {
 	transport := client.NewHTTPClient()
 	transport.Transport.(*http.Transport).RegisterProtocol("http", s.api)
 	v2, err := ccpayment.New(
-		ccpayment.Config{AppID: appID, AppSecret: secret, BaseURL: "http://127.0.0.1/ccpayment/v2"},
+		ccpayment.Config{AppID: appID, AppSecret: secret, BaseURL: apiURL},
 		gateway.OpenOptions{Timeout: timeout, HTTP: transport},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.calls, err = client.New(
+		client.Credentials{AppID: appID, AppSecret: secret}, client.WithBaseURL(apiURL), client.WithHTTPClient(transport),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +145,7 @@ func (s *shop) play() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var background sync.WaitGroup
+	address := s.ownAddress()
 	s.faults.count(true)
 	background.Go(func() {
 		s.ledger.Share(ctx, func() ledger.Session {
@@ -144,19 +155,36 @@ func (s *shop) play() {
 	if s.route.App != nil {
 		background.Go(func() { s.route.Run(ctx, s.ledger) })
 	}
-	if order, ok := s.click(); ok {
+	if s.way.TopsUp {
+		s.pay(sandbox.Payment{Address: address, Amount: decimal.New(10, 0)})
+		s.isShown.Store(true) // there is no page
+	} else if order, ok := s.click(); ok {
 		s.click()
-		if _, err := s.box.Pay(context.Background(), sandbox.Payment{OrderID: order}); err != nil {
-			s.violated("the buyer cannot pay: %v", err)
-		}
+		s.pay(sandbox.Payment{OrderID: order})
 		background.Go(s.watchPage)
-		s.settle()
 	}
+	s.settle()
 	s.faults.count(false)
 	cancel()
 	background.Wait()
 	s.sender.copies.Wait()
 	s.box.Close()
+}
+
+// pay makes a payment arrive.
+func (s *shop) pay(p sandbox.Payment) {
+	if _, err := s.box.Pay(context.Background(), p); err != nil {
+		s.violated("the buyer cannot pay: %v", err)
+	}
+}
+
+// ownAddress returns the address of a user's own.
+func (s *shop) ownAddress() string {
+	address, err := s.calls.PermanentAddress(context.Background(), client.AddressRequest{ReferenceID: "user-1", Chain: "TRX"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return address.Address
 }
 
 // click has the buyer click on "pay" until there is a link, and returns the order's id at
@@ -249,13 +277,24 @@ func (s *shop) judge(l Ledger) {
 	if h.Events, err = eventsOf(left, s.route.Name); err != nil {
 		s.violated("reading the events: %v", err)
 	}
+	if s.way.TopsUp {
+		h.Paid = nil
+		if want := "10"; s.app.credited.String() != want {
+			s.violated("%s was credited, and %s paid", s.app.credited, want)
+		}
+	} else {
+		h.Orders = []ledger.Order{s.judgeOrder(left)}
+	}
+	for _, v := range history.Check(h).Violations {
+		s.violated("not kept: %s: %s", v.Promise, v.Text)
+	}
+}
+
+// judgeOrder looks at the order that is left, and returns it.
+func (s *shop) judgeOrder(left ledger.Store) ledger.Order {
 	order, err := left.LoadOrder(context.Background(), s.route.Account.OrderIDs(orderID)[0])
 	if err != nil {
 		s.violated("reading the order: %v", err)
-	}
-	h.Orders = []ledger.Order{order}
-	for _, v := range history.Check(h).Violations {
-		s.violated("not kept: %s: %s", v.Promise, v.Text)
 	}
 	if len(s.links) != 1 || s.api.made != 1 {
 		s.violated("CCPayment has %d orders, and the buyer got %d links", s.api.made, len(s.links))
@@ -263,4 +302,8 @@ func (s *shop) judge(l Ledger) {
 	if view := checkout.Status(order, time.Now()); view.State != "paid" || view.AmountPaid != paid || !view.Fulfilled {
 		s.violated("in the end the status is %+v", view)
 	}
+	if s.app.credited.Sign() != 0 {
+		s.violated("a payment of an order was credited")
+	}
+	return order
 }
