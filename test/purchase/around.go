@@ -151,6 +151,7 @@ type app struct {
 	attempts    []history.Attempt
 	heard       map[string]bool // the ids of the events of which the app's yes has arrived
 	applied     map[string]bool
+	flagged     map[string]bool // those that told it to fulfil or to credit
 	credited    decimal.Decimal
 	appliedOnce []string // the ids of what was applied, one for each time
 }
@@ -172,13 +173,17 @@ func (a *app) Deliver(_ context.Context, m relay.Message) (relay.Response, error
 	if a.heard[attempt.EventID] {
 		a.violated("the app has said yes to %s, and gets it again", attempt.EventID)
 	}
+	isCredit := header.Get("Ccpayment-Credit") == "true"
+	if attempt.Fulfill || isCredit {
+		a.flagged[attempt.EventID] = true
+	}
 	if how == Fails {
 		return relay.Response{Status: http.StatusInternalServerError}, nil
 	}
 	if id := attempt.EventID; !a.applied[id] {
 		a.applied[id] = true
 		a.appliedOnce = append(a.appliedOnce, id)
-		if header.Get("Ccpayment-Credit") == "true" {
+		if isCredit {
 			a.credited = a.credited.Add(decimal.RequireFromString(header.Get("Ccpayment-Amount")))
 		}
 	}

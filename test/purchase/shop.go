@@ -77,7 +77,7 @@ func (s *shop) violated(format string, args ...any) {
 func newShop(t testing.TB, n int64, way Way, faults *Faults, l Ledger) *shop {
 	t.Helper()
 	s := &shop{t: t, way: way, faults: faults, store: l.Store, links: make(map[string]bool)}
-	s.app, s.sender = &app{shop: s, applied: make(map[string]bool), heard: make(map[string]bool)}, &sender{shop: s, open: make(map[string]bool)}
+	s.app, s.sender = &app{shop: s, applied: make(map[string]bool), heard: make(map[string]bool), flagged: make(map[string]bool)}, &sender{shop: s, open: make(map[string]bool)}
 	appID := fmt.Sprintf("app-%d", n)
 	var err error
 	s.box, err = sandbox.New(sandbox.Options{AppID: appID, AppSecret: secret, WebhookURL: hookURL, HTTPClient: &http.Client{Transport: s.sender}})
@@ -285,8 +285,23 @@ func (s *shop) judge(l Ledger) {
 	} else {
 		h.Orders = []ledger.Order{s.judgeOrder(left)}
 	}
+	s.judgeFlags(left, h.Events)
 	for _, v := range history.Check(h).Violations {
 		s.violated("not kept: %s: %s", v.Promise, v.Text)
+	}
+}
+
+// judgeFlags looks whether those events are bound to a flag that told the app to fulfil or
+// to credit, and no others: what is not bound another event may tell, too.
+func (s *shop) judgeFlags(left ledger.Store, events []ledger.Event) {
+	for _, e := range events {
+		holds, err := left.Holds(context.Background(), e.Key, e.Flags())
+		if err != nil {
+			s.violated("reading the flags of %s: %v", e.EventID(), err)
+		}
+		if is := slices.Contains(holds, true); is != s.app.flagged[e.EventID()] {
+			s.violated("%s of %s is bound to a flag: %t, and told the app so: %t", e.Status, e.Record.ID, is, s.app.flagged[e.EventID()])
+		}
 	}
 }
 
