@@ -360,12 +360,13 @@ var tooLarge = relay.Refuse(http.StatusRequestEntityTooLarge, "too_large", "the 
 // linesPerSecond is how many lines a second a flood may write to the log.
 const linesPerSecond = 10
 
-// usualSize is how many bytes are allocated ahead; few webhooks have more.
-const usualSize = 4 << 10
+// slowest is how long the body of a webhook may take to arrive; gateways need a moment.
+const slowest = 30 * time.Second
 
 // readBody checks the method, the size and the client's address, and reads the
 // body. It returns false with the reply to a request that fails a check.
 func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, relay.Reply, bool) {
+	arrived := relay.Hurry(w, r, slowest)
 	if r.Method != http.MethodPost {
 		reply := relay.Refuse(http.StatusMethodNotAllowed, "bad_method", "webhooks are POSTed", nil)
 		reply.Allow = http.MethodPost
@@ -377,10 +378,10 @@ func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, rela
 	if !h.allows(r) {
 		return nil, relay.Refuse(http.StatusForbidden, "bad_ip", "this address may not deliver webhooks", doubtClientIP(r)), false
 	}
-	// A large Content-Length alone must not allocate memory; webhooks are short.
-	body, err := relay.ReadAll(http.MaxBytesReader(w, r.Body, h.MaxSize), min(max(r.ContentLength, 0), usualSize))
+	body, err := relay.ReadBody(w, r, h.MaxSize)
 	switch {
 	case err == nil:
+		arrived()
 		return body, relay.Reply{}, true
 	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, tooLarge, false

@@ -6,12 +6,35 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// ReadAll is io.ReadAll for what has about so many bytes.
-func ReadAll(r io.Reader, size int64) ([]byte, error) {
+// Hurry gives the body of a request so long to arrive: a sender who never ends it must not
+// hold a connection for ever, also where it is refused, because the server reads what is
+// left before it answers. Call what it returns once the body is there: else the time would
+// end the request's context later, as if the sender had gone.
+func Hurry(w http.ResponseWriter, r *http.Request, within time.Duration) (arrived func()) {
+	// Where the server has a limit of its own, that is what its operator chose.
+	if server, _ := r.Context().Value(http.ServerContextKey).(*http.Server); server != nil && server.ReadTimeout > 0 {
+		return func() {}
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(within)) // what cannot have one waits as before
+	return func() { _ = control.SetReadDeadline(time.Time{}) }
+}
+
+// ReadBody reads the body of a request, which may have so many bytes at most. It returns
+// an *http.MaxBytesError where it has more.
+func ReadBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	// A large Content-Length alone must not allocate memory; few webhooks have more.
+	const usual = 4 << 10
+	return readAll(http.MaxBytesReader(w, r.Body, most), min(max(r.ContentLength, 0), usual))
+}
+
+// readAll is io.ReadAll for what has about so many bytes.
+func readAll(r io.Reader, size int64) ([]byte, error) {
 	all := make([]byte, 0, size+1)
 	for {
 		n, err := r.Read(all[len(all):cap(all)])
