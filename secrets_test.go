@@ -121,6 +121,8 @@ func TestSchemeRSA(t *testing.T) {
 	s.deliver(d).wants(t, http.StatusBadRequest)
 	d.header = nil // signed with the app secret
 	s.deliver(d).wants(t, http.StatusUnauthorized)
+	d.secret = string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})) // or with what anybody has
+	s.deliver(d).wants(t, http.StatusUnauthorized)
 	s.app.wants(t, 1)
 }
 
@@ -140,6 +142,9 @@ func TestMetrics(t *testing.T) {
 		page, err := readReply(response)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if strings.Contains(page.body, "made up") {
+			t.Error("a label is what a webhook says")
 		}
 		line := regexp.MustCompile(`(?m)^caddy_ccpayment_webhooks_total\{account="",outcome="` + outcome + `",route="` + route + `",type="[^"]*"\} (\d+)$`)
 		got := 0
