@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -29,10 +28,10 @@ func (c *Connection) lease(r ledger.Record, ttl time.Duration) (ledger.Claim, er
 		return ledger.Claim{}, &ledger.LeasedError{Epoch: lease.epoch, Until: lease.until}
 	}
 	c.number++
-	ends := c.now().Add(ttl)
+	ends := c.leaseTime().Add(ttl)
 	until := ends
 	if !c.isAlone {
-		until = c.now().Add(min(ttl, ledger.SessionTTL))
+		until = c.leaseTime().Add(min(ttl, ledger.SessionTTL))
 	}
 	c.leases[r] = lease{c.number, c.session, until, ends}
 	claim := ledger.Claim{Record: r, Epoch: c.number}
@@ -94,7 +93,10 @@ func (d *Database) due(route string, isDue func(at time.Time) bool) (due []ledge
 		}
 	}
 	slices.SortFunc(due, func(a, b ledger.Due) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Key.EventID(), b.Key.EventID()))
+		if c := a.At.Compare(b.At); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Key.EventID(), b.Key.EventID())
 	})
 	return due
 }
@@ -345,20 +347,18 @@ func (c *Connection) Prune(_ context.Context, before time.Time, limit int) (n in
 		return 0, err
 	}
 	defer end()
-	keys := slices.SortedFunc(maps.Keys(c.Events), func(a, b ledger.Key) int {
-		return cmp.Or(c.Events[a].ReceivedAt.Compare(c.Events[b].ReceivedAt), cmp.Compare(a.EventID(), b.EventID()))
-	})
-	for _, key := range keys {
-		e := c.Events[key]
-		if n == limit || !e.ReceivedAt.Before(before) {
-			break
+	var old []ledger.Event
+	for _, e := range c.Events {
+		if e.State.Finished() && e.Body != nil && e.ReceivedAt.Before(before) {
+			old = append(old, e)
 		}
-		if e.State.Finished() && e.Body != nil {
-			e.Body = nil
-			c.Events[key] = e
-			delete(c.answers, key)
-			n++
-		}
+	}
+	slices.SortFunc(old, func(a, b ledger.Event) int { return a.ReceivedAt.Compare(b.ReceivedAt) })
+	for _, e := range old[:min(len(old), limit)] {
+		e.Body = nil
+		c.Events[e.Key] = e
+		delete(c.answers, e.Key)
+		n++
 	}
 	return n, nil
 }

@@ -202,7 +202,10 @@ func (c *Connection) List(_ context.Context, query ledger.Query) (page ledger.Pa
 	}
 	defer end()
 	keys := slices.SortedFunc(maps.Keys(c.Events), func(a, b ledger.Key) int {
-		return compareEvents(c.Events[a].ReceivedAt, a.Route+a.EventID(), c.Events[b].ReceivedAt, b.Route+b.EventID())
+		if order := c.Events[b].ReceivedAt.Compare(c.Events[a].ReceivedAt); order != 0 {
+			return order
+		}
+		return strings.Compare(placeOf(b), placeOf(a))
 	})
 	nanos, id, isSet := strings.Cut(query.Cursor, " ")
 	n, err := strconv.ParseInt(nanos, 10, 64)
@@ -212,7 +215,7 @@ func (c *Connection) List(_ context.Context, query ledger.Query) (page ledger.Pa
 	after, looked, last := time.Unix(0, n), 0, ""
 	for _, key := range keys {
 		e := c.Events[key]
-		isBefore := isSet && compareEvents(e.ReceivedAt, key.Route+key.EventID(), after, id) <= 0
+		isBefore := isSet && (e.ReceivedAt.After(after) || e.ReceivedAt.Equal(after) && placeOf(key) >= id)
 		isOutside := !query.Since.IsZero() && e.ReceivedAt.Before(query.Since) || !query.Until.IsZero() && !e.ReceivedAt.Before(query.Until)
 		if isBefore || isOutside {
 			continue
@@ -223,7 +226,7 @@ func (c *Connection) List(_ context.Context, query ledger.Query) (page ledger.Pa
 			break
 		}
 		looked++
-		last = strconv.FormatInt(e.ReceivedAt.UnixNano(), 10) + " " + key.Route + key.EventID()
+		last = strconv.FormatInt(e.ReceivedAt.UnixNano(), 10) + " " + placeOf(key)
 		if matches {
 			e = copied(e)
 			e.Body = nil
@@ -233,10 +236,8 @@ func (c *Connection) List(_ context.Context, query ledger.Query) (page ledger.Pa
 	return page, nil
 }
 
-// compareEvents orders events newest first.
-func compareEvents(a time.Time, idA string, b time.Time, idB string) int {
-	return cmp.Or(b.Compare(a), strings.Compare(idB, idA))
-}
+// placeOf is the place of an event among those of one time.
+func placeOf(k ledger.Key) string { return k.Route + k.EventID() }
 
 // Counts implements [ledger.Reader].
 func (c *Connection) Counts(context.Context) (counts []ledger.Count, err error) {

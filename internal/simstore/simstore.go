@@ -140,14 +140,18 @@ func (d *Database) lives(session string) bool {
 	return session == "" || d.now().Before(d.sessions[session].until)
 }
 
+// leaseTime is the time that leases run on.
+func (c *Connection) leaseTime() time.Time {
+	if c.Mistake == WrongClock {
+		return c.Clock()
+	}
+	return c.now()
+}
+
 // holder returns the lease on a record as a connection sees it.
 func (c *Connection) holder(r ledger.Record) (lease, bool) {
-	now := c.now()
-	if c.Mistake == WrongClock {
-		now = c.Clock()
-	}
 	lease, ok := c.leases[r]
-	return lease, ok && (c.Mistake == Endless || now.Before(lease.until) && c.lives(lease.session))
+	return lease, ok && (c.Mistake == Endless || c.leaseTime().Before(lease.until) && c.lives(lease.session))
 }
 
 func (c *Connection) owns(claim ledger.Claim) bool {
@@ -177,13 +181,13 @@ func (c *Connection) Keep(_ context.Context, about ledger.Session, held []uint64
 		c.session = fmt.Sprint(c.name, c.number)
 	}
 	now := c.now()
-	until := now.Add(ledger.SessionTTL)
 	about.SeenAt = now
-	c.sessions[c.session] = session{until, about}
+	c.sessions[c.session] = session{now.Add(ledger.SessionTTL), about}
 	lost := slices.Clone(held)
 	for record, lease := range c.leases {
-		if lease.session == c.session && lease.until.After(now) && slices.Contains(held, lease.epoch) {
-			if lease.until = until; lease.ends.Before(until) {
+		at := c.leaseTime()
+		if lease.session == c.session && lease.until.After(at) && slices.Contains(held, lease.epoch) {
+			if lease.until = at.Add(ledger.SessionTTL); lease.ends.Before(lease.until) {
 				lease.until = lease.ends
 			}
 			c.leases[record] = lease

@@ -62,7 +62,7 @@ func (c caller) Deliver(ctx context.Context, m relay.Message) (relay.Response, e
 	}
 	got := c.app.get(c, m, header)
 	takes := time.Millisecond + c.DrawTime(200*time.Millisecond, "takes", name, n)
-	if hasFaults && c.Draw(10, "slow", name, n) == 0 {
+	if hasFaults && c.Draw(6, "slow", name, n) == 0 {
 		takes = c.DrawTime(45*time.Second, "slowly", name, n)
 	}
 	isYes := !hasFaults || c.Draw(10, "yes", name, n) < 7

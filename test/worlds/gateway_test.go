@@ -111,7 +111,7 @@ func (b *branch) call(ctx context.Context, op, what string, do func() error) (di
 	if l.hasFaults() && l.has("calls") && l.Draw(12, "slow", l.name, op, what, n) == 0 {
 		there = l.DrawTime(25*time.Second, "slowly", l.name, op, what, n)
 	}
-	if until, is := l.stops.Within(l.since()); is {
+	if until, is := l.stoppedUntil(); is {
 		l.pause(until-l.since(), op, what, n)
 	}
 	select {

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/test/history"
 )
 
-// checkHistory has the judge of the programs judge what nobody took a step on: deposits, and
-// orders with one payment.
+// checkHistory has the judge of the programs judge what it knows of: deposits, and orders with
+// one payment, of which nobody took a step on any, and to which the app always said yes.
 func (w *world) checkHistory() {
 	if w.passesThrough() {
 		return
@@ -51,10 +51,11 @@ func (w *world) checkHistory() {
 }
 
 // isPlain reports whether an event is of a deposit, or of an order with one payment in time,
-// and nobody took a step on it.
+// nobody took a step on it, and each of the app's answers arrived and was yes.
 func (w *world) isPlain(key ledger.Key) bool {
 	p := w.gateway.payments[key.ID]
-	if p == nil || w.steps[p.id] {
+	isCut := func(c *call) bool { return c.key.ID == key.ID && c.isCut }
+	if p == nil || w.steps[p.id] || slices.ContainsFunc(w.app.calls, isCut) {
 		return false
 	}
 	return p.of == nil || !w.steps[p.of.id] && len(p.of.payments) == 1 && p.madeAt.Before(p.of.expiry)

@@ -23,7 +23,7 @@ type road struct {
 // pause sleeps, and for longer where the process is stopped meanwhile.
 func (p *process) pause(d time.Duration, about ...any) {
 	for range 2 {
-		if until, is := p.stops.Within(p.since()); is {
+		if until, is := p.stoppedUntil(); is {
 			time.Sleep(until - p.since() + p.DrawTime(time.Millisecond, "resumed", p.name, about))
 		}
 		time.Sleep(d)
@@ -31,11 +31,33 @@ func (p *process) pause(d time.Duration, about ...any) {
 	}
 }
 
+// stoppedUntil reports whether the process is stopped, and until when.
+func (p *process) stoppedUntil() (until time.Duration, is bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stops.Within(p.since())
+}
+
+// freeze stops the process in the middle of a step, which then reaches the store late.
+func (l *life) freeze(op, what string, n int) {
+	isWrite := op == "Commit" || op == "Bind"
+	if !isWrite || !l.hasFaults() || !l.has("freezes") || l.Draw(10, "freezes", l.name, op, what, n) > 0 {
+		return
+	}
+	from := l.since()
+	until := min(from+l.DrawTime(time.Minute, "frozen", l.name, op, what, n), l.healsAt())
+	l.log("%s is stopped until %s", l.name, until)
+	l.process.mu.Lock()
+	l.stops = append(l.stops, simstore.Span{From: from, Until: until})
+	l.process.mu.Unlock()
+}
+
 func (l *life) step(op, what string, do func() error) error {
 	n := l.nth(l.name + op + what)
 	delay := func(way string) {
 		l.pause(50*time.Microsecond+l.DrawTime(3*time.Millisecond, way, l.name, op, what, n), op, what, n, way)
 	}
+	l.freeze(op, what, n)
 	delay("there")
 	if l.isDead.Load() {
 		return errDead

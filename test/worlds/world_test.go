@@ -37,7 +37,6 @@ type world struct {
 	gateway   *bank
 	app       *app
 	processes []*process
-	shows     bool
 
 	mu     sync.Mutex
 	parts  []string
@@ -54,8 +53,10 @@ type world struct {
 type options struct {
 	// endless: there are faults until the end, and only what must never happen is judged.
 	endless bool
-	mistake simstore.Mistake
-	without []string
+	// traces: the history is written, and shows: people see it.
+	traces, shows bool
+	mistake       simstore.Mistake
+	without       []string
 }
 
 // has reports whether the world has a part.
@@ -95,9 +96,12 @@ func (w *world) healsAt() time.Duration {
 	return heals
 }
 
-// log adds a line to the history. Lines of one instant may come in any order, so the digest
-// of a history is a sum.
+// log adds a line to the history, if that is wanted. Lines of one instant may come in any
+// order, so the digest of a history is a sum.
 func (w *world) log(format string, args ...any) {
+	if !w.traces {
+		return
+	}
 	line := fmt.Sprintf("%12s ", w.since()) + fmt.Sprintf(format, args...)
 	h := fnv.New64a()
 	h.Write([]byte(line))
@@ -128,12 +132,12 @@ func (w *world) stepped(id string) {
 }
 
 // live lets the world of a seed happen, and judges it.
-func live(t *testing.T, seed int, o options, shows bool) (w *world) {
+func live(t *testing.T, seed int, o options) (w *world) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		cryptotest.SetGlobalRandom(t, uint64(seed))
 		w = &world{
-			Seed: simstore.Seed(seed), options: o, begun: time.Now(), shows: shows,
+			Seed: simstore.Seed(seed), options: o, begun: time.Now(),
 			drawn: make(map[string]int), steps: make(map[string]bool),
 		}
 		w.database = simstore.New(time.Now)
