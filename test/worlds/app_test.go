@@ -52,9 +52,12 @@ func (c caller) Deliver(ctx context.Context, m relay.Message) (relay.Response, e
 	if hasFaults && c.Draw(15, "refused", name, n) == 0 {
 		return relay.Response{}, &relay.CallError{Status: http.StatusBadGateway, Err: errLost}
 	}
-	c.pause(time.Millisecond+c.DrawTime(5*time.Millisecond, "to the app", name, n), "to the app", name, n)
-	if c.isDead.Load() {
+	c.pause(0, "to the app", name, n)
+	switch { // a process that was stopped looks once more
+	case c.isDead.Load():
 		return relay.Response{}, errDead
+	case ctx.Err() != nil || m.Lives != nil && !m.Lives():
+		return relay.Response{}, &relay.CallError{Status: http.StatusBadGateway, Err: ledger.ErrNoSession}
 	}
 	header := make(http.Header)
 	for _, f := range m.Header {

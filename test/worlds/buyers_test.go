@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -53,36 +54,38 @@ func ownID(i int) string { return fmt.Sprint("order-", i) }
 
 // buy is a buyer, who opens the checkout of an order and pays in one way or another.
 func (w *world) buy(i int) {
-	begins := quiet + w.DrawTime(heals-quiet, "order", i)
-	w.at(begins)
+	w.at(quiet + w.DrawTime(heals-quiet, "order", i))
 	var opened sync.WaitGroup
 	if w.has(fmt.Sprint("twice", i)) && w.Draw(3, "twice", i) == 0 { // in two windows
 		opened.Go(func() { w.open(i, 1) })
 	}
-	session, isOpen := w.open(i, 0)
+	s := w.open(i, 0)
 	opened.Wait()
-	if !isOpen {
-		return
-	}
-	w.gateway.mu.Lock()
-	s := w.gateway.orders[session.ID]
-	w.gateway.mu.Unlock()
 	if s == nil {
-		w.violated("PAGES", "%s has a checkout that the gateway does not know", ownID(i))
 		return
 	}
 	var all sync.WaitGroup
 	pay := func(n int, share int64, at time.Duration, last string) {
-		if !w.has(fmt.Sprintf("payment%d.%d", i, n)) {
-			return
+		if w.has(fmt.Sprintf("payment%d.%d", i, n)) {
+			all.Go(func() {
+				time.Sleep(at)
+				w.pay(fmt.Sprintf("p%d.%d", i, n), s, decimal.New(share, -1), last)
+			})
 		}
-		all.Go(func() {
-			time.Sleep(at)
-			w.pay(fmt.Sprintf("p%d.%d", i, n), s, decimal.New(share, -1), last)
-		})
+	}
+	// again opens the checkout once more, and pays what it asks for.
+	again := func(at time.Duration) {
+		if w.has(fmt.Sprint("again", i)) {
+			all.Go(func() {
+				time.Sleep(at)
+				if next := w.open(i, 2); next != nil {
+					w.pay(fmt.Sprintf("p%d.2", i), next, next.due, success)
+				}
+			})
+		}
 	}
 	soon := w.DrawTime(20*time.Second, "pays", i)
-	switch w.Draw(10, "way", i) {
+	switch w.Draw(12, "way", i) {
 	case 0, 1, 2, 3:
 		pay(0, 100, soon, success)
 	case 4:
@@ -90,15 +93,20 @@ func (w *world) buy(i int) {
 		pay(1, 50, soon+w.DrawTime(30*time.Second, "rest", i), success)
 	case 5:
 		pay(0, 60, soon, success)
+		again(soon + time.Minute + w.DrawTime(time.Minute, "again", i))
 	case 6:
 		pay(0, 100, soon, success)
-		pay(1, 100, soon+w.DrawTime(30*time.Second, "again", i), success)
+		pay(1, 100, soon+w.DrawTime(30*time.Second, "twice", i), success)
 	case 7:
 		pay(0, 100, expiry+soon, success)
 	case 8:
 		pay(0, 100, soon, failed)
 		pay(1, 100, soon+w.DrawTime(time.Minute, "then", i), success)
-	} // 9: not at all
+	case 9:
+		again(expiry + soon)
+	case 10:
+		pay(0, 60, soon, success)
+	} // 11: not at all
 	if w.Draw(4, "closes", i) == 0 && w.has(fmt.Sprint("close", i)) {
 		all.Go(func() {
 			time.Sleep(w.DrawTime(time.Minute, "close", i))
@@ -108,23 +116,40 @@ func (w *world) buy(i int) {
 	all.Wait()
 }
 
-// open opens an order's checkout at one process or another, until it is open.
-func (w *world) open(i, which int) (session checkout.Session, isOpen bool) {
+// open opens an order's checkout at one process or another, until it is open; nil: it cannot be
+// opened any more.
+func (w *world) open(i, which int) *sale {
 	for try := 0; w.since() < ends-2*time.Minute; try++ {
 		p := w.processes[w.Draw(processes, "shop", i, which, try)]
-		var err error
-		if l := p.current(); l == nil {
-			err = errDead
-		} else {
+		var session checkout.Session
+		err := errDead
+		if l := p.current(); l != nil {
 			session, err = l.open(checkout.Request{OrderID: ownID(i), Price: price, Currency: "USD", Expires: expiry})
 		}
 		w.log("%s opens the checkout of %s: %v", p.name, ownID(i), err)
 		if err == nil {
-			return session, true
+			return w.sold(i, session)
+		}
+		var refused *checkout.Error
+		if errors.As(err, &refused) && refused.Status == http.StatusConflict && !w.hasFaults() {
+			return nil // it is paid, or closed
 		}
 		time.Sleep(time.Second + w.DrawTime(10*time.Second, "opens", i, which, try))
 	}
-	return session, false
+	return nil
+}
+
+// sold is the order at the gateway that a session is of.
+func (w *world) sold(i int, session checkout.Session) *sale {
+	w.gateway.mu.Lock()
+	defer w.gateway.mu.Unlock()
+	s := w.gateway.orders[session.ID]
+	if s == nil {
+		w.violated("PAGES", "%s has a checkout that the gateway does not know", ownID(i))
+		return nil
+	}
+	s.own = ownID(i)
+	return s
 }
 
 func (l *life) open(r checkout.Request) (checkout.Session, error) {
@@ -265,7 +290,7 @@ func (p *process) receive(body []byte, name string) (run, code int) {
 func (w *world) replay(p *payment, status string) {
 	w.stepped(p.id)
 	if p.of != nil {
-		w.stepped(p.of.id)
+		w.stepped(p.of.own)
 	}
 	at := w.processes[w.Draw(processes, "operator", p.id, status)]
 	l := at.current()

@@ -2,7 +2,10 @@ package worlds
 
 import (
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/shopspring/decimal"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
@@ -13,14 +16,40 @@ import (
 // check judges over the world.
 func (w *world) check() {
 	slices.SortStableFunc(w.app.calls, func(a, b *call) int { return int(a.at - b.at) })
+	w.tally()
 	w.checkKept()
 	w.checkFlags()
+	w.checkPages()
 	w.checkPairs()
 	if !w.endless {
 		w.checkArrival()
 		w.checkMoney()
 		w.checkHistory()
 	}
+}
+
+// tally counts what the world has seen.
+func (w *world) tally() {
+	for _, c := range w.app.calls {
+		w.seen["call, "+c.reason]++
+		switch {
+		case c.fulfils():
+			w.seen["fulfil"]++
+		case c.credits():
+			w.seen["credit"]++
+		case c.key.Type == gateway.OrderExpired:
+			w.seen["expired"]++
+		}
+	}
+	for _, e := range w.database.Events {
+		w.seen[e.State.String()]++
+	}
+	for _, o := range w.database.Orders {
+		if w.seen["order"]++; o.Closed != nil {
+			w.seen["closed"]++
+		}
+	}
+	w.seen["second page"] += len(w.gateway.orders) - w.seen["order"]
 }
 
 // hasApplied reports whether the app has applied an event.
@@ -76,6 +105,29 @@ func (w *world) checkFlags() {
 	}
 }
 
+// checkPages: an order is payable on one page at a time, and nobody is told that it has expired
+// for long after it was paid, or once it was closed.
+func (w *world) checkPages() {
+	for _, a := range w.gateway.orders {
+		for _, b := range w.gateway.orders {
+			isTwin := a != b && a.terms == b.terms && strings.HasPrefix(b.id, a.id)
+			if isTwin && b.madeAt.Before(a.expiry) {
+				w.violated("PAGES", "%s was made at %s, and %s can be paid until %s", b.id, b.madeAt.Sub(w.begun), a.id, a.expiry.Sub(w.begun))
+			}
+		}
+	}
+	for _, c := range w.app.calls {
+		if c.key.Type != gateway.OrderExpired {
+			continue
+		}
+		own := c.header.Get("Ccpayment-Order-Id")
+		before := w.begun.Add(c.at - 3*time.Minute) // which is longer than the gateway's records lag
+		if o, _ := w.order(own); w.isPaid(own, before) || o.Closed != nil && o.Closed.Ended && o.Closed.At.Before(before) {
+			w.violated("EXPIRED", "the app is told at %s that %s has expired, which is paid or closed", c.at, own)
+		}
+	}
+}
+
 // order is an order as the ledger has it, by the app's id.
 func (w *world) order(own string) (ledger.Order, bool) {
 	o, ok := w.database.Orders[ledger.OrderID{AppID: accountID, ID: own}]
@@ -84,11 +136,14 @@ func (w *world) order(own string) (ledger.Order, bool) {
 
 // isPaid reports whether one of the app's orders is paid by a time.
 func (w *world) isPaid(own string, at time.Time) bool {
-	o, ok := w.order(own)
-	return ok && slices.ContainsFunc(o.GatewayOrders(), func(g ledger.GatewayOrder) bool {
-		s := w.gateway.orders[g.ID]
-		return s != nil && s.isPaid(w.holdsLate(), o.Released, at)
-	})
+	o, _ := w.order(own)
+	sum := decimal.Zero
+	for _, g := range o.GatewayOrders() {
+		if s := w.gateway.orders[g.ID]; s != nil {
+			sum = sum.Add(s.paid(w.holdsLate(), o.Released, at))
+		}
+	}
+	return sum.GreaterThanOrEqual(decimal.RequireFromString(price))
 }
 
 // checkPairs: of a record nothing is at the app twice at a time, or after a later status, and
@@ -214,8 +269,12 @@ func (w *world) checkMoney() {
 	for i := range orders {
 		o, ok := w.order(ownID(i))
 		isOpen := ok && o.Closed == nil && !w.isDiscarded(o) && !slices.ContainsFunc(o.Events, func(e ledger.OrderEvent) bool { return !w.mustArrive(e.Key(o.AppID)) })
-		if isOpen && w.isPaid(ownID(i), time.Now()) && !told[ownID(i)] {
+		isPaid := w.isPaid(ownID(i), time.Now())
+		if isOpen && isPaid && !told[ownID(i)] {
 			w.violated("FULFILLED", "%s is paid, and the app was not told to fulfil it", ownID(i))
+		}
+		if isOpen && !isPaid && !w.passesThrough() && w.isOver(o) && !w.hasApplied(w.expiredKey(o)) {
+			w.violated("EXPIRED", "%s has expired, and the app was not told", ownID(i))
 		}
 	}
 	for _, p := range w.gateway.payments {
@@ -224,6 +283,24 @@ func (w *world) checkMoney() {
 		if isDue && !told[p.id] {
 			w.violated("CREDITED", "%s was received, and not credited", p.id)
 		}
+	}
+}
+
+// isOver reports whether an order has expired some time before the end.
+func (w *world) isOver(o ledger.Order) bool {
+	return o.Checkout != nil && o.Checkout.Latest().ExpiresAt.Before(w.begun.Add(ends-5*time.Minute)) && !w.mayHold(ledger.Event{OrderID: o.OwnID}) && !w.hasHeld(o)
+}
+
+// hasHeld reports whether an event of the order waits for an operator: then it is not known
+// yet whether the order is paid.
+func (w *world) hasHeld(o ledger.Order) bool {
+	return slices.ContainsFunc(o.Events, func(e ledger.OrderEvent) bool { return w.database.Events[e.Key(o.AppID)].State == ledger.Held })
+}
+
+// expiredKey is the key of the event that an order has expired.
+func (w *world) expiredKey(o ledger.Order) ledger.Key {
+	return ledger.Key{
+		Record: ledger.Record{Route: routeName, AppID: accountID, Type: gateway.OrderExpired, ID: o.Checkout.LatestMade().ID}, Risk: ledger.NotRisky,
 	}
 }
 

@@ -35,7 +35,7 @@ type bank struct {
 
 // sale is an order at the gateway.
 type sale struct {
-	id             string
+	id, own        string // its id here, and the app's
 	terms          ledger.Terms
 	due            decimal.Decimal
 	madeAt, expiry time.Time
@@ -70,17 +70,16 @@ func (p *payment) statusAt(at time.Time) string {
 	}
 }
 
-// isPaid reports whether an order is paid by a time, in truth. What came late may have to be
-// released by an operator.
-func (s *sale) isPaid(holdsLate bool, released []string, at time.Time) bool {
-	sum := decimal.Zero
+// paid is what counts of an order by a time, in truth. What came late may have to be released
+// by an operator.
+func (s *sale) paid(holdsLate bool, released []string, at time.Time) (sum decimal.Decimal) {
 	for _, p := range s.payments {
 		isHeld := holdsLate && p.madeAt.After(s.expiry) && !slices.Contains(released, p.id)
 		if p.last == success && !at.Before(p.doneAt) && !isHeld {
 			sum = sum.Add(p.amount)
 		}
 	}
-	return sum.GreaterThanOrEqual(s.due)
+	return sum
 }
 
 // body is the webhook of a payment in a status.

@@ -58,7 +58,11 @@ func (w *world) isPlain(key ledger.Key) bool {
 	if p == nil || w.steps[p.id] || slices.ContainsFunc(w.app.calls, isCut) {
 		return false
 	}
-	return p.of == nil || !w.steps[p.of.id] && len(p.of.payments) == 1 && p.madeAt.Before(p.of.expiry)
+	if p.of == nil {
+		return true
+	}
+	o, _ := w.order(p.of.own)
+	return !w.steps[p.of.own] && len(o.GatewayOrders()) == 1 && len(p.of.payments) == 1 && p.madeAt.Before(p.of.expiry)
 }
 
 // addSent adds the webhooks, and what the gateway tells without.
@@ -71,7 +75,7 @@ func (w *world) addSent(h *history.History) {
 	for _, p := range w.gateway.payments {
 		if key := keyOf(p, p.last); w.isPlain(key) {
 			h.Sent = append(h.Sent, sentOf(p, key, digest(p.body(p.last)), 0, time.Time{}))
-			if p.of != nil && p.of.isPaid(w.holdsLate(), nil, time.Now()) {
+			if p.of != nil && w.isPaid(p.of.own, time.Now()) {
 				h.Paid = append(h.Paid, p.of.id)
 			}
 		}

@@ -163,6 +163,7 @@ func (p *process) end() *life {
 func (p *process) kill() {
 	if l := p.end(); l != nil {
 		p.log("%s is killed", p.name)
+		p.saw("kill")
 		l.isDead.Store(true)
 		_ = l.current().handle.Close() // so that its goroutines end
 	}
@@ -172,6 +173,7 @@ func (p *process) kill() {
 func (p *process) leave() {
 	if l := p.end(); l != nil {
 		p.log("%s ends", p.name)
+		p.saw("end")
 		c := l.current()
 		c.handle.Stop()
 		_ = c.handle.Close()
@@ -185,6 +187,7 @@ func (p *process) reload() {
 		return
 	}
 	p.log("%s reloads", p.name)
+	p.saw("reload")
 	before := l.current()
 	next := l.configure()
 	l.begin(next)
@@ -263,7 +266,7 @@ func (l *life) configure() *config {
 		c.route.Types = []string{typePayment, typeDeposit, gateway.OrderExpired}
 	}
 	reconciler, err := reconcile.New(
-		reconcile.Config{Every: time.Minute, Foreign: true, Grace: 2 * time.Minute, Missed: func(m reconcile.Missed) { l.log("%s missed %s", l.name, m.Record.ID) },
+		reconcile.Config{Every: time.Minute, Foreign: true, Grace: 2 * time.Minute, Missed: func(m reconcile.Missed) { l.log("%s missed %s", l.name, m.Record.ID); l.saw("found by reconciling") },
 			Looked: func(string, time.Time) {}, Logger: l.logger()},
 		reconcile.AccountsOf([]*gateway.Account{c.account}, []*relay.Route{c.route}, hookpath.Site{}),
 	)

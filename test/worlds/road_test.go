@@ -47,6 +47,7 @@ func (l *life) freeze(op, what string, n int) {
 	from := l.since()
 	until := min(from+l.DrawTime(time.Minute, "frozen", l.name, op, what, n), l.healsAt())
 	l.log("%s is stopped until %s", l.name, until)
+	l.saw("freeze")
 	l.process.mu.Lock()
 	l.stops = append(l.stops, simstore.Span{From: from, Until: until})
 	l.process.mu.Unlock()
@@ -72,6 +73,7 @@ func (l *life) step(op, what string, do func() error) error {
 	}
 	if fault >= 96 {
 		l.cutOff(l.run)
+		l.saw("lost step")
 	}
 	if fault >= 98 {
 		return errLost // nothing has happened

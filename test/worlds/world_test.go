@@ -47,6 +47,7 @@ type world struct {
 	steps  map[string]bool // the ids of orders and records that an operator took a step on
 	broken []string
 	trace  uint64
+	seen   map[string]int // how often what has happened
 }
 
 // options are what is not the seed's.
@@ -124,6 +125,13 @@ func (w *world) cutOff(run int) {
 	w.cuts = append(w.cuts, history.Cut{Caddy: run, From: time.Now(), To: time.Now()})
 }
 
+// saw counts something that has happened.
+func (w *world) saw(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen[what]++
+}
+
 // stepped notes that an operator took a step on an order or a record.
 func (w *world) stepped(id string) {
 	w.mu.Lock()
@@ -138,7 +146,7 @@ func live(t *testing.T, seed int, o options) (w *world) {
 		cryptotest.SetGlobalRandom(t, uint64(seed))
 		w = &world{
 			Seed: simstore.Seed(seed), options: o, begun: time.Now(),
-			drawn: make(map[string]int), steps: make(map[string]bool),
+			drawn: make(map[string]int), steps: make(map[string]bool), seen: make(map[string]int),
 		}
 		w.database = simstore.New(time.Now)
 		w.database.Mistake = o.mistake
