@@ -60,13 +60,8 @@ func TestKillsUnderLoad(t *testing.T) { //nolint:tparallel // one after the othe
 			took := time.Since(began)
 			s.AllUp()
 			end()
-			s.Settle()
-			h := s.History()
-			report := shop.Check(t, h)
-			t.Logf("%d kills of a Caddy and %d of the database, %d ms each: %d orders of which %d paid, %d deliveries of %d events, "+
-				"%d attempts of which %d made again, %d in the untraced way",
-				*kills, downs, took.Milliseconds()/int64(max(*kills+downs, 1)), len(h.Orders), len(h.Paid), len(h.Sent), len(h.Events),
-				len(h.Attempts), report.Again, report.Untraced)
+			figures := s.Judge()
+			t.Logf("%d kills of a Caddy and %d of the database, %d ms each: %s", *kills, downs, took.Milliseconds()/int64(max(*kills+downs, 1)), figures)
 		})
 	}
 }

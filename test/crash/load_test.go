@@ -27,6 +27,7 @@ func TestKillsUnderLoad(t *testing.T) {
 				s.Flow(1 + rand.IntN(30))
 				<-time.After(rand.N(20 * time.Millisecond)) // anywhere
 				if n%5 == 4 {
+					s.Note("kill of the app", time.Now(), time.Time{})
 					s.App.Kill()
 					if n%10 == 4 {
 						s.App.Start()
@@ -41,12 +42,8 @@ func TestKillsUnderLoad(t *testing.T) {
 			}
 			took := time.Since(began)
 			end()
-			s.Settle()
-			h := s.History()
-			report := shop.Check(t, h)
-			t.Logf("%d kills, %d ms each: %d orders of which %d paid, %d deliveries of %d events, %d attempts of which %d made again, %d in the untraced way",
-				*kills, took.Milliseconds()/int64(max(*kills, 1)), len(h.Orders), len(h.Paid), len(h.Sent), len(h.Events),
-				len(h.Attempts), report.Again, report.Untraced)
+			figures := s.Judge()
+			t.Logf("%d kills, %d ms each: %s", *kills, took.Milliseconds()/int64(max(*kills, 1)), figures)
 		})
 	}
 }

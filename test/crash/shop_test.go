@@ -18,7 +18,12 @@ func TestMain(m *testing.M) { os.Exit(shop.Main(m.Run)) }
 // more options.
 func newShop(t *testing.T, m shop.Mode, options ...string) *shop.Shop {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "ledger.db")
+	return newShopAt(t, filepath.Join(t.TempDir(), "ledger.db"), m, options...)
+}
+
+// newShopAt makes one that keeps it in this file.
+func newShopAt(t *testing.T, file string, m shop.Mode, options ...string) *shop.Shop {
+	t.Helper()
 	return shop.New(t, shop.Options{Mode: m, Ledger: shop.Ledger{
 		Store: "store bolt {\n path {$LEDGER}\n }\n" + strings.Join(options, "\n"),
 		Env:   func(int) []string { return []string{"LEDGER=" + file} },

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"slices"
@@ -214,4 +215,15 @@ func Check(t *testing.T, h history.History) history.Report {
 		t.Errorf("not kept: %s: %s", v.Promise, v.Text)
 	}
 	return report
+}
+
+// Judge has all settle, judges what happened and plots it, and returns the figures.
+func (s *Shop) Judge() (figures string) {
+	s.t.Helper()
+	s.Settle()
+	h := s.History()
+	report := Check(s.t, h)
+	s.plot(h)
+	return fmt.Sprintf("%d orders of which %d paid, %d deliveries of %d events, %d attempts of which %d made again, %d in the untraced way, %d late with the flag",
+		len(h.Orders), len(h.Paid), len(h.Sent), len(h.Events), len(h.Attempts), report.Again, report.Untraced, report.Carried)
 }

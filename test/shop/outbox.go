@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
@@ -22,6 +23,8 @@ type Outbox struct {
 	gateway   gateway
 	// balance, if set, says which Caddy gets the next delivery.
 	balance func() (host string)
+	// answered counts the responses.
+	answered atomic.Int64
 
 	mu   sync.Mutex
 	sent []history.Sent
@@ -70,6 +73,7 @@ func (o *Outbox) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.answered.Add(1)
 	response.Body = io.NopCloser(bytes.NewReader(text))
 	if response.StatusCode == http.StatusOK && string(text) == o.gateway.acknowledgement() {
 		delivery.Acknowledged, err = strconv.Atoi(response.Header.Get(runHeader))

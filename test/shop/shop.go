@@ -21,6 +21,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 	cpbox "github.com/seed-338f6760/caddy-ccpayment/sandbox/coinpayments"
 	"github.com/seed-338f6760/caddy-ccpayment/test/history"
+	"github.com/seed-338f6760/caddy-ccpayment/test/plot"
 )
 
 const (
@@ -154,7 +155,7 @@ type Shop struct {
 	API    *client.Client
 	Outbox *Outbox
 
-	// Calls counts the calls of the gateway's API by their path.
+	// Calls counts the Caddys' calls of the gateway's API by their path.
 	Calls *Counter
 
 	t       *testing.T
@@ -168,6 +169,10 @@ type Shop struct {
 	// rounds of sending again what was not acknowledged; one at a time.
 	rounds      sync.WaitGroup
 	isResending atomic.Bool
+	// lies, if set, answers the Caddys' calls of the gateway's API.
+	lies atomic.Pointer[http.HandlerFunc]
+	// happened is for the plot.
+	happened []plot.Event
 
 	mu     sync.Mutex
 	paid   []string     // orders
@@ -279,6 +284,17 @@ func (s *Shop) AllUp() {
 	}
 }
 
+// Revive starts the Caddys again that have ended by themselves, as a service manager does.
+func (s *Shop) Revive() {
+	s.t.Helper()
+	for _, c := range s.Caddys {
+		if c.Gone() {
+			c.Died()
+			c.Begin()
+		}
+	}
+}
+
 // SendTo has all deliveries be sent to these Caddys, from now on.
 func (s *Shop) SendTo(some ...*Caddy) { s.open.Store(&some) }
 
@@ -323,7 +339,7 @@ func (s *Shop) Cut(run int, from, to time.Time) {
 	s.runs.cut(history.Cut{Caddy: run, From: from, To: to})
 }
 
-// startSandbox plays the gateway, and returns where.
+// startSandbox plays the gateway, and returns where for the Caddys; buyers go elsewhere.
 func (s *Shop) startSandbox() (url string) {
 	s.t.Helper()
 	box, err := sandbox.New(sandbox.Options{
@@ -334,22 +350,20 @@ func (s *Shop) startSandbox() (url string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.Calls.add(r.URL.Path)
-		box.ServeHTTP(w, r)
-	}))
+	server, own := httptest.NewServer(s.answers(box)), httptest.NewServer(box)
 	connections := client.NewHTTPClient()
 	s.t.Cleanup(func() {
 		server.Close()
+		own.Close()
 		box.Close()
 		connections.CloseIdleConnections()
 		s.Outbox.transport.CloseIdleConnections()
 	})
 	s.Box = box
-	s.API, err = client.New(credentials, client.WithBaseURL(server.URL+"/ccpayment/v2"), client.WithHTTPClient(connections), client.WithTimeout(processtest.Patience))
+	s.API, err = client.New(credentials, client.WithBaseURL(own.URL+"/ccpayment/v2"), client.WithHTTPClient(connections), client.WithTimeout(processtest.Patience))
 	s.gateway = ccPayment{s}
 	if err == nil && s.Coins {
-		s.gateway, err = newCoinPayments(s, server.URL, connections)
+		s.gateway, err = newCoinPayments(s, own.URL, connections)
 	}
 	if err != nil {
 		s.t.Fatal(err)

@@ -1,0 +1,49 @@
+package crash
+
+import (
+	"flag"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/seed-338f6760/caddy-ccpayment/test/shop"
+)
+
+var (
+	stormKills = flag.Int("storm", 3, "how often Caddy is killed in the storm, in each mode")
+	seed       = flag.Uint64("seed", 0, "draws the storm; 0: another in each run")
+)
+
+// TestStorm kills Caddy at random moments under load, while faults of its disk, of the app
+// and of the gateway's API begin and end, several at once. The disk's faults end with the
+// Caddy that is killed; the next one may find its ledger damaged.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	for _, m := range shop.AllModes() {
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "ledger.db")
+			s := newShopAt(t, file, m, "api_timeout 2s")
+			storm := s.NewStorm(*seed, s.BrokenApp(), s.BrokenAPI(), s.BrokenDisk(file))
+			s.Caddy.Start()
+			end := s.Load()
+			began, damages := time.Now(), 0
+			for range *stormKills {
+				storm.Step()
+				s.Caddy.Kill()
+				if storm.IntN(10) == 0 {
+					from := time.Now()
+					damages++
+					damaged(t, s, file, storm.Rand)
+					s.Note("damage", from, time.Now())
+				}
+				s.Caddy.Start()
+			}
+			took := time.Since(began)
+			storm.Calm()
+			end()
+			figures := s.Judge()
+			t.Logf("%d kills, %d ms each, %d times damaged, %s: %s", *stormKills, took.Milliseconds()/int64(max(*stormKills, 1)), damages, storm, figures)
+		})
+	}
+}
