@@ -172,7 +172,7 @@ func (c *Connection) Commit(_ context.Context, claim ledger.Claim, changes []led
 	for i, w := range writes {
 		c.put(w, claim.Epoch)
 		if t := changes[i].Transitions; len(t) > 0 && t[0].Reason == ledger.Replay {
-			c.Replays = append(c.Replays, Replay{changes[i].Event.Key, c.now()})
+			c.Replays = append(c.Replays, Replay{changes[i].Event.Key, time.Now()})
 		}
 	}
 	c.bindLate(claim.Record)

@@ -38,7 +38,7 @@ type Database struct {
 	Flags   map[ledger.Flag]ledger.Key
 	Orders  map[ledger.OrderID]ledger.Order
 	Looks   map[string]ledger.Look
-	// Replays are those of events, by operators.
+	// Replays are those of events, by operators, and when they were made by this machine's clock.
 	Replays []Replay
 
 	mu       sync.Mutex
@@ -127,6 +127,37 @@ func (d *Database) LoseLeases() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.leases)
+}
+
+// SetClock sets the store's clock forward or back. Forward, all leases may have run out, so that
+// they count as lost; back, none lasts for longer.
+func (d *Database) SetClock(by time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := d.now
+	d.now = func() time.Time { return before().Add(by) }
+	if by > 0 {
+		clear(d.leases)
+		d.boot = d.now()
+		return
+	}
+	until := d.now().Add(ledger.SessionTTL)
+	d.boot = earlier(d.boot, d.now())
+	for id, s := range d.sessions {
+		s.until = earlier(s.until, until)
+		d.sessions[id] = s
+	}
+	for r, l := range d.leases {
+		l.until = earlier(l.until, until)
+		d.leases[r] = l
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // EndSessions ends all sessions at once.

@@ -33,6 +33,7 @@ type world struct {
 	simstore.Seed
 	options
 	begun     time.Time
+	isSet     bool // the store's clock is set
 	database  *simstore.Database
 	gateway   *bank
 	app       *app
@@ -175,6 +176,18 @@ func (w *world) run() {
 				w.log("the database crashes")
 			}()
 		}
+	}
+	if w.Draw(3, "sets its clock") == 0 && w.has("clock") {
+		w.isSet = true
+		go func() {
+			w.at(quiet + w.DrawTime(w.healsAt()-quiet, "clock"))
+			// Each look lists an hour again; what is set back keeps the next one waiting.
+			by := w.DrawTime(42*time.Minute, "clock set") - 2*time.Minute
+			w.database.SetClock(by)
+			w.cutOff(0)
+			w.saw("clock set")
+			w.log("the database's clock is set by %s", by)
+		}()
 	}
 	var done sync.WaitGroup
 	for i := range orders {
