@@ -120,7 +120,7 @@ func (w *world) buy(i int) {
 // opened any more.
 func (w *world) open(i, which int) *sale {
 	for try := 0; w.since() < ends-2*time.Minute; try++ {
-		p := w.processes[w.Draw(processes, "shop", i, which, try)]
+		p := w.pick("shop", i, which, try)
 		var session checkout.Session
 		err := errDead
 		if l := p.current(); l != nil {
@@ -167,7 +167,7 @@ func (l *life) open(r checkout.Request) (checkout.Session, error) {
 func (w *world) closeOrder(i int) {
 	w.stepped(ownID(i))
 	for try := range 5 {
-		p := w.processes[w.Draw(processes, "closer", i, try)]
+		p := w.pick("closer", i, try)
 		l := p.current()
 		if l == nil {
 			continue
@@ -248,7 +248,7 @@ func (w *world) send(p *payment, status string, which, tries int) {
 	w.hooks = append(w.hooks, sent)
 	w.mu.Unlock()
 	for try := 0; try < tries && w.since() < ends-time.Minute; try++ {
-		to := w.processes[w.Draw(processes, "to", p.id, status, which, try)]
+		to := w.pick("to", p.id, status, which, try)
 		run, code := to.receive(body, fmt.Sprint(p.id, status, which, try))
 		w.log("%s answers %s.%s: %d", to.name, p.id, status, code)
 		if code == http.StatusOK {
@@ -292,7 +292,7 @@ func (w *world) replay(p *payment, status string) {
 	if p.of != nil {
 		w.stepped(p.of.own)
 	}
-	at := w.processes[w.Draw(processes, "operator", p.id, status)]
+	at := w.pick("operator", p.id, status)
 	l := at.current()
 	if l == nil {
 		return

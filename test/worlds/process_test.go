@@ -75,7 +75,7 @@ type config struct {
 
 func newProcess(w *world, i int) *process {
 	p := &process{world: w, index: i, name: string(rune('A' + i))}
-	if w.has("skew" + p.name) {
+	if !w.alone && w.has("skew"+p.name) {
 		most := []time.Duration{2 * time.Second, 2 * time.Hour}[w.Draw(2, "much", i)]
 		p.skew = w.DrawTime(2*most, "skew", i) - most
 	}
@@ -143,7 +143,9 @@ func (p *process) start() {
 	l.run = len(p.runs)
 	p.world.mu.Unlock()
 	connection := p.database.Connect(fmt.Sprint(p.name, l.run, "-"))
-	connection.Clock = p.now
+	if connection.Clock = p.now; p.alone {
+		connection.BeAlone()
+	}
 	l.way = simstore.Way{Cluster: connection, Step: l.step}
 	p.life = l
 	p.log("%s starts, run %d", p.name, l.run)
@@ -307,7 +309,13 @@ type driver struct{ *life }
 func (driver) Key() string              { return "ledger" }
 func (driver) Retention() time.Duration { return 72 * time.Hour }
 
-func (d driver) Open(ledger.OpenOptions) (ledger.Store, error) { return road{d.way, d.life}, nil }
+func (d driver) Open(ledger.OpenOptions) (ledger.Store, error) {
+	r := road{d.way, d.life}
+	if d.alone {
+		return simstore.Alone(r), nil
+	}
+	return r, nil
+}
 
 // pool shares a life's open ledger among its configurations.
 type pool struct {

@@ -18,13 +18,12 @@ import (
 )
 
 const (
-	quiet     = 20 * time.Second // until all have begun: nothing happens before
-	heals     = 5 * time.Minute  // where faults end, none is from then on
-	ends      = 22 * time.Minute // all is to be done by then
-	orders    = 7
-	deposits  = 4
-	faultsOf  = 3 // of each process
-	processes = 3
+	quiet    = 20 * time.Second // until all have begun: nothing happens before
+	heals    = 5 * time.Minute  // where faults end, none is from then on
+	ends     = 22 * time.Minute // all is to be done by then
+	orders   = 7
+	deposits = 4
+	faultsOf = 3 // of each process
 )
 
 // world is all that one seed decides. Its parts have names: those that it is without are left
@@ -55,6 +54,8 @@ type world struct {
 type options struct {
 	// endless: there are faults until the end, and only what must never happen is judged.
 	endless bool
+	// alone: there is one process, and nobody shares its store.
+	alone bool
 	// traces: the history is written, and shows: people see it.
 	traces, shows bool
 	mistake       simstore.Mistake
@@ -152,7 +153,7 @@ func live(t *testing.T, seed int, o options) (w *world) {
 		w.database = simstore.New(time.Now)
 		w.database.Mistake = o.mistake
 		w.gateway, w.app = newBank(w), &app{world: w}
-		for i := range processes {
+		for i := range w.processesToRun() {
 			w.processes = append(w.processes, newProcess(w, i))
 		}
 		w.run()
@@ -168,7 +169,7 @@ func (w *world) run() {
 		p.start()
 	}
 	for k := range 2 {
-		if w.has(fmt.Sprint("crash", k)) {
+		if !w.alone && w.has(fmt.Sprint("crash", k)) {
 			go func() {
 				w.at(quiet + w.DrawTime(w.healsAt()-quiet, "crash", k))
 				w.database.Crash()
@@ -177,7 +178,7 @@ func (w *world) run() {
 			}()
 		}
 	}
-	if w.Draw(3, "sets its clock") == 0 && w.has("clock") {
+	if !w.alone && w.Draw(3, "sets its clock") == 0 && w.has("clock") {
 		w.isSet = true
 		go func() {
 			w.at(quiet + w.DrawTime(w.healsAt()-quiet, "clock"))
@@ -206,6 +207,18 @@ func (w *world) run() {
 	}
 	done.Wait()
 	time.Sleep(10 * time.Minute) // until nothing is in flight
+}
+
+func (w *world) processesToRun() int {
+	if w.alone {
+		return 1
+	}
+	return 3
+}
+
+// pick is one of the processes.
+func (w *world) pick(about ...any) *process {
+	return w.processes[w.Draw(uint64(len(w.processes)), about...)]
 }
 
 // nameOf is an event's name in histories.

@@ -34,7 +34,7 @@ func seeds(t *testing.T, usual int) (first, n int) {
 // fulfilled once, each deposit credited once, and what no webhook told is found.
 func TestWorlds(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the same seed is the same world
-	for name, o := range map[string]options{"bounded": {}, "endless": {endless: true}} {
+	for name, o := range map[string]options{"bounded": {}, "endless": {endless: true}, "alone": {alone: true}} {
 		t.Run(name, func(t *testing.T) {
 			if without := os.Getenv("WITHOUT"); without != "" {
 				o.without = strings.Split(without, ",")
