@@ -60,7 +60,7 @@ test:
 
 # Lets processes that share a ledger live through faults in virtual time: ledgers alone, in
 # as many worlds of each of three kinds, and whole processes with a gateway, buyers, an app and
-# operators, in as many of two. WORLD=<seed> go test -run TestWorlds ./ledger, or
+# operators, in as many of three. WORLD=<seed> go test -run TestWorlds ./ledger, or
 # ./test/worlds, shows one.
 WORLDS := 10000
 worlds:

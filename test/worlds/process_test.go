@@ -142,14 +142,22 @@ func (p *process) start() {
 	p.runs = append(p.runs, p)
 	l.run = len(p.runs)
 	p.world.mu.Unlock()
+	l.way = simstore.Way{Cluster: p.connect(l), Step: l.step}
+	p.life = l
+	p.log("%s starts, run %d", p.name, l.run)
+	l.begin(l.configure())
+}
+
+// connect opens a life's way to the store.
+func (p *process) connect(l *life) ledger.Cluster {
+	if p.file != "" {
+		return p.openFile()
+	}
 	connection := p.database.Connect(fmt.Sprint(p.name, l.run, "-"))
 	if connection.Clock = p.now; p.alone {
 		connection.BeAlone()
 	}
-	l.way = simstore.Way{Cluster: connection, Step: l.step}
-	p.life = l
-	p.log("%s starts, run %d", p.name, l.run)
-	l.begin(l.configure())
+	return connection
 }
 
 // end takes the process's life away; nil: it has none.
@@ -168,6 +176,9 @@ func (p *process) kill() {
 		p.saw("kill")
 		l.isDead.Store(true)
 		_ = l.current().handle.Close() // so that its goroutines end
+		if p.file != "" {
+			_ = l.way.Cluster.Close()
+		}
 	}
 }
 

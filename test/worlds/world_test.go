@@ -56,6 +56,8 @@ type options struct {
 	endless bool
 	// alone: there is one process, and nobody shares its store.
 	alone bool
+	// file, if set, is where its store is; else that is in memory.
+	file string
 	// traces: the history is written, and shows: people see it.
 	traces, shows bool
 	mistake       simstore.Mistake
@@ -157,6 +159,11 @@ func live(t *testing.T, seed int, o options) (w *world) {
 			w.processes = append(w.processes, newProcess(w, i))
 		}
 		w.run()
+		if w.file != "" {
+			if err := w.readFile(); err != nil {
+				t.Fatal(err)
+			}
+		}
 		w.check()
 	})
 	return w

@@ -2,6 +2,7 @@ package worlds
 
 import (
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -58,6 +59,18 @@ func TestWorlds(t *testing.T) {
 			}
 			t.Logf("%d of %d worlds broken; they have seen %v", broken, n, seen)
 		})
+	}
+}
+
+// TestWorldsInAFile: the same for a process whose store is a file. Its disk takes real time.
+func TestWorldsInAFile(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	first, n := seeds(t, 3)
+	for seed := first; seed < first+n; seed++ {
+		o := options{alone: true, file: filepath.Join(t.TempDir(), "ledger.db"), traces: os.Getenv("WORLD") != "", shows: os.Getenv("WORLD") != ""}
+		if w := live(t, seed, o); len(w.broken) > 0 {
+			t.Errorf("WORLD=%d: %s", seed, strings.Join(w.broken, "\n"))
+		}
 	}
 }
 
