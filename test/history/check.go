@@ -282,9 +282,10 @@ func (c *check) pair(before, later Attempt) {
 // leftNoTrace is the known exception: a crash cut the attempt at the higher
 // status off, nothing of it was recorded or acknowledged, and the lower one
 // comes from a later run. The lower one has a higher sequence, or the one of an
-// attempt before that failed. The higher one has then followed with a sequence above both.
-// Where its machine lives, it may have written the app's yes late instead: the app has the
-// higher sequence then, and knows the lower status for an earlier one.
+// attempt before that failed. The higher one, or one that supersedes it, has then followed
+// with a sequence above both. Where its machine lives, it may have written the app's yes
+// late instead: the app has the higher sequence then, and knows the lower status for an
+// earlier one.
 func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	run := acknowledged(c.sent[higher.EventID])
 	hadItsPlace := slices.ContainsFunc(c.events[lower.EventID].Transitions, func(t ledger.Transition) bool {
@@ -295,7 +296,10 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 		isCutOff, wasUnanswered = c.cutOff(higher, lower), run == 0 || acknowledgedAt(c.sent[higher.EventID]).After(lower.At)
 	}
 	known := c.events[higher.EventID].Seq
-	follows := known > max(higher.Seq, lower.Seq)
+	follows := slices.ContainsFunc(c.records[c.events[higher.EventID].Record], func(id string) bool {
+		e := c.events[id]
+		return rank(e) >= rankOf(higher.Status) && e.Seq > max(higher.Seq, lower.Seq)
+	})
 	isLateYes := c.Shared && higher.Yes && known == higher.Seq && known > lower.Seq
 	return c.PassesThrough && isCutOff && (lower.Seq > higher.Seq || hadItsPlace) && (follows || isLateYes) && wasUnanswered
 }

@@ -427,6 +427,17 @@ func TestUntracedShared(t *testing.T) {
 	if report := Check(untracedShared()); len(report.Violations) > 0 || report.Untraced != 1 {
 		t.Errorf("of the exception it says %+v", report)
 	}
+	superseded := untracedShared() // by what CoinPayments says last
+	last := key("1", "Completed")
+	superseded.Sent = append(superseded.Sent, Sent{Key: last, Order: superseded.Sent[0].Order, Digest: last.Status})
+	superseded.Attempts[2] = attempt(last, 1, 1, 12)
+	superseded.Attempts[2].At, superseded.Attempts[2].Fulfill = start.Add(time.Minute), false
+	superseded.Events[1].State, superseded.Events[1].Seq, superseded.Events[1].Transitions = ledger.Superseded, 0, nil
+	superseded.Events = append(superseded.Events, event(last, 1, 12))
+	superseded.Applied = append(superseded.Applied, last.EventID())
+	if report := Check(superseded); len(report.Violations) > 0 || report.Untraced != 1 {
+		t.Errorf("where a higher one superseded it, it says %+v", report)
+	}
 	// The machine that got the yes lives, and writes it late.
 	lateYes := func() History {
 		h := untracedShared()

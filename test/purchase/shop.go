@@ -59,7 +59,7 @@ type shop struct {
 
 	// isShown: the buyer's page has said that the order is paid.
 	isShown atomic.Bool
-	// calls calls CCPayment's API as the merchant does.
+	// calls asks CCPayment's API as the merchant does.
 	calls *client.Client
 
 	mu         sync.Mutex
