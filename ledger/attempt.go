@@ -93,6 +93,16 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 			}
 		}
 	}
+	// The commit that counted its first attempt numbered it without a look at the others,
+	// which may have their numbers from before the clock was set back. A process that sent
+	// it with a number below theirs would have recorded another one.
+	if event.CountedBy != "" && !hasNumberedAttempt(event) {
+		for _, other := range claim.Events {
+			if supersedes(rank, event.Key.Status, other.Key.Status) {
+				a.Seq = max(a.Seq, other.Seq+1)
+			}
+		}
+	}
 	// Another event of the record may have the sequence number that it was given.
 	a.counted = a.counted && a.Seq == event.Seq
 	return a

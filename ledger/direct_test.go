@@ -102,3 +102,41 @@ func TestDirectSequencesDiffer(t *testing.T) {
 		}
 	})
 }
+
+// TestDirectClockSetBack: an event that was accepted right before a crash, after the clock
+// was set back, has a higher sequence number than the status before it all the same: an app
+// that goes by the number would else take it for the older one.
+func TestDirectClockSetBack(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		app, stop := b.dispatchDirect()
+		synctest.Wait()
+		processing := event("Processing")
+		processing.ReceivedAt = processing.ReceivedAt.Add(time.Hour)
+		b.accept(processing, ledger.Accepted)
+		synctest.Wait()
+		stop()
+
+		success := event("Success")
+		success.CountedBy = "a process that has died"
+		claim, err := b.store.Claim(bg, success.Record, time.Minute)
+		if err == nil {
+			err = b.store.Commit(bg, claim, []ledger.Change{{Event: success, Transitions: []ledger.Transition{
+				{At: success.ReceivedAt, State: ledger.Received, Next: success.ReceivedAt},
+				{At: success.ReceivedAt, State: ledger.Delivering, Attempt: 1, Seq: uint64(success.ReceivedAt.UnixMilli())},
+			}}})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := &book{Ledger: ledger.New(b.store, time.Now), store: b.store, t: t}
+		again, end := next.dispatchDirect()
+		defer end()
+		time.Sleep(2 * time.Minute) // no longer than a lease
+		if len(app.called()) != 1 || len(again.called()) != 1 {
+			t.Fatalf("the app was called %+v, and %+v", app.called(), again.called())
+		}
+		if first, second := b.load(processing), b.load(success); second.Seq <= first.Seq || second.State != ledger.Delivered {
+			t.Errorf("Processing has the number %d, and Success after it %d, %s", first.Seq, second.Seq, second.State)
+		}
+	})
+}
