@@ -81,14 +81,14 @@ fuzz:
 	TAGS=$(TAGS) FUZZTIME=$(FUZZTIME) FUZZPARALLEL=$(FUZZPARALLEL) .ci/fuzz '$(FUZZ)'
 
 # Kills Caddy a thousand times under load, in each way of handing over, with
-# confirming and without, at each of two gateways; and as often while its disk, the app and
-# the gateway's API are out of order. CRASH picks one of the two. PLOT is a folder for
+# confirming and without, at each of two gateways; and as often while its disk, its clock,
+# the app and the gateway's API are out of order. CRASH picks one of the two. PLOT is a folder for
 # pictures of what was acknowledged and applied.
 CRASH := TestKillsUnderLoad|TestStorm
 PLOT :=
 KILLS := 1000
 crash:
-	go test -tags $(TAGS) -timeout 12h -v -run '$(CRASH)' ./test/crash -kills $(KILLS) -storm $(KILLS) -plot '$(PLOT)'
+	go test -tags $(TAGS) -timeout 12h -v -run '$(CRASH)' ./test/crash -kills $(KILLS) -storm $(KILLS) -clock -plot '$(PLOT)'
 
 # Plays a purchase with every two of its operations failing, on both stores; PAIRS=200
 # takes so many of the pairs, in each way.

@@ -1,11 +1,8 @@
 package test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,61 +11,12 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
+	"github.com/seed-338f6760/caddy-ccpayment/test/fault"
 )
 
-// clockBinary is a Caddy of which the clock can be set while it runs: the time
-// of day is changed where the program reads it, the machine's own is left alone.
-// It has no race detector, to be built in half the time.
+// clockBinary is a Caddy of which the clock can be set while it runs.
 var clockBinary = sync.OnceValues(func() (string, error) {
-	dir := filepath.Join(filepath.Dir(binary), "clock")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return "", err
-	}
-	original := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
-	source, err := os.ReadFile(original)
-	if err != nil {
-		return "", err
-	}
-	text := string(source)
-	for _, change := range [][2]string{
-		{"import (", "import (\n\t\"sync/atomic\""},
-		{"func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n", "var Ahead atomic.Int64\n\nfunc Now() Time {\n\tsec, nsec, mono := runtimeNow()\n\tsec += Ahead.Load()\n"},
-	} {
-		if strings.Count(text, change[0]) != 1 {
-			return "", fmt.Errorf("Go's time.go is another than this test knows: %q", change[0])
-		}
-		text = strings.Replace(text, change[0], change[1], 1)
-	}
-	replaced := filepath.Join(dir, "time.go")
-	if err := os.WriteFile(replaced, []byte(text), 0o644); err != nil {
-		return "", err
-	}
-	reader, err := filepath.Abs(filepath.Join("testdata", "clock", "ahead.go"))
-	if err != nil {
-		return "", err
-	}
-	command, err := filepath.Abs(filepath.Join("..", "cmd", "caddy", "ahead.go"))
-	if err != nil {
-		return "", err
-	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: replaced, command: reader}})
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, overlay, 0o644); err != nil {
-		return "", err
-	}
-	out := filepath.Join(dir, "caddy")
-	build := exec.Command("go", "build", "-overlay", file, "-tags", tags, "-o", out, "../cmd/caddy")
-	if text, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building Caddy: %w\n%s", err, text)
-	}
-	return out, nil
+	return fault.TimedCaddy(filepath.Join(filepath.Dir(binary), "clock"), tags)
 })
 
 // newTimed returns a server, not started yet, whose clock can be set.
@@ -80,7 +28,7 @@ func newTimed(t *testing.T, app string) *server {
 	}
 	s := newServer(t, app)
 	s.program = program
-	s.env = append(s.env, "CLOCK_AHEAD="+s.clock())
+	s.env = append(s.env, fault.ClockVariable+"="+s.clock())
 	return s
 }
 
@@ -90,14 +38,10 @@ func (s *server) clock() string { return filepath.Join(s.dir, "clock") }
 // setClock sets the clock of a server from newTimed to be so much ahead of ours.
 func (s *server) setClock(ahead time.Duration) {
 	s.t.Helper()
+	if err := fault.SetClock(s.clock(), ahead); err != nil {
+		s.t.Fatal(err)
+	}
 	seconds := fmt.Sprint(int(ahead.Seconds()))
-	name := s.clock() + ".new"
-	if err := os.WriteFile(name, []byte(seconds), 0o644); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.Rename(name, s.clock()); err != nil {
-		s.t.Fatal(err)
-	}
 	processtest.Until(s.t, "the clock is set", func() bool {
 		return strings.Contains(s.Output.String(), "the clock is ahead by "+seconds+"\n")
 	})

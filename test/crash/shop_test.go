@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
+	"github.com/seed-338f6760/caddy-ccpayment/test/fault"
 	"github.com/seed-338f6760/caddy-ccpayment/test/shop"
 )
 
@@ -26,9 +27,12 @@ func newShopAt(t *testing.T, file string, m shop.Mode, options ...string) *shop.
 	t.Helper()
 	return shop.New(t, shop.Options{Mode: m, Ledger: shop.Ledger{
 		Store: "store bolt {\n path {$LEDGER}\n }\n" + strings.Join(options, "\n"),
-		Env:   func(int) []string { return []string{"LEDGER=" + file} },
+		Env:   func(int) []string { return []string{"LEDGER=" + file, fault.ClockVariable + "=" + clockOf(file)} },
 		Open: func() (ledger.Store, error) {
 			return bolt.Open(file, bolt.Options{LockTimeout: 5 * time.Second})
 		},
 	}})
 }
+
+// clockOf is the file that sets the clock of the Caddy with this ledger, if it can be set.
+func clockOf(file string) string { return file + ".clock" }

@@ -17,7 +17,8 @@ type Report struct {
 	Again int
 	// Untraced is how often a lower status came after a higher one in the one way
 	// that is known and described: in pass-through an attempt at the higher one
-	// that a crash cut off, even after the app's response, leaves no trace.
+	// that a crash cut off, even after the app's response, leaves no trace. While the clock
+	// is set its sequence may be too high for what follows.
 	Untraced int
 	// Carried is how often a lower status came after a higher one because it carries the
 	// flag, with the sequence that it had before: no other event would have the flag.
@@ -168,7 +169,7 @@ func (c *check) repeats(id string, attempts []Attempt) {
 		}
 		// Another machine has given it its place without a look at the other events.
 		mayGrow := c.PassesThrough || c.Shared && before.Caddy != a.Caddy
-		if a.Seq < before.Seq || a.Seq > before.Seq && !mayGrow {
+		if a.Seq < before.Seq && !c.wasAhead(before, a) || a.Seq > before.Seq && !mayGrow {
 			c.broken(Counted, "%s had sequence %d, and then %d", c.name(id), before.Seq, a.Seq)
 		}
 	}
@@ -273,6 +274,8 @@ func (c *check) pair(before, later Attempt) {
 			"and which run %d acknowledged%s", later.Status, later.Record, later.Caddy, later.Seq, when(later.At),
 			before.Status, before.Caddy, before.Seq, when(before.At), c.events[before.EventID].Seq,
 			acknowledged(c.sent[before.EventID]), when(acknowledgedAt(c.sent[before.EventID])))
+	case a < b && before.Seq > later.Seq && c.wasAhead(before, later):
+		c.report.Untraced++
 	case a < b && before.Seq > later.Seq:
 		c.broken(InOrder, "%s of %s has sequence %d, and %s after it has %d",
 			before.Status, before.Record, before.Seq, later.Status, later.Seq)
@@ -302,6 +305,13 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	})
 	isLateYes := c.Shared && higher.Yes && known == higher.Seq && known > lower.Seq
 	return c.PassesThrough && isCutOff && (lower.Seq > higher.Seq || hadItsPlace) && (follows || isLateYes) && wasUnanswered
+}
+
+// wasAhead is the same exception while the clock is set: the sequence of an attempt that
+// left no trace is from a clock that was ahead, so that nobody knows of it when the next
+// attempt or status gets a lower one.
+func (c *check) wasAhead(before, later Attempt) bool {
+	return c.ClockSet && c.PassesThrough && later.Caddy > before.Caddy && c.events[before.EventID].Seq != before.Seq
 }
 
 // Rank orders CCPayment's statuses of a record, and CoinPayments' of an invoice, in lower

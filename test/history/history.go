@@ -17,6 +17,8 @@ type History struct {
 	// Shared: several machines share the ledger. An attempt may be repeated only where
 	// one of the cuts explains it.
 	Shared bool
+	// ClockSet: Caddy's clock was set meanwhile, forward and back.
+	ClockSet bool
 	// Cuts are what cut runs of Caddy off.
 	Cuts []Cut
 	// Sent are the webhooks that senders sent.

@@ -195,6 +195,29 @@ func TestUntraced(t *testing.T) {
 	}
 }
 
+// TestClockSet: where the clock was set, an attempt that left no trace may have a higher
+// sequence than what follows; else it may not.
+func TestClockSet(t *testing.T) {
+	h := sound(true)
+	h.Attempts[1].Seq, h.ClockSet = 3601, true // the first attempt at Success
+	if report := Check(h); len(report.Violations) > 0 {
+		t.Errorf("of an attempt that left no trace it says %+v", report.Violations)
+	}
+	for name, change := range map[string]func(*History){
+		"the clock was not set": func(h *History) { h.ClockSet = false },
+		"in one run":            func(h *History) { h.Attempts[2].Caddy = 1 },
+		"in store-and-forward":  func(h *History) { h.PassesThrough = false },
+		"with a trace":          func(h *History) { h.Events[1].Seq = 3601 },
+	} {
+		h := h
+		h.Attempts, h.Events = slices.Clone(h.Attempts), slices.Clone(h.Events)
+		change(&h)
+		if report := Check(h); !found(report, Counted) {
+			t.Errorf("%s: found is %+v", name, report.Violations)
+		}
+	}
+}
+
 // carried is a history in which CoinPayments' Completed comes between two attempts at the
 // status that carries the flag.
 func carried(passesThrough bool) History {

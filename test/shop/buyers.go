@@ -170,7 +170,7 @@ func (s *Shop) History() history.History {
 		c.Stop()
 	}
 	h := history.History{
-		PassesThrough: s.PassesThrough, Shared: s.ledger.Shared, Cuts: s.runs.cuts, Sent: s.Outbox.log(), Paid: s.paid,
+		PassesThrough: s.PassesThrough, Shared: s.ledger.Shared, ClockSet: s.clockSet, Cuts: s.runs.cuts, Sent: s.Outbox.log(), Paid: s.paid,
 	}
 	var err error
 	if h.Attempts, h.Applied, err = ReadApp(s.Inbox); err != nil {

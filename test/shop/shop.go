@@ -171,6 +171,8 @@ type Shop struct {
 	isResending atomic.Bool
 	// lies, if set, answers the Caddys' calls of the gateway's API.
 	lies atomic.Pointer[http.HandlerFunc]
+	// clockSet: the Caddys' clock was set.
+	clockSet bool
 	// happened is for the plot.
 	happened []plot.Event
 

@@ -134,6 +134,26 @@ func (s *Shop) BrokenAPI() Fault {
 	}}
 }
 
+// WrongClock is a clock of the Caddys that is set by an hour, by the file of a
+// [fault.TimedCaddy].
+func (s *Shop) WrongClock(file string) Fault {
+	set := func(ahead time.Duration) {
+		s.t.Helper()
+		if err := fault.SetClock(file, ahead); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return Fault{Name: "clock", Begin: func(random *rand.Rand) (way string, end func()) {
+		way, ahead := "forward", time.Hour
+		if random.IntN(2) == 0 {
+			way, ahead = "back", -time.Hour
+		}
+		set(ahead)
+		s.clockSet = true
+		return way, func() { set(0) }
+	}}
+}
+
 // answers has the API answer, or what is wrong with it.
 func (s *Shop) answers(api http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
