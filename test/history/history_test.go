@@ -195,60 +195,6 @@ func TestUntraced(t *testing.T) {
 	}
 }
 
-// TestClockSet: where the clock was set, an attempt that left no trace may have a higher
-// sequence than what follows; else it may not.
-func TestClockSet(t *testing.T) {
-	h := sound(true)
-	h.Attempts[1].Seq, h.ClockSet = 3601, true // the first attempt at Success
-	if report := Check(h); len(report.Violations) > 0 {
-		t.Errorf("of an attempt that left no trace it says %+v", report.Violations)
-	}
-	for name, change := range map[string]func(*History){
-		"the clock was not set": func(h *History) { h.ClockSet = false },
-		"in one run":            func(h *History) { h.Attempts[2].Caddy = 1 },
-		"in store-and-forward":  func(h *History) { h.PassesThrough = false },
-		"with a trace":          func(h *History) { h.Events[1].Seq = 3601 },
-	} {
-		h := h
-		h.Attempts, h.Events = slices.Clone(h.Attempts), slices.Clone(h.Events)
-		change(&h)
-		if report := Check(h); !found(report, Counted) {
-			t.Errorf("%s: found is %+v", name, report.Violations)
-		}
-	}
-}
-
-// carried is a history in which CoinPayments' Completed comes between two attempts at the
-// status that carries the flag.
-func carried(passesThrough bool) History {
-	h, completed := sound(passesThrough), key("1", "Completed")
-	h.Sent = append(h.Sent, Sent{Key: completed, Order: "order-1", Digest: completed.Status, Acknowledged: 2})
-	h.Applied = append(h.Applied, completed.EventID())
-	h.Events = append(h.Events, event(completed, 1, 12))
-	h.Attempts = slices.Insert(h.Attempts, 2, attempt(completed, 2, 1, 12))
-	return h
-}
-
-// TestCarried: what carries the flag comes after a later status with its sequence of
-// before, and nothing else does.
-func TestCarried(t *testing.T) {
-	for _, passesThrough := range []bool{true, false} {
-		if report := Check(carried(passesThrough)); len(report.Violations) > 0 || report.Carried != 1 {
-			t.Errorf("of the exception (pass-through: %t) it says %+v", passesThrough, report)
-		}
-		for name, change := range map[string]func(*History){
-			"without the flag":       func(h *History) { h.Attempts[1].Fulfill, h.Attempts[3].Fulfill = false, false },
-			"with a higher sequence": func(h *History) { h.Attempts[3].Seq, h.Events[1].Seq = 13, 13 },
-		} {
-			h := carried(passesThrough)
-			change(&h)
-			if report := Check(h); !found(report, InOrder) {
-				t.Errorf("%s: found is %+v", name, report.Violations)
-			}
-		}
-	}
-}
-
 // TestExplained: what is no violation, although it looks like one.
 func TestExplained(t *testing.T) {
 	overtaken := func(h *History) { // a Processing that its Success has overtaken
