@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	pairs = flag.Int("pairs", 40, "how many pairs of operations fail, in each way; 0: all pairs")
-	seed  = flag.Uint64("pairs-seed", 0, "which pairs; 0: others each time")
+	lasts = flag.Duration("errors", 10*time.Second, "how long errors are tried in each way, single ones before pairs; 0: until all were tried")
+	seed  = flag.Uint64("errors-seed", 0, "the order in which they are tried; 0: another each time")
 	only  = flag.String("faults", "", "the faults of a single run, as a failure shows them: store Commit 3 lost, app 1 fails")
 )
 
@@ -77,53 +77,54 @@ type loop struct {
 	*testing.T
 	way    Way
 	open   Opener
+	began  time.Time
+	random *rand.Rand
 	broken int
-	runs   int
 	missed int // runs in which a fault's operation never came
 }
 
 func (l *loop) all() {
-	began := time.Now()
+	from := *seed
+	if from == 0 {
+		from = rand.Uint64()
+	}
+	l.began, l.random = time.Now(), rand.New(rand.NewPCG(from, 0))
 	plain := l.try(nil)
 	if l.Failed() {
 		return
 	}
-	l.missed = 0
 	kinds := make(map[string]int)
 	for _, done := range plain.done {
 		kind, _, _ := strings.Cut(done.name, " ")
 		kinds[kind]++
 	}
-	l.Logf("%d operations: %v", len(plain.done), kinds)
-	var second []Plan
-	for _, first := range faultsOf(plain.done) {
-		run := l.try(Plan{first})
-		for _, next := range faultsOf(since(run.done, first)) {
-			second = append(second, Plan{first, next})
-		}
-		if l.broken >= mostBroken {
-			return
-		}
+	l.Logf("%d operations: %v; -errors-seed %d", len(plain.done), kinds, from)
+	var singles, pairs []Plan
+	for _, fault := range faultsOf(plain.done) {
+		singles = append(singles, Plan{fault})
 	}
-	singles := l.runs - 1
-	l.Logf("%d runs with one fault in %s", singles, time.Since(began).Round(time.Millisecond))
-	all := len(second)
-	if *pairs > 0 && *pairs < all {
-		from := *seed
-		if from == 0 {
-			from = rand.Uint64()
+	l.each("single errors", singles, func(plan Plan, run *Faults) {
+		for _, next := range faultsOf(since(run.done, plan[0])) {
+			pairs = append(pairs, Plan{plan[0], next})
 		}
-		l.Logf("-pairs-seed %d", from)
-		rand.New(rand.NewPCG(from, 0)).Shuffle(all, func(i, j int) { second[i], second[j] = second[j], second[i] })
-		second = second[:*pairs]
-	}
-	for _, plan := range second {
-		if l.try(plan); l.broken >= mostBroken {
-			return
+	})
+	l.each("pairs", pairs, func(Plan, *Faults) {})
+}
+
+// each tries plans until the time is over.
+func (l *loop) each(what string, plans []Plan, then func(Plan, *Faults)) {
+	l.random.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
+	tried := 0
+	l.missed = 0
+	for _, plan := range plans {
+		if l.broken >= mostBroken || *lasts > 0 && time.Since(l.began) > *lasts {
+			break
 		}
+		then(plan, l.try(plan))
+		tried++
 	}
-	l.Logf("%d of %d pairs, in %d of which the second fault did not come; all in %s",
-		len(second), all, l.missed, time.Since(began).Round(time.Millisecond))
+	l.Logf("tried %d of %d %s, in %d of which an error did not come; %s since the beginning",
+		tried, len(plans), what, l.missed, time.Since(l.began).Round(time.Millisecond))
 }
 
 // faultsOf returns every fault of operations.
@@ -167,7 +168,6 @@ func (l *loop) try(plan Plan) *Faults {
 		s.judge(ledger)
 		violations = s.violations
 	})
-	l.runs++
 	if len(faults.hits) < len(plan) {
 		l.missed++
 	}
