@@ -18,6 +18,7 @@ func (w *world) check() {
 	slices.SortStableFunc(w.app.calls, func(a, b *call) int { return int(a.at - b.at) })
 	w.tally()
 	w.checkKept()
+	w.checkFences()
 	w.checkFlags()
 	w.checkPages()
 	w.checkPairs()
@@ -65,6 +66,25 @@ func (w *world) checkKept() {
 	for key, e := range w.database.Events {
 		if e.State == ledger.Delivered && !w.hasApplied(key) {
 			w.violated("ARRIVES", "%s is delivered, and the app has not applied it", nameOf(key))
+		}
+	}
+}
+
+// checkFences: a process that was stopped, and whose record another has taken since, writes no
+// failure of its own behind what that one wrote. A yes of the app it may bring in late.
+func (w *world) checkFences() {
+	if w.isSet || w.passesThrough() {
+		return
+	}
+	for key, e := range w.database.Events {
+		latest := e.ReceivedAt
+		for _, t := range e.Transitions {
+			if t.State == ledger.Retrying && t.At.Before(latest.Add(-time.Second)) {
+				w.violated("FENCED", "%s became %s at %s, behind what happened at %s", nameOf(key), t.State, t.At.Sub(w.begun), latest.Sub(w.begun))
+			}
+			if t.At.After(latest) {
+				latest = t.At
+			}
 		}
 	}
 }
