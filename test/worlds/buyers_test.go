@@ -107,12 +107,7 @@ func (w *world) buy(i int) {
 	case 10:
 		pay(0, 60, soon, success)
 	} // 11: not at all
-	if w.Draw(4, "closes", i) == 0 && w.has(fmt.Sprint("close", i)) {
-		all.Go(func() {
-			time.Sleep(w.DrawTime(time.Minute, "close", i))
-			w.closeOrder(i)
-		})
-	}
+	all.Go(func() { w.closeOrder(i) })
 	all.Wait()
 }
 
@@ -163,8 +158,12 @@ func (l *life) open(r checkout.Request) (checkout.Session, error) {
 	return session, err
 }
 
-// closeOrder has an order closed, with force at times.
+// closeOrder has some orders closed, with force at times.
 func (w *world) closeOrder(i int) {
+	if w.Draw(4, "closes", i) > 0 || !w.has(fmt.Sprint("close", i)) {
+		return
+	}
+	time.Sleep(w.DrawTime(time.Minute, "close", i))
 	w.stepped(ownID(i))
 	for try := range 5 {
 		p := w.pick("closer", i, try)
