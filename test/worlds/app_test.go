@@ -50,6 +50,7 @@ func (c caller) Deliver(ctx context.Context, m relay.Message) (relay.Response, e
 	n := c.nth("app" + name)
 	hasFaults := c.hasFaults() && c.has("answers")
 	if hasFaults && c.Draw(15, "refused", name, n) == 0 {
+		c.stepped(key.ID) // the ledger counts an attempt of which the app knows nothing
 		return relay.Response{}, &relay.CallError{Status: http.StatusBadGateway, Err: errLost}
 	}
 	c.pause(0, "to the app", name, n)
@@ -57,6 +58,7 @@ func (c caller) Deliver(ctx context.Context, m relay.Message) (relay.Response, e
 	case c.isDead.Load():
 		return relay.Response{}, errDead
 	case ctx.Err() != nil || m.Lives != nil && !m.Lives():
+		c.stepped(key.ID)
 		return relay.Response{}, &relay.CallError{Status: http.StatusBadGateway, Err: ledger.ErrNoSession}
 	}
 	header := make(http.Header)

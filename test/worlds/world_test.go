@@ -44,7 +44,7 @@ type world struct {
 	cuts   []history.Cut // what kept something from being stored
 	drawn  map[string]int
 	hooks  []*hook
-	steps  map[string]bool // the ids of orders and records that an operator took a step on
+	steps  map[string]bool // the ids of orders and records that an operator took a step on, or that did not reach the app
 	broken []string
 	trace  uint64
 	seen   map[string]int // how often what has happened
@@ -136,7 +136,8 @@ func (w *world) saw(what string) {
 	w.seen[what]++
 }
 
-// stepped notes that an operator took a step on an order or a record.
+// stepped notes that an operator took a step on an order or a record, or that a call of the app
+// about it did not get there.
 func (w *world) stepped(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
