@@ -50,7 +50,7 @@ type payment struct {
 	last               string // its last status
 	madeAt, doneAt     time.Time
 	knownLag, doneLag  time.Duration
-	isTold, isTestable bool
+	isTestable bool
 }
 
 func newBank(w *world) *bank {

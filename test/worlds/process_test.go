@@ -279,8 +279,14 @@ func (l *life) configure() *config {
 		c.route.Types = []string{typePayment, typeDeposit, gateway.OrderExpired}
 	}
 	reconciler, err := reconcile.New(
-		reconcile.Config{Every: time.Minute, Foreign: true, Grace: 2 * time.Minute, Missed: func(m reconcile.Missed) { l.log("%s missed %s", l.name, m.Record.ID); l.saw("found by reconciling") },
-			Looked: func(string, time.Time) {}, Logger: l.logger()},
+		reconcile.Config{
+			Every: time.Minute, Foreign: true, Grace: 2 * time.Minute,
+			Missed: func(m reconcile.Missed) {
+				l.log("%s missed %s", l.name, m.Record.ID)
+				l.saw("found by reconciling")
+			},
+			Looked: func(string, time.Time) {}, Logger: l.logger(),
+		},
 		reconcile.AccountsOf([]*gateway.Account{c.account}, []*relay.Route{c.route}, hookpath.Site{}),
 	)
 	if err != nil {
