@@ -44,13 +44,12 @@ type sale struct {
 
 // payment is one of an order, or a deposit of a user.
 type payment struct {
-	id, kind, user     string
-	of                 *sale // nil: it is a deposit
-	amount             decimal.Decimal
-	last               string // its last status
-	madeAt, doneAt     time.Time
-	knownLag, doneLag  time.Duration
-	isTestable bool
+	id, kind, user    string
+	of                *sale // nil: it is a deposit
+	amount            decimal.Decimal
+	last              string // its last status
+	madeAt, doneAt    time.Time
+	knownLag, doneLag time.Duration
 }
 
 func newBank(w *world) *bank {
