@@ -88,13 +88,13 @@ CRASH := TestKillsUnderLoad|TestStorm
 PLOT :=
 KILLS := 1000
 crash:
-	go test -tags $(TAGS) -timeout 12h -v -run '$(CRASH)' ./test/crash -kills $(KILLS) -storm $(KILLS) -clock -plot '$(PLOT)'
+	.ci/test -tags $(TAGS) -timeout 0 -v -run '$(CRASH)' ./test/crash -kills $(KILLS) -storm $(KILLS) -clock -plot '$(PLOT)'
 
 # Plays a purchase with every two of its operations failing, on both stores; ERRORS=1m
 # takes as many of them as that long has, in each way.
 ERRORS := 0
 errors:
-	.ci/test -tags $(TAGS) -timeout 12h -count 1 -v -run '^TestEveryOperationFails$$' ./store/bolt ./store/postgres -errors $(ERRORS)
+	.ci/test -tags $(TAGS) -timeout 0 -count 1 -v -run '^TestEveryOperationFails$$' ./store/bolt ./store/postgres -errors $(ERRORS)
 
 # Cuts the power at every sync of a Caddy under load and judges the ledger that is left, in
 # as many states of the disk in each of four ways. Linux, with strace.

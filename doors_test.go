@@ -1,11 +1,16 @@
 package ccpayment_test
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	ccpayment "github.com/seed-338f6760/caddy-ccpayment"
 	"github.com/seed-338f6760/caddy-ccpayment/client"
 	v1 "github.com/seed-338f6760/caddy-ccpayment/client/v1"
 )
@@ -179,4 +184,50 @@ func TestRejectionsAreLimited(t *testing.T) {
 		t.Errorf("%d forgeries in %d seconds wrote %d lines", many, seconds, lines)
 	}
 	s.app.wants(t, 0)
+}
+
+// TestUnfinishedBody: a webhook whose body comes by the byte and never ends is answered,
+// whatever is wrong with it besides, and its connection closed.
+func TestUnfinishedBody(t *testing.T) {
+	t.Cleanup(ccpayment.SetBodyTimeout(200 * time.Millisecond))
+	s := start(t, setup{})
+	for method, want := range map[string]int{"POST": http.StatusBadRequest, "PUT": http.StatusMethodNotAllowed} {
+		raw := regexp.MustCompile(`Content-Length: \d+`).ReplaceAllString(delivery{method: method}.raw(), "Content-Length: 60000")
+		if got := trickle(t, s.addr, raw); got != want {
+			t.Errorf("%s: %d, want %d", method, got, want)
+		}
+	}
+	s.app.wants(t, 0)
+	s.sendRaw(delivery{}.raw()).wants(t, http.StatusOK)
+}
+
+// trickle sends a request and then byte after byte, until the connection is closed, and
+// returns the response's status.
+func trickle(t *testing.T, addr, request string) int {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		pace := time.NewTicker(50 * time.Millisecond)
+		defer pace.Stop()
+		for err := error(nil); err == nil; <-pace.C {
+			_, err = io.WriteString(conn, " ")
+		}
+	}()
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	<-ended
+	return response.StatusCode
 }

@@ -360,13 +360,13 @@ var tooLarge = relay.Refuse(http.StatusRequestEntityTooLarge, "too_large", "the 
 // linesPerSecond is how many lines a second a flood may write to the log.
 const linesPerSecond = 10
 
-// slowest is how long the body of a webhook may take to arrive; gateways need a moment.
-const slowest = 30 * time.Second
+// bodyTimeout is how long the body of a webhook may take to arrive; gateways need a moment.
+var bodyTimeout = 30 * time.Second
 
 // readBody checks the method, the size and the client's address, and reads the
 // body. It returns false with the reply to a request that fails a check.
 func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, relay.Reply, bool) {
-	arrived := relay.Hurry(w, r, slowest)
+	relay.LimitBodyTime(w, r, bodyTimeout)
 	if r.Method != http.MethodPost {
 		reply := relay.Refuse(http.StatusMethodNotAllowed, "bad_method", "webhooks are POSTed", nil)
 		reply.Allow = http.MethodPost
@@ -381,7 +381,6 @@ func (h *Webhook) readBody(w http.ResponseWriter, r *http.Request) ([]byte, rela
 	body, err := relay.ReadBody(w, r, h.MaxSize)
 	switch {
 	case err == nil:
-		arrived()
 		return body, relay.Reply{}, true
 	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, tooLarge, false

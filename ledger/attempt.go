@@ -67,10 +67,9 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	if a.counted = untouched && event.CountedBy == l.process && !l.isLost(event.Key); a.counted {
 		a.Number = 1
 	}
-	// A store that others share gave it its sequence number without a look at the other
-	// events, and no attempt was recorded with it since. Where none does, this process
-	// may have sent it with that number before a crash.
-	isNumberedUnseen := l.session != nil && event.CountedBy != "" && !hasNumberedAttempt(event)
+	// The commit that counted its first attempt gave it its sequence number without a look
+	// at the other events, and no attempt was recorded with it since.
+	isNumberedUnseen := event.CountedBy != "" && !hasNumberedAttempt(event)
 	switch {
 	case event.NextReason != "":
 		a.Reason = event.NextReason
@@ -80,27 +79,22 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 	if !known {
 		a.steps = append(make([]Transition, 0, 4), Transition{At: event.ReceivedAt, State: Received})
 	}
-	if a.Seq == 0 || a.counted || isNumberedUnseen {
+	isNew := a.Seq == 0 || a.counted || isNumberedUnseen && l.session != nil
+	if isNew {
 		a.Seq = max(event.Seq, firstSeq(event))
 		if l.session != nil && event.Seq == 0 {
 			// It may have waited for an attempt elsewhere at an event that came later, of
 			// which nothing could be recorded.
 			a.Seq = max(a.Seq, uint64(max(l.now().UnixMilli(), 1)))
 		}
-		for _, other := range claim.Events {
-			if other.Key != event.Key {
-				a.Seq = max(a.Seq, other.Seq+1)
-			}
-		}
 	}
-	// The commit that counted its first attempt numbered it without a look at the others,
-	// which may have their numbers from before the clock was set back. A process that sent
-	// it with a number below theirs would have recorded another one.
-	if event.CountedBy != "" && !hasNumberedAttempt(event) {
-		for _, other := range claim.Events {
-			if supersedes(rank, event.Key.Status, other.Key.Status) {
-				a.Seq = max(a.Seq, other.Seq+1)
-			}
+	for _, other := range claim.Events {
+		// Where no other process shares the ledger, this one may have sent it with its
+		// number before a crash; but never with one below that of a status which it
+		// overtakes, which may be from before the clock was set back.
+		overtakes := isNumberedUnseen && supersedes(rank, event.Key.Status, other.Key.Status)
+		if other.Key != event.Key && (isNew || overtakes) {
+			a.Seq = max(a.Seq, other.Seq+1)
 		}
 	}
 	// Another event of the record may have the sequence number that it was given.

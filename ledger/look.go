@@ -70,8 +70,8 @@ func (l *Ledger) Look(ctx context.Context, appID string) (Look, error) {
 	return look, nil
 }
 
-// noteLook notes an account, unless another process has meanwhile: its time is by the store's
-// clock, which a process that starts does not know yet.
+// noteLook notes an account by the store's clock, which a process that starts does not know
+// yet. Two that note it at once differ by a moment.
 func (l *Ledger) noteLook(ctx context.Context, appID string) (Look, error) {
 	if err := l.begin(ctx, beginPatience); err != nil {
 		return Look{}, fmt.Errorf("noting an account: %w", err)

@@ -145,11 +145,7 @@ func (c Config) graceAt(lister gateway.Lister) time.Duration {
 func (r *Reconciler) Run(ctx context.Context, l *ledger.Ledger) {
 	r.life.Store(&ctx)
 	if r.config.Every == 0 {
-		for _, a := range r.accounts {
-			if _, err := l.Look(ctx, a.Info.AccountID); err != nil {
-				r.config.Logger.Error("an account cannot be noted in the ledger", zap.String("account", a.Name), zap.Error(err))
-			}
-		}
+		r.note(ctx, l)
 		return
 	}
 	defer func() { // the next configuration may not have the account; if it has, its next tick says so
@@ -173,9 +169,38 @@ func (r *Reconciler) Run(ctx context.Context, l *ledger.Ledger) {
 	}
 }
 
+// note notes all accounts in the ledger, those that cannot be noted yet again and again:
+// what is asked for by hand one day begins there.
+func (r *Reconciler) note(ctx context.Context, l *ledger.Ledger) {
+	accounts := slices.Clone(r.accounts)
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for isFirst := true; ; isFirst = false {
+		accounts = slices.DeleteFunc(accounts, func(a Account) bool {
+			_, err := l.Look(ctx, a.Info.AccountID)
+			if err != nil && isFirst && ctx.Err() == nil {
+				r.config.Logger.Warn("an account could not be noted in the ledger, and will be again",
+					zap.String("account", a.Name), zap.Error(err))
+			}
+			return err == nil
+		})
+		if len(accounts) == 0 {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // runOne looks at the records of an account if that is due, in this process or another.
 func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) error {
 	state, err := l.Look(ctx, a.Info.AccountID)
+	if errors.Is(err, ledger.ErrNoSession) { // it only begins
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -89,8 +89,7 @@ func compareIDs(a, b ledger.OrderID) int {
 	return cmp.Or(strings.Compare(a.AppID, b.AppID), strings.Compare(a.ID, b.ID))
 }
 
-// Orders implements [ledger.Reader]. A cursor is how many orders come before, and the last of
-// them.
+// Orders implements [ledger.Reader]. A cursor is a page's last order.
 func (c *Connection) Orders(_ context.Context, query ledger.OrderQuery) (page ledger.OrderPage, err error) {
 	end, err := c.begin()
 	if err != nil {

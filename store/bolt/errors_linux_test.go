@@ -17,7 +17,7 @@ import (
 // the purchase ends as if none had. Beside the calls that the purchase makes these are the
 // file's writes and syncs.
 func TestEveryOperationFails(t *testing.T) {
-	purchase.Run(t, func(testing.TB) purchase.Opener { return openFailing })
+	purchase.Run(t, true, func(testing.TB) purchase.Opener { return openFailing })
 }
 
 func openFailing(t testing.TB, faults *purchase.Faults) purchase.Ledger {
@@ -27,7 +27,7 @@ func openFailing(t testing.TB, faults *purchase.Faults) purchase.Ledger {
 		t.Fatal(err)
 	}
 	f := failIn(t, s, faults)
-	return purchase.Ledger{Store: f, After: f.called, Look: func() (ledger.Store, error) { return Open(path, Options{}) }}
+	return purchase.Ledger{Store: f, After: f.called, Reopen: func() (ledger.Store, error) { return Open(path, Options{}) }}
 }
 
 // The ways in which a write fails besides.

@@ -17,7 +17,7 @@ import (
 // sent, or when it answers.
 func TestEveryOperationFails(t *testing.T) {
 	server := postgrestest.Shared(t)
-	purchase.Run(t, func(t testing.TB) purchase.Opener {
+	purchase.Run(t, false, func(t testing.TB) purchase.Opener {
 		p := newProxy(t, server)
 		schema := server.Schema(t)
 		open(t, Options{URL: server.URL(), Schema: schema, now: func() time.Time { return time.Unix(0, 0) }}) // makes it
@@ -31,7 +31,7 @@ func TestEveryOperationFails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return purchase.Ledger{Store: s, Look: func() (ledger.Store, error) { return Open(opts) }}
+			return purchase.Ledger{Store: s, Reopen: func() (ledger.Store, error) { return Open(opts) }}
 		}
 	})
 }

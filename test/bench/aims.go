@@ -38,7 +38,7 @@ func (p *page) aims() (all []aim) {
 	limits := map[int]time.Duration{200: 2 * time.Millisecond, 1000: 5 * time.Millisecond} // for p95
 	for _, t := range p.paces {
 		for _, one := range t.paces {
-			if limit, ok := limits[one.perSecond]; ok && t.later {
+			if limit, ok := limits[one.perSecond]; ok && t.name == storedName {
 				all = append(all, aim{
 					what: fmt.Sprintf("%s events a second: sent to app, p95", plot.Thousands(float64(one.perSecond))), unit: "ms", atMost: true,
 					want: limit.Seconds() * 1000, got: percentile(one.arrivals, 0.95).Seconds() * 1000,

@@ -100,6 +100,7 @@ func brokenNetwork(s *shop.Shop, proxies []*proxy) shop.Fault {
 			act(p)
 		}
 	}
+	var most int64 // bytes until the next cut
 	ways := []struct {
 		name       string
 		begin, end func(*proxy)
@@ -107,11 +108,12 @@ func brokenNetwork(s *shop.Shop, proxies []*proxy) shop.Fault {
 		{"black hole", func(p *proxy) { p.silent.Store(true) }, func(p *proxy) { p.silent.Store(false) }},
 		{"away", func(p *proxy) { p.refuses.Store(true); p.cutAll() }, func(p *proxy) { p.refuses.Store(false) }},
 		{"reset", (*proxy).cutAll, (*proxy).cutAll},
-		{"cut within what is sent", func(p *proxy) { p.budget.Store(1 + rand.Int64N(5000)) }, func(p *proxy) { p.budget.Store(0) }},
+		{"cut within what is sent", func(p *proxy) { p.budget.Store(1 + most) }, func(p *proxy) { p.budget.Store(0) }},
 		{"slow", func(p *proxy) { p.delay.Store(int64(100 * time.Millisecond)) }, func(p *proxy) { p.delay.Store(0) }},
 	}
 	return shop.Fault{Name: "network", Begin: func(random *rand.Rand) (string, func()) {
 		way, from, run := ways[random.IntN(len(ways))], time.Now(), s.Caddys[0].Run
+		most = random.Int64N(5000)
 		each(way.begin)
 		return way.name, func() {
 			each(way.end)

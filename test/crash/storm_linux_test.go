@@ -45,6 +45,7 @@ func TestStorm(t *testing.T) {
 			for range *stormKills {
 				storm.Step()
 				s.Caddy.Kill()
+				storm.Killed()
 				if storm.IntN(10) == 0 {
 					from := time.Now()
 					damages++

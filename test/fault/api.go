@@ -1,4 +1,4 @@
-// Package fault is what tests break around Caddy: its disk, and the gateway's API.
+// Package fault is what tests break around Caddy: its disk, its clock, and the gateway's API.
 package fault
 
 import (

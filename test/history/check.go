@@ -267,7 +267,7 @@ func (c *check) pair(before, later Attempt) {
 	case a == 0 || b == 0 || a == b:
 	case a > b && c.leftNoTrace(before, later):
 		c.report.Untraced++
-	case a > b && later.Fulfill && later.Seq < before.Seq:
+	case a > b && later.Fulfill && later.Seq < before.Seq && c.keptItsPlace(later):
 		c.report.Carried++ // what carries a flag is not overtaken, and keeps its place
 	case a > b:
 		c.broken(InOrder, "%s of %s was handed over by run %d with sequence %d%s, after %s by run %d with %d%s, which the ledger has with %d "+
@@ -291,9 +291,6 @@ func (c *check) pair(before, later Attempt) {
 // earlier one.
 func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	run := acknowledged(c.sent[higher.EventID])
-	hadItsPlace := slices.ContainsFunc(c.events[lower.EventID].Transitions, func(t ledger.Transition) bool {
-		return t.Seq == lower.Seq && t.Attempt < lower.Number
-	})
 	isCutOff, wasUnanswered := lower.Caddy > higher.Caddy, run == 0 || run > higher.Caddy
 	if c.Shared {
 		isCutOff, wasUnanswered = c.cutOff(higher, lower), run == 0 || acknowledgedAt(c.sent[higher.EventID]).After(lower.At)
@@ -301,17 +298,32 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	known := c.events[higher.EventID].Seq
 	follows := slices.ContainsFunc(c.records[c.events[higher.EventID].Record], func(id string) bool {
 		e := c.events[id]
-		return rank(e) >= rankOf(higher.Status) && e.Seq > max(higher.Seq, lower.Seq)
+		return rank(e) >= rankOf(higher.Status) && e.Seq > max(higher.Seq, lower.Seq) && c.applied[id] > 0
 	})
 	isLateYes := c.Shared && higher.Yes && known == higher.Seq && known > lower.Seq
-	return c.PassesThrough && isCutOff && (lower.Seq > higher.Seq || hadItsPlace) && (follows || isLateYes) && wasUnanswered
+	return c.PassesThrough && isCutOff && (lower.Seq > higher.Seq || c.hadItsPlace(lower)) && (follows || isLateYes) && wasUnanswered
+}
+
+// hadItsPlace reports whether an attempt before that one had its sequence.
+func (c *check) hadItsPlace(a Attempt) bool {
+	return slices.ContainsFunc(c.events[a.EventID].Transitions, func(t ledger.Transition) bool {
+		return t.Seq == a.Seq && t.Attempt < a.Number
+	})
+}
+
+// keptItsPlace reports whether the app had an attempt at the event before that one, with the
+// same sequence.
+func (c *check) keptItsPlace(a Attempt) bool {
+	first := c.attempts[a.EventID][0]
+	return first != a && first.Seq == a.Seq
 }
 
 // wasAhead is the same exception while the clock is set: the sequence of an attempt that
 // left no trace is from a clock that was ahead, so that nobody knows of it when the next
 // attempt or status gets a lower one.
 func (c *check) wasAhead(before, later Attempt) bool {
-	return c.ClockSet && c.PassesThrough && later.Caddy > before.Caddy && c.events[before.EventID].Seq != before.Seq
+	hasTrace := slices.ContainsFunc(c.events[before.EventID].Transitions, func(t ledger.Transition) bool { return t.Seq == before.Seq })
+	return c.ClockSet && c.PassesThrough && later.Caddy > before.Caddy && !hasTrace
 }
 
 // Rank orders CCPayment's statuses of a record, and CoinPayments' of an invoice, in lower
@@ -319,9 +331,9 @@ func (c *check) wasAhead(before, later Attempt) bool {
 // none.
 func Rank(status string) int {
 	switch status {
-	case "waitingapproval", "unpaid":
+	case "waitingapproval", "unpaid", "draft", "scheduled":
 		return 1
-	case "pending", "processing":
+	case "pending", "processing", "cancelled", "cancelling", "timedout", "deleted":
 		return 2
 	case "success", "failed", "rejected", "paid":
 		return 3

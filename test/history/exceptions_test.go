@@ -17,7 +17,10 @@ func TestClockSet(t *testing.T) {
 		"the clock was not set": func(h *History) { h.ClockSet = false },
 		"in one run":            func(h *History) { h.Attempts[2].Caddy = 1 },
 		"in store-and-forward":  func(h *History) { h.PassesThrough = false },
-		"with a trace":          func(h *History) { h.Events[1].Seq = 3601 },
+		"with a trace": func(h *History) {
+			h.Events[1].Transitions = slices.Clone(h.Events[1].Transitions)
+			h.Events[1].Transitions[0].Seq = 3601
+		},
 	} {
 		h := h
 		h.Attempts, h.Events = slices.Clone(h.Attempts), slices.Clone(h.Events)
@@ -47,7 +50,11 @@ func TestCarried(t *testing.T) {
 			t.Errorf("of the exception (pass-through: %t) it says %+v", passesThrough, report)
 		}
 		for name, change := range map[string]func(*History){
-			"without the flag":       func(h *History) { h.Attempts[1].Fulfill, h.Attempts[3].Fulfill = false, false },
+			"without the flag": func(h *History) { h.Attempts[1].Fulfill, h.Attempts[3].Fulfill = false, false },
+			"without an attempt before": func(h *History) {
+				h.Attempts = slices.Delete(h.Attempts, 1, 2)
+				h.Attempts[2].Number, h.Events[1].Transitions = 1, h.Events[1].Transitions[:1]
+			},
 			"with a higher sequence": func(h *History) { h.Attempts[3].Seq, h.Events[1].Seq = 13, 13 },
 		} {
 			h := carried(passesThrough)

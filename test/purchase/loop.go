@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	lasts = flag.Duration("errors", 10*time.Second, "how long errors are tried in each way, single ones before pairs; 0: until all were tried")
+	lasts = flag.Duration("errors", 10*time.Second, "how long errors are tried in each way, 0: until all were tried")
 	seed  = flag.Uint64("errors-seed", 0, "the order in which they are tried; 0: another each time")
 	only  = flag.String("faults", "", "the faults of a single run, as a failure shows them: store Commit 3 lost, app 1 fails")
 )
@@ -51,12 +51,14 @@ const mostBroken = 5
 type Opener func(t testing.TB, faults *Faults) Ledger
 
 // Run plays the purchase over a store with each of its operations failing, in each way in
-// which it can, and with pairs of them. The function ledgers is called for each [Way].
-func Run(t *testing.T, ledgers func(t testing.TB) Opener) {
+// which it can, and with pairs of them. It tries every single error, however long that takes,
+// where everySingle is set, which is for stores that are quick. The function ledgers is called
+// for each [Way].
+func Run(t *testing.T, everySingle bool, ledgers func(t testing.TB) Opener) {
 	for _, way := range ways {
 		t.Run(way.Name, func(t *testing.T) {
 			t.Parallel()
-			l := &loop{T: t, way: way, open: ledgers(t)}
+			l := &loop{T: t, way: way, everySingle: everySingle, open: ledgers(t)}
 			if *only != "" {
 				plan, err := parsePlan(*only)
 				if err != nil {
@@ -75,12 +77,13 @@ func Run(t *testing.T, ledgers func(t testing.TB) Opener) {
 // loop is the runs of one way.
 type loop struct {
 	*testing.T
-	way    Way
-	open   Opener
-	began  time.Time
-	random *rand.Rand
-	broken int
-	missed int // runs in which a fault's operation never came
+	way         Way
+	everySingle bool
+	open        Opener
+	began       time.Time
+	random      *rand.Rand
+	broken      int
+	missed      int // runs in which a fault's operation never came
 }
 
 func (l *loop) all() {
@@ -103,21 +106,21 @@ func (l *loop) all() {
 	for _, fault := range faultsOf(plain.done) {
 		singles = append(singles, Plan{fault})
 	}
-	l.each("single errors", singles, func(plan Plan, run *Faults) {
+	l.each("single errors", singles, l.everySingle, func(plan Plan, run *Faults) {
 		for _, next := range faultsOf(since(run.done, plan[0])) {
 			pairs = append(pairs, Plan{plan[0], next})
 		}
 	})
-	l.each("pairs", pairs, func(Plan, *Faults) {})
+	l.each("pairs", pairs, false, func(Plan, *Faults) {})
 }
 
-// each tries plans until the time is over.
-func (l *loop) each(what string, plans []Plan, then func(Plan, *Faults)) {
+// each tries plans, all of them or until the time is over.
+func (l *loop) each(what string, plans []Plan, all bool, then func(Plan, *Faults)) {
 	l.random.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
 	tried := 0
 	l.missed = 0
 	for _, plan := range plans {
-		if l.broken >= mostBroken || *lasts > 0 && time.Since(l.began) > *lasts {
+		if l.broken >= mostBroken || !all && *lasts > 0 && time.Since(l.began) > *lasts {
 			break
 		}
 		then(plan, l.try(plan))

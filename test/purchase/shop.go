@@ -260,7 +260,7 @@ func (s *shop) judge(l Ledger) {
 	if err := s.ledger.Close(); err != nil {
 		s.violated("closing the ledger: %v", err)
 	}
-	left, err := l.Look()
+	left, err := l.Reopen()
 	if err != nil {
 		s.violated("opening the ledger that is left: %v", err)
 		return

@@ -12,8 +12,8 @@ type Ledger struct {
 	Store ledger.Store
 	// After, if set, is called after each of the store's methods.
 	After func()
-	// Look opens what the store has left, once that is closed.
-	Look func() (ledger.Store, error)
+	// Reopen opens what the store has left, once that is closed.
+	Reopen func() (ledger.Store, error)
 }
 
 // failing is a store of which each call may fail.

@@ -15,6 +15,8 @@ import (
 // Fault is something that goes wrong beside the Caddys for a while.
 type Fault struct {
 	Name string
+	// EndsWithCaddy: the Caddy that it befell takes it along when it is killed.
+	EndsWithCaddy bool
 	// Begin begins it, in one of the ways that there are, and returns what ends it.
 	Begin func(*rand.Rand) (way string, end func())
 }
@@ -33,10 +35,11 @@ type Storm struct {
 
 // outbreak is a fault that has begun, and ends after some more steps.
 type outbreak struct {
-	name  string
-	end   func()
-	steps int
-	from  time.Time
+	name          string
+	endsWithCaddy bool
+	end           func()
+	steps         int
+	from          time.Time
 }
 
 // NewStorm makes a storm of these faults. The seed 0 stands for one that nobody chooses.
@@ -68,7 +71,7 @@ func (st *Storm) Step() {
 		from := time.Now()
 		way, end := f.Begin(st.Rand)
 		st.counts[f.Name+": "+way]++
-		st.now = append(st.now, &outbreak{name: f.Name, end: end, steps: 1 + st.IntN(longest), from: from})
+		st.now = append(st.now, &outbreak{name: f.Name, endsWithCaddy: f.EndsWithCaddy, end: end, steps: 1 + st.IntN(longest), from: from})
 	}
 	st.shop.answered(1 + st.IntN(50))
 	<-time.After(time.Duration(st.Int64N(int64(20 * time.Millisecond)))) // anywhere
@@ -86,6 +89,16 @@ func (s *Shop) answered(n int) {
 			return s.Outbox.answered.Load() >= enough
 		}
 	})
+}
+
+// Killed ends the faults that a Caddy which was killed has taken along.
+func (st *Storm) Killed() {
+	st.shop.t.Helper()
+	for _, o := range slices.Clone(st.now) {
+		if o.endsWithCaddy {
+			st.over(o)
+		}
+	}
 }
 
 // Calm ends all faults.

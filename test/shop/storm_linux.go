@@ -21,7 +21,7 @@ var disks = []struct {
 // BrokenDisk is the disk of the first Caddy's ledger that is full, read-only, slow, or does
 // not sync. It is in order for a Caddy that is started anew.
 func (s *Shop) BrokenDisk(file string) Fault {
-	return Fault{Name: "disk", Begin: func(random *rand.Rand) (way string, end func()) {
+	return Fault{Name: "disk", EndsWithCaddy: true, Begin: func(random *rand.Rand) (way string, end func()) {
 		s.t.Helper()
 		disk := disks[random.IntN(len(disks))]
 		return disk.name, fault.Inject(s.t, s.Caddy.Process.Process, file, disk.faults...)

@@ -29,16 +29,18 @@ func (lone) Sync(context.Context) error { return ledger.ErrUnsupported }
 func (lone) Wake(ledger.Hint)           {}
 func (lone) OnWake(func(ledger.Hint))   {}
 
-// openFile opens the process's file, once the life before has closed it.
-func (p *process) openFile() ledger.Cluster {
-	for {
+// openFile opens the process's file, once the life before has closed it; nil: it lives again
+// already, or the world has ended.
+func (p *process) openFile() *bolt.Store {
+	for p.current() == nil && p.since() < ends {
 		store, err := bolt.Open(p.file, bolt.Options{Now: p.now})
 		if err == nil {
-			return lone{store}
+			return store
 		}
 		p.log("%s cannot open its file yet: %v", p.name, err)
 		time.Sleep(time.Second)
 	}
+	return nil
 }
 
 // readFile has the judge see what is in the file.

@@ -21,6 +21,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
+	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
 
 var (
@@ -132,9 +133,18 @@ func (p *process) current() *life {
 }
 
 func (p *process) start() {
+	var file *bolt.Store
+	if p.file != "" { // before the lock: a bubble's time stands still for who waits for one
+		if file = p.openFile(); file == nil {
+			return
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.life != nil || p.since() >= ends {
+		if file != nil {
+			_ = file.Close() // nothing was written
+		}
 		return
 	}
 	l := &life{process: p}
@@ -142,16 +152,16 @@ func (p *process) start() {
 	p.runs = append(p.runs, p)
 	l.run = len(p.runs)
 	p.world.mu.Unlock()
-	l.way = simstore.Way{Cluster: p.connect(l), Step: l.step}
+	l.way = simstore.Way{Cluster: p.connect(l, file), Step: l.step}
 	p.life = l
 	p.log("%s starts, run %d", p.name, l.run)
 	l.begin(l.configure())
 }
 
 // connect opens a life's way to the store.
-func (p *process) connect(l *life) ledger.Cluster {
-	if p.file != "" {
-		return p.openFile()
+func (p *process) connect(l *life, file *bolt.Store) ledger.Cluster {
+	if file != nil {
+		return lone{file}
 	}
 	connection := p.database.Connect(fmt.Sprint(p.name, l.run, "-"))
 	if connection.Clock = p.now; p.alone {
