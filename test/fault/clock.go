@@ -39,7 +39,7 @@ func TimedCaddy(dir, tags string) (binary string, err error) {
 		{"func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n", "var Ahead atomic.Int64\n\nfunc Now() Time {\n\tsec, nsec, mono := runtimeNow()\n\tsec += Ahead.Load()\n"},
 	} {
 		if strings.Count(text, change[0]) != 1 {
-			return "", fmt.Errorf("Go's time.go is another than this test knows: %q", change[0])
+			return "", fmt.Errorf("time.go is another than this test knows: %q", change[0])
 		}
 		text = strings.Replace(text, change[0], change[1], 1)
 	}
