@@ -168,7 +168,7 @@ func (c *check) repeats(id string, attempts []Attempt) {
 			c.broken(Counted, "attempt %d of %s came after attempt %d", a.Number, c.name(id), before.Number)
 		}
 		// Another machine has given it its place without a look at the other events.
-		mayGrow := c.PassesThrough || c.Shared && before.Caddy != a.Caddy
+		mayGrow := c.PassesThrough || c.Shared && before.Caddy != a.Caddy || c.overtook(before, a)
 		if a.Seq < before.Seq && !c.wasAhead(before, a) || a.Seq > before.Seq && !mayGrow {
 			c.broken(Counted, "%s had sequence %d, and then %d", c.name(id), before.Seq, a.Seq)
 		}
@@ -230,8 +230,16 @@ func (c *check) inHistory(e ledger.Event, a Attempt) bool {
 			return t.State == ledger.Delivering && t.Attempt == a.Number && t.Seq == a.Seq
 		})
 	}
-	return e.Seq == a.Seq && slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool {
-		return t.State == ledger.Delivering && t.Attempt == a.Number
+	return slices.ContainsFunc(e.Transitions, func(t ledger.Transition) bool {
+		return t.State == ledger.Delivering && t.Attempt == a.Number && (e.Seq == a.Seq || e.Seq > a.Seq && t.Seq == a.Seq)
+	})
+}
+
+// overtook reports whether a later run gave the event a sequence right above that of a lower
+// status, which was handed over between its attempts.
+func (c *check) overtook(before, later Attempt) bool {
+	return later.Caddy > before.Caddy && slices.ContainsFunc(c.Attempts, func(a Attempt) bool {
+		return a.Record == later.Record && a.EventID != later.EventID && a.Seq+1 == later.Seq && rankOf(a.Status) < rankOf(later.Status)
 	})
 }
 
@@ -267,7 +275,7 @@ func (c *check) pair(before, later Attempt) {
 	case a == 0 || b == 0 || a == b:
 	case a > b && c.leftNoTrace(before, later):
 		c.report.Untraced++
-	case a > b && later.Fulfill && later.Seq < before.Seq && c.keptItsPlace(later):
+	case a > b && later.Fulfill && later.Seq < before.Seq && (c.hadItsPlace(later) || c.keptItsPlace(later)):
 		c.report.Carried++ // what carries a flag is not overtaken, and keeps its place
 	case a > b:
 		c.broken(InOrder, "%s of %s was handed over by run %d with sequence %d%s, after %s by run %d with %d%s, which the ledger has with %d "+
@@ -304,15 +312,14 @@ func (c *check) leftNoTrace(higher, lower Attempt) bool {
 	return c.PassesThrough && isCutOff && (lower.Seq > higher.Seq || c.hadItsPlace(lower)) && (follows || isLateYes) && wasUnanswered
 }
 
-// hadItsPlace reports whether an attempt before that one had its sequence.
+// hadItsPlace reports whether the ledger has an attempt before that one with its sequence.
 func (c *check) hadItsPlace(a Attempt) bool {
 	return slices.ContainsFunc(c.events[a.EventID].Transitions, func(t ledger.Transition) bool {
 		return t.Seq == a.Seq && t.Attempt < a.Number
 	})
 }
 
-// keptItsPlace reports whether the app had an attempt at the event before that one, with the
-// same sequence.
+// keptItsPlace reports whether the app got the event before, with the same sequence.
 func (c *check) keptItsPlace(a Attempt) bool {
 	first := c.attempts[a.EventID][0]
 	return first != a && first.Seq == a.Seq
