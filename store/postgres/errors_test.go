@@ -22,7 +22,7 @@ func TestEveryOperationFails(t *testing.T) {
 		schema := server.Schema(t)
 		open(t, Options{URL: server.URL(), Schema: schema, now: func() time.Time { return time.Unix(0, 0) }}) // makes it
 		var faults atomic.Pointer[purchase.Faults]
-		p.watch = func() io.Writer { return &roundTrips{proxy: p, faults: &faults} }
+		p.tell(func() io.Writer { return &roundTrips{proxy: p, faults: &faults} })
 		return func(t testing.TB, of *purchase.Faults) purchase.Ledger {
 			faults.Store(of)
 			p.cut.Store(0)

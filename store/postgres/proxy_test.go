@@ -48,6 +48,13 @@ const (
 	syncLength = 5
 )
 
+// tell has what clients of new connections send be told.
+func (p *proxy) tell(watch func() io.Writer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch = watch
+}
+
 func newProxy(t testing.TB, server *postgrestest.Server) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
