@@ -3,6 +3,7 @@ package bolt
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,14 +117,14 @@ func (c *committer) errStuck() error {
 	return fmt.Errorf("%w: a commit has not ended within %s", errStuck, c.patience)
 }
 
-// run commits groups until none has gathered. It wakes those who waited for one and goes
-// on with the next without a pause: a goroutine of the next one's own would have to wait
-// its turn behind all who were woken.
+// run commits groups until none has gathered. Those who waited for one run before it goes on
+// with the next: what they have to write then is in that one, and not in another behind it.
 func (c *committer) run() {
 	c.running.Lock()
 	defer c.running.Unlock()
 	for g := c.take(); g != nil; g = c.take() {
 		c.runOne(g)
+		runtime.Gosched()
 	}
 }
 
