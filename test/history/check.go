@@ -238,8 +238,9 @@ func (c *check) inHistory(e ledger.Event, a Attempt) bool {
 // overtook reports whether a later run gave the event a sequence right above that of a lower
 // status, which was handed over between its attempts.
 func (c *check) overtook(before, later Attempt) bool {
-	return later.Caddy > before.Caddy && slices.ContainsFunc(c.Attempts, func(a Attempt) bool {
-		return a.Record == later.Record && a.EventID != later.EventID && a.Seq+1 == later.Seq && rankOf(a.Status) < rankOf(later.Status)
+	return later.Caddy > before.Caddy && slices.ContainsFunc(c.records[c.events[later.EventID].Record], func(id string) bool {
+		e := c.events[id]
+		return id != later.EventID && e.Seq+1 == later.Seq && rank(e) < rankOf(later.Status)
 	})
 }
 
