@@ -92,7 +92,7 @@ func (l *Ledger) newAttempt(claim Claim, event Event, known bool, f *flight, pla
 		// Where no other process shares the ledger, this one may have sent it with its
 		// number before a crash, and it stays; but not below that of a status which it
 		// overtakes and which was handed over, maybe before the clock was set back.
-		wasHandedOver := other.State != Superseded && (other.State != Delivering || other.Attempts > 1)
+		wasHandedOver := other.Attempts > 1 || other.State != Delivering && other.State != Superseded
 		overtakes := isNumberedUnseen && wasHandedOver && supersedes(rank, event.Key.Status, other.Key.Status)
 		if other.Key != event.Key && (isNew || overtakes) {
 			a.Seq = max(a.Seq, other.Seq+1)

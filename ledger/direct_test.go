@@ -117,17 +117,7 @@ func TestDirectClockSetBack(t *testing.T) {
 		stop()
 
 		success := event("Success")
-		success.CountedBy = "a process that has died"
-		claim, err := b.store.Claim(bg, success.Record, time.Minute)
-		if err == nil {
-			err = b.store.Commit(bg, claim, []ledger.Change{{Event: success, Transitions: []ledger.Transition{
-				{At: success.ReceivedAt, State: ledger.Received, Next: success.ReceivedAt},
-				{At: success.ReceivedAt, State: ledger.Delivering, Attempt: 1, Seq: uint64(success.ReceivedAt.UnixMilli())},
-			}}})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		b.counted(success)
 		next := &book{Ledger: ledger.New(b.store, time.Now), store: b.store, t: t}
 		again, end := next.dispatchDirect()
 		defer end()
@@ -137,6 +127,39 @@ func TestDirectClockSetBack(t *testing.T) {
 		}
 		if first, second := b.load(processing), b.load(success); second.Seq <= first.Seq || second.State != ledger.Delivered {
 			t.Errorf("Processing has the number %d, and Success after it %d, %s", first.Seq, second.Seq, second.State)
+		}
+	})
+}
+
+// counted has an event be accepted and numbered by a process that has died since.
+func (b *book) counted(e ledger.Event) {
+	b.t.Helper()
+	e.CountedBy = "a process that has died"
+	claim, err := b.store.Claim(bg, e.Record, time.Minute)
+	if err == nil {
+		err = b.store.Commit(bg, claim, []ledger.Change{{Event: e, Transitions: []ledger.Transition{
+			{At: e.ReceivedAt, State: ledger.Received, Next: e.ReceivedAt},
+			{At: e.ReceivedAt, State: ledger.Delivering, Attempt: 1, Seq: uint64(e.ReceivedAt.UnixMilli())},
+		}}})
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// TestDirectNumberStays: what was maybe sent before a crash keeps its number, whatever was
+// accepted since and not handed over.
+func TestDirectNumberStays(t *testing.T) {
+	test(t, func(t *testing.T, b *book) {
+		success, processing := event("Success"), event("Processing")
+		processing.ReceivedAt = processing.ReceivedAt.Add(time.Second)
+		b.counted(success)
+		b.counted(processing)
+		app, stop := b.dispatchDirect()
+		defer stop()
+		time.Sleep(2 * time.Minute) // no longer than a lease
+		if got := b.load(success); got.Seq != uint64(success.ReceivedAt.UnixMilli()) || got.State != ledger.Delivered {
+			t.Errorf("Success has the number %d, %s; the app was called %+v", got.Seq, got.State, app.called())
 		}
 	})
 }

@@ -3,11 +3,9 @@ package ledger_test
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,14 +39,13 @@ type world struct {
 	waits     bool // the sender waits for the app; else events are delivered in the background
 	direct    bool
 	processes []*process
-	shows     bool
 
 	mu     sync.Mutex
 	drawn  map[string]int
 	calls  []*appCall
 	acked  map[ledger.Key]bool
 	broken []string
-	trace  uint64
+	trace  simstore.Trace
 }
 
 // process is a Caddy of the world, through all its lives.
@@ -93,19 +90,7 @@ func (w *world) nth(what string) int {
 
 func (w *world) since() time.Duration { return time.Since(w.begun) }
 
-// log adds a line to the history. Lines of one instant may come in any order, so the
-// digest of a history is a sum.
-func (w *world) log(format string, args ...any) {
-	line := fmt.Sprintf("%12s ", w.since()) + fmt.Sprintf(format, args...)
-	h := fnv.New64a()
-	h.Write([]byte(line))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.trace += h.Sum64()
-	if w.shows {
-		fmt.Fprintln(os.Stderr, line)
-	}
-}
+func (w *world) log(format string, args ...any) { w.trace.Log(w.since(), format, args...) }
 
 func (w *world) violated(format string, args ...any) {
 	w.broken = append(w.broken, fmt.Sprintf(format, args...))
@@ -214,8 +199,9 @@ func live(t *testing.T, seed int, o worldOptions) *world {
 	synctest.Test(t, func(*testing.T) {
 		w = &world{
 			Seed: simstore.Seed(seed), begun: time.Now(), database: newDatabase(), waits: seed%4 < 2, direct: seed%2 == 1,
-			lease: worldLease, drawn: make(map[string]int), acked: make(map[ledger.Key]bool), shows: os.Getenv("WORLD") != "",
+			lease: worldLease, drawn: make(map[string]int), acked: make(map[ledger.Key]bool),
 		}
+		w.trace.Shows = os.Getenv("WORLD") != ""
 		w.database.Mistake = o.mistake
 		if o.processes > 1 {
 			w.lease = sharedLease
@@ -234,25 +220,6 @@ func live(t *testing.T, seed int, o worldOptions) *world {
 	return w
 }
 
-// worldSeeds are the seeds to try: WORLD=<seed> is one, WORLDS=<n> are as many.
-func worldSeeds(t *testing.T, usual int) (first, n int) {
-	t.Helper()
-	number := func(name string) int {
-		n, err := strconv.Atoi(os.Getenv(name))
-		if err != nil || n < 1 {
-			t.Fatalf("%s=%s is no number of a world", name, os.Getenv(name))
-		}
-		return n
-	}
-	switch {
-	case os.Getenv("WORLD") != "":
-		return number("WORLD"), 1
-	case os.Getenv("WORLDS") != "":
-		return 1, number("WORLDS")
-	}
-	return 1, usual
-}
-
 // TestWorlds: whatever happens to processes that share a ledger, what they acknowledged
 // arrives, once, in order and counted, and each order is fulfilled once.
 func TestWorlds(t *testing.T) {
@@ -263,7 +230,7 @@ func TestWorlds(t *testing.T) {
 		"skewed": {processes: 3, skewed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			first, n := worldSeeds(t, 20)
+			first, n := simstore.Seeds(t, 20)
 			calls, broken := 0, 0
 			for seed := first; seed < first+n; seed++ {
 				w := live(t, seed, o)
@@ -289,7 +256,7 @@ func TestWorldsAreEqual(t *testing.T) {
 		seen := make(map[uint64]bool)
 		isEqual := false
 		for try := 0; try < 40 && !isEqual; try++ {
-			trace := live(t, seed, o).trace
+			trace := live(t, seed, o).trace.Digest()
 			isEqual = seen[trace]
 			seen[trace] = true
 		}

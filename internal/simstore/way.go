@@ -9,7 +9,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// Way is the way to a store on which each step may take its time, and fail.
+// Way is the way to a store on which what processes do about events, orders and looks may
+// take its time, and fail.
 type Way struct {
 	ledger.Cluster
 	// Step is called with each step: op names it, and what it is about.

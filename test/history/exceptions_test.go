@@ -65,3 +65,50 @@ func TestCarried(t *testing.T) {
 		}
 	}
 }
+
+// TestOvertook: a later run gives an event a sequence right above that of a lower status, and
+// no other.
+func TestOvertook(t *testing.T) {
+	overtook := func() History {
+		h := sound(false)
+		h.Attempts[2].Seq, h.Events[1].Seq = 31, 31
+		h.Attempts[0].Seq, h.Events[0].Seq = 30, 30
+		h.Attempts[0], h.Attempts[1] = h.Attempts[1], h.Attempts[0]
+		h.Attempts[1].Caddy = 2
+		h.Events[0].Transitions = slices.Clone(h.Events[0].Transitions)
+		for i := range h.Events[0].Transitions {
+			h.Events[0].Transitions[i].Seq = 30
+		}
+		h.Events[1].Transitions = slices.Clone(h.Events[1].Transitions)
+		h.Events[1].Transitions[1].Seq = 31
+		return h
+	}
+	if report := Check(overtook()); found(report, Counted) {
+		t.Errorf("of the exception it says %+v", report.Violations)
+	}
+	for name, change := range map[string]func(*History){
+		"in one run":     func(h *History) { h.Attempts[2].Caddy = 1 },
+		"above nobody's": func(h *History) { h.Attempts[2].Seq, h.Events[1].Seq, h.Events[1].Transitions[1].Seq = 32, 32, 32 },
+		"a lower one":    func(h *History) { h.Attempts[2].Seq, h.Events[1].Seq, h.Events[1].Transitions[1].Seq = 10, 10, 10 },
+	} {
+		h := overtook()
+		change(&h)
+		if report := Check(h); !found(report, Counted) {
+			t.Errorf("%s: found is %+v", name, report.Violations)
+		}
+	}
+}
+
+// TestCancelledAfterPaid: the app is not told that an invoice was cancelled after it was paid.
+func TestCancelledAfterPaid(t *testing.T) {
+	for _, status := range []string{"Cancelled", "TimedOut", "Draft"} {
+		h, late := sound(false), key("1", status)
+		h.Sent = append(h.Sent, Sent{Key: late, Order: "order-1", Digest: late.Status, Acknowledged: 2})
+		h.Applied = append(h.Applied, late.EventID())
+		h.Events = append(h.Events, event(late, 1, 12))
+		h.Attempts = append(h.Attempts, attempt(late, 2, 1, 12))
+		if report := Check(h); !found(report, InOrder) {
+			t.Errorf("%s after Success: found is %+v", status, report.Violations)
+		}
+	}
+}

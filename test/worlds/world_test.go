@@ -2,8 +2,6 @@ package worlds
 
 import (
 	"fmt"
-	"hash/fnv"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -46,7 +44,7 @@ type world struct {
 	hooks  []*hook
 	steps  map[string]bool // the ids of orders and records that an operator took a step on, or that did not reach the app
 	broken []string
-	trace  uint64
+	trace  simstore.Trace
 	seen   map[string]int // how often what has happened
 }
 
@@ -101,20 +99,10 @@ func (w *world) healsAt() time.Duration {
 	return heals
 }
 
-// log adds a line to the history, if that is wanted. Lines of one instant may come in any
-// order, so the digest of a history is a sum.
+// log adds a line to the history, if that is wanted.
 func (w *world) log(format string, args ...any) {
-	if !w.traces {
-		return
-	}
-	line := fmt.Sprintf("%12s ", w.since()) + fmt.Sprintf(format, args...)
-	h := fnv.New64a()
-	h.Write([]byte(line))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.trace += h.Sum64()
-	if w.shows {
-		fmt.Fprintln(os.Stderr, line)
+	if w.traces {
+		w.trace.Log(w.since(), format, args...)
 	}
 }
 
@@ -153,6 +141,7 @@ func live(t *testing.T, seed int, o options) (w *world) {
 			Seed: simstore.Seed(seed), options: o, begun: time.Now(),
 			drawn: make(map[string]int), steps: make(map[string]bool), seen: make(map[string]int),
 		}
+		w.trace.Shows = o.shows
 		w.database = simstore.New(time.Now)
 		w.database.Mistake = o.mistake
 		w.gateway, w.app = newBank(w), &app{world: w}

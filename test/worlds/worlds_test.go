@@ -5,31 +5,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
 )
-
-// seeds are those to try: WORLD=<seed> is one, WORLDS=<n> are as many.
-func seeds(t *testing.T, usual int) (first, n int) {
-	t.Helper()
-	read := func(name string) int {
-		n, err := strconv.Atoi(os.Getenv(name))
-		if err != nil || n < 1 {
-			t.Fatalf("%s=%s is no number of a world", name, os.Getenv(name))
-		}
-		return n
-	}
-	switch {
-	case os.Getenv("WORLD") != "":
-		return read("WORLD"), 1
-	case os.Getenv("WORLDS") != "":
-		return 1, read("WORLDS")
-	}
-	return 1, usual
-}
 
 // TestWorlds: whatever happens to processes that share a ledger, each order that is paid is
 // fulfilled once, each deposit credited once, and what no webhook told is found.
@@ -42,7 +22,7 @@ func TestWorlds(t *testing.T) {
 			}
 			o.shows = os.Getenv("WORLD") != ""
 			o.traces = o.shows
-			first, n := seeds(t, 20)
+			first, n := simstore.Seeds(t, 20)
 			broken, seen := 0, make(map[string]int)
 			for seed := first; seed < first+n; seed++ {
 				w := live(t, seed, o)
@@ -65,7 +45,7 @@ func TestWorlds(t *testing.T) {
 // TestWorldsInAFile: the same for a process whose store is a file. Its disk takes real time.
 func TestWorldsInAFile(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	first, n := seeds(t, 3)
+	first, n := simstore.Seeds(t, 3)
 	for seed := first; seed < first+n; seed++ {
 		o := options{alone: true, file: filepath.Join(t.TempDir(), "ledger.db"), traces: os.Getenv("WORLD") != "", shows: os.Getenv("WORLD") != ""}
 		if w := live(t, seed, o); len(w.broken) > 0 {
@@ -102,7 +82,7 @@ func TestWorldsAreEqual(t *testing.T) {
 		seen := make(map[uint64]bool)
 		isEqual := false
 		for try := 0; try < 40 && !isEqual; try++ {
-			trace := live(t, seed, options{traces: true}).trace
+			trace := live(t, seed, options{traces: true}).trace.Digest()
 			isEqual = seen[trace]
 			seen[trace] = true
 		}
