@@ -8,8 +8,10 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// check judges over the world.
+// check judges over the world, in which a process that was killed may still end an attempt.
 func (w *world) check() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	slices.SortStableFunc(w.calls, func(a, b *appCall) int { return int(a.start - b.start) })
 	for key := range w.acked {
 		e, isKept := w.database.Events[key]

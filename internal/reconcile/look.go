@@ -248,23 +248,23 @@ func (k *look) askAgain(ctx context.Context, w ledger.LookRecord, now time.Time)
 		return err
 	}
 	n := gateway.Notice{Type: w.Type, RecordID: w.ID, WalletID: w.WalletID, Status: w.Status}
+	k.forget(n)
+	w.AskedAt = k.ledger.Now()
+	k.state.Waiting = append(k.state.Waiting, w)
 	found, err := k.lister.FindRecord(ctx, n)
 	switch {
 	case errors.Is(err, gateway.ErrNotFound) && now.Sub(w.MadeAt) > lostAfter:
 		k.forget(n)
 		return nil
 	case errors.Is(err, gateway.ErrNotFound):
-		return k.wait(w)
+		return nil
 	case err != nil:
-		return errors.Join(err, k.wait(w))
+		return err
 	}
 	if found.MadeAt.IsZero() {
 		found.MadeAt = w.MadeAt
 	}
-	if err = k.compare(ctx, found); err != nil {
-		err = errors.Join(err, k.wait(w))
-	}
-	return err
+	return k.compare(ctx, found)
 }
 
 // compareAll compares the records that were made from one time to another. It is false where
@@ -401,13 +401,16 @@ func (k *look) waits(typ, id string) int {
 	return slices.IndexFunc(k.state.Waiting, func(w ledger.LookRecord) bool { return w.Type == typ && w.ID == id })
 }
 
-// wait notes a record that is to be asked for again, behind the others. Where too many wait,
-// it takes the place of the oldest that nobody can be told of.
+// wait notes a record that is to be asked for again, behind the others. One that waits keeps
+// its turn, or a list that has it at each look would put it off each time. Where too many
+// wait, it takes the place of the oldest that nobody can be told of.
 func (k *look) wait(record ledger.LookRecord) error {
-	record.AskedAt = k.ledger.Now()
 	if i := k.waits(record.Type, record.ID); i >= 0 {
-		k.state.Waiting = slices.Delete(k.state.Waiting, i, i+1)
+		record.AskedAt = k.state.Waiting[i].AskedAt
+		k.state.Waiting[i] = record
+		return nil
 	}
+	record.AskedAt = k.ledger.Now()
 	if len(k.state.Waiting) >= mostWaiting && !k.dryRun {
 		oldest := -1
 		for i, w := range k.state.Waiting {
