@@ -63,20 +63,17 @@ func (s *symbols) unit(ctx context.Context, text string) (unit, error) {
 		return unit{}, asking("the currencies", err)
 	}
 	var found []unit
-	var names []string
 	for _, f := range fiats {
-		names = append(names, f.Symbol)
 		if byID && kind == "fiat" && f.FiatID == id || !byID && strings.EqualFold(f.Symbol, text) {
 			found = append(found, unit{symbol: f.Symbol, fiatID: f.FiatID})
 		}
 	}
+	var coins []client.Coin
 	if len(found) == 0 && (!byID || kind == "coin") {
-		coins, err := s.coins.get(ctx, s.now())
-		if err != nil {
+		if coins, err = s.coins.get(ctx, s.now()); err != nil {
 			return unit{}, asking("the coins", err)
 		}
 		for _, c := range coins {
-			names = append(names, c.Symbol)
 			if byID && c.CoinID == id || !byID && strings.EqualFold(c.Symbol, text) {
 				found = append(found, unit{symbol: c.Symbol, coinID: c.CoinID})
 			}
@@ -86,6 +83,13 @@ func (s *symbols) unit(ctx context.Context, text string) (unit, error) {
 	case 1:
 		return found[0], nil
 	case 0:
+		var names []string
+		for _, f := range fiats {
+			names = append(names, f.Symbol)
+		}
+		for _, c := range coins {
+			names = append(names, c.Symbol)
+		}
 		return unit{}, gateway.WrongField("currency", "%.40q is no currency that CCPayment knows%s", text, hint.Nearest(text, names))
 	default:
 		var ids []string

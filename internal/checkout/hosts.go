@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -13,24 +14,27 @@ import (
 // dot in front stands for its subdomains. title is what people call the gateway that named the link. The
 // error is an [*Error].
 func CheckHost(link string, hosts []string, title string) error {
-	u, err := url.Parse(link)
-	refused := &Error{
+	if isOn(hosts, link) {
+		return nil
+	}
+	return &Error{
 		Status: http.StatusBadGateway, Code: "bad_checkout", Text: title + " named a checkout that buyers are not sent to",
 		Cause: fmt.Errorf("the checkout is at %.200q: allow its host with checkout_hosts if it is %s's", link, title),
 	}
+}
+
+func isOn(hosts []string, link string) bool {
+	u, err := url.Parse(link)
 	if err != nil || u.User != nil || u.Hostname() == "" || strings.ContainsAny(link, "\\ \t\r\n") || !isASCII(link) {
-		return refused
+		return false
 	}
 	host := strings.ToLower(u.Hostname())
 	if u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(host)) {
-		return refused
+		return false
 	}
-	for _, allowed := range hosts {
-		if host == allowed || strings.HasPrefix(allowed, ".") && strings.HasSuffix(host, allowed) {
-			return nil
-		}
-	}
-	return refused
+	return slices.ContainsFunc(hosts, func(allowed string) bool {
+		return host == allowed || strings.HasPrefix(allowed, ".") && strings.HasSuffix(host, allowed)
+	})
 }
 
 // IsLoopback reports whether a host is this machine itself.

@@ -90,29 +90,12 @@ func New(c Config) (*Sessions, error) {
 
 // Open returns the order's checkout session, and makes the order at the gateway
 // where there is none with these terms yet. Concurrent calls with the same request
-// share one session; calls for one order with other terms run one after the other.
+// share one that is made; calls for one order with other terms make one after the other.
 // The error wraps an [*Error].
 func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
-	lock, release := s.locks.take(r.OrderID)
-	defer release()
-	key := fmt.Sprintf("%q", []string{r.OrderID, r.Price, r.Currency, r.Coin, r.Chain, r.Client})
-	mine := false
-	shared, err, _ := s.flights.Do(key, func() (any, error) {
-		mine = true
-		lock.Lock()
-		defer lock.Unlock()
-		return s.open(ctx, r)
-	})
-	session := shared.(Session)
-	session.IsNew = session.IsNew && mine // for one of the calls
-	return session, err
-}
-
-// open is Open for one request. The caller holds the order's lock in this process.
-func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.account.Budget)
+	asked, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.account.Budget)
 	defer cancel()
-	w, err := s.resolve(ctx, r)
+	w, err := s.resolve(asked, r)
 	if err != nil {
 		return Session{}, s.explain(err)
 	}
@@ -121,21 +104,44 @@ func (s *Sessions) open(ctx context.Context, r Request) (Session, error) {
 		return Session{}, Unavailable(err)
 	}
 	defer release()
-
-	order, isOpen, err := s.read(ctx, r, w, l)
-	if err == nil && !isOpen {
-		held, unlock, failure := l.Lock(ctx, order.CheckoutLock(), s.account.Budget, s.account.Budget)
-		if failure != nil {
-			return Session{}, Unavailable(failure)
-		}
-		defer unlock()
-		ctx = held                                // all that follows ends with the lock
-		order, isOpen, err = s.read(ctx, r, w, l) // another process or configuration may have made it meanwhile
-	}
+	order, isOpen, err := s.read(asked, r, w, l) // without a lock: it may be there, and mostly is
 	if err != nil {
 		return Session{}, err
 	}
 	if isOpen {
+		return s.session(order, w, false), nil
+	}
+
+	lock, unlock := s.locks.take(r.OrderID)
+	defer unlock()
+	key := fmt.Sprintf("%q", []string{r.OrderID, r.Price, r.Currency, r.Coin, r.Chain, r.Client})
+	mine := false
+	shared, err, _ := s.flights.Do(key, func() (any, error) {
+		mine = true
+		lock.Lock()
+		defer lock.Unlock()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.account.Budget)
+		defer cancel()
+		return s.open(ctx, r, w, order.OrderID, l)
+	})
+	session := shared.(Session)
+	session.IsNew = session.IsNew && mine // for one of the calls
+	return session, err
+}
+
+// open is Open for one request whose session was not there. The caller holds the order's
+// lock in this process.
+func (s *Sessions) open(ctx context.Context, r Request, w wanted, id ledger.OrderID, l *ledger.Ledger) (Session, error) {
+	ctx, unlock, err := l.Lock(ctx, id.CheckoutLock(), s.account.Budget, s.account.Budget) // with which all that follows ends
+	if err != nil {
+		return Session{}, Unavailable(err)
+	}
+	defer unlock()
+	order, isOpen, err := s.read(ctx, r, w, l)
+	if err != nil {
+		return Session{}, err
+	}
+	if isOpen { // another call, process or configuration has made it meanwhile
 		return s.session(order, w, false), nil
 	}
 	order.Account, order.OwnID = s.account.Name, r.OrderID

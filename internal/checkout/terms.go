@@ -59,7 +59,8 @@ func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
 		return w, err
 	}
 	w.terms.Unit = s.unit(w.terms)
-	if err := CheckLimits(s.account, r.NotifyURL, r.Coin, isEmail(r.BuyerEmail)); err != nil {
+	hasEmail := r.BuyerEmail != "" && isEmail(r.BuyerEmail)
+	if err := CheckLimits(s.account, r.NotifyURL, r.Coin, hasEmail); err != nil {
 		return w, err
 	}
 	if r.Expires < 0 || r.Expires > limits.LongestExpiry {
@@ -76,7 +77,7 @@ func (s *Sessions) resolve(ctx context.Context, r Request) (wanted, error) {
 	if utf8.RuneCountInString(w.Product) > limits.LongestProduct {
 		w.Product = string([]rune(w.Product)[:limits.LongestProduct])
 	}
-	if r.BuyerEmail != "" && !isEmail(r.BuyerEmail) {
+	if r.BuyerEmail != "" && !hasEmail {
 		w.BuyerEmail = ""
 		w.Warnings = append(w.Warnings, "the buyer's e-mail address is none, and was left out")
 	}

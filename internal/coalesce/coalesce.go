@@ -92,7 +92,7 @@ func (r *Group[T]) leave(id string, s *flight[T]) {
 // run makes a read, and then the reads that callers have begun to wait for meanwhile.
 func (r *Group[T]) run(id string, s *flight[T]) {
 	for s != nil {
-		s.value, s.err = r.once(s.ctx, id)
+		s.value, s.err = once(func() (T, error) { return r.read(s.ctx, id) })
 		close(s.done)
 		s.cancel()
 		s = r.following(id)
@@ -115,11 +115,11 @@ func (r *Group[T]) following(id string) *flight[T] {
 
 // once makes one read and turns a panic into an error, because callers must not wait
 // for ever and one read must not end the process.
-func (r *Group[T]) once(ctx context.Context, id string) (value T, err error) {
+func once[T any](read func() (T, error)) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("reading the answer panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return r.read(ctx, id)
+	return read()
 }

@@ -2,8 +2,10 @@ package coalesce
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // ListAge is how old a [List] may be before it is read again.
@@ -12,38 +14,49 @@ const ListAge = 10 * time.Minute
 // List keeps a list that seldom changes, and uses an old one while it cannot be read. Its
 // zero value is ready for use.
 type List[T any] struct {
-	mu      sync.Mutex // held while the first list is read: all wait for that one
-	list    []T
-	readAt  time.Time
-	reading bool // a newer list is being read
+	kept    atomic.Pointer[listed[T]] // nil: none was read yet
+	first   singleflight.Group
+	reading atomic.Bool // a newer list is being read
 }
 
-// Get returns the list, which read reads. It waits only for the first list; later ones
-// are read in the background, so that read needs a timeout of its own. Callers share the
-// list and must not change it.
+type listed[T any] struct {
+	list []T
+	at   time.Time // when it was read
+}
+
+// Get returns the list, which read reads. It waits only for the first list, with all others
+// that do, until the caller's context ends; later ones are read in the background. Either
+// goes on without the caller, so that read needs a timeout of its own. Callers share the list
+// and must not change it.
 func (c *List[T]) Get(ctx context.Context, now time.Time, read func(context.Context) ([]T, error)) ([]T, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.list == nil {
-		list, err := read(ctx)
-		if err != nil {
-			return nil, err
-		}
-		c.list, c.readAt = list, now
+	kept := c.kept.Load()
+	if kept == nil {
+		return c.readFirst(ctx, now, read)
 	}
-	if now.Sub(c.readAt) > ListAge && !c.reading {
-		c.reading = true
-		go c.refresh(context.WithoutCancel(ctx), now, read)
+	if now.Sub(kept.at) > ListAge && c.reading.CompareAndSwap(false, true) {
+		go func() {
+			defer c.reading.Store(false)
+			_, _ = c.refresh(ctx, now, read) // the old one serves
+		}()
 	}
-	return c.list, nil
+	return kept.list, nil
 }
 
-func (c *List[T]) refresh(ctx context.Context, now time.Time, read func(context.Context) ([]T, error)) {
-	list, err := read(ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reading = false
-	if err == nil {
-		c.list, c.readAt = list, now
+func (c *List[T]) readFirst(ctx context.Context, now time.Time, read func(context.Context) ([]T, error)) ([]T, error) {
+	result := c.first.DoChan("", func() (any, error) { return c.refresh(ctx, now, read) })
+	select {
+	case r := <-result:
+		list, _ := r.Val.([]T)
+		return list, r.Err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
+}
+
+func (c *List[T]) refresh(ctx context.Context, now time.Time, read func(context.Context) ([]T, error)) ([]T, error) {
+	list, err := once(func() ([]T, error) { return read(context.WithoutCancel(ctx)) })
+	if err == nil {
+		c.kept.Store(&listed[T]{list, now})
+	}
+	return list, err
 }
