@@ -207,7 +207,8 @@ const longestRecording = 10 * time.Second
 // isEarlierYes reports whether the ledger has the yes to an attempt that was cut off, and
 // nothing of those after it that the app got, which were cut off, too: in pass-through
 // they leave no trace, and the machine that got the yes writes it once it can. One that
-// another machine began meanwhile, and that met a dead app, leaves its higher sequence.
+// another machine began meanwhile, and that met a dead app, leaves its higher sequence; and
+// one that it could not know to have begun, and so did not make, its higher number.
 func (c *check) isEarlierYes(e ledger.Event, attempts []Attempt) bool {
 	var delivery ledger.Transition
 	for _, t := range e.Transitions {
@@ -218,7 +219,7 @@ func (c *check) isEarlierYes(e ledger.Event, attempts []Attempt) bool {
 	i := slices.IndexFunc(attempts, func(a Attempt) bool {
 		return a.Yes && a.Number == delivery.Attempt && a.Seq == delivery.Seq
 	})
-	return c.Shared && c.PassesThrough && i >= 0 && !slices.ContainsFunc(attempts[i:], func(a Attempt) bool {
+	return c.Shared && i >= 0 && !slices.ContainsFunc(attempts[i:], func(a Attempt) bool {
 		return !c.cutOff(a, Attempt{At: a.At.Add(longestRecording)})
 	})
 }

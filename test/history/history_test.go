@@ -254,6 +254,14 @@ func meetDeadApp(h *History) {
 	h.Events[1].Transitions = slices.Insert(h.Events[1].Transitions, 0, failed, refused)
 }
 
+// beginMore adds an attempt at the Success that was begun, and that the app did not get,
+// before the yes to the last that it got was recorded.
+func beginMore(h *History) {
+	e := &h.Events[1]
+	e.Attempts++
+	e.Transitions = slices.Insert(e.Transitions, len(e.Transitions)-1, ledger.Transition{State: ledger.Delivering, Attempt: e.Attempts, Seq: e.Seq})
+}
+
 // found reports whether the promise is among those that a report calls broken.
 func found(report Report, promise Promise) bool {
 	return slices.ContainsFunc(report.Violations, func(v Violation) bool { return v.Promise == promise })
@@ -286,6 +294,10 @@ func TestShared(t *testing.T) {
 				meetDeadApp(h)
 				h.Cuts = append(h.Cuts, Cut{Caddy: 1, From: start.Add(21 * time.Second), To: start.Add(30 * time.Second)})
 			}
+		},
+		"and one after it was begun and not made before the yes was recorded": func(h *History) {
+			beginMore(h)
+			h.Cuts = append(h.Cuts, Cut{Caddy: 1, From: start.Add(21 * time.Second), To: start.Add(30 * time.Second)})
 		},
 		"with another place": func(h *History) {
 			h.Attempts[2].Seq, h.Events[1].Seq = 12, 12
@@ -341,7 +353,8 @@ func TestPlantedShared(t *testing.T) {
 		"the first yes is recorded, and the last was not cut off": {Counted, func(h *History) {
 			h.Attempts[2].Seq = 12
 		}, ""},
-		"one after it met a dead app, and the yes was not held up": {Counted, meetDeadApp, "pass-through"},
+		"one after it met a dead app, and the yes was not held up":         {Counted, meetDeadApp, "pass-through"},
+		"one after it was begun and not made, and the yes was not held up": {Counted, beginMore, ""},
 		"the yes to one that the app did not get": {Counted, func(h *History) {
 			meetDeadApp(h)
 			h.Cuts = append(h.Cuts, Cut{Caddy: 1, From: start.Add(21 * time.Second), To: start.Add(30 * time.Second)})

@@ -34,8 +34,8 @@ func TestPowerCuts(t *testing.T) {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
 			r := record(t, m)
-			if broken := r.cut(t, r.operations); len(broken) > 0 {
-				t.Errorf("%d states are broken; the first:\n%s", len(broken), broken[0])
+			if broken, first := r.cut(t, r.operations, *states); broken > 0 {
+				t.Errorf("%d states are broken; the first:\n%s", broken, first)
 			}
 		})
 	}
@@ -56,7 +56,7 @@ func TestUnsynced(t *testing.T) {
 		}
 		without = append(without, op)
 	}
-	if broken := r.cut(t, without); len(broken) == 0 {
+	if broken, _ := r.cut(t, without, 1000); broken == 0 {
 		t.Error("nine of ten syncs were left out, and nothing is missing after a power cut")
 	}
 }
@@ -91,9 +91,9 @@ func record(t *testing.T, m shop.Mode) recording {
 	return recording{judge: newJudge(h), folder: folder, operations: recorder.read(t, process, folder)}
 }
 
-// cut cuts the power at every sync of the operations, and after the last, and returns
-// what is wrong.
-func (r recording) cut(t *testing.T, operations []operation) (broken []string) {
+// cut cuts the power at every sync of the operations, and after the last, and judges about n
+// states. It returns how many are broken, and what is wrong in the first.
+func (r recording) cut(t *testing.T, operations []operation, n int) (broken int, first string) {
 	t.Helper()
 	drawn := cmp.Or(*seed, rand.Uint64())
 	random := rand.New(rand.NewPCG(drawn, 0)) //nolint:gosec // it can be drawn again
@@ -106,7 +106,7 @@ func (r recording) cut(t *testing.T, operations []operation) (broken []string) {
 	var (
 		workers = newWorkers(t, r.judge)
 		d       = newDisk(r.folder)
-		each    = *states/syncs + 1
+		each    = n/syncs + 1
 	)
 	for i, op := range operations {
 		if op.kind == sync {
@@ -117,10 +117,10 @@ func (r recording) cut(t *testing.T, operations []operation) (broken []string) {
 		}
 	}
 	workers.cut(d, operations[len(operations)-1].ended, "at the end", each, random)
-	broken = workers.end()
+	broken, first = workers.end()
 	t.Logf("seed %d: %d operations, %d syncs, %d webhooks, %d attempts: %d states, %d broken",
-		drawn, len(operations), syncs-1, len(r.Sent), len(r.Attempts), workers.judged.Load(), len(broken))
-	return broken
+		drawn, len(operations), syncs-1, len(r.Sent), len(r.Attempts), workers.judged.Load(), broken)
+	return broken, first
 }
 
 // workers judge states.
@@ -131,7 +131,8 @@ type workers struct {
 	judged atomic.Int64
 
 	mu     gosync.Mutex
-	broken []string
+	broken int
+	first  string
 }
 
 type task struct {
@@ -153,7 +154,9 @@ func newWorkers(t *testing.T, j *judge) *workers {
 				}
 				if len(complaints) > 0 {
 					w.mu.Lock()
-					w.broken = append(w.broken, fmt.Sprintf("%s, with the changes%s:\n%s", task.when, task.kept, strings.Join(complaints, "\n")))
+					if w.broken++; w.broken == 1 {
+						w.first = fmt.Sprintf("%s, with the changes%s:\n%s", task.when, task.kept, strings.Join(complaints, "\n"))
+					}
 					w.mu.Unlock()
 				}
 			}
@@ -177,8 +180,8 @@ func (w *workers) cut(d *disk, at time.Time, when string, n int, random *rand.Ra
 	}
 }
 
-func (w *workers) end() []string {
+func (w *workers) end() (broken int, first string) {
 	close(w.tasks)
 	w.all.Wait()
-	return w.broken
+	return w.broken, w.first
 }

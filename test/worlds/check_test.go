@@ -245,10 +245,13 @@ func (w *world) checkArrival() {
 }
 
 // mustArrive reports whether an event is to come to its end by itself: where the sender waits
-// for the app, its tries are the tries.
+// for the app, its tries are the tries, and whoever replays or releases an event is told
+// whether the gateway sends it again.
 func (w *world) mustArrive(key ledger.Key) bool {
-	isReplayed := slices.ContainsFunc(w.database.Replays, func(r simstore.Replay) bool { return r.Key == key })
-	return !w.passesThrough() || w.wasAcknowledged(key) && !isReplayed
+	isAgain := slices.ContainsFunc(w.database.Events[key].Transitions, func(t ledger.Transition) bool {
+		return t.Reason == ledger.Replay || t.Reason == ledger.Release
+	})
+	return !w.passesThrough() || w.wasAcknowledged(key) && !isAgain
 }
 
 func (w *world) wasAcknowledged(key ledger.Key) bool {

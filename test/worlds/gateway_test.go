@@ -296,9 +296,12 @@ func (b *branch) Grace() time.Duration { return 2 * time.Minute }
 func (b *branch) Resend(ctx context.Context, r gateway.ResendRequest) (n int, err error) {
 	_, err = b.call(ctx, "Resend", fmt.Sprint(r.RecordIDs), func() error {
 		for _, id := range r.RecordIDs {
-			if p := b.payments[id]; p != nil {
+			p := b.payments[id]
+			if p == nil {
+				continue
+			}
+			if status, which := p.statusAt(time.Now()), b.nth("resent"+id); status != "" {
 				n++
-				status, which := p.statusAt(time.Now()), b.nth("resent"+id)
 				go func() {
 					time.Sleep(b.DrawTime(10*time.Second, "resend", id, which))
 					b.send(p, status, 100+which, 1000)

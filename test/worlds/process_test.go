@@ -192,14 +192,19 @@ func (p *process) kill() {
 	}
 }
 
-// leave ends the process in order: what is in flight ends before.
+// leave ends the process in order, once it is not stopped: what is in flight ends before, as
+// Caddy waits for its requests.
 func (p *process) leave() {
+	p.pause(0, "leave")
 	if l := p.end(); l != nil {
 		p.log("%s ends", p.name)
 		p.saw("end")
 		c := l.current()
 		c.handle.Stop()
 		_ = c.handle.Close()
+		for l.pool.isUsed() {
+			time.Sleep(time.Second)
+		}
 	}
 }
 
@@ -364,6 +369,13 @@ func (p *pool) Acquire(_ string, open func() (*reload.Shared, error)) (*reload.S
 	}
 	p.users++
 	return p.shared, nil
+}
+
+// isUsed reports whether a configuration or a request still holds the ledger.
+func (p *pool) isUsed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.users > 0
 }
 
 // Release implements [reload.Pool].
