@@ -198,7 +198,11 @@ func (w *world) mayRepeat(b *call) bool {
 	from, until := w.begun.Add(b.at), w.begun.Add(b.answered+10*time.Second)
 	isReplayed := slices.ContainsFunc(w.database.Replays, func(r simstore.Replay) bool { return r.Key == b.key && !r.At.Before(from) })
 	return isReplayed || slices.ContainsFunc(w.cuts, func(c history.Cut) bool {
-		return (c.Caddy == 0 || c.Caddy == b.run) && !c.From.Before(from) && c.From.Before(until)
+		began := from
+		if c.Caddy == 0 { // which took the lease that the process had since before it asked the gateway
+			began = began.Add(-budget)
+		}
+		return (c.Caddy == 0 || c.Caddy == b.run) && !c.From.Before(began) && c.From.Before(until)
 	})
 }
 
@@ -221,8 +225,10 @@ func (p *process) wasKilled(from, until time.Duration) bool {
 // checkArrival: what was acknowledged has come to its end, and so has all that no webhook told.
 func (w *world) checkArrival() {
 	for key, e := range w.database.Events {
+		o, _ := w.order(e.OrderID)
+		isOpen := key.Type == gateway.OrderExpired && w.hasHeld(o) // whether it has expired is not known
 		switch {
-		case e.State == ledger.Held && w.mayHold(e), e.State.Finished(): // Dead is not
+		case e.State == ledger.Held && w.mayHold(e), isOpen, e.State.Finished(): // Dead is not
 		case !w.mustArrive(key):
 		default:
 			w.violated("SETTLES", "%s is %s: %s", nameOf(key), e.State, e.LastError)
