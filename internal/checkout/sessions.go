@@ -89,9 +89,9 @@ func New(c Config) (*Sessions, error) {
 }
 
 // Open returns the order's checkout session, and makes the order at the gateway
-// where there is none with these terms yet. Concurrent calls with the same request
-// share one that is made; calls for one order with other terms make one after the other.
-// The error wraps an [*Error].
+// where there is none with these terms yet. A call that finds it open takes no lock.
+// Others with the same request share one call; those for one order with other terms
+// make theirs one after the other. The error wraps an [*Error].
 func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
 	asked, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.account.Budget)
 	defer cancel()
@@ -104,7 +104,9 @@ func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
 		return Session{}, Unavailable(err)
 	}
 	defer release()
-	order, isOpen, err := s.read(asked, r, w, l) // without a lock: it may be there, and mostly is
+	// Mostly it is open, and nobody has to wait for it. A click may so be sent to a page that
+	// another, at another price, is about to end: as if it had come before that one.
+	order, isOpen, err := s.read(asked, r, w, l)
 	if err != nil {
 		return Session{}, err
 	}
@@ -112,6 +114,8 @@ func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
 		return s.session(order, w, false), nil
 	}
 
+	deadline, _ := asked.Deadline()
+	left := time.Until(deadline) // of the budget, which does not count the wait for the order's lock
 	lock, unlock := s.locks.take(r.OrderID)
 	defer unlock()
 	key := fmt.Sprintf("%q", []string{r.OrderID, r.Price, r.Currency, r.Coin, r.Chain, r.Client})
@@ -120,28 +124,32 @@ func (s *Sessions) Open(ctx context.Context, r Request) (Session, error) {
 		mine = true
 		lock.Lock()
 		defer lock.Unlock()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.account.Budget)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), left)
 		defer cancel()
-		return s.open(ctx, r, w, order.OrderID, l)
+		return s.open(ctx, r, w, l)
 	})
 	session := shared.(Session)
 	session.IsNew = session.IsNew && mine // for one of the calls
 	return session, err
 }
 
-// open is Open for one request whose session was not there. The caller holds the order's
+// open is Open for one request that did not find its session. The caller holds the order's
 // lock in this process.
-func (s *Sessions) open(ctx context.Context, r Request, w wanted, id ledger.OrderID, l *ledger.Ledger) (Session, error) {
-	ctx, unlock, err := l.Lock(ctx, id.CheckoutLock(), s.account.Budget, s.account.Budget) // with which all that follows ends
-	if err != nil {
-		return Session{}, Unavailable(err)
-	}
-	defer unlock()
+func (s *Sessions) open(ctx context.Context, r Request, w wanted, l *ledger.Ledger) (Session, error) {
 	order, isOpen, err := s.read(ctx, r, w, l)
+	if err == nil && !isOpen {
+		held, unlock, failure := l.Lock(ctx, order.CheckoutLock(), s.account.Budget, s.account.Budget)
+		if failure != nil {
+			return Session{}, Unavailable(failure)
+		}
+		defer unlock()
+		ctx = held                                // all that follows ends with the lock
+		order, isOpen, err = s.read(ctx, r, w, l) // another process or configuration may have made it meanwhile
+	}
 	if err != nil {
 		return Session{}, err
 	}
-	if isOpen { // another call, process or configuration has made it meanwhile
+	if isOpen {
 		return s.session(order, w, false), nil
 	}
 	order.Account, order.OwnID = s.account.Name, r.OrderID

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/settle"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
@@ -32,6 +33,8 @@ type fakeGateway struct {
 	made   []gateway.NewOrder
 	err    error // of making the next order
 	lost   bool  // the next order is made all the same
+	// onCreate, if set, is called first.
+	onCreate func()
 }
 
 func (g *fakeGateway) Key(purpose string) []byte {
@@ -47,6 +50,9 @@ func (g *fakeGateway) Terms(_ context.Context, p gateway.Price) (gateway.Terms, 
 }
 
 func (g *fakeGateway) Create(_ context.Context, o gateway.NewOrder) (gateway.Checkout, error) {
+	if g.onCreate != nil {
+		g.onCreate()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err := g.err
@@ -192,6 +198,51 @@ func TestOneSession(t *testing.T) {
 	all.Wait()
 	if len(s.gateway.made) != 1 || isNew != 1 || len(s.locks.locks) != 0 {
 		t.Errorf("%d orders made, %d are new, %d locks stay", len(s.gateway.made), isNew, len(s.locks.locks))
+	}
+}
+
+// TestOpenMeanwhile: who asks for what is open does not wait for a call that makes something
+// else of the order; and who has waited for one that made the same has made nothing.
+func TestOpenMeanwhile(t *testing.T) {
+	s := newShop(t)
+	made := s.open(t, "10")
+	isMaking, goesOn := make(chan struct{}), make(chan struct{})
+	s.gateway.onCreate = func() { isMaking <- struct{}{}; <-goesOn }
+	limits, err := ParseLimit("1/1h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dearer := func(client string) Request {
+		return Request{OrderID: "order-1", Price: "12", Currency: "USD", Limits: limits, Client: client}
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		if session, err := s.Open(t.Context(), dearer("first")); err != nil || !session.IsNew {
+			t.Errorf("the first call: %+v, %v", session, err)
+		}
+	})
+	<-isMaking
+	if again := s.open(t, "10"); again.IsNew || again.CheckoutURL != made.CheckoutURL {
+		t.Errorf("meanwhile: %+v", again)
+	}
+	all.Go(func() {
+		if session, err := s.Open(t.Context(), dearer("second")); err != nil || session.IsNew {
+			t.Errorf("the second call: %+v, %v", session, err)
+		}
+	})
+	processtest.Until(t, "the second has come to the order's lock", func() bool {
+		s.locks.mu.Lock()
+		defer s.locks.mu.Unlock()
+		return s.locks.locks["order-1"].users == 2
+	})
+	s.gateway.onCreate = nil
+	close(goesOn)
+	all.Wait()
+	if _, err := s.Open(t.Context(), Request{OrderID: "order-2", Price: "10", Currency: "USD", Limits: limits, Client: "second"}); err != nil {
+		t.Errorf("the second client's own order: %v", err)
+	}
+	if len(s.gateway.made) != 3 {
+		t.Errorf("%d orders were made", len(s.gateway.made))
 	}
 }
 

@@ -21,8 +21,11 @@ type List[T any] struct {
 
 type listed[T any] struct {
 	list []T
-	at   time.Time // when it was read
+	next time.Time // when it is to be read again
 }
+
+// again is how soon a list is read again after that has failed.
+const again = time.Minute
 
 // Get returns the list, which read reads. It waits only for the first list, with all others
 // that do, until the caller's context ends; later ones are read in the background. Either
@@ -33,17 +36,27 @@ func (c *List[T]) Get(ctx context.Context, now time.Time, read func(context.Cont
 	if kept == nil {
 		return c.readFirst(ctx, now, read)
 	}
-	if now.Sub(kept.at) > ListAge && c.reading.CompareAndSwap(false, true) {
+	if now.After(kept.next) && c.reading.CompareAndSwap(false, true) {
 		go func() {
 			defer c.reading.Store(false)
-			_, _ = c.refresh(ctx, now, read) // the old one serves
+			if old := c.kept.Load(); !now.After(old.next) {
+				return // it was read meanwhile
+			}
+			if _, err := c.refresh(ctx, now, read); err != nil {
+				c.kept.Store(&listed[T]{kept.list, now.Add(again)})
+			}
 		}()
 	}
 	return kept.list, nil
 }
 
 func (c *List[T]) readFirst(ctx context.Context, now time.Time, read func(context.Context) ([]T, error)) ([]T, error) {
-	result := c.first.DoChan("", func() (any, error) { return c.refresh(ctx, now, read) })
+	result := c.first.DoChan("", func() (any, error) {
+		if kept := c.kept.Load(); kept != nil { // another caller's was the first
+			return kept.list, nil
+		}
+		return c.refresh(ctx, now, read)
+	})
 	select {
 	case r := <-result:
 		list, _ := r.Val.([]T)
@@ -56,7 +69,7 @@ func (c *List[T]) readFirst(ctx context.Context, now time.Time, read func(contex
 func (c *List[T]) refresh(ctx context.Context, now time.Time, read func(context.Context) ([]T, error)) ([]T, error) {
 	list, err := once(func() ([]T, error) { return read(context.WithoutCancel(ctx)) })
 	if err == nil {
-		c.kept.Store(&listed[T]{list, now})
+		c.kept.Store(&listed[T]{list, now.Add(ListAge)})
 	}
 	return list, err
 }

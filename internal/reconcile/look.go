@@ -248,6 +248,7 @@ func (k *look) askAgain(ctx context.Context, w ledger.LookRecord, now time.Time)
 		return err
 	}
 	n := gateway.Notice{Type: w.Type, RecordID: w.ID, WalletID: w.WalletID, Status: w.Status}
+	// Whatever comes of it, the others are asked for before its next turn.
 	k.forget(n)
 	w.AskedAt = k.ledger.Now()
 	k.state.Waiting = append(k.state.Waiting, w)

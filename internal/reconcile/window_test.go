@@ -182,6 +182,42 @@ func TestListedAsUnfinished(t *testing.T) {
 	p.wantTold("a quarter of an hour later", "behind")
 }
 
+// forgetful is a gateway that does not have the records that it listed.
+type forgetful struct {
+	payouts
+	asked map[string]int
+}
+
+func (g *forgetful) FindRecord(_ context.Context, n gateway.Notice) (gateway.Listed, error) {
+	g.asked[n.RecordID]++
+	return gateway.Listed{}, gateway.ErrNotFound
+}
+
+// TestTurns: where more records wait than a look asks for, each has its turn before any has
+// another, whatever lists have; and none is asked for again at once.
+func TestTurns(t *testing.T) {
+	const waiting = 2 * mostAsked
+	g := &forgetful{payouts: payouts{made: make(map[string]time.Time), listed: "Processing"}, asked: make(map[string]int)}
+	p := newPayroll(t, Config{Grace: -1}, g)
+	p.now = p.now.Add(4 * time.Hour)
+	for i := range waiting {
+		g.made[fmt.Sprint("record-", i)] = p.now.Add(-40 * time.Minute)
+	}
+	p.look(time.Time{}) // which lists them
+	for i, after := range []time.Duration{20 * time.Minute, 0, 0, 25 * time.Minute, 30 * time.Minute} {
+		p.now = p.now.Add(after)
+		p.look(time.Time{})
+		want := []int{mostAsked, waiting, waiting, waiting + mostAsked, 2 * waiting}[i]
+		asked, most := 0, 0
+		for _, times := range g.asked {
+			asked, most = asked+times, max(most, times)
+		}
+		if asked != want || most != (asked+waiting-1)/waiting {
+			t.Errorf("after look %d it was asked %d times, of one record %d times; want %d", i+1, asked, most, want)
+		}
+	}
+}
+
 // TestBrokenRecords: however many records cannot be read, all others are told at once, and
 // these when they can be.
 func TestBrokenRecords(t *testing.T) {
