@@ -222,9 +222,7 @@ func BenchmarkSteps(b *testing.B) {
 		server := postgrestest.Shared(b)
 		run(b, &stepper{b: b, s: member(b, Options{URL: server.URL(), Schema: server.Schema(b)}), sums: make(map[string]*sum)})
 		w, p := new(wire), newProxy(b, server)
-		p.mu.Lock()
 		p.tell(func() io.Writer { return &messages{of: w} })
-		p.mu.Unlock()
 		s := member(b, Options{URL: p.url(), Schema: server.Schema(b), NoListen: true, MaxConns: leastConns})
 		warm := &stepper{b: b, s: s, sums: make(map[string]*sum)}
 		for n := range 20 { // each connection prepares each statement once
