@@ -97,8 +97,9 @@ errors:
 	.ci/test -tags $(TAGS) -timeout 0 -count 1 -v -run '^TestEveryOperationFails$$' ./store/bolt ./store/postgres -errors $(ERRORS)
 
 # Cuts the power at every sync of a Caddy under load and judges the ledger that is left, in
-# so many states of the disk in each of four ways at most: about half as many, because some
-# syncs have few. Linux, with strace.
+# each of four ways: all beginnings of what was written, each with a torn write behind it, and
+# random parts, up to STATES if each sync had so many. About half of them have. Linux, with
+# strace.
 STATES := 50000
 power:
 	.ci/test -tags $(TAGS) -timeout 2h -v ./test/power -states $(STATES)

@@ -39,11 +39,12 @@ func (c *List[T]) Get(ctx context.Context, now time.Time, read func(context.Cont
 	if now.After(kept.next) && c.reading.CompareAndSwap(false, true) {
 		go func() {
 			defer c.reading.Store(false)
-			if old := c.kept.Load(); !now.After(old.next) {
+			old := c.kept.Load()
+			if !now.After(old.next) {
 				return // it was read meanwhile
 			}
 			if _, err := c.refresh(ctx, now, read); err != nil {
-				c.kept.Store(&listed[T]{kept.list, now.Add(again)})
+				c.kept.Store(&listed[T]{old.list, now.Add(again)})
 			}
 		}()
 	}

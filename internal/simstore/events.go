@@ -171,7 +171,7 @@ func (c *Connection) Commit(_ context.Context, claim ledger.Claim, changes []led
 	}
 	for i, w := range writes {
 		c.put(w, claim.Epoch)
-		if t := changes[i].Transitions; len(t) > 0 && t[0].Reason == ledger.Replay {
+		if t := changes[i].Transitions; len(t) > 0 && (t[0].Reason == ledger.Replay || t[0].Reason == ledger.Release) {
 			c.Replays = append(c.Replays, Replay{changes[i].Event.Key, time.Now()})
 		}
 	}

@@ -219,9 +219,20 @@ func (c *check) isEarlierYes(e ledger.Event, attempts []Attempt) bool {
 	i := slices.IndexFunc(attempts, func(a Attempt) bool {
 		return a.Yes && a.Number == delivery.Attempt && a.Seq == delivery.Seq
 	})
-	return c.Shared && i >= 0 && !slices.ContainsFunc(attempts[i:], func(a Attempt) bool {
+	return c.Shared && i >= 0 && (c.PassesThrough || hasBegun(e, delivery.Attempt)) && !slices.ContainsFunc(attempts[i:], func(a Attempt) bool {
 		return !c.cutOff(a, Attempt{At: a.At.Add(longestRecording)})
 	})
+}
+
+// hasBegun reports whether the ledger has each attempt at the event after one as begun.
+func hasBegun(e ledger.Event, after int) bool {
+	for n := after + 1; n <= e.Attempts; n++ {
+		isBegun := func(t ledger.Transition) bool { return t.State == ledger.Delivering && t.Attempt == n }
+		if !slices.ContainsFunc(e.Transitions, isBegun) {
+			return false
+		}
+	}
+	return true
 }
 
 // inHistory reports whether the ledger has recorded the attempt.

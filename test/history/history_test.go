@@ -355,6 +355,10 @@ func TestPlantedShared(t *testing.T) {
 		}, ""},
 		"one after it met a dead app, and the yes was not held up":         {Counted, meetDeadApp, "pass-through"},
 		"one after it was begun and not made, and the yes was not held up": {Counted, beginMore, ""},
+		"a number that was skipped, and the yes was held up": {Counted, func(h *History) {
+			h.Events[1].Attempts++
+			h.Cuts = append(h.Cuts, Cut{Caddy: 1, From: start.Add(21 * time.Second), To: start.Add(30 * time.Second)})
+		}, "store-and-forward"},
 		"the yes to one that the app did not get": {Counted, func(h *History) {
 			meetDeadApp(h)
 			h.Cuts = append(h.Cuts, Cut{Caddy: 1, From: start.Add(21 * time.Second), To: start.Add(30 * time.Second)})

@@ -31,8 +31,9 @@ type call struct {
 	reason string
 	header http.Header
 
-	at, answered time.Duration // since the world began
-	yes          bool
+	// claimed is when its record was, where that is the last that the store heard of it.
+	claimed, at, answered time.Duration // since the world began
+	yes                   bool
 	// isCut: the process did not get a yes.
 	isCut bool
 }
@@ -102,6 +103,7 @@ func (a *app) get(c caller, m relay.Message, header http.Header) *call {
 		seq: number(header.Get("Ccpayment-Record-Seq")), number: int(number(header.Get("Ccpayment-Attempt"))),
 		reason: header.Get("Ccpayment-Attempt-Reason"), header: header, at: a.since(),
 	}
+	got.claimed = c.claimedAt(got.key.Record, got.at)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.calls = append(a.calls, got)

@@ -199,8 +199,8 @@ func (w *world) mayRepeat(b *call) bool {
 	isReplayed := slices.ContainsFunc(w.database.Replays, func(r simstore.Replay) bool { return r.Key == b.key && !r.At.Before(from) })
 	return isReplayed || slices.ContainsFunc(w.cuts, func(c history.Cut) bool {
 		began := from
-		if c.Caddy == 0 { // which took the lease that the process had since before it asked the gateway
-			began = began.Add(-budget)
+		if c.Caddy == 0 { // which takes the lease that the process has had since then
+			began = w.begun.Add(b.claimed)
 		}
 		return (c.Caddy == 0 || c.Caddy == b.run) && !c.From.Before(began) && c.From.Before(until)
 	})
@@ -226,9 +226,9 @@ func (p *process) wasKilled(from, until time.Duration) bool {
 func (w *world) checkArrival() {
 	for key, e := range w.database.Events {
 		o, _ := w.order(e.OrderID)
-		isOpen := key.Type == gateway.OrderExpired && w.hasHeld(o) // whether it has expired is not known
+		isUnsure := key.Type == gateway.OrderExpired && e.State == ledger.Retrying && w.hasHeld(o) // until an operator decides
 		switch {
-		case e.State == ledger.Held && w.mayHold(e), isOpen, e.State.Finished(): // Dead is not
+		case e.State == ledger.Held && w.mayHold(e), isUnsure, e.State.Finished(): // Dead is not
 		case !w.mustArrive(key):
 		default:
 			w.violated("SETTLES", "%s is %s: %s", nameOf(key), e.State, e.LastError)
@@ -252,16 +252,15 @@ func (w *world) checkArrival() {
 
 // mustArrive reports whether an event is to come to its end by itself: where the sender waits
 // for the app, its tries are the tries, and whoever replays or releases an event is told
-// whether the gateway sends it again.
+// whether the gateway sends it again. What was acknowledged since then is to arrive.
 func (w *world) mustArrive(key ledger.Key) bool {
-	isAgain := slices.ContainsFunc(w.database.Events[key].Transitions, func(t ledger.Transition) bool {
-		return t.Reason == ledger.Replay || t.Reason == ledger.Release
-	})
-	return !w.passesThrough() || w.wasAcknowledged(key) && !isAgain
-}
-
-func (w *world) wasAcknowledged(key ledger.Key) bool {
-	return slices.ContainsFunc(w.hooks, func(h *hook) bool { return h.key == key && h.run > 0 })
+	var last time.Time
+	for _, r := range w.database.Replays {
+		if r.Key == key {
+			last = r.At
+		}
+	}
+	return !w.passesThrough() || slices.ContainsFunc(w.hooks, func(h *hook) bool { return h.key == key && h.run > 0 && h.at.After(last) })
 }
 
 // wasSuperseded reports whether a later status of the record has come.

@@ -59,7 +59,7 @@ func (w *world) readFile() error {
 		for _, e := range page.Events {
 			w.database.Events[e.Key] = e
 			for _, t := range e.Transitions {
-				if t.Reason == ledger.Replay {
+				if t.Reason == ledger.Replay || t.Reason == ledger.Release {
 					w.database.Replays = append(w.database.Replays, simstore.Replay{Key: e.Key, At: t.At})
 				}
 			}

@@ -58,7 +58,8 @@ type life struct {
 
 	mu      sync.Mutex
 	config  *config
-	changes int // how often its configuration has changed
+	changes int                      // how often its configuration has changed
+	claims  map[string]time.Duration // when records were claimed, by type and id
 }
 
 // config is a configuration that runs.
@@ -202,8 +203,11 @@ func (p *process) leave() {
 		c := l.current()
 		c.handle.Stop()
 		_ = c.handle.Close()
-		for l.pool.isUsed() {
-			time.Sleep(time.Second)
+		for wait := 0; l.pool.isUsed(); wait++ {
+			if time.Sleep(time.Second); wait > 600 {
+				p.violatedLater("ENDS", "%s still uses its ledger ten minutes after its end", p.name)
+				return
+			}
 		}
 	}
 }

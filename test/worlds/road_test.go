@@ -79,6 +79,9 @@ func (l *life) step(op, what string, do func() error) error {
 		return errLost // nothing has happened
 	}
 	err := do()
+	if op == "Claim" && err == nil {
+		l.noteClaim(what)
+	}
 	if op != "Keep" && op != "Take" && op != "Ending" && op != "LoadLook" {
 		l.log("%s %s %s: %v", l.name, op, what, err)
 	}
@@ -91,6 +94,27 @@ func (l *life) step(op, what string, do func() error) error {
 		return ledger.ErrUnknown // it has happened, and nobody knows
 	}
 	return err
+}
+
+// noteClaim notes that the life has claimed a record now.
+func (l *life) noteClaim(record string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.claims == nil {
+		l.claims = make(map[string]time.Duration)
+	}
+	l.claims[record] = l.since()
+}
+
+// claimedAt returns when the life has claimed a record, or otherwise where the store is told of
+// an attempt before the app.
+func (l *life) claimedAt(r ledger.Record, otherwise time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, is := l.claims[r.Type+r.ID]; is && l.passesThrough() {
+		return min(at, otherwise)
+	}
+	return otherwise
 }
 
 // Keep implements [ledger.Cluster].

@@ -110,6 +110,13 @@ func (w *world) violated(promise, format string, args ...any) {
 	w.broken = append(w.broken, promise+": "+fmt.Sprintf(format, args...))
 }
 
+// violatedLater is violated while the world is still happening.
+func (w *world) violatedLater(promise, format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.violated(promise, format, args...)
+}
+
 // cutOff notes that something kept a run from storing what it did now; 0: all that ran.
 func (w *world) cutOff(run int) {
 	w.mu.Lock()
