@@ -377,8 +377,21 @@ func (a *Attempt) saveYes(ctx context.Context, yes Change, err error) error {
 	if errors.Is(err, ErrFenced) {
 		// Another claim knows what became of the record since this one lost it.
 		if saved, _ := a.ledger.save(ctx, a.claim.Record); saved {
-			return nil
+			return a.checkReplayed(ctx)
 		}
+	}
+	return err
+}
+
+// errReplayed: the app's yes is recorded, and answers nobody who waits for a replay.
+var errReplayed = errors.New("the event was replayed while the app had it")
+
+// checkReplayed returns an error where the event, of which the app's yes was recorded late, was
+// replayed meanwhile: a copy that waits for this attempt may be the one that was asked for.
+func (a *Attempt) checkReplayed(ctx context.Context) error {
+	e, err := a.ledger.store.Load(ctx, a.Event.Key)
+	if err == nil && e.State != Delivered {
+		return errReplayed
 	}
 	return err
 }

@@ -130,6 +130,44 @@ func TestUnsavedAndReplayedElsewhere(t *testing.T) {
 	}
 }
 
+// TestReplayedWhileStopped: the yes to an attempt that another process's operator did not wait
+// for, because the leases were lost, is no answer to a copy that the replay has asked for.
+func TestReplayedWhileStopped(t *testing.T) {
+	for name, isReplayed := range map[string]bool{"replayed": true, "not replayed": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDatabase()
+				a, b := join(t, d.Connect("a")), join(t, d.Connect("b"))
+				if _, err := b.Accept(bg, event("Success"), ""); err != nil {
+					t.Fatal(err)
+				}
+				_, attempt, err := a.Begin(bg, event("Success"), opts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := attempt.Sent(bg, ledger.Sending{}); err != nil {
+					t.Fatal(err)
+				}
+				d.Crash()
+				time.Sleep(2 * ledger.SessionTTL)
+				want, wantVerdict := error(nil), ledger.Duplicate
+				if isReplayed {
+					want, wantVerdict = errors.New("recording the outcome: the event was replayed while the app had it"), ledger.Deliver
+					if err := b.Replay(bg, event("Success").Key, "once more"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := succeed(bg, attempt); fmt.Sprint(err) != fmt.Sprint(want) {
+					t.Errorf("the late yes comes to %v, want %v", err, want)
+				}
+				if verdict, _, err := b.Begin(bg, event("Success"), opts); verdict != wantVerdict || err != nil {
+					t.Errorf("after that a copy comes to %v, %v", verdict, err)
+				}
+			})
+		})
+	}
+}
+
 // TestUnsavedIsSaved: the app's yes is recorded as soon as the session is renewed, so that
 // no other process asks the app again.
 func TestUnsavedIsSaved(t *testing.T) {

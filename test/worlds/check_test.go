@@ -252,8 +252,7 @@ func (w *world) checkArrival() {
 
 // mustArrive reports whether an event is to come to its end by itself: where the sender waits
 // for the app, its tries are the tries, and whoever replays or releases an event is told
-// whether the gateway sends it again. What was acknowledged since then is to arrive, but by an
-// attempt that was in flight then.
+// whether the gateway sends it again. What was acknowledged since then is to arrive.
 func (w *world) mustArrive(key ledger.Key) bool {
 	var last time.Time
 	for _, r := range w.database.Replays {
@@ -261,12 +260,7 @@ func (w *world) mustArrive(key ledger.Key) bool {
 			last = r.At
 		}
 	}
-	at := last.Sub(w.begun)
-	wasInFlight := slices.ContainsFunc(w.app.calls, func(c *call) bool {
-		return c.key == key && c.at < at && (c.answered == 0 || c.answered > at || c.by.wasDisturbed(c.at, at))
-	})
-	isTaken := func(h *hook) bool { return h.key == key && h.run > 0 && h.at.After(last) }
-	return !w.passesThrough() || !wasInFlight && slices.ContainsFunc(w.hooks, isTaken)
+	return !w.passesThrough() || slices.ContainsFunc(w.hooks, func(h *hook) bool { return h.key == key && h.run > 0 && h.at.After(last) })
 }
 
 // wasSuperseded reports whether a later status of the record has come.
