@@ -104,6 +104,11 @@ type branch struct {
 // performed all the same.
 func (b *branch) call(ctx context.Context, op, what string, do func() error) (did bool, err error) {
 	l := b.life
+	perform := func() error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return do()
+	}
 	n := l.nth(l.name + op + what)
 	there := time.Millisecond + l.DrawTime(40*time.Millisecond, l.name, op, what, n)
 	if l.hasFaults() && l.has("calls") && l.Draw(12, "slow", l.name, op, what, n) == 0 {
@@ -115,7 +120,7 @@ func (b *branch) call(ctx context.Context, op, what string, do func() error) (di
 	select {
 	case <-time.After(there):
 	case <-ctx.Done():
-		return l.Draw(2, "performed", l.name, op, what, n) == 0 && do() == nil, ctx.Err()
+		return l.Draw(2, "performed", l.name, op, what, n) == 0 && perform() == nil, ctx.Err()
 	}
 	fault := uint64(0)
 	if l.hasFaults() && l.has("calls") {
@@ -127,9 +132,7 @@ func (b *branch) call(ctx context.Context, op, what string, do func() error) (di
 	case fault >= 95:
 		return false, errLost
 	}
-	b.mu.Lock()
-	err = do()
-	b.mu.Unlock()
+	err = perform()
 	l.log("%s asks %s %s: %v", l.name, op, what, err)
 	time.Sleep(time.Millisecond + l.DrawTime(20*time.Millisecond, "back", l.name, op, what, n))
 	if fault >= 90 || l.isDead.Load() {
