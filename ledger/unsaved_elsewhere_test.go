@@ -80,11 +80,9 @@ func TestUnsavedAndOvertakenElsewhere(t *testing.T) {
 	}
 }
 
-// unheard has a process hand over a Success and hear a yes, of which nothing can be
-// recorded, or of which it is not known whether it was.
-func unheard(t *testing.T, way *cuttable, isRecorded bool) (a, b *ledger.Ledger) {
+// send has a process hand over a Success that another one has accepted.
+func send(t *testing.T, a, b *ledger.Ledger) *ledger.Attempt {
 	t.Helper()
-	a, b = join(t, way), join(t, way.Connect("b"))
 	if _, err := b.Accept(bg, event("Success"), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +93,15 @@ func unheard(t *testing.T, way *cuttable, isRecorded bool) (a, b *ledger.Ledger)
 	if _, err := attempt.Sent(bg, ledger.Sending{}); err != nil {
 		t.Fatal(err)
 	}
+	return attempt
+}
+
+// unheard has a process hand over a Success and hear a yes, of which nothing can be
+// recorded, or of which it is not known whether it was.
+func unheard(t *testing.T, way *cuttable, isRecorded bool) (a, b *ledger.Ledger) {
+	t.Helper()
+	a, b = join(t, way), join(t, way.Connect("b"))
+	attempt := send(t, a, b)
 	way.isCut.Store(!isRecorded)
 	way.isDeaf.Store(true)
 	if err := succeed(bg, attempt); err == nil {
@@ -138,16 +145,7 @@ func TestReplayedWhileStopped(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDatabase()
 				a, b := join(t, d.Connect("a")), join(t, d.Connect("b"))
-				if _, err := b.Accept(bg, event("Success"), ""); err != nil {
-					t.Fatal(err)
-				}
-				_, attempt, err := a.Begin(bg, event("Success"), opts)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := attempt.Sent(bg, ledger.Sending{}); err != nil {
-					t.Fatal(err)
-				}
+				attempt := send(t, a, b)
 				d.Crash()
 				time.Sleep(2 * ledger.SessionTTL)
 				want, wantVerdict := error(nil), ledger.Duplicate

@@ -315,12 +315,19 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 			return err
 		}
 		if route != nil {
+			if err := k.learn(ctx, one, route); err != nil {
+				return err
+			}
 			k.forget(n)
-			return k.learn(ctx, one, route)
+			return nil
 		}
-		if isTold, err := k.isTold(ctx, n); err != nil || isTold {
-			k.forget(n)
+		isTold, err := k.isTold(ctx, n)
+		if err != nil {
 			return err
+		}
+		if isTold {
+			k.forget(n)
+			return nil
 		}
 	}
 	noted := k.waits(n.Type, n.RecordID)

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"path/filepath"
@@ -59,11 +60,25 @@ func (g *payouts) record(id string) (gateway.Listed, error) {
 	return gateway.Listed{Notice: n, Body: []byte("{}"), MadeAt: g.made[id]}, nil
 }
 
+// unbound is a store of which flags cannot be read while it fails.
+type unbound struct {
+	ledger.Store
+	failure error
+}
+
+func (s *unbound) Bound(ctx context.Context, flags []ledger.Flag) ([]bool, error) {
+	if s.failure != nil {
+		return nil, s.failure
+	}
+	return s.Store.Bound(ctx, flags)
+}
+
 // payroll is a reconciler of one account with payouts, and what it tells.
 type payroll struct {
 	*Reconciler
 	t      *testing.T
 	ledger *ledger.Ledger
+	store  *unbound
 	now    time.Time
 	told   map[string]int
 	fails  map[string]error // by record: why it cannot be told
@@ -75,8 +90,9 @@ func newPayroll(t *testing.T, c Config, g gateway.Gateway) *payroll {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &payroll{t: t, now: time.Date(2026, 3, 12, 8, 30, 0, 0, time.UTC), told: make(map[string]int), fails: make(map[string]error)}
-	p.ledger = ledger.New(store, func() time.Time { return p.now })
+	unbound := &unbound{Store: store}
+	p := &payroll{t: t, store: unbound, now: time.Date(2026, 3, 12, 8, 30, 0, 0, time.UTC), told: make(map[string]int), fails: make(map[string]error)}
+	p.ledger = ledger.New(unbound, func() time.Time { return p.now })
 	t.Cleanup(func() { _ = p.ledger.Close() })
 	c.Foreign, c.Missed, c.Looked, c.Logger = true, func(Missed) {}, func(string, time.Time) {}, zap.NewNop()
 	if p.Reconciler, err = New(c, []Account{{Account: payoutAccount(g), Routes: []Route{{Name: "webhook", Tell: p.tell}}}}); err != nil {
@@ -180,6 +196,29 @@ func TestListedAsUnfinished(t *testing.T) {
 		p.now = p.now.Add(5 * time.Minute)
 	}
 	p.wantTold("a quarter of an hour later", "behind")
+}
+
+// TestWaitsThroughFailures: a record that waits, and that is listed no more, goes on waiting
+// while the ledger cannot be read.
+func TestWaitsThroughFailures(t *testing.T) {
+	g := &payouts{made: make(map[string]time.Time)}
+	p := newPayroll(t, Config{Grace: -1}, g)
+	g.made["late"] = p.now.Add(time.Hour)
+	p.fails["late"] = errors.New("its route is full")
+	p.now = p.now.Add(4 * time.Hour)
+	p.look(time.Time{})
+	delete(p.fails, "late")
+	p.store.failure = errors.New("the disk does not answer")
+	for range 2 {
+		p.now = p.now.Add(24 * time.Hour)
+		if look := p.look(time.Time{}); len(look.Waiting) != 1 || !strings.Contains(look.LastError, "the disk does not answer") {
+			t.Errorf("while it cannot be read: %+v", look)
+		}
+	}
+	p.store.failure = nil
+	p.now = p.now.Add(24 * time.Hour)
+	p.look(time.Time{})
+	p.wantTold("when it can be read", "late")
 }
 
 // forgetful is a gateway that does not have the records that it listed.
