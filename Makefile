@@ -102,7 +102,7 @@ errors:
 # strace.
 STATES := 50000
 power:
-	.ci/test -tags $(TAGS) -timeout 2h -v ./test/power -states $(STATES)
+	.ci/test -tags $(TAGS) -timeout 2h -v ./test/power -states $(STATES) -flow 100
 
 # Has three Caddys share a ledger in PostgreSQL, and kills them and the database under
 # load, in each way of handing over, with confirming and without, at each of two gateways.

@@ -65,7 +65,7 @@ func TestChosenAccount(t *testing.T) {
 	wantAt := func(gateway *sandbox.Sandbox, orderID string) {
 		t.Helper()
 		for _, one := range []*sandbox.Sandbox{box, other} {
-			_, err := one.Pay(t.Context(), sandbox.Payment{OrderID: orderID, Wait: patience})
+			_, err := one.Pay(t.Context(), sandbox.Payment{OrderID: orderID, Instant: true, Wait: patience})
 			if (err == nil) != (one == gateway) {
 				t.Errorf("%s, at the default account %t: %v", orderID, one == box, err)
 			}

@@ -1,6 +1,7 @@
 package ccpayment_test
 
 import (
+	"flag"
 	"fmt"
 	"html"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
+
+var replayed = flag.Int("replayed", 800, "how many events TestConsoleReplaysMany replays")
 
 // deadLedger makes a ledger of records that were flagged as risky first, and then cleared:
 // two events each, of which neither overtakes the other, and all of them dead.
@@ -67,14 +70,10 @@ func deadLedger(t *testing.T, records int) string {
 	return path
 }
 
-// TestConsoleReplaysMany: ten thousand events are replayed, in order of each record, and
-// stopped half way; asked for again it does the rest. The app gets each of them once.
+// TestConsoleReplaysMany: many events are replayed, in order of each record, and stopped
+// half way; asked for again it does the rest. The app gets each of them once.
 func TestConsoleReplaysMany(t *testing.T) {
-	records := 5000
-	if testing.Short() {
-		records = 200
-	}
-	all := 2 * records
+	records, all := *replayed/2, *replayed
 	var mu sync.Mutex
 	told := make(map[string][]string) // whether it is risky, by record
 	keys := make(map[string]int)

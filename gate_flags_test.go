@@ -15,7 +15,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
-var rounds = flag.Int("rounds", 20, "how many orders TestOneFulfillEach and TestMoneyThroughCaddy pay")
+var rounds = flag.Int("rounds", 8, "how many orders TestOneFulfillEach and TestMoneyThroughCaddy pay")
 
 // TestOneFulfillEach: payments of one order that succeed at once, each of which
 // finds the order paid, fulfil it once.

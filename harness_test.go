@@ -132,7 +132,10 @@ func start(t *testing.T, s setup) *server {
 // load replaces the running configuration.
 func (s *server) load(setup setup) {
 	s.t.Helper()
-	before := listeners(s.addr)
+	before := 0
+	if s.isLoaded {
+		before = listeners(s.addr)
+	}
 	if err := caddy.Load(adapt(s.t, s.names.Replace(setup.caddyfile())), true); err != nil {
 		s.t.Fatalf("loading the configuration: %v", err)
 	}

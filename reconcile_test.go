@@ -208,7 +208,7 @@ func TestLostWebhooks(t *testing.T) {
 // TestNewLedgerTellsNothingOld: what an older integration has fulfilled is told to nobody,
 // unless somebody asks for it.
 func TestNewLedgerTellsNothingOld(t *testing.T) {
-	const old = 1000
+	const old = 200
 	s := newLossy(t, lossySite, quick+"\nscope account", func(s *lossy) {
 		for i := range old {
 			s.elsewhere(t, fmt.Sprintf("old-%d", i))

@@ -51,19 +51,16 @@ func TestNoSecret(t *testing.T) {
 func TestNoSecretLater(t *testing.T) {
 	file := newSecretFile(t, "secret-1")
 	s := start(t, setup{global: adminOn, account: file.account(""), webhook: "account shop", site: rotatedSite})
-	for text, want := range noSecrets {
-		file.write(text)
-		await(t, "the status says "+want, func() bool {
-			generation, failure := s.secretStatus()
-			return generation == 1 && strings.Contains(failure, want) && strings.Contains(s.logs(), want)
-		})
-		forged := delivery{secret: text, body: deposit("forged", "Success")}
-		if want == "NUL characters" {
-			forged.secret = "\x00" // the same key
-		}
-		s.deliver(forged).wants(t, http.StatusUnauthorized)
-		s.deliver(delivery{secret: "secret-1", body: deposit(strings.Fields(want)[0], "Success")}).wants(t, http.StatusOK)
+	const want = "NUL characters"
+	file.write(strings.Repeat("\x00", 64))
+	await(t, "the status says "+want, func() bool {
+		generation, failure := s.secretStatus()
+		return generation == 1 && strings.Contains(failure, want) && strings.Contains(s.logs(), want)
+	})
+	for _, key := range []string{"\x00", strings.Repeat("\x00", 64)} {
+		s.deliver(delivery{secret: key, body: deposit("forged", "Success")}).wants(t, http.StatusUnauthorized)
 	}
+	s.deliver(delivery{secret: "secret-1", body: deposit("r1", "Success")}).wants(t, http.StatusOK)
 }
 
 // TestPreviousSecretGone: a previous secret whose file is gone ends, and keeps no new

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"flag"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -9,10 +10,13 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
+var pending = flag.Int("pending", 2000, "how many events TestManyPending leaves pending")
+
 // TestManyPending: events that could not be delivered before Caddy was stopped are
 // delivered once it runs again.
 func TestManyPending(t *testing.T) {
-	const n, most = 10_000, 64 << 20
+	const most = 64 << 20
+	n := *pending
 	app := newReceiver(t)
 	s := newServer(t, app.url)
 	s.start(globals + stored)

@@ -23,7 +23,7 @@ import (
 )
 
 // soaking is how long the soak lasts; `make soak` takes longer.
-var soaking = flag.Duration("soak", 20*time.Second, "how long the soak lasts")
+var soaking = flag.Duration("soak", 10*time.Second, "how long the soak lasts")
 
 // soaked has three hooks: one stores, one passes through, one stores what it has
 // confirmed.

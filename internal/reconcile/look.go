@@ -104,11 +104,12 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 		window = longer
 	}
 	for goesOn && from.Before(end) {
-		to := from.Add(window)
-		if to.After(end) {
+		to := from.Add(window).Truncate(time.Second) // which is what gateways count in
+		isLast := !to.Before(end)
+		if isLast {
 			to = end
 		}
-		goesOn = k.compareAll(ctx, from, to)
+		goesOn = k.compareAll(ctx, from, to, isLast)
 		// What comes after a gap is told, and listed again until there is none.
 		if from = to; !k.hasGap && to.After(done) && !k.dryRun {
 			k.state.To, done = to, to
@@ -268,10 +269,10 @@ func (k *look) askAgain(ctx context.Context, w ledger.LookRecord, now time.Time)
 	return k.compare(ctx, found)
 }
 
-// compareAll compares the records that were made from one time to another. It is false where
-// the look breaks off.
-func (k *look) compareAll(ctx context.Context, from, to time.Time) bool {
-	earliest := from.Truncate(time.Second) // which is what gateways count in
+// compareAll compares the records that were made from one time to another, this included
+// where nothing is listed after it. It is false where the look breaks off.
+func (k *look) compareAll(ctx context.Context, from, to time.Time, isLast bool) bool {
+	earliest := from.Truncate(time.Second)
 	before := k.calls
 	turn := func(ctx context.Context) error {
 		if k.calls-before >= mostPages {
@@ -286,7 +287,7 @@ func (k *look) compareAll(ctx context.Context, from, to time.Time) bool {
 			return k.goesOn(ctx, fmt.Errorf("listing the records from %s: %w", from.UTC().Format(time.RFC3339), err))
 		case one.MadeAt.IsZero():
 			one.MadeAt = from
-		case one.MadeAt.Before(earliest):
+		case one.MadeAt.Before(earliest), !isLast && !one.MadeAt.Before(to):
 			continue
 		}
 		if err == nil {

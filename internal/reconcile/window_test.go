@@ -171,6 +171,19 @@ func TestNoTimeIsSkipped(t *testing.T) {
 	}
 }
 
+// TestBetweenTwoLists: a record at the end of what is listed at once, with which the next list
+// begins, is counted once.
+func TestBetweenTwoLists(t *testing.T) {
+	g := &payouts{made: make(map[string]time.Time)}
+	p := newPayroll(t, Config{Grace: -1}, g)
+	g.made["between"] = p.now.Add(briefly)
+	p.now = p.now.Add(2 * briefly)
+	if look := p.look(time.Time{}); look.Records != 1 {
+		t.Errorf("of one record %d were compared", look.Records)
+	}
+	p.wantTold("the look", "between")
+}
+
 // TestShortBack: a look that would compare nothing is refused.
 func TestShortBack(t *testing.T) {
 	accounts := []Account{{Account: payoutAccount(&payouts{}), Routes: []Route{{Name: "webhook"}}}}

@@ -19,7 +19,7 @@ const (
 	// interval is how often the files are looked at. A change is used when two looks in
 	// a row have found the same, so that half a file is not: well below the ten seconds
 	// within which a change is used.
-	interval = 2 * time.Second
+	interval = time.Second
 	// rarest is how often what cannot be used is tried again at least.
 	rarest = time.Minute
 	// slow is how long files are being read when the status says so.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +18,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 	"github.com/seed-338f6760/caddy-ccpayment/test/shop"
 )
+
+var latencies = flag.Int("latencies", 50, "how many payments TestLatency times")
 
 // till is where buyers pay a fixed price, and their pages wait.
 const till = `ccpayment_status /status
@@ -205,11 +208,12 @@ func TestThousandCopies(t *testing.T) {
 
 // TestLatency measures how long the app waits for what was acknowledged, without faults.
 func TestLatency(t *testing.T) {
+	t.Parallel()
 	s := newShop(t, shop.Modes[1], postgrestest.Start(t))
 	s.Start()
 	pause := time.NewTicker(100 * time.Millisecond)
 	defer pause.Stop()
-	for i := range 200 { // fewer than can be handed over, so that nothing waits in line
+	for i := range *latencies { // fewer than can be handed over, so that nothing waits in line
 		<-pause.C
 		pays(t, s, fmt.Sprint("order-", i), 1)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // kills is how often Caddy is killed; more find more.
-var kills = flag.Int("kills", 10, "how often Caddy is killed under load, in each mode")
+var kills = flag.Int("kills", 3, "how often Caddy is killed under load, in each mode")
 
 // TestKillsUnderLoad kills Caddy at random moments, and now and then the app,
 // while buyers pay and copies of their webhooks come from elsewhere.
@@ -26,10 +26,10 @@ func TestKillsUnderLoad(t *testing.T) {
 			for n := range *kills {
 				s.Flow(1 + rand.IntN(30))
 				<-time.After(rand.N(20 * time.Millisecond)) // anywhere
-				if n%5 == 4 {
+				if n%4 == 2 {
 					s.Note("kill of the app", time.Now(), time.Time{})
 					s.App.Kill()
-					if n%10 == 4 {
+					if n%8 == 2 {
 						s.App.Start()
 						s.Flow(1 + rand.IntN(10))
 					}
