@@ -51,11 +51,12 @@ demo-cluster: build
 	bin/demo --caddy bin/caddy --cluster
 
 # Installs what the tests need besides Go where it can (.ci/tools), and does without the
-# race detector where there is no C compiler. Those that wait the longest begin first. The
-# time limit is far more than they take, also on a busy machine that has compiled nothing
-# yet: the tests of ./test compile Caddy themselves, twice.
+# race detector where there is no C compiler. The packages that take the longest begin
+# first, five at once: they wait for most of their time. The time limit is far more than
+# they take, also on a busy machine that has compiled nothing yet: the tests of ./test
+# compile Caddy themselves, twice.
 test:
-	.ci/test -race -timeout 60m -tags $(TAGS) ./test ./test/cluster ./test/crash . ./sandbox ./...
+	.ci/test -race -p 5 -timeout 60m -tags $(TAGS) . ./test ./store/postgres ./test/crash ./test/cluster ./internal/relay ./sandbox ./test/power ./...
 	$(MAKE) worlds WORLDS=100
 
 # Lets processes that share a ledger live through faults in virtual time: ledgers alone, in
@@ -111,7 +112,7 @@ power:
 DBKILLS := 100
 RACE := -race
 cluster:
-	.ci/test $(RACE) -tags $(TAGS),cluster -timeout 16h -v ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS)
+	.ci/test $(RACE) -tags $(TAGS),cluster -timeout 16h -v ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS) $(if $(RACE),-caddy-race)
 
 # The cache is the checkout's own: a shared one reports what it found in another
 # checkout of the same code, also when that is gone.
@@ -147,7 +148,7 @@ pictures:
 # Uses Caddy for long, with reloads, stops, kills and faults; what it holds must
 # not grow.
 soak: build
-	CADDY=$(CURDIR)/bin/caddy go test -tags $(TAGS) -run '^TestSoak$$' -count 1 -timeout 0 -v ./test -soak $(SOAK)
+	CADDY=$(CURDIR)/bin/caddy go test -tags $(TAGS) -run '^TestSoak$$' -count 1 -timeout 0 -v ./test -soak $(SOAK) -turns 12
 
 # Compares the console's pages on a ledger of so many events with those on a plain one,
 # and exports them all; on PostgreSQL a tenth as many.

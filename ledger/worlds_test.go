@@ -230,7 +230,7 @@ func TestWorlds(t *testing.T) {
 		"skewed": {processes: 3, skewed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			first, n := simstore.Seeds(t, 20)
+			first, n := simstore.Seeds(t, 8)
 			calls, broken := 0, 0
 			for seed := first; seed < first+n; seed++ {
 				w := live(t, seed, o)

@@ -143,7 +143,8 @@ func checkRecords(t *testing.T, calls []call) {
 			seqs[c.key] = c.seq
 			for _, before := range calls[:i] {
 				switch {
-				case before.key == c.key && before.attempt >= c.attempt:
+				// The same one comes twice where its connection broke before any answer.
+				case before.key == c.key && (before.attempt > c.attempt || before.attempt == c.attempt && before.yes > 0):
 					t.Errorf("%s: attempt %d of %s came after attempt %d", record, c.attempt, c.status, before.attempt)
 				case before.key == c.key:
 				case before.seq == c.seq:

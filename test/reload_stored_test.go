@@ -9,7 +9,7 @@ import (
 )
 
 // reloading is how long Caddy is reloaded under load; longer finds more.
-var reloading = flag.Duration("reloading", 5*time.Second, "how long Caddy is reloaded")
+var reloading = flag.Duration("reloading", 2*time.Second, "how long Caddy is reloaded")
 
 // TestReloadsStored reloads Caddy ten times a second while it delivers in the
 // background. Each event is delivered once, by the old routes or by the new.

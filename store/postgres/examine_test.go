@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -109,7 +110,9 @@ func TestExamine(t *testing.T) {
 	if _, err := ledger.New(s, time.Now).Examine(t.Context()); err == nil {
 		t.Error("the ledger does not ask the store")
 	}
-	if err := server.Run(); err != nil { // for what the store does when it is closed
+	if err := server.Run(); err != nil {
 		t.Fatal(err)
 	}
+	// A connection that was made meanwhile has seen the setting, too.
+	processtest.Until(t, "the store can be used, and closed", func() bool { return s.usable() == nil })
 }

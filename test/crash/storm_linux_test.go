@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	stormKills = flag.Int("storm", 2, "how often Caddy is killed in the storm, in each mode")
+	stormKills = flag.Int("storm", 1, "how often Caddy is killed in the storm, in each mode")
 	clock      = flag.Bool("clock", false, "sets Caddy's clock in the storm, too; the Caddy for that takes minutes to build")
 	seed       = flag.Uint64("seed", 0, "draws the storm; 0: another in each run")
 )

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	lasts = flag.Duration("errors", 4*time.Second, "how long errors are tried in each way, 0: until all were tried")
+	lasts = flag.Duration("errors", 2*time.Second, "how long errors are tried in each way, 0: until all were tried")
 	seed  = flag.Uint64("errors-seed", 0, "the order in which they are tried; 0: another each time")
 	only  = flag.String("faults", "", "the faults of a single run, as a failure shows them: store Commit 3 lost, app 1 fails")
 )

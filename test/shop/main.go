@@ -5,6 +5,7 @@ package shop
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,6 +21,10 @@ import (
 // binary is the Caddy that is killed.
 var binary string
 
+// race: the tests of ./test have such a Caddy anyway. Here it is killed and started so often
+// that the detector would take most of the time.
+var race = flag.Bool("caddy-race", false, "build Caddy with the race detector")
+
 // tags leave out databases that the plugin has no use for, and let Caddy be
 // ended at the fail points that the tests name.
 const tags = "nobadger,nomysql,nopgx,failpoint"
@@ -30,6 +35,7 @@ const binaryVariable = "FAILPOINT_CADDY"
 // Main builds Caddy and runs a package's tests. It is for TestMain, and does not
 // return where the process is the app.
 func Main(run func() int) int {
+	flag.Parse()
 	if file := os.Getenv(inboxVariable); file != "" {
 		fmt.Fprintln(os.Stderr, runApp(file))
 		os.Exit(1)
@@ -52,7 +58,7 @@ func Main(run func() int) int {
 // build builds Caddy with more flags of go build.
 func build(to string, flags ...string) error {
 	args := append([]string{"build", "-tags", tags, "-o", to}, flags...)
-	if race {
+	if *race {
 		args = append(args, "-race")
 	}
 	if out, err := exec.Command("go", append(args, "../../cmd/caddy")...).CombinedOutput(); err != nil {

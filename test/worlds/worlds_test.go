@@ -22,7 +22,7 @@ func TestWorlds(t *testing.T) {
 			}
 			o.shows = os.Getenv("WORLD") != ""
 			o.traces = o.shows
-			first, n := simstore.Seeds(t, 20)
+			first, n := simstore.Seeds(t, 8)
 			broken, seen := 0, make(map[string]int)
 			for seed := first; seed < first+n; seed++ {
 				w := live(t, seed, o)
