@@ -99,8 +99,8 @@ errors:
 
 # Cuts the power at every sync of a Caddy under load and judges the ledger that is left, in
 # each of four ways: all beginnings of what was written, each with a torn write behind it, and
-# random parts, up to STATES if each sync had so many. About half of them have. Linux, with
-# strace.
+# random parts, up to STATES if each sync had so many. About half of them have. Where STATES
+# are fewer than the beginnings, it cuts at some of the syncs. Linux, with strace.
 STATES := 50000
 power:
 	.ci/test -tags $(TAGS) -timeout 2h -v ./test/power -states $(STATES) -flow 100
@@ -112,7 +112,7 @@ power:
 DBKILLS := 100
 RACE := -race
 cluster:
-	.ci/test $(RACE) -tags $(TAGS),cluster -timeout 16h -v ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS) $(if $(RACE),-caddy-race)
+	.ci/test $(RACE) -tags $(TAGS),cluster -timeout 16h -v ./test/cluster -kills $(KILLS) -dbkills $(DBKILLS) -latencies 200 $(if $(RACE),-caddy-race)
 
 # The cache is the checkout's own: a shared one reports what it found in another
 # checkout of the same code, also when that is gone.

@@ -83,7 +83,7 @@ chmod +x `+m.bin+`/$name`)
 func (m machine) run(script string, env ...string) (string, error) {
 	cmd := exec.Command(filepath.Join("..", ".ci", script))
 	if script == "test" {
-		cmd.Args = append(cmd.Args, "-race", "./...")
+		cmd.Args = append(cmd.Args, "-race", "./...", "-caddy-race")
 	}
 	cmd.Env = append(env, "PATH="+m.bin)
 	out, err := cmd.CombinedOutput()
@@ -165,8 +165,8 @@ func TestCase32_LeftOut(t *testing.T) {
 	m := newMachine(t)
 	m.program("go", `[ "$1" = test ] || exit 0; echo "go $*"; printf '%b' "$NOTES" >>"$TESTS_LEFT_OUT"; exit $STATUS`)
 	for notes, want := range map[string]string{
-		"": "go test -race ./...\n",
-		`chromium\nphp with pdo_sqlite\nchromium\n`: "go test -race ./...\nLEFT OUT: 3 tests, for want of chromium (2), php with pdo_sqlite (1)\n",
+		"": "go test -race ./... -caddy-race\n",
+		`chromium\nphp with pdo_sqlite\nchromium\n`: "go test -race ./... -caddy-race\nLEFT OUT: 3 tests, for want of chromium (2), php with pdo_sqlite (1)\n",
 	} {
 		for _, status := range []string{"0", "1"} {
 			out, err := m.run("test", "NOTES="+notes, "STATUS="+status)
@@ -194,8 +194,8 @@ func TestGoAlone(t *testing.T) {
 }
 
 // TestCase33_MakeTest: `make test` leaves no test out to be fast: it runs those of all
-// packages, with the race detector. What makes it fast is that the packages that wait the
-// longest begin first.
+// packages, with the race detector. What makes it fast is that the packages that take the
+// longest begin first, and that several run at once.
 func TestCase33_MakeTest(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command(needs.Command(t, "make"), "-n", "--no-print-directory", "-C", "..", "test").CombinedOutput()

@@ -59,6 +59,8 @@ type look struct {
 	// floor is when the earliest records were made that are told although they are nothing
 	// of this ledger's.
 	floor time.Time
+	// latest are those of the last second of a list, by type and id: the next one begins there.
+	latest map[string]bool
 	// again are the records of the window that the gateway is to send again.
 	again []ledger.LookRecord
 	// failure is what went wrong first, failed how often something did, and inARow how often
@@ -104,12 +106,11 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 		window = longer
 	}
 	for goesOn && from.Before(end) {
-		to := from.Add(window).Truncate(time.Second) // which is what gateways count in
-		isLast := !to.Before(end)
-		if isLast {
+		to := from.Add(window)
+		if to.After(end) {
 			to = end
 		}
-		goesOn = k.compareAll(ctx, from, to, isLast)
+		goesOn = k.compareAll(ctx, from, to)
 		// What comes after a gap is told, and listed again until there is none.
 		if from = to; !k.hasGap && to.After(done) && !k.dryRun {
 			k.state.To, done = to, to
@@ -269,11 +270,12 @@ func (k *look) askAgain(ctx context.Context, w ledger.LookRecord, now time.Time)
 	return k.compare(ctx, found)
 }
 
-// compareAll compares the records that were made from one time to another, this included
-// where nothing is listed after it. It is false where the look breaks off.
-func (k *look) compareAll(ctx context.Context, from, to time.Time, isLast bool) bool {
-	earliest := from.Truncate(time.Second)
-	before := k.calls
+// compareAll compares the records that were made from one time to another. It is false where
+// the look breaks off.
+func (k *look) compareAll(ctx context.Context, from, to time.Time) bool {
+	earliest, latest := from.Truncate(time.Second), to.Truncate(time.Second) // which is what gateways count in
+	before, listed := k.calls, k.latest
+	k.latest = make(map[string]bool)
 	turn := func(ctx context.Context) error {
 		if k.calls-before >= mostPages {
 			return fmt.Errorf("the list has more than %d pages", mostPages)
@@ -287,11 +289,12 @@ func (k *look) compareAll(ctx context.Context, from, to time.Time, isLast bool) 
 			return k.goesOn(ctx, fmt.Errorf("listing the records from %s: %w", from.UTC().Format(time.RFC3339), err))
 		case one.MadeAt.IsZero():
 			one.MadeAt = from
-		case one.MadeAt.Before(earliest), !isLast && !one.MadeAt.Before(to):
+		case one.MadeAt.Before(earliest), listed[one.Notice.Type+one.Notice.RecordID]:
 			continue
 		}
 		if err == nil {
 			err = k.compare(ctx, one)
+			k.latest[one.Notice.Type+one.Notice.RecordID] = err == nil && !one.MadeAt.Before(latest)
 		}
 		if err != nil && !k.setAside(ctx, one, err) {
 			k.hasGap = true

@@ -171,17 +171,44 @@ func TestNoTimeIsSkipped(t *testing.T) {
 	}
 }
 
-// TestBetweenTwoLists: a record at the end of what is listed at once, with which the next list
-// begins, is counted once.
-func TestBetweenTwoLists(t *testing.T) {
-	g := &payouts{made: make(map[string]time.Time)}
-	p := newPayroll(t, Config{Grace: -1}, g)
-	g.made["between"] = p.now.Add(briefly)
-	p.now = p.now.Add(2 * briefly)
-	if look := p.look(time.Time{}); look.Records != 1 {
-		t.Errorf("of one record %d were compared", look.Records)
+// early is a gateway that counts in seconds, and that lists some by a time before that which
+// their records have.
+type early struct{ payouts }
+
+func (g *early) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
+	return func(yield func(gateway.Listed, error) bool) {
+		if err := turn(ctx); err != nil {
+			yield(gateway.Listed{}, err)
+			return
+		}
+		for id, at := range g.made {
+			if strings.HasPrefix(id, "early") {
+				at = at.Add(-30 * time.Second)
+			}
+			one, err := g.record(id)
+			if isIn := at.Unix() >= from.Unix() && at.Unix() <= to.Unix(); isIn && !yield(one, err) {
+				return
+			}
+		}
 	}
-	p.wantTold("the look", "between")
+}
+
+// TestBetweenTwoLists: a record at the end of what is listed at once, with which the next list
+// begins, is told and counted once, whichever of the two has it.
+func TestBetweenTwoLists(t *testing.T) {
+	g := &early{payouts{made: make(map[string]time.Time)}}
+	p := newPayroll(t, Config{Grace: -1}, g)
+	end := p.now.Add(briefly)
+	for id, after := range map[string]time.Duration{
+		"before": -100 * time.Millisecond, "at": 0, "after": 100 * time.Millisecond, "early": 10 * time.Second, "early at": 30 * time.Second,
+	} {
+		g.made[id] = end.Add(after)
+	}
+	p.now = p.now.Add(2 * briefly)
+	if look := p.look(time.Time{}); look.Records != len(g.made) {
+		t.Errorf("of %d records %d were compared", len(g.made), look.Records)
+	}
+	p.wantTold("the look", "before", "at", "after", "early", "early at")
 }
 
 // TestShortBack: a look that would compare nothing is refused.

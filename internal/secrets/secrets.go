@@ -137,11 +137,9 @@ func (w *Watcher) Run(ctx context.Context) {
 }
 
 func (w *Watcher) run(ctx context.Context, s *watched) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
 	for {
 		select {
-		case <-ticker.C:
+		case <-time.After(interval): // also where the last look took longer
 			w.look(ctx, s)
 		case <-ctx.Done():
 			return

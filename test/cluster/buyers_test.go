@@ -208,7 +208,6 @@ func TestThousandCopies(t *testing.T) {
 
 // TestLatency measures how long the app waits for what was acknowledged, without faults.
 func TestLatency(t *testing.T) {
-	t.Parallel()
 	s := newShop(t, shop.Modes[1], postgrestest.Start(t))
 	s.Start()
 	pause := time.NewTicker(100 * time.Millisecond)

@@ -23,13 +23,13 @@ func TestKillsUnderLoad(t *testing.T) {
 			s.Caddy.Start()
 			end := s.Load()
 			began := time.Now()
-			for n := range *kills {
+			for range *kills {
 				s.Flow(1 + rand.IntN(30))
 				<-time.After(rand.N(20 * time.Millisecond)) // anywhere
-				if n%4 == 2 {
+				if rand.IntN(4) == 0 {
 					s.Note("kill of the app", time.Now(), time.Time{})
 					s.App.Kill()
-					if n%8 == 2 {
+					if rand.IntN(2) == 0 {
 						s.App.Start()
 						s.Flow(1 + rand.IntN(10))
 					}

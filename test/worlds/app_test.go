@@ -103,6 +103,9 @@ func (a *app) get(c caller, m relay.Message, header http.Header) *call {
 		seq: number(header.Get("Ccpayment-Record-Seq")), number: int(number(header.Get("Ccpayment-Attempt"))),
 		reason: header.Get("Ccpayment-Attempt-Reason"), header: header, at: a.since(),
 	}
+	if got.key.EventID() != got.id { // the message has what is known of the risk now
+		got.key.Risk = ledger.Risky
+	}
 	got.claimed = c.claimedAt(got.key.Record, got.at)
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -42,10 +42,10 @@ func number(text string) uint64 {
 	return n
 }
 
-// keyOf is the key of the event of a payment in a status.
-func keyOf(p *payment, status string) ledger.Key {
+// keyOf is the key of the event of a payment in a status, at a time.
+func keyOf(p *payment, status string, at time.Time) ledger.Key {
 	return ledger.Key{
-		Record: ledger.Record{Route: routeName, AppID: accountID, Type: p.kind, ID: p.id}, Status: status, Risk: ledger.NotRisky,
+		Record: ledger.Record{Route: routeName, AppID: accountID, Type: p.kind, ID: p.id}, Status: status, Risk: p.riskAt(at),
 	}
 }
 
@@ -206,6 +206,13 @@ func (w *world) pay(id string, of *sale, amount decimal.Decimal, last string) {
 	}
 	takes := w.DrawTime(40*time.Second, "takes", id)
 	p.doneAt = p.madeAt.Add(takes)
+	if w.Draw(6, "risky", id) == 0 && w.has("risky"+id) {
+		p.risky = true
+		if w.Draw(3, "clears", id) > 0 {
+			p.clearedAt = p.doneAt.Add(w.DrawTime(2*time.Minute, "cleared", id))
+		}
+		w.saw("risky")
+	}
 	w.gateway.mu.Lock()
 	w.gateway.payments[id] = p
 	if of != nil {
@@ -236,13 +243,21 @@ func (w *world) pay(id string, of *sale, amount decimal.Decimal, last string) {
 			})
 		}
 	}
+	if !p.clearedAt.IsZero() {
+		sent.Go(func() {
+			time.Sleep(time.Until(p.clearedAt))
+			w.saw("cleared")
+			w.send(p, last, 50, 1000)
+		})
+	}
 	sent.Wait()
 }
 
 // send sends a webhook to any process until one acknowledges it, or it has been tried so often.
 func (w *world) send(p *payment, status string, which, tries int) {
-	body := p.body(status)
-	sent := &hook{payment: p, key: keyOf(p, status), digest: digest(body)}
+	now := time.Now()
+	body := p.body(status, now)
+	sent := &hook{payment: p, key: keyOf(p, status, now), digest: digest(body)}
 	w.mu.Lock()
 	w.hooks = append(w.hooks, sent)
 	w.mu.Unlock()
@@ -298,7 +313,7 @@ func (w *world) replay(p *payment, status string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	key, c := keyOf(p, status), l.current()
+	key, c := keyOf(p, status, p.madeAt), l.current()
 	err := c.with(func(book *ledger.Ledger) error {
 		o := c.operator(book, l)
 		e, err := book.Load(ctx, key)
@@ -306,7 +321,7 @@ func (w *world) replay(p *payment, status string) {
 		case err != nil:
 			return err
 		case e.State == ledger.Held:
-			_, err = o.Release(ctx, key, "a test", false)
+			_, err = o.Release(ctx, key, "a test", p.risky && w.Draw(2, "accepts", p.id, status) == 0)
 		case w.Draw(6, "discards", p.id, status) == 0:
 			_, err = o.Discard(ctx, key, "a test", false)
 		default:

@@ -20,6 +20,7 @@ func (w *world) check() {
 	w.checkKept()
 	w.checkFences()
 	w.checkFlags()
+	w.checkRisky()
 	w.checkPages()
 	w.checkPairs()
 	if !w.endless {
@@ -105,11 +106,14 @@ func (w *world) checkFlags() {
 				w.violated("CLOSED", "%s fulfils %s, which is closed", nameOf(c.key), of)
 			}
 		case c.credits():
-			if p == nil || p.of != nil || p.last != success || w.begun.Add(c.at).Before(p.doneAt) || c.header.Get("Ccpayment-Amount") != p.amount.String() {
+			if p == nil || p.of != nil || p.last != success || p.riskAt(w.begun.Add(c.at)) != ledger.NotRisky || w.begun.Add(c.at).Before(p.doneAt) || c.header.Get("Ccpayment-Amount") != p.amount.String() {
 				w.violated("PAID", "%s credits %s at %s", nameOf(c.key), c.header.Get("Ccpayment-Amount"), c.at)
 			}
 		default:
 			continue
+		}
+		if w.trusts() {
+			w.violated("PAID", "%s carries a flag, and nothing was confirmed", nameOf(c.key))
 		}
 		if first, is := carriers[of]; is && first != c.key {
 			w.violated("ONE FLAG", "%s and %s carry the flag of %s", nameOf(first), nameOf(c.key), of)
@@ -121,6 +125,23 @@ func (w *world) checkFlags() {
 			return b.key == c.key && b.at < c.at && (b.fulfils() || b.credits())
 		}) {
 			w.violated("ONE FLAG", "%s at %s lacks the flag that it had", nameOf(c.key), c.at)
+		}
+	}
+}
+
+// checkRisky: what is flagged as risky is not handed over as paid unless an operator let it
+// go, and then fulfils and credits nothing.
+func (w *world) checkRisky() {
+	for _, c := range w.app.calls {
+		p := w.gateway.payments[c.key.ID]
+		if p == nil || c.header.Get("Ccpayment-Risky") == "" {
+			continue
+		}
+		if c.key.Status == success && !w.steps[p.id] && !w.trusts() {
+			w.violated("RISKY", "%s is handed over, and nobody has released it", nameOf(c.key))
+		}
+		if c.fulfils() || c.credits() {
+			w.violated("RISKY", "%s carries a flag", nameOf(c.key))
 		}
 	}
 }
@@ -238,7 +259,7 @@ func (w *world) checkArrival() {
 		}
 	}
 	for _, p := range w.gateway.payments {
-		key := keyOf(p, p.last)
+		key := keyOf(p, p.last, time.Now())
 		e, isKept := w.database.Events[key]
 		switch {
 		case !isKept:
@@ -266,7 +287,7 @@ func (w *world) mustArrive(key ledger.Key) bool {
 // wasSuperseded reports whether a later status of the record has come.
 func (w *world) wasSuperseded(key ledger.Key) bool {
 	for other := range w.database.Events {
-		if other.Record == key.Record && rank(other) > rank(key) {
+		if other.Record == key.Record && (rank(other) > rank(key) || other.Status == key.Status && key.Risk == ledger.Risky && other.Risk == ledger.NotRisky) {
 			return true
 		}
 	}
@@ -274,16 +295,19 @@ func (w *world) wasSuperseded(key ledger.Key) bool {
 }
 
 // mayHold reports whether an event may wait for an operator: its order was closed, or its
-// payment came late.
+// payment came late or is risky.
 func (w *world) mayHold(e ledger.Event) bool {
 	o, ok := w.order(e.OrderID)
 	p := w.gateway.payments[e.ID]
 	isLate := p != nil && p.of != nil && w.holdsLate() && p.madeAt.After(p.of.expiry)
-	return isLate || ok && o.Closed != nil
+	return isLate || e.Risk == ledger.Risky || ok && o.Closed != nil
 }
 
 // checkMoney: each order that is paid is fulfilled, and each deposit credited.
 func (w *world) checkMoney() {
+	if w.trusts() {
+		return
+	}
 	told := make(map[string]bool)
 	for _, c := range w.app.calls {
 		isApplied := slices.Contains(w.app.applied, c.id)
@@ -306,8 +330,8 @@ func (w *world) checkMoney() {
 		}
 	}
 	for _, p := range w.gateway.payments {
-		key := keyOf(p, success)
-		isDue := p.of == nil && p.last == success && w.mustArrive(key) && w.database.Events[key].State != ledger.Discarded
+		key := keyOf(p, success, time.Now())
+		isDue := p.of == nil && key.Risk == ledger.NotRisky && p.last == success && w.mustArrive(key) && w.database.Events[key].State != ledger.Discarded
 		if isDue && !told[p.id] {
 			w.violated("CREDITED", "%s was received, and not credited", p.id)
 		}

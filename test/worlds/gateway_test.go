@@ -50,6 +50,8 @@ type payment struct {
 	last              string // its last status
 	madeAt, doneAt    time.Time
 	knownLag, doneLag time.Duration
+	risky             bool
+	clearedAt         time.Time // from when a risky one is not risky any more; zero: it stays so
 }
 
 func newBank(w *world) *bank {
@@ -69,21 +71,31 @@ func (p *payment) statusAt(at time.Time) string {
 	}
 }
 
+// riskAt is whether the gateway flags the payment as risky at a time.
+func (p *payment) riskAt(at time.Time) ledger.Risk {
+	if p.risky && (p.clearedAt.IsZero() || at.Before(p.clearedAt)) {
+		return ledger.Risky
+	}
+	return ledger.NotRisky
+}
+
 // paid is what counts of an order by a time, in truth. What came late may have to be released
 // by an operator.
 func (s *sale) paid(holdsLate bool, released []string, at time.Time) (sum decimal.Decimal) {
 	for _, p := range s.payments {
 		isHeld := holdsLate && p.madeAt.After(s.expiry) && !slices.Contains(released, p.id)
-		if p.last == success && !at.Before(p.doneAt) && !isHeld {
+		if p.last == success && !at.Before(p.doneAt) && !isHeld && p.riskAt(at) == ledger.NotRisky {
 			sum = sum.Add(p.amount)
 		}
 	}
 	return sum
 }
 
-// body is the webhook of a payment in a status.
-func (p *payment) body(status string) []byte {
-	n := map[string]string{"type": p.kind, "id": p.id, "status": status, "amount": p.amount.String(), "user": p.user}
+// body is the webhook of a payment in a status, at a time.
+func (p *payment) body(status string, at time.Time) []byte {
+	n := map[string]string{
+		"type": p.kind, "id": p.id, "status": status, "amount": p.amount.String(), "user": p.user, "risk": string(p.riskAt(at)),
+	}
 	if p.of != nil {
 		n["order"] = p.of.id
 	}
@@ -167,11 +179,11 @@ func (b *branch) Verify(_ gateway.Request, now time.Time) (time.Time, error) { r
 
 // Read implements [gateway.Webhooks].
 func (b *branch) Read(body []byte) (gateway.Notice, error) {
-	var n struct{ Type, ID, Status, Order, User string }
+	var n struct{ Type, ID, Status, Order, User, Risk string }
 	if err := json.Unmarshal(body, &n); err != nil {
 		return gateway.Notice{}, fmt.Errorf("%w: %w", gateway.ErrUnreadable, err)
 	}
-	return gateway.Notice{Type: n.Type, RecordID: n.ID, Status: n.Status, OrderID: n.Order, UserID: n.User, Risk: ledger.NotRisky}, nil
+	return gateway.Notice{Type: n.Type, RecordID: n.ID, Status: n.Status, OrderID: n.Order, UserID: n.User, Risk: ledger.Risk(n.Risk)}, nil
 }
 
 // Record implements [gateway.Records].
@@ -182,7 +194,7 @@ func (b *branch) Record(ctx context.Context, n gateway.Notice) (r gateway.Record
 			return gateway.ErrNotFound
 		}
 		r = gateway.Record{
-			ID: p.id, Status: p.statusAt(time.Now()), Amount: p.amount, Coin: "USDT", UserID: p.user, ArrivedAt: p.madeAt, Risk: ledger.NotRisky,
+			ID: p.id, Status: p.statusAt(time.Now()), Amount: p.amount, Coin: "USDT", UserID: p.user, ArrivedAt: p.madeAt, Risk: p.riskAt(time.Now()),
 		}
 		if p.of != nil {
 			r.OrderID = p.of.id
@@ -202,8 +214,9 @@ func (b *branch) Order(ctx context.Context, id string, _ *ledger.GatewayOrder) (
 		o = gateway.Order{Due: settle.Order{Due: s.due, ExpiresAt: s.expiry}, Currency: "USD", Terms: s.terms, CheckoutURL: "https://pay.example/" + id}
 		for _, p := range s.payments {
 			if status := p.statusAt(time.Now()); status != "" {
-				o.Payments = append(o.Payments, gateway.OrderPayment{Risk: ledger.NotRisky, Payment: settle.Payment{
-					RecordID: p.id, Amount: p.amount, ArrivedAt: p.madeAt, Clean: true, Finished: status != processing, Failed: status == failed,
+				risk := p.riskAt(time.Now())
+				o.Payments = append(o.Payments, gateway.OrderPayment{Risk: risk, Payment: settle.Payment{
+					RecordID: p.id, Amount: p.amount, ArrivedAt: p.madeAt, Clean: risk == ledger.NotRisky, Finished: status != processing, Failed: status == failed,
 				}})
 			}
 		}
@@ -238,7 +251,7 @@ func (b *branch) Create(ctx context.Context, o gateway.NewOrder) (c gateway.Chec
 }
 
 func (b *branch) listed(p *payment) gateway.Listed {
-	body := p.body(p.statusAt(time.Now()))
+	body := p.body(p.statusAt(time.Now()), time.Now())
 	n, err := b.Read(body)
 	if err != nil {
 		panic(err)

@@ -55,7 +55,7 @@ func (w *world) checkHistory() {
 func (w *world) isPlain(key ledger.Key) bool {
 	p := w.gateway.payments[key.ID]
 	isCut := func(c *call) bool { return c.key.ID == key.ID && c.isCut }
-	if p == nil || w.steps[p.id] || slices.ContainsFunc(w.app.calls, isCut) {
+	if p == nil || p.risky || w.steps[p.id] || slices.ContainsFunc(w.app.calls, isCut) {
 		return false
 	}
 	if p.of == nil {
@@ -73,9 +73,9 @@ func (w *world) addSent(h *history.History) {
 		}
 	}
 	for _, p := range w.gateway.payments {
-		if key := keyOf(p, p.last); w.isPlain(key) {
-			h.Sent = append(h.Sent, sentOf(p, key, digest(p.body(p.last)), 0, time.Time{}))
-			if p.of != nil && w.isPaid(p.of.own, time.Now()) {
+		if key := keyOf(p, p.last, time.Now()); w.isPlain(key) {
+			h.Sent = append(h.Sent, sentOf(p, key, digest(p.body(p.last, time.Now())), 0, time.Time{}))
+			if p.of != nil && !w.trusts() && w.isPaid(p.of.own, time.Now()) {
 				h.Paid = append(h.Paid, p.of.id)
 			}
 		}

@@ -235,7 +235,7 @@ func (l *life) current() *config {
 
 // begin starts a configuration.
 func (l *life) begin(c *config) {
-	routes := []reload.Route{{Name: routeName, Confirms: true}, {Run: c.ending(l)}, {Run: c.reconciler.Run}}
+	routes := []reload.Route{{Name: routeName, Confirms: !l.trusts()}, {Run: c.ending(l)}, {Run: c.reconciler.Run}}
 	if c.route.App != nil {
 		routes[0].Run = c.route.Run
 	}
@@ -280,10 +280,10 @@ func (l *life) configure() *config {
 		Exiting: func() bool { return l.process.current() != l && !l.isDead.Load() },
 	})
 	c.route = &relay.Route{
-		Name: routeName, Account: c.account, AccountOf: func(ledger.Event) (*gateway.Account, bool) { return c.account, true },
+		Name: routeName, Trust: l.trusts(), Account: c.account, AccountOf: func(ledger.Event) (*gateway.Account, bool) { return c.account, true },
 		Confirm: &confirm.Confirmer{
-			Policy: confirm.Policy{HoldRisky: true, Policy: settle.Policy{HoldLate: l.holdsLate()}}, Now: l.now,
-			Routes: func() map[string]bool { return map[string]bool{routeName: true} },
+			Policy: confirm.Policy{HoldRisky: !l.trusts(), NoFlags: l.trusts(), Policy: settle.Policy{HoldLate: l.holdsLate()}}, Now: l.now,
+			Routes: func() map[string]bool { return map[string]bool{routeName: !l.trusts()} },
 		},
 		Retry:   ledger.Plan{First: 5 * time.Second, Max: time.Minute, GiveUp: 72 * time.Hour},
 		Timeout: appTimeout + time.Duration(l.changes%2)*10*time.Second, Wait: 10 * time.Second, // which a reload may change
@@ -335,6 +335,9 @@ func (c *config) operator(book *ledger.Ledger, l *life) *operator.Operator {
 
 // passesThrough: the sender waits for the app; else events are delivered in the background.
 func (w *world) passesThrough() bool { return w.Seed%4 == 3 }
+
+// trusts: nothing is confirmed, and no event has a flag.
+func (w *world) trusts() bool { return w.Seed%6 == 5 }
 
 // holdsLate: a payment that came late waits for an operator.
 func (w *world) holdsLate() bool { return w.Seed%5 == 4 }
