@@ -20,13 +20,17 @@ func (e Event) IsBackfilled() bool {
 	return len(e.Transitions) > 0 && e.Transitions[0].State == Received && e.Transitions[0].Reason == Backfill
 }
 
+// clears reports whether an event says that a payment is not risky, which another one says it
+// is: then it is no copy, whatever else they have in common.
+func (k Key) clears(other Key) bool { return k.Risk == NotRisky && other.Risk == Risky }
+
 // isTold reports whether a webhook is a copy of an event that was made of the gateway's
 // records: of the same record and status, although its risk may be written in another way.
-// One that says risky, where the records did not, is none; nor is any where that event has not
-// reached the app and does not by itself.
+// One that says risky, where the records did not, is none, nor one that clears the payment;
+// nor is any where that event has not reached the app and does not by itself.
 func (l *Ledger) isTold(ctx context.Context, claim Claim, key Key) (bool, error) {
 	for _, other := range claim.Events {
-		is := other.Key.Status == key.Status && other.Key.Risk != key.Risk && key.Risk != Risky
+		is := other.Key.Status == key.Status && other.Key.Risk != key.Risk && key.Risk != Risky && !key.clears(other.Key)
 		if !is || !other.State.Pending() && other.State != Delivered {
 			continue
 		}
@@ -48,7 +52,7 @@ func (l *Ledger) isTold(ctx context.Context, claim Claim, key Key) (bool, error)
 // itself, is none.
 func (l *Ledger) hasCome(ctx context.Context, claim Claim, key Key) (bool, error) {
 	others := slices.DeleteFunc(slices.Clone(claim.Events), func(other Summary) bool {
-		return other.Key.Status != key.Status || other.Key == key || other.State == Ignored || other.State == Superseded
+		return other.Key.Status != key.Status || other.Key == key || key.clears(other.Key) || other.State == Ignored || other.State == Superseded
 	})
 	if len(others) == 0 {
 		return false, nil

@@ -93,3 +93,35 @@ func TestBackfillAfterItsWebhook(t *testing.T) {
 		}
 	}
 }
+
+// TestClearedAfterABackfill: what says that a payment is not risky is no copy of what says that
+// it is, whichever of the two a webhook told, and in whatever order they come.
+func TestClearedAfterABackfill(t *testing.T) {
+	risky := backfilled()
+	risky.Risk = ledger.Risky
+	cleared := event("Success")
+	for _, state := range []ledger.State{ledger.Delivered, ledger.Retrying, ledger.Held} {
+		t.Run(state.String(), func(t *testing.T) {
+			test(t, func(t *testing.T, b *book) {
+				b.accept(risky, ledger.Accepted)
+				b.put(risky, ledger.Delivering, state)
+				b.deliver(cleared)
+			})
+		})
+	}
+	t.Run("backfilled", func(t *testing.T) {
+		test(t, func(t *testing.T, b *book) {
+			came := event("Success")
+			came.Risk = ledger.Risky
+			b.accept(came, ledger.Accepted)
+			b.put(came, ledger.Delivering, ledger.Held)
+			b.accept(backfilled(), ledger.Accepted)
+			a, stop := b.dispatch("webhook")
+			synctest.Wait()
+			stop()
+			if calls := a.called(); len(calls) != 1 {
+				t.Errorf("the app was called %d times: %+v", len(calls), calls)
+			}
+		})
+	})
+}

@@ -38,6 +38,7 @@ type receiver struct {
 	mu    sync.Mutex
 	calls []*call
 	clock int
+	aways [][2]int // from when to when it went away
 }
 
 // newReceiver returns a receiver that is away.
@@ -60,7 +61,22 @@ func (r *receiver) comes() {
 
 // goes lets the receiver be away, once the requests in flight have their responses.
 func (r *receiver) goes() {
+	r.mu.Lock()
+	away := [2]int{r.clock}
+	r.mu.Unlock()
 	r.server.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	away[1] = r.clock
+	r.aways = append(r.aways, away)
+}
+
+// wentAway reports whether the receiver went away while it had a call, whose response may have
+// been lost with the connection.
+func (r *receiver) wentAway(c call) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.aways, func(away [2]int) bool { return c.began <= away[1] && cmp.Or(c.yes, r.clock) >= away[0] })
 }
 
 func (r *receiver) serve(listener net.Listener) {

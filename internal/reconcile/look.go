@@ -59,8 +59,8 @@ type look struct {
 	// floor is when the earliest records were made that are told although they are nothing
 	// of this ledger's.
 	floor time.Time
-	// latest are those of the last second of a list, by type and id: the next one begins there.
-	latest map[string]bool
+	// listed are those of the list before that were compared, by type and id.
+	listed map[[2]string]bool
 	// again are the records of the window that the gateway is to send again.
 	again []ledger.LookRecord
 	// failure is what went wrong first, failed how often something did, and inARow how often
@@ -105,12 +105,15 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 	if end.Sub(from) > longer {
 		window = longer
 	}
+	earliest := from.Truncate(time.Second) // which is what gateways count in
 	for goesOn && from.Before(end) {
 		to := from.Add(window)
 		if to.After(end) {
 			to = end
 		}
-		goesOn = k.compareAll(ctx, from, to)
+		goesOn = k.compareAll(ctx, from, to, earliest)
+		// A gateway may list by another time than that which its records have.
+		earliest = to.Add(-overlap)
 		// What comes after a gap is told, and listed again until there is none.
 		if from = to; !k.hasGap && to.After(done) && !k.dryRun {
 			k.state.To, done = to, to
@@ -270,12 +273,11 @@ func (k *look) askAgain(ctx context.Context, w ledger.LookRecord, now time.Time)
 	return k.compare(ctx, found)
 }
 
-// compareAll compares the records that were made from one time to another. It is false where
-// the look breaks off.
-func (k *look) compareAll(ctx context.Context, from, to time.Time) bool {
-	earliest, latest := from.Truncate(time.Second), to.Truncate(time.Second) // which is what gateways count in
-	before, listed := k.calls, k.latest
-	k.latest = make(map[string]bool)
+// compareAll compares the records that are listed from one time to another, and that were made
+// at the earliest at a third. It is false where the look breaks off.
+func (k *look) compareAll(ctx context.Context, from, to, earliest time.Time) bool {
+	before, listed := k.calls, k.listed
+	k.listed = make(map[[2]string]bool)
 	turn := func(ctx context.Context) error {
 		if k.calls-before >= mostPages {
 			return fmt.Errorf("the list has more than %d pages", mostPages)
@@ -283,18 +285,19 @@ func (k *look) compareAll(ctx context.Context, from, to time.Time) bool {
 		return k.turn(ctx)
 	}
 	for one, err := range k.lister.List(ctx, from, to, turn) {
+		key := [2]string{one.Notice.Type, one.Notice.RecordID}
 		switch {
 		case err != nil && one.Notice.RecordID == "":
 			k.hasGap = true
 			return k.goesOn(ctx, fmt.Errorf("listing the records from %s: %w", from.UTC().Format(time.RFC3339), err))
+		case listed[key], !one.MadeAt.IsZero() && one.MadeAt.Before(earliest):
+			continue
 		case one.MadeAt.IsZero():
 			one.MadeAt = from
-		case one.MadeAt.Before(earliest), listed[one.Notice.Type+one.Notice.RecordID]:
-			continue
 		}
 		if err == nil {
 			err = k.compare(ctx, one)
-			k.latest[one.Notice.Type+one.Notice.RecordID] = err == nil && !one.MadeAt.Before(latest)
+			k.listed[key] = err == nil
 		}
 		if err != nil && !k.setAside(ctx, one, err) {
 			k.hasGap = true

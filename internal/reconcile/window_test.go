@@ -171,19 +171,22 @@ func TestNoTimeIsSkipped(t *testing.T) {
 	}
 }
 
-// early is a gateway that counts in seconds, and that lists some by a time before that which
-// their records have.
-type early struct{ payouts }
+// otherwise is a gateway that counts in seconds, and that lists some by another time than that
+// which their records have.
+type otherwise struct{ payouts }
 
-func (g *early) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
+func (g *otherwise) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
 	return func(yield func(gateway.Listed, error) bool) {
 		if err := turn(ctx); err != nil {
 			yield(gateway.Listed{}, err)
 			return
 		}
 		for id, at := range g.made {
-			if strings.HasPrefix(id, "early") {
+			switch {
+			case strings.HasPrefix(id, "early"):
 				at = at.Add(-30 * time.Second)
+			case strings.HasPrefix(id, "late"):
+				at = at.Add(30 * time.Second)
 			}
 			one, err := g.record(id)
 			if isIn := at.Unix() >= from.Unix() && at.Unix() <= to.Unix(); isIn && !yield(one, err) {
@@ -196,11 +199,12 @@ func (g *early) List(ctx context.Context, from, to time.Time, turn func(context.
 // TestBetweenTwoLists: a record at the end of what is listed at once, with which the next list
 // begins, is told and counted once, whichever of the two has it.
 func TestBetweenTwoLists(t *testing.T) {
-	g := &early{payouts{made: make(map[string]time.Time)}}
+	g := &otherwise{payouts{made: make(map[string]time.Time)}}
 	p := newPayroll(t, Config{Grace: -1}, g)
 	end := p.now.Add(briefly)
 	for id, after := range map[string]time.Duration{
-		"before": -100 * time.Millisecond, "at": 0, "after": 100 * time.Millisecond, "early": 10 * time.Second, "early at": 30 * time.Second,
+		"before": -100 * time.Millisecond, "at": 0, "after": 100 * time.Millisecond,
+		"early": 10 * time.Second, "early at": 30 * time.Second, "late": -10 * time.Second, "late at": -30 * time.Second,
 	} {
 		g.made[id] = end.Add(after)
 	}
@@ -208,7 +212,7 @@ func TestBetweenTwoLists(t *testing.T) {
 	if look := p.look(time.Time{}); look.Records != len(g.made) {
 		t.Errorf("of %d records %d were compared", len(g.made), look.Records)
 	}
-	p.wantTold("the look", "before", "at", "after", "early", "early at")
+	p.wantTold("the look", "before", "at", "after", "early", "early at", "late", "late at")
 }
 
 // TestShortBack: a look that would compare nothing is refused.

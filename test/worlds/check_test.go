@@ -129,19 +129,13 @@ func (w *world) checkFlags() {
 	}
 }
 
-// checkRisky: what is flagged as risky is not handed over as paid unless an operator let it
-// go, and then fulfils and credits nothing.
+// checkRisky: what is risky is handed over as paid only where an operator let it go as such.
 func (w *world) checkRisky() {
 	for _, c := range w.app.calls {
 		p := w.gateway.payments[c.key.ID]
-		if p == nil || c.header.Get("Ccpayment-Risky") == "" {
-			continue
-		}
-		if c.key.Status == success && !w.steps[p.id] && !w.trusts() {
-			w.violated("RISKY", "%s is handed over, and nobody has released it", nameOf(c.key))
-		}
-		if c.fulfils() || c.credits() {
-			w.violated("RISKY", "%s carries a flag", nameOf(c.key))
+		isRisky := p != nil && p.riskAt(w.begun.Add(c.at)) == ledger.Risky
+		if isRisky && c.key.Status == success && !w.accepted[p.id] && !w.trusts() {
+			w.violated("RISKY", "%s is handed over at %s, and nobody has accepted it", nameOf(c.key), c.at)
 		}
 	}
 }
@@ -300,7 +294,7 @@ func (w *world) mayHold(e ledger.Event) bool {
 	o, ok := w.order(e.OrderID)
 	p := w.gateway.payments[e.ID]
 	isLate := p != nil && p.of != nil && w.holdsLate() && p.madeAt.After(p.of.expiry)
-	return isLate || e.Risk == ledger.Risky || ok && o.Closed != nil
+	return isLate || e.Risk == ledger.Risky && !w.trusts() || ok && o.Closed != nil
 }
 
 // checkMoney: each order that is paid is fulfilled, and each deposit credited.
@@ -322,7 +316,10 @@ func (w *world) checkMoney() {
 		o, ok := w.order(ownID(i))
 		isOpen := ok && o.Closed == nil && !w.isDiscarded(o) && !slices.ContainsFunc(o.Events, func(e ledger.OrderEvent) bool { return !w.mustArrive(e.Key(o.AppID)) })
 		isPaid := w.isPaid(ownID(i), time.Now())
-		if isOpen && isPaid && !told[ownID(i)] {
+		isHeld := slices.ContainsFunc(o.Events, func(e ledger.OrderEvent) bool { // also where another one of its record was released
+			return e.Risk == ledger.NotRisky && w.database.Events[e.Key(o.AppID)].State == ledger.Held
+		})
+		if isOpen && isPaid && !isHeld && !told[ownID(i)] {
 			w.violated("FULFILLED", "%s is paid, and the app was not told to fulfil it", ownID(i))
 		}
 		if isOpen && !isPaid && !w.passesThrough() && w.isOver(o) && !w.hasApplied(w.expiredKey(o)) {
@@ -340,7 +337,8 @@ func (w *world) checkMoney() {
 
 // isOver reports whether an order has expired some time before the end.
 func (w *world) isOver(o ledger.Order) bool {
-	return !w.isSet && o.Checkout != nil && o.Checkout.Latest().ExpiresAt.Before(w.begun.Add(ends-5*time.Minute)) && !w.mayHold(ledger.Event{OrderID: o.OwnID}) && !w.hasHeld(o)
+	return !w.isSet && o.Checkout != nil && o.Checkout.Latest().ExpiresAt.Before(w.begun.Add(ends-5*time.Minute)) && !w.mayHold(ledger.Event{OrderID: o.OwnID}) && !w.hasHeld(o) &&
+		!slices.ContainsFunc(o.Events, func(e ledger.OrderEvent) bool { return w.accepted[e.RecordID] }) // nobody knows whether that pays it
 }
 
 // hasHeld reports whether an event of the order waits for an operator: then it is not known

@@ -36,16 +36,17 @@ type world struct {
 	app       *app
 	processes []*process
 
-	mu     sync.Mutex
-	parts  []string
-	runs   []*process    // whose each run is
-	cuts   []history.Cut // what kept something from being stored
-	drawn  map[string]int
-	hooks  []*hook
-	steps  map[string]bool // the ids of orders and records that an operator took a step on, or that did not reach the app
-	broken []string
-	trace  simstore.Trace
-	seen   map[string]int // how often what has happened
+	mu       sync.Mutex
+	parts    []string
+	runs     []*process    // whose each run is
+	cuts     []history.Cut // what kept something from being stored
+	drawn    map[string]int
+	hooks    []*hook
+	steps    map[string]bool // the ids of orders and records that an operator took a step on, or that did not reach the app
+	accepted map[string]bool // the ids of records that an operator let go although they are risky
+	broken   []string
+	trace    simstore.Trace
+	seen     map[string]int // how often what has happened
 }
 
 // options are what is not the seed's.
@@ -139,6 +140,13 @@ func (w *world) stepped(id string) {
 	w.steps[id] = true
 }
 
+// accept notes that an operator lets a record go although it is risky.
+func (w *world) accept(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.accepted[id] = true
+}
+
 // live lets the world of a seed happen, and judges it.
 func live(t *testing.T, seed int, o options) (w *world) {
 	t.Helper()
@@ -146,7 +154,7 @@ func live(t *testing.T, seed int, o options) (w *world) {
 		cryptotest.SetGlobalRandom(t, uint64(seed))
 		w = &world{
 			Seed: simstore.Seed(seed), options: o, begun: time.Now(),
-			drawn: make(map[string]int), steps: make(map[string]bool), seen: make(map[string]int),
+			drawn: make(map[string]int), steps: make(map[string]bool), accepted: make(map[string]bool), seen: make(map[string]int),
 		}
 		w.trace.Shows = o.shows
 		w.database = simstore.New(time.Now)
