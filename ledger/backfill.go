@@ -20,17 +20,20 @@ func (e Event) IsBackfilled() bool {
 	return len(e.Transitions) > 0 && e.Transitions[0].State == Received && e.Transitions[0].Reason == Backfill
 }
 
-// clears reports whether an event says that a payment is not risky, which another one says it
-// is: then it is no copy, whatever else they have in common.
-func (k Key) clears(other Key) bool { return k.Risk == NotRisky && other.Risk == Risky }
+// disagrees reports whether one of two events says that a payment is risky, and the other that
+// it is not: then neither is a copy, whatever else they have in common.
+func (k Key) disagrees(other Key) bool {
+	return k.Risk == NotRisky && other.Risk == Risky || k.Risk == Risky && other.Risk == NotRisky
+}
 
 // isTold reports whether a webhook is a copy of an event that was made of the gateway's
 // records: of the same record and status, although its risk may be written in another way.
-// One that says risky, where the records did not, is none, nor one that clears the payment;
-// nor is any where that event has not reached the app and does not by itself.
+// One that says risky, where the records did not, is none, nor one that clears the payment,
+// of which the records said something else by the time of that event; nor is any where that
+// event has not reached the app and does not by itself.
 func (l *Ledger) isTold(ctx context.Context, claim Claim, key Key) (bool, error) {
 	for _, other := range claim.Events {
-		is := other.Key.Status == key.Status && other.Key.Risk != key.Risk && key.Risk != Risky && !key.clears(other.Key)
+		is := other.Key.Status == key.Status && other.Key.Risk != key.Risk && key.Risk != Risky && !key.disagrees(other.Key)
 		if !is || !other.State.Pending() && other.State != Delivered {
 			continue
 		}
@@ -39,7 +42,7 @@ func (l *Ledger) isTold(ctx context.Context, claim Claim, key Key) (bool, error)
 		case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
 		case err != nil:
 			return false, fmt.Errorf("loading the event: %w", err)
-		case event.IsBackfilled():
+		case event.IsBackfilled() && (event.Confirmation == nil || event.Confirmation.Risk == NotRisky || key.Risk != NotRisky):
 			return true, nil
 		}
 	}
@@ -49,10 +52,10 @@ func (l *Ledger) isTold(ctx context.Context, claim Claim, key Key) (bool, error)
 // hasCome reports whether the webhook of an event that was made of the gateway's records came
 // by the time that the app is to be told of that: one may come between the look at the ledger
 // and the commit that accepts the event. One that was ignored, or superseded by the event
-// itself, is none.
+// itself, is none; and what an operator has released is told.
 func (l *Ledger) hasCome(ctx context.Context, claim Claim, key Key) (bool, error) {
 	others := slices.DeleteFunc(slices.Clone(claim.Events), func(other Summary) bool {
-		return other.Key.Status != key.Status || other.Key == key || key.clears(other.Key) || other.State == Ignored || other.State == Superseded
+		return other.Key.Status != key.Status || other.Key == key || key.disagrees(other.Key) || other.State == Ignored || other.State == Superseded
 	})
 	if len(others) == 0 {
 		return false, nil
@@ -65,7 +68,7 @@ func (l *Ledger) hasCome(ctx context.Context, claim Claim, key Key) (bool, error
 		return false, fmt.Errorf("loading the event: %w", err)
 	}
 	wasTold := func(t Transition) bool { return t.State == Delivered }
-	if !event.IsBackfilled() || slices.ContainsFunc(event.Transitions, wasTold) {
+	if !event.IsBackfilled() || event.Released || slices.ContainsFunc(event.Transitions, wasTold) {
 		return false, nil
 	}
 	for _, other := range others {

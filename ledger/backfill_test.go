@@ -94,34 +94,83 @@ func TestBackfillAfterItsWebhook(t *testing.T) {
 	}
 }
 
-// TestClearedAfterABackfill: what says that a payment is not risky is no copy of what says that
-// it is, whichever of the two a webhook told, and in whatever order they come.
+// withRisk is an event with another risk.
+func withRisk(e ledger.Event, risk ledger.Risk) ledger.Event {
+	e.Risk = risk
+	return e
+}
+
+// TestClearedAfterABackfill: what says that a payment is not risky, and what says that it is,
+// are no copies of each other, whichever of the two a webhook told, and in whatever order they
+// come.
 func TestClearedAfterABackfill(t *testing.T) {
-	risky := backfilled()
-	risky.Risk = ledger.Risky
-	cleared := event("Success")
-	for _, state := range []ledger.State{ledger.Delivered, ledger.Retrying, ledger.Held} {
+	came := event("Success")
+	for name, pair := range map[string][2]ledger.Event{
+		"risky backfilled":  {withRisk(backfilled(), ledger.Risky), came},
+		"risky came":        {withRisk(came, ledger.Risky), backfilled()},
+		"clean backfilled":  {backfilled(), withRisk(came, ledger.Risky)},
+		"both not yet told": {came, withRisk(backfilled(), ledger.Risky)},
+	} {
+		for _, state := range []ledger.State{ledger.Received, ledger.Delivered, ledger.Held} {
+			t.Run(name+", "+state.String(), func(t *testing.T) {
+				test(t, func(t *testing.T, b *book) {
+					b.accept(pair[0], ledger.Accepted)
+					if state != ledger.Received {
+						b.put(pair[0], ledger.Delivering, state)
+					}
+					b.accept(pair[1], ledger.Accepted)
+					a, stop := b.dispatch("webhook")
+					synctest.Wait()
+					stop()
+					want := 1
+					if state == ledger.Received {
+						want = 2
+					}
+					if calls := a.called(); len(calls) != want {
+						t.Errorf("the app was called %d times, want %d: %+v", len(calls), want, calls)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestBackfillIsReleased: what an operator releases is told, although another event of its
+// record is held, or was discarded.
+func TestBackfillIsReleased(t *testing.T) {
+	for _, state := range []ledger.State{ledger.Held, ledger.Discarded} {
 		t.Run(state.String(), func(t *testing.T) {
 			test(t, func(t *testing.T, b *book) {
-				b.accept(risky, ledger.Accepted)
-				b.put(risky, ledger.Delivering, state)
-				b.deliver(cleared)
+				b.accept(backfilled(), ledger.Accepted)
+				b.put(backfilled(), ledger.Delivering, ledger.Held)
+				b.accept(asItCame(), ledger.Accepted)
+				b.put(asItCame(), ledger.Delivering, state)
+				if err := b.Release(bg, backfilled().Key, "a test", true); err != nil {
+					t.Fatal(err)
+				}
+				a, stop := b.dispatch("webhook")
+				synctest.Wait()
+				stop()
+				if calls := a.called(); len(calls) != 1 {
+					t.Errorf("the app was called %d times: %+v", len(calls), calls)
+				}
 			})
 		})
 	}
-	t.Run("backfilled", func(t *testing.T) {
-		test(t, func(t *testing.T, b *book) {
-			came := event("Success")
-			came.Risk = ledger.Risky
-			b.accept(came, ledger.Accepted)
-			b.put(came, ledger.Delivering, ledger.Held)
-			b.accept(backfilled(), ledger.Accepted)
-			a, stop := b.dispatch("webhook")
-			synctest.Wait()
-			stop()
-			if calls := a.called(); len(calls) != 1 {
-				t.Errorf("the app was called %d times: %+v", len(calls), calls)
-			}
+}
+
+// TestClearedAfterAnUnknownRisk: where the records did not say at first whether a payment is
+// risky, and said so when they were asked, what clears it is told.
+func TestClearedAfterAnUnknownRisk(t *testing.T) {
+	for risk, want := range map[ledger.Risk]ledger.Verdict{ledger.Risky: ledger.Deliver, ledger.NotRisky: ledger.Overtaken} {
+		t.Run(string(risk), func(t *testing.T) {
+			test(t, func(t *testing.T, b *book) {
+				unsaid := withRisk(backfilled(), ledger.RiskUnknown)
+				b.accept(unsaid, ledger.Accepted)
+				unsaid.Confirmation = &ledger.Confirmation{Risk: risk}
+				b.put(unsaid, ledger.Delivering, ledger.Delivered)
+				b.want(event("Success"), want)
+			})
 		})
-	})
+	}
 }

@@ -129,7 +129,7 @@ func (b *book) put(e ledger.Event, states ...ledger.State) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	c := ledger.Change{Event: e}
+	c := ledger.Change{Event: e, Confirmation: e.Confirmation}
 	for _, s := range states {
 		step := ledger.Transition{At: time.Now(), State: s}
 		if s == ledger.Delivering {

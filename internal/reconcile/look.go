@@ -59,8 +59,8 @@ type look struct {
 	// floor is when the earliest records were made that are told although they are nothing
 	// of this ledger's.
 	floor time.Time
-	// listed are those of the list before that were compared, by type and id.
-	listed map[[2]string]bool
+	// listed are those of the list before that were compared, by type, id and status.
+	listed map[[3]string]bool
 	// again are the records of the window that the gateway is to send again.
 	again []ledger.LookRecord
 	// failure is what went wrong first, failed how often something did, and inARow how often
@@ -277,7 +277,7 @@ func (k *look) askAgain(ctx context.Context, w ledger.LookRecord, now time.Time)
 // at the earliest at a third. It is false where the look breaks off.
 func (k *look) compareAll(ctx context.Context, from, to, earliest time.Time) bool {
 	before, listed := k.calls, k.listed
-	k.listed = make(map[[2]string]bool)
+	k.listed = make(map[[3]string]bool)
 	turn := func(ctx context.Context) error {
 		if k.calls-before >= mostPages {
 			return fmt.Errorf("the list has more than %d pages", mostPages)
@@ -285,7 +285,7 @@ func (k *look) compareAll(ctx context.Context, from, to, earliest time.Time) boo
 		return k.turn(ctx)
 	}
 	for one, err := range k.lister.List(ctx, from, to, turn) {
-		key := [2]string{one.Notice.Type, one.Notice.RecordID}
+		key := [3]string{one.Notice.Type, one.Notice.RecordID, one.Notice.Status}
 		switch {
 		case err != nil && one.Notice.RecordID == "":
 			k.hasGap = true

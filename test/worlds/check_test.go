@@ -137,6 +137,9 @@ func (w *world) checkRisky() {
 		if isRisky && c.key.Status == success && !w.accepted[p.id] && !w.trusts() {
 			w.violated("RISKY", "%s is handed over at %s, and nobody has accepted it", nameOf(c.key), c.at)
 		}
+		if isRisky && (c.fulfils() || c.credits()) {
+			w.violated("RISKY", "%s has a flag at %s", nameOf(c.key), c.at)
+		}
 	}
 }
 
