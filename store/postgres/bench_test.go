@@ -14,7 +14,7 @@ import (
 // member opens a store with a session.
 func member(t testing.TB, opts Options) *Store {
 	t.Helper()
-	s := open(t, opts)
+	s := opened(t, opts)
 	if _, err := s.Keep(bg, ledger.Session{}, nil); err != nil {
 		t.Fatal(err)
 	}

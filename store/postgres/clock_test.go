@@ -102,12 +102,12 @@ func TestSetForward(t *testing.T) {
 	server := postgrestest.Shared(t)
 	schema := server.Schema(t)
 	var leap, passed time.Duration
+	c := one("1") // due at once
 	began := time.Now()
 	local := func() time.Time { return began.Add(passed) }
 	clock := func() time.Time { return local().Add(leap) }
 	a := member(t, Options{URL: server.URL(), Schema: schema, now: clock, local: local})
 	b := member(t, Options{URL: server.URL(), Schema: schema, now: clock, local: local})
-	c := one("1")
 	if err := b.Accept(bg, c.Event.Key, acceptOnce(c)); err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestPooler(t *testing.T) {
 	ledgertest.Run(t, ledgertest.Features{Shared: true, NoHints: true}, func(t *testing.T, now func() time.Time) func() ledger.Store {
 		schema := server.Schema(t)
 		return func() ledger.Store {
-			return open(t, Options{URL: url, Schema: schema, now: now})
+			return opened(t, Options{URL: url, Schema: schema, now: now})
 		}
 	})
 }

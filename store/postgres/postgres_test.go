@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger/ledgertest"
 )
@@ -20,9 +21,18 @@ func TestStore(t *testing.T) {
 		server := postgrestest.Shared(t)
 		schema := server.Schema(t)
 		return func() ledger.Store {
-			return open(t, Options{URL: server.URL(), Schema: schema, now: now})
+			return opened(t, Options{URL: server.URL(), Schema: schema, now: now})
 		}
 	})
+}
+
+// opened opens a store, and waits until it can be used: on a busy machine its schema takes
+// longer than Open waits for.
+func opened(t testing.TB, opts Options) *Store {
+	t.Helper()
+	s := open(t, opts)
+	processtest.Until(t, "the store can be used", func() bool { return s.usable() == nil })
+	return s
 }
 
 // open opens a store, which is closed when the test ends. One with a test's clock does not
