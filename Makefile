@@ -148,7 +148,7 @@ pictures:
 # Uses Caddy for long, with reloads, stops, kills and faults; what it holds must
 # not grow.
 soak: build
-	CADDY=$(CURDIR)/bin/caddy go test -tags $(TAGS) -run '^TestSoak$$' -count 1 -timeout 0 -v ./test -soak $(SOAK) -turns 12
+	CADDY=$(CURDIR)/bin/caddy go test -tags $(TAGS) -run '^TestSoak$$' -count 1 -timeout 0 -v ./test -soak $(SOAK)
 
 # Compares the console's pages on a ledger of so many events with those on a plain one,
 # and exports them all; on PostgreSQL a tenth as many.

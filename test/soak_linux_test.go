@@ -22,11 +22,8 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
-// `make soak` takes longer, and more turns.
-var (
-	soaking = flag.Duration("soak", 6*time.Second, "how long the soak lasts")
-	turns   = flag.Int("turns", 6, "of each of Caddy's lives in the soak")
-)
+// soaking is how long the soak lasts; `make soak` takes longer.
+var soaking = flag.Duration("soak", 20*time.Second, "how long the soak lasts")
 
 // soaked has three hooks: one stores, one passes through, one stores what it has
 // confirmed.
@@ -68,13 +65,13 @@ type soak struct {
 // Nothing is lost, and what a process holds does not grow with what it has done.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	const lives = 3 // of Caddy
+	const lives, turns = 3, 12 // of Caddy, and of each life
 	k := newSoak(t)
-	turn := *soaking / time.Duration(lives**turns)
+	turn := *soaking / (lives * turns)
 	for life := range lives {
 		k.start(k.config)
 		var samples []sample
-		for n := range *turns {
+		for n := range turns {
 			ends := time.After(turn)
 			k.befall(n)
 			k.order()
