@@ -38,7 +38,8 @@ type Database struct {
 	Flags   map[ledger.Flag]ledger.Key
 	Orders  map[ledger.OrderID]ledger.Order
 	Looks   map[string]ledger.Look
-	// Replays are those of events, and releases, by operators, and when they were made by this machine's clock.
+	// Replays are those of events by operators, releases included, and when they were made by
+	// this machine's clock.
 	Replays []Replay
 
 	mu       sync.Mutex
