@@ -35,12 +35,9 @@ func (p pool) Release(key string) error {
 
 // census counts the events in the open ledgers. All registries have the same one.
 var census = &operator.Collector{Refusals: &refusals, Open: func() (open []operator.OpenLedger) {
-	ledgers.Range(func(_, value any) bool {
-		if l, ok := value.(*reload.Shared); ok {
-			open = append(open, operator.OpenLedger{Ledger: l.Ledger, Routes: l.Routes()})
-		}
-		return true
-	})
+	for _, l := range reload.Open() {
+		open = append(open, operator.OpenLedger{Ledger: l.Ledger, Routes: l.Routes()})
+	}
 	return open
 }}
 

@@ -124,7 +124,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("module %T is not a store", mod)
 	}
 	a.ledger = reload.New(reload.Config{
-		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger, Lasting: caddy.Log().Named("ccpayment"),
+		Driver: driver, Pool: ledgers, Now: a.now, Logger: a.logger,
 		Committed: func(took time.Duration) { metrics.Commits.Observe(took.Seconds()) }, Exiting: caddy.Exiting,
 	})
 	a.registry = checkout.NewRegistry(checkout.Config{Ledger: a.ledger.Acquire, Replay: a.replay, RouteOf: a.routeOf, Expiries: relay.Expiries{Routes: a.relays, Hook: func(account, route string) string { return a.site().Hook(account, route) }}, Now: a.now, Logger: a.logger})

@@ -73,6 +73,7 @@ func (s *Shared) prune(ctx context.Context) {
 // and waits for no request: the next configuration may be about to open the same
 // file.
 func (s *Shared) Destruct() error {
+	opened.Leave(s)
 	s.stop()
 	s.tasks.Wait()
 	err := s.Close()

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,8 +22,9 @@ type Config struct {
 	// Pool shares open ledgers among the configurations of the process.
 	Pool Pool
 	Now  func() time.Time
-	// Logger is the configuration's logger, Lasting one that outlives it.
-	Logger, Lasting *zap.Logger
+	// Logger is the configuration's logger. What outlives the configuration logs where the
+	// latest one does.
+	Logger *zap.Logger
 	// Committed is called with how long each durable commit took.
 	Committed func(time.Duration)
 	// Exiting reports whether the process is about to exit.
@@ -163,13 +165,16 @@ func (h *Handle) current() *Shared {
 }
 
 func (h *Handle) open() (*Shared, error) {
-	store, err := h.Driver.Open(ledger.OpenOptions{Logger: h.Logger, Committed: h.Committed})
+	current := new(atomic.Pointer[zap.Logger])
+	current.Store(h.Logger)
+	logger := zap.New(lasting{current: current}).Named(h.Logger.Name())
+	store, err := h.Driver.Open(ledger.OpenOptions{Logger: logger, Committed: h.Committed})
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Shared{
-		Ledger: ledger.New(store, h.Now), logger: h.Lasting, stop: stop,
+		Ledger: ledger.New(store, h.Now), logger: logger, current: current, stop: stop,
 		holders: make(map[*Handle]bool),
 	}
 	s.OnClockSet(func(by time.Duration) {
@@ -182,16 +187,26 @@ func (h *Handle) open() (*Shared, error) {
 	})
 	s.tasks.Go(func() { s.maintain(ctx) })
 	s.tasks.Go(func() { s.Share(ctx, s.introduce, s.sessionFailed) })
+	opened.Enter(s)
 	return s, nil
 }
+
+// opened are the ledgers that this process has open. It is a list of its own, because a pool
+// may be locked while a ledger is being opened, and by whoever holds the lock of another.
+var opened Running[*Shared]
+
+// Open returns the ledgers that this process has open, the latest first. They may be closed
+// at any moment.
+func Open() []*Shared { return opened.Latest() }
 
 // Shared is an open ledger that configurations share, its maintenance, and the
 // background delivery of one configuration.
 type Shared struct {
 	*ledger.Ledger
-	logger *zap.Logger
-	stop   context.CancelFunc
-	tasks  sync.WaitGroup
+	logger  *zap.Logger
+	current *atomic.Pointer[zap.Logger] // where logger writes
+	stop    context.CancelFunc
+	tasks   sync.WaitGroup
 
 	mu sync.Mutex
 	// holders are the configurations that hold the ledger, and of each whether it is
@@ -218,6 +233,7 @@ func (s *Shared) ready(h *Handle) {
 	defer s.mu.Unlock()
 	if _, holds := s.holders[h]; holds {
 		s.holders[h] = true
+		s.logTo()
 		s.advance()
 	}
 }
@@ -228,6 +244,7 @@ func (s *Shared) leave(h *Handle) {
 	s.mu.Lock()
 	var old *work
 	s.queue = slices.DeleteFunc(s.queue, func(other *Handle) bool { return other == h })
+	s.logTo()
 	if s.working != nil && s.working.of == h {
 		old, s.working = s.working, nil
 		old.stop()

@@ -78,7 +78,7 @@ func configurations(t *testing.T) (pool *counted, load func(retention time.Durat
 	pool, path := newPool(), filepath.Join(t.TempDir(), "ledger.db")
 	return pool, func(retention time.Duration) *Handle {
 		return New(Config{
-			Driver: file{path, retention}, Pool: pool, Now: time.Now, Logger: zap.NewNop(), Lasting: zap.NewNop(),
+			Driver: file{path, retention}, Pool: pool, Now: time.Now, Logger: zap.NewNop(),
 			Exiting: func() bool { return true }, // so that Stop waits
 		})
 	}
@@ -254,4 +254,77 @@ func TestRequestsOutliveTheirConfiguration(t *testing.T) {
 	if pool.isOpen() {
 		t.Error("the last request ended, and the ledger is open")
 	}
+}
+
+// TestOpenWhileOneIsBeingOpened: whoever counts the open ledgers waits neither for one that is
+// being opened, nor for the pool that opens it.
+func TestOpenWhileOneIsBeingOpened(t *testing.T) {
+	_, load := configurations(t)
+	h := load(time.Hour)
+	begin(t, h)
+	t.Cleanup(func() { h.Close() })
+	counted := make(chan bool)
+	opening := New(Config{Driver: slow{counted}, Pool: newPool(), Now: time.Now, Logger: zap.NewNop()})
+	go func() {
+		counted <- slices.Contains(Open(), h.held)
+	}()
+	if _, err := opening.Start(nil, nil); err == nil || err.Error() != "counted" {
+		t.Errorf("%v", err)
+	}
+}
+
+// slow is a driver that cannot open before the open ledgers are counted.
+type slow struct{ counted chan bool }
+
+func (slow) Key() string              { return "slow" }
+func (slow) Retention() time.Duration { return time.Hour }
+func (s slow) Open(ledger.OpenOptions) (ledger.Store, error) {
+	if !<-s.counted {
+		return nil, errors.New("the other ledger is not among those that are open")
+	}
+	return nil, errors.New("counted")
+}
+
+// TestLogsWhereTheLatestDoes: what outlives a configuration logs where the latest one does
+// that has started wholly: an ended one's files are closed.
+func TestLogsWhereTheLatestDoes(t *testing.T) {
+	_, load := configurations(t)
+	var logs [3]*observer.ObservedLogs
+	var handles [3]*Handle
+	for i := range handles {
+		core, observed := observer.New(zap.InfoLevel)
+		handles[i], logs[i] = load(time.Hour), observed
+		handles[i].Logger = zap.New(core).Named("ccpayment")
+	}
+	first, failing, last := handles[0], handles[1], handles[2]
+	begin(t, first)
+	shared := first.held
+	line := 0
+	wants := func(when string, want int) {
+		t.Helper()
+		line++
+		shared.logger.With(zap.Int("line", line)).Info("about the ledger")
+		for i, observed := range logs {
+			lines := observed.TakeAll()
+			if (len(lines) == 1) != (i == want) {
+				t.Errorf("%s: configuration %d has %d lines", when, i, len(lines))
+			} else if len(lines) == 1 && (lines[0].LoggerName != "ccpayment" || lines[0].ContextMap()["line"] != int64(line)) {
+				t.Errorf("%s: %+v", when, lines[0])
+			}
+		}
+	}
+	wants("at the start", 0)
+	first.Ready()
+	begin(t, failing)
+	wants("while another starts", 0)
+	failing.Close()
+	begin(t, last)
+	last.Ready()
+	wants("once another has started", 2)
+	first.Stop()
+	first.Close()
+	wants("after the first", 2)
+	last.Stop()
+	wants("with none", 2)
+	last.Close()
 }

@@ -276,7 +276,7 @@ func (l *life) configure() *config {
 	at := &branch{bank: l.gateway, life: l}
 	c := &config{account: &gateway.Account{Gateway: at, Info: at.Info(), Budget: budget}, turns: make(chan struct{}, 1)}
 	c.handle = reload.New(reload.Config{
-		Driver: driver{l}, Pool: &l.pool, Now: l.now, Logger: l.logger(), Lasting: l.logger(), Committed: func(time.Duration) {},
+		Driver: driver{l}, Pool: &l.pool, Now: l.now, Logger: l.logger(), Committed: func(time.Duration) {},
 		Exiting: func() bool { return l.process.current() != l && !l.isDead.Load() },
 	})
 	c.route = &relay.Route{
