@@ -29,8 +29,9 @@ func (k Key) disagrees(other Key) bool {
 // isTold reports whether a webhook is a copy of an event that was made of the gateway's
 // records: of the same record and status, although its risk may be written in another way.
 // One that says risky, where the records did not, is none, nor one that clears the payment,
-// of which the records said something else by the time of that event; nor is any where that
-// event has not reached the app and does not by itself.
+// of which the records said something else by the time of that event, or nothing yet while that
+// event was never sent; nor is any where that event has not reached the app and does not by
+// itself.
 func (l *Ledger) isTold(ctx context.Context, claim Claim, key Key) (bool, error) {
 	for _, other := range claim.Events {
 		is := other.Key.Status == key.Status && other.Key.Risk != key.Risk && key.Risk != Risky && !key.disagrees(other.Key)
@@ -42,11 +43,20 @@ func (l *Ledger) isTold(ctx context.Context, claim Claim, key Key) (bool, error)
 		case errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
 		case err != nil:
 			return false, fmt.Errorf("loading the event: %w", err)
-		case event.IsBackfilled() && (event.Confirmation == nil || event.Confirmation.Risk == NotRisky || key.Risk != NotRisky):
+		case event.IsBackfilled() && (key.Risk != NotRisky || event.saysNotRisky()):
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// saysNotRisky reports whether nothing more is to be told by a webhook that calls the event's
+// payment clean: its records did, or it was sent without being confirmed.
+func (e Event) saysNotRisky() bool {
+	if e.Confirmation != nil {
+		return e.Confirmation.Risk == NotRisky
+	}
+	return slices.ContainsFunc(e.Transitions, func(t Transition) bool { return t.State == Delivering })
 }
 
 // hasCome reports whether the webhook of an event that was made of the gateway's records came

@@ -159,6 +159,31 @@ func TestBackfillIsReleased(t *testing.T) {
 	}
 }
 
+// TestClearedBeforeTheRecordsWereRead: where the records do not say whether a payment is risky,
+// and could not be read once more yet, a webhook that says so is no copy, unless the app may
+// have the event.
+func TestClearedBeforeTheRecordsWereRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		through []ledger.State
+		want    ledger.Verdict
+	}{
+		"never asked":      {nil, ledger.Deliver},
+		"asked in vain":    {[]ledger.State{ledger.Confirming, ledger.Retrying}, ledger.Deliver},
+		"sent unconfirmed": {[]ledger.State{ledger.Delivering, ledger.Retrying}, ledger.Overtaken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test(t, func(t *testing.T, b *book) {
+				unsaid := withRisk(backfilled(), ledger.RiskUnknown)
+				b.accept(unsaid, ledger.Accepted)
+				if len(c.through) > 0 {
+					b.put(unsaid, c.through...)
+				}
+				b.want(event("Success"), c.want)
+			})
+		})
+	}
+}
+
 // TestClearedAfterAnUnknownRisk: where the records did not say at first whether a payment is
 // risky, and said so when they were asked, what clears it is told.
 func TestClearedAfterAnUnknownRisk(t *testing.T) {

@@ -74,7 +74,7 @@ func TestReleaseOfALostOrder(t *testing.T) {
 		for own, want := range map[string]error{"": ledger.ErrNotFound, "1": nil} {
 			e := event("Success")
 			e.Key.Record.ID, e.OrderID, e.GatewayOrderID = "record-"+own, own, "shop-"+own
-			b.hold(e, "mismatch: lost")
+			b.hold(e, "late: lost")
 			if err := b.Release(bg, e.Key, "a test", false); err != nil {
 				t.Fatal(err)
 			}

@@ -208,9 +208,10 @@ type Transition struct {
 }
 
 // longestHistory bounds an event's history, which would grow with every copy of a
-// webhook that the app refuses. Far beyond what retries make, steps in the middle
-// are left out; Attempts still counts them.
-const longestHistory = 200
+// webhook that the app refuses. It is twice what three days of retries make of an
+// event that is confirmed, three steps for each. Beyond it, steps in the middle are left
+// out; Attempts still counts them.
+const longestHistory = 1000
 
 // Apply takes the event through the transitions, in order. A transition that
 // the state machine does not know is an error, and the event is not to be used

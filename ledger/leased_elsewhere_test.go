@@ -68,6 +68,39 @@ func TestLeasedElsewhereForAMoment(t *testing.T) {
 	})
 }
 
+// TestOutcomeElsewhere: a copy that waited for another process's attempt learns what that has come
+// to, and whether the app was called.
+func TestOutcomeElsewhere(t *testing.T) {
+	for isTried, end := range map[bool]func(*ledger.Attempt) error{
+		true:  func(a *ledger.Attempt) error { return fail(a, errRefused, ledger.Again{}) },
+		false: func(a *ledger.Attempt) error { return unconfirmed(a, errRefused) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDatabase()
+			a, b := join(t, d.Connect("a")), join(t, d.Connect("b"))
+			_, first, err := a.Begin(bg, event("Success"), opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var shared *ledger.SharedError
+			var waiting sync.WaitGroup
+			waiting.Go(func() {
+				_, _, err := b.Begin(bg, event("Success"), opts)
+				if !errors.As(err, &shared) {
+					t.Errorf("the copy got %v", err)
+				}
+			})
+			time.Sleep(time.Second)
+			if err := end(first); err != nil {
+				t.Fatal(err)
+			}
+			if waiting.Wait(); shared != nil && (shared.Tried != isTried || shared.Cause != errRefused.Error()) {
+				t.Errorf("the copy learned %+v, want %t", shared, isTried)
+			}
+		})
+	}
+}
+
 // TestSequenceAfterAWait: an event that waited for another process's attempt, of which
 // nothing could be recorded, has a higher place than that, whichever came first.
 func TestSequenceAfterAWait(t *testing.T) {

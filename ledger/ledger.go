@@ -269,7 +269,9 @@ func (l *Ledger) rule(ctx context.Context, event Event, opts Options, f *flight)
 		}
 		if waitedFor > 0 && known.Epoch == waitedFor && known.State == Retrying {
 			// The attempt that was waited for has failed, and copies share its outcome.
-			return 0, nil, errors.Join(&SharedError{event.LastError}, l.store.Unlock(ctx, claim))
+			n := len(event.Transitions)
+			shared := &SharedError{event.LastError, n > 0 && event.Transitions[n-1].Attempt > 0}
+			return 0, nil, errors.Join(shared, l.store.Unlock(ctx, claim))
 		}
 		return Deliver, l.newAttempt(claim, event, isKnown, f, nil, opts.Rank), nil
 	case Overtaken:

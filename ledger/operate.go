@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -101,6 +102,10 @@ func (l *Ledger) operate(ctx context.Context, key Key, seen []State, step func(E
 	return errors.Join(err, l.store.Unlock(ctx, claim))
 }
 
+// heldAsLate begins the cause of an event that is held because its payment came late. Whoever
+// releases one that is held for another reason was not told that it did.
+const heldAsLate = "late:"
+
 // orderAfter is what an operator's step changes of the event's order; nil: nothing.
 func orderAfter(e Event, t Transition) *Order {
 	if e.GatewayOrderID == "" || e.OrderID == "" { // or it is not known which order it is
@@ -108,7 +113,7 @@ func orderAfter(e Event, t Transition) *Order {
 	}
 	order := &Order{OrderID: e.InOrder(), Account: e.Account, OwnID: e.OrderID}
 	switch {
-	case t.Reason == Release: // a payment that came late is to count
+	case t.Reason == Release && strings.HasPrefix(e.LastError, heldAsLate): // it is to count all the same
 		order.Released = []string{e.ID}
 	case t.State == Discarded && e.Confirmation != nil && e.Confirmation.Fulfill:
 		order.Abandoned = true

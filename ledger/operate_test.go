@@ -89,11 +89,27 @@ func TestReleaseAccepting(t *testing.T) {
 		} else {
 			giveUp(attempt, errRefused)
 		}
-		order, err := b.Order(bg, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
-		if err != nil || !slices.Equal(order.Released, []string{e.ID}) || order.OwnID != "order-1" {
-			t.Errorf("the order is %+v, %v", order, err)
-		}
 	})
+}
+
+// TestReleaseOfALatePayment: that a late payment counts is decided by who released it as that,
+// and not by who released it as risky.
+func TestReleaseOfALatePayment(t *testing.T) {
+	for cause, want := range map[string][]string{"late: the payment came after the order's expiry": {event("Success").ID}, "risky: flagged": nil} {
+		test(t, func(t *testing.T, b *book) {
+			e := event("Success")
+			e.OrderID, e.GatewayOrderID = "order-1", "shop-order-1"
+			b.hold(e, cause)
+			if err := b.Release(bg, e.Key, "it came in time", false); err != nil {
+				t.Fatal(err)
+			}
+			order, err := b.Order(bg, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
+			isKnown := err == nil && order.OwnID == "order-1"
+			if isKnown != (want != nil) || !slices.Equal(order.Released, want) {
+				t.Errorf("released as %q, the order is %+v, %v", cause, order, err)
+			}
+		})
+	}
 }
 
 // TestReplay: what is dead or delivered is due again, with its attempts counted on.

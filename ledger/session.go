@@ -361,7 +361,11 @@ func (l *Ledger) claimInTurn(ctx context.Context, record Record, lease time.Dura
 
 // SharedError is why an event was not delivered in another process, to those in this
 // one who waited for the outcome.
-type SharedError struct{ Cause string }
+type SharedError struct {
+	Cause string
+	// Tried: the app was called, and did not acknowledge the event.
+	Tried bool
+}
 
 func (e *SharedError) Error() string { return e.Cause }
 

@@ -83,9 +83,21 @@ func (r *Route) deliver(ctx context.Context, app App, attempt *ledger.Attempt, o
 		return &failure{cause: fmt.Errorf("the call was cut off: %w", ledger.ErrNoSession), unreached: true}
 	}
 	if failed != nil && ctx.Err() != nil {
-		return &failure{cause: fmt.Errorf("no answer within %s", r.Timeout), timedOut: true, unreached: true}
+		return &failure{cause: fmt.Errorf("%s%s", noAnswer, r.Timeout), timedOut: true, unreached: true}
 	}
 	return failed
+}
+
+// noAnswer begins the cause of an attempt that timed out.
+const noAnswer = "no answer within "
+
+// failureElsewhere is the failure of an attempt that another process made, as the ledger has
+// it; where the app was not called, the error itself.
+func failureElsewhere(shared *ledger.SharedError) error {
+	if !shared.Tried {
+		return shared
+	}
+	return &failure{cause: shared, timedOut: strings.HasPrefix(shared.Cause, noAnswer)}
 }
 
 // mostLogged is how many bytes of an answer that is no acknowledgement the log has.

@@ -49,8 +49,10 @@ func (r *Route) notBegun(ctx context.Context, err error) Reply {
 	var failure *failure
 	var shared *ledger.SharedError
 	switch {
-	case errors.As(err, &unconfirmed), errors.As(err, &failure), errors.As(err, &shared):
+	case errors.As(err, &unconfirmed), errors.As(err, &failure):
 		return failed(err, "shared", "shared")
+	case errors.As(err, &shared):
+		return failed(failureElsewhere(shared), "shared", "shared")
 	case errors.Is(err, ledger.ErrInFlight), ctx.Err() != nil: // or the sender has stopped waiting
 		return later(http.StatusServiceUnavailable, "in_flight", "a copy of this event is being handed over", nil)
 	default:
