@@ -98,3 +98,46 @@ func TestCoinPaymentsLostDeposits(t *testing.T) {
 		}
 	}
 }
+
+// TestCoinPaymentsFailedPayout: no webhook says that a payout has failed. The app is told of it
+// from the records, once, whether it heard that the payout was on its way or not.
+func TestCoinPaymentsFailedPayout(t *testing.T) {
+	for name, isHeard := range map[string]bool{"after it was on its way": true, "unheard of": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newCPAPIShop(t, "allow read deposit withdraw wallet", cpAPISite)
+			s.setup.account += "\nreconcile {\nevery 50ms\ngrace 1ms\n}"
+			s.load(s.setup)
+			if !isHeard {
+				if err := s.box.SetFaults(sandbox.Fault{Endpoint: "webhook", Drop: "before", Times: -1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.coins.SetApproval(true)
+			wallet := s.ask("POST", "/api/v2/merchant/wallets", `{"currency":"1002","label":"till"}`, 200)
+			path := "/api/v2/merchant/wallets/" + wallet.member(t, "walletId")
+			if err := s.coins.Credit(wallet.member(t, "walletId"), decimal.New(3, 0)); err != nil {
+				t.Fatal(err)
+			}
+			spend := s.ask("POST", path+"/spend/request", `{"toAddress":"mtxASJZHNmGeUPQ3DxLvJeKja6Lh7TcJM9","toCurrency":"1002","amount":"1"}`, 200).member(t, "spendRequestId")
+			s.ask("POST", path+"/spend/confirmation", `{"spendRequestId":"`+spend+`"}`, 204)
+			if err := s.coins.SettleWithdrawal(spend, "failed"); err != nil {
+				t.Fatal(err)
+			}
+			failures := func() (n int) {
+				for _, call := range s.app.received() {
+					if call.header.Get("Ccpayment-Payout") == "failed" {
+						n++
+						call.says(t, map[string]string{"Ccpayment-Status": "Failed", "Ccpayment-Kind": "payout", "Ccpayment-Reference-Id": spend, "Ccpayment-Payout": "failed"})
+					}
+				}
+				return n
+			}
+			await(t, "the app is told that the payout has failed", func() bool { return failures() > 0 })
+			var looked struct{ Accounts []any }
+			s.server.ask(http.MethodPost, "reconcile", `{}`, http.StatusOK, &looked)
+			if n := failures(); n != 1 {
+				t.Errorf("the app was told %d times", n)
+			}
+		})
+	}
+}

@@ -63,11 +63,11 @@ var mayImport = map[string][]string{
 	"internal/operator":   {"gateway", "ledger", "internal/checkout", "internal/reconcile", "internal/secrets"},
 	"internal/metrics":    {"gateway"},
 	// Looks for what no webhook told.
-	"internal/reconcile": {"internal/relay", "internal/confirm", "gateway", "ledger", "settle", "internal/failpoint", "internal/hookpath", "internal/options", "internal/placeholder"},
+	"internal/reconcile": {"internal/relay", "internal/confirm", "gateway", "ledger", "settle", "internal/failpoint", "internal/hookpath", "internal/options", "internal/placeholder", "internal/redact"},
 
 	"internal/relay":    {"internal/confirm", "gateway", "ledger", "internal/ack", "internal/failpoint"},
 	"internal/checkout": {"internal/confirm", "gateway", "ledger", "settle", "internal/strictjson", "internal/redact"},
-	"internal/adminapi": {"internal/operator", "internal/relay", "internal/confirm", "internal/checkout", "internal/reconcile", "ledger", "settle"},
+	"internal/adminapi": {"internal/operator", "internal/relay", "internal/confirm", "internal/checkout", "internal/reconcile", "internal/redact", "ledger", "settle"},
 
 	"internal/console":  {"internal/adminapi", "internal/operator", "internal/palette", "internal/redact", "ledger"},
 	"internal/apiproxy": {"internal/checkout", "gateway", "ledger", "internal/strictjson", "internal/redact"},

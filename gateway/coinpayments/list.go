@@ -18,7 +18,8 @@ import (
 const (
 	// listPage is how many records a page has.
 	listPage = 100
-	// listGrace is longer than CoinPayments tries to send a webhook of an invoice.
+	// listGrace is longer than the first tries of a webhook take. One that comes later is a copy
+	// of what the app was told.
 	listGrace = 10 * time.Minute
 )
 
@@ -235,12 +236,14 @@ type (
 )
 
 // listTransaction is a transaction of a wallet as its webhook would tell of it (API reference,
-// Wallet Webhooks). There is none of one that fails, and one that pays an invoice is told of
-// by that.
+// Wallet Webhooks). No webhook tells that a withdrawal has failed: its body is that of one which
+// is not done, and the status says what became of it. A deposit that fails is nobody's money,
+// and one that pays an invoice is told of by that.
 func (v *V2) listTransaction(walletID string, t coinpayments.Transaction) (gateway.Listed, error) {
 	isInvoice := t.IsInvoicePaymentSend != nil && *t.IsInvoicePaymentSend
 	status := transactionStatus(t)
-	if isInvoice || status == failed || !isOf(receives, string(t.Type)) && !isOf(spends, string(t.Type)) {
+	isSpend := isOf(spends, string(t.Type))
+	if isInvoice || !isSpend && (status == failed || !isOf(receives, string(t.Type))) {
 		return gateway.Listed{}, errUnlisted
 	}
 	hook := struct {
@@ -267,9 +270,12 @@ func (v *V2) listTransaction(walletID string, t coinpayments.Transaction) (gatew
 	l, err := v.hooked(hook, t.DateCreated)
 	if err != nil {
 		l.Notice = gateway.Notice{Type: depositType, RecordID: t.ID, WalletID: walletID}
-		if isOf(spends, string(t.Type)) {
+		if isSpend {
 			l.Notice.Type = withdrawalType
 		}
+	}
+	if status == failed {
+		l.Notice.Status = failed
 	}
 	switch n := l.Notice; {
 	case n.ReferenceID == "":

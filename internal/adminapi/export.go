@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -75,9 +76,8 @@ func (e Export) Serve(ctx context.Context, w http.ResponseWriter, o *operator.Op
 	w.Header().Set("Content-Disposition", `attachment; filename="`+e.What+"."+e.Format+`"`)
 	begun := &begunWriter{Writer: w, control: http.NewResponseController(w)}
 	err := e.Write(ctx, begun, o, read, clean)
-	_ = begun.control.SetWriteDeadline(time.Time{}) // the connection may serve others
 	if err != nil && begun.begun {
-		o.Logger.Error("an export broke off", zap.Error(err))
+		o.Logger.Error("an export broke off", zap.String("error", redact.Emails(err.Error())))
 		panic(http.ErrAbortHandler)
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -54,21 +55,21 @@ func backup(w http.ResponseWriter, o *operator.Operator) error {
 		w.Header().Del("Content-Disposition")
 		return fail(http.StatusNotImplemented, "this store has no backup of its own: use its database's")
 	}
-	_ = begun.control.SetWriteDeadline(time.Time{}) // the connection may serve others
 	if err != nil && begun.begun {
-		o.Logger.Error("the copy of the ledger broke off", zap.Error(err))
+		o.Logger.Error("the copy of the ledger broke off", zap.String("error", redact.Emails(err.Error())))
 		panic(http.ErrAbortHandler)
 	}
 	return err
 }
 
-// longestStall is how long the client of a backup may read nothing: meanwhile the
-// ledger cannot use the space that becomes free in it, and one that outgrows its
-// map waits.
-const longestStall = 5 * time.Second
+// longestStall is how long the client of a backup or an export may read nothing: during a
+// backup the ledger cannot use the space that becomes free in it, and one that outgrows its
+// map waits. Tests shorten it.
+var longestStall = 5 * time.Second
 
 // begunWriter remembers whether anything was written, and gives up on a client that
-// reads nothing for longestStall.
+// reads nothing for longestStall. How long the ledger takes between two writes does not
+// matter.
 type begunWriter struct {
 	io.Writer
 	control *http.ResponseController
@@ -80,5 +81,7 @@ func (w *begunWriter) Write(p []byte) (int, error) {
 	if err := w.control.SetWriteDeadline(time.Now().Add(longestStall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
-	return w.Writer.Write(p)
+	n, err := w.Writer.Write(p)
+	_ = w.control.SetWriteDeadline(time.Time{}) // else HTTP/2 resets the stream while nobody writes
+	return n, err
 }

@@ -40,9 +40,9 @@ func agreeBooking(by gateway.Booking, e ledger.Event, r gateway.Record) error {
 	switch {
 	case by == gateway.ByReference && (r.OrderID != "" || r.UserID != ""):
 		return mismatch("the record is of an order or a user, and the webhook of a permanent address")
-	case by == gateway.ByReference && e.ReferenceID != r.ReferenceID:
+	case by == gateway.ByReference && e.ReferenceID == "" && r.ReferenceID != "": // nobody would know whom to credit
 		return differs("reference", e.ReferenceID, r.ReferenceID)
-	case by == gateway.ByUser && e.UserID != r.UserID:
+	case by == gateway.ByUser && e.UserID == "" && r.UserID != "":
 		return differs("user", e.UserID, r.UserID)
 	case by == gateway.ByOrder && (r.ReferenceID != "" && r.OrderID == "" || r.UserID != ""):
 		return mismatch("the record is of a permanent address or a user, and the webhook of an order")

@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/adminapi"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
@@ -38,20 +37,25 @@ func (v *visit) showExport() (answer, error) {
 		return answer{}, err
 	}
 	view := exportView{Filter: filter, Fields: fieldsOf(filter), States: states()}
+	orders, which := adminapi.Filter{Account: filter.Account}, "All orders" // the rest is of events
+	if filter.Account != "" {
+		which = "All orders of the account"
+	}
 	for _, file := range []struct {
 		what, format, name string
-		filter             url.Values
+		filter             adminapi.Filter
 	}{
-		{"events", adminapi.CSV, "Events as CSV", filter.Values()},
-		{"events", adminapi.JSONLines, "Events as JSON lines", filter.Values()},
-		{"payments", adminapi.CSV, "Payments as CSV", filter.Values()},
-		{"payments", adminapi.JSONLines, "Payments as JSON lines", filter.Values()},
-		{"orders", adminapi.CSV, "All orders as CSV", url.Values{}},
-		{"orders", adminapi.JSONLines, "All orders as JSON lines", url.Values{}},
+		{"events", adminapi.CSV, "Events as CSV", filter},
+		{"events", adminapi.JSONLines, "Events as JSON lines", filter},
+		{"payments", adminapi.CSV, "Payments as CSV", filter},
+		{"payments", adminapi.JSONLines, "Payments as JSON lines", filter},
+		{"orders", adminapi.CSV, which + " as CSV", orders},
+		{"orders", adminapi.JSONLines, which + " as JSON lines", orders},
 	} {
-		file.filter.Set("what", file.what)
-		file.filter.Set("format", file.format)
-		view.Files = append(view.Files, preset{file.name, address("export", file.filter)})
+		values := file.filter.Values()
+		values.Set("what", file.what)
+		values.Set("format", file.format)
+		view.Files = append(view.Files, preset{file.name, address("export", values)})
 	}
 	return answer{template: "export.html", page: page{Title: "Export", At: "export", View: view}}, nil
 }

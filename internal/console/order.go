@@ -24,6 +24,15 @@ type orderView struct {
 	MayClose bool
 }
 
+// Named is an event that names the order in the form that closes it, because its id may be a
+// buyer's e-mail address; nil: no event of it has come.
+func (v orderView) Named() *item {
+	if len(v.Events) == 0 {
+		return nil
+	}
+	return &v.Events[0]
+}
+
 // payment is a payment of an order, with what is known of its transaction.
 type payment struct {
 	ledger.OrderPayment
@@ -40,7 +49,7 @@ func (v *visit) showOrder() (answer, error) {
 	if len(given(v.query)) == 0 {
 		return answer{template: "find.html", page: page{Title: "Find an order", At: "order", View: findView{}}}, nil
 	}
-	order, err := v.order()
+	order, err := v.order(v.query)
 	if err != nil {
 		return answer{}, err
 	}
@@ -91,21 +100,26 @@ func (v *visit) closeOrder() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	id, account, force := form.Get("id"), form.Get("account"), form.Get("force") != ""
-	order, err := adminapi.FindOrder(v.ctx, v.o, id, account)
+	force := form.Get("force") != ""
+	order, err := v.order(form)
 	if err == nil {
-		_, err = v.o.Close(v.ctx, order, account, reason, force)
+		_, err = v.o.Close(v.ctx, order, order.Account, reason, force)
 	}
-	v.log("closing an order", err, zap.String("reason", redact.Emails(form.Get("reason"))), zap.String("order_id", redact.Emails(id)), zap.Bool("force", force))
+	v.log("closing an order", err, zap.String("reason", redact.Emails(form.Get("reason"))),
+		zap.String("order_id", redact.Emails(cmp.Or(order.OwnID, form.Get("id")))), zap.Bool("force", force))
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{location: link("order", "id", id, "account", cmp.Or(account, ledger.DefaultAccount), "closed", "yes")}, nil
+	if event := form.Get("event"); event != "" {
+		return answer{location: link("order", "event", event, "route", form.Get("route"), "closed", "yes")}, nil
+	}
+	return answer{location: link("order", "id", form.Get("id"), "account", accountLabel(form.Get("account")), "closed", "yes")}, nil
 }
 
-func (v *visit) order() (ledger.Order, error) {
-	if id := v.query.Get("event"); id != "" {
-		e, err := v.event(id, v.query.Get("route"))
+// order returns the order that the values of an address or a form name.
+func (v *visit) order(values url.Values) (ledger.Order, error) {
+	if id := values.Get("event"); id != "" {
+		e, err := v.event(id, values.Get("route"))
 		if err != nil {
 			return ledger.Order{}, err
 		}
@@ -115,7 +129,7 @@ func (v *visit) order() (ledger.Order, error) {
 		}
 		return order, err
 	}
-	return adminapi.FindOrder(v.ctx, v.o, v.query.Get("id"), adminapi.AccountNamed(v.query.Get("account")))
+	return adminapi.FindOrder(v.ctx, v.o, values.Get("id"), adminapi.AccountNamed(values.Get("account")))
 }
 
 // explorers are public pages of transactions, by the chain's symbol at the gateways.

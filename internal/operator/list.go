@@ -96,13 +96,22 @@ func (o *Operator) EachOrder(ctx context.Context, query ledger.OrderQuery, do fu
 }
 
 // IsPayment reports whether the event is the word that a payment, deposit or payout has
-// come to its good end, as the gateway's records confirm it. Each record has one.
+// come to its good end, as the gateway's records confirm it. Each record has one. Where no
+// gateway is configured any more that knows the event's status, every confirmed amount is a
+// payment, so that none is lost.
 func (o *Operator) IsPayment(e ledger.Event) bool {
 	if e.Confirmation == nil || e.Confirmation.Amount == "" {
 		return false
 	}
-	account, err := o.Account(e.Account)
-	return err == nil && account.Info.Stage(e.Status) == gateway.Success
+	if account, err := o.AccountOf(e); err == nil {
+		return account.Info.Stage(e.Status) == gateway.Success
+	}
+	for account := range o.routed { // which may be at the same gateway
+		if stage := account.Info.Stage(e.Status); account.Info.Confirms(e.Type) && stage != gateway.Unknown {
+			return stage == gateway.Success
+		}
+	}
+	return e.Confirmation.Payout != "failed"
 }
 
 // Carries returns of each of the events the flags that are bound to it: what no other event

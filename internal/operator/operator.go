@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,6 +42,39 @@ type Operator struct {
 	Logger *zap.Logger
 }
 
+// AccountOf returns the account that an event came for. One that is called otherwise by now
+// is known by its id at the gateway, among those of the routes.
+func (o *Operator) AccountOf(e ledger.Event) (*gateway.Account, error) {
+	account, err := o.Account(e.Account)
+	if err == nil && account.Info.AccountID == e.AppID {
+		return account, nil
+	}
+	for account := range o.routed {
+		if account.Info.AccountID == e.AppID {
+			return account, nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("%s has another id at its gateway than the event's", account.Label())
+	}
+	return nil, err
+}
+
+// routed yields the accounts of the routes, and those that share their orders.
+func (o *Operator) routed(yield func(*gateway.Account) bool) {
+	for _, route := range o.Routes {
+		account, err := o.Account(route.Account)
+		if err != nil {
+			continue
+		}
+		for _, one := range account.Group() {
+			if !yield(one) {
+				return
+			}
+		}
+	}
+}
+
 // Result is what an operator's step did to an event.
 type Result struct {
 	Key   ledger.Key
@@ -68,6 +103,14 @@ func (o *Operator) Release(ctx context.Context, key ledger.Key, reason string, a
 // Discard makes an event final without a delivery; see [ledger.Ledger.Discard].
 func (o *Operator) Discard(ctx context.Context, key ledger.Key, reason string, force bool, seen ...ledger.State) (Result, error) {
 	return o.step(ctx, key, func(ctx context.Context) error { return o.Ledger.Discard(ctx, key, reason, force, seen...) })
+}
+
+// IsStep reports whether a part of an event's history is an operator's step, whose cause
+// ends with the reason that the operator gave.
+func IsStep(t ledger.Transition) bool {
+	return t.Attempt == 0 && slices.ContainsFunc([]string{"replayed: ", "released: ", "discarded: "}, func(did string) bool {
+		return strings.HasPrefix(t.Cause, did)
+	})
 }
 
 // ReplayOne replays an event within ten seconds. The error is also what
@@ -142,7 +185,7 @@ func (o *Operator) afterStep(ctx context.Context, key ledger.Key) (Result, error
 
 // resend asks the gateway of an event's account for the webhooks of its record.
 func (o *Operator) resend(ctx context.Context, e ledger.Event) (int, error) {
-	account, err := o.Account(e.Account)
+	account, err := o.AccountOf(e)
 	if err != nil {
 		return 0, fmt.Errorf("the gateway could not be asked to send it again: %w", err)
 	}

@@ -74,7 +74,7 @@ func newOperator(t *testing.T, g gateway.Gateway, routes ...operator.Route) (*op
 			if name != "" || g == nil {
 				return nil, errors.New("no such account")
 			}
-			return &gateway.Account{Gateway: g, Info: gateway.Info{Title: "Pay"}, Budget: time.Minute}, nil
+			return &gateway.Account{Gateway: g, Info: gateway.Info{Title: "Pay", AccountID: "app"}, Budget: time.Minute}, nil
 		},
 	}, keys
 }
@@ -123,6 +123,102 @@ func TestResend(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// named returns how an operator looks up accounts: there are these.
+func named(accounts ...*gateway.Account) func(string) (*gateway.Account, error) {
+	return func(name string) (*gateway.Account, error) {
+		if i := slices.IndexFunc(accounts, func(a *gateway.Account) bool { return a.Name == name }); i >= 0 {
+			return accounts[i], nil
+		}
+		return nil, errors.New("no such account")
+	}
+}
+
+// TestResendFromRenamedAccount: an account that is called otherwise by now is asked for its
+// webhooks, and never another one that has its name.
+func TestResendFromRenamedAccount(t *testing.T) {
+	for name, c := range map[string]struct {
+		accounts []*gateway.Account
+		resent   bool
+		warning  string
+	}{
+		"renamed": {[]*gateway.Account{{Name: "new", Info: gateway.Info{AccountID: "app"}}}, true, ""},
+		"its name is another's": {
+			[]*gateway.Account{{Info: gateway.Info{AccountID: "other"}}, {Name: "new", Info: gateway.Info{AccountID: "app"}}}, true, "",
+		},
+		"only its name is left": {[]*gateway.Account{{Name: "", Info: gateway.Info{AccountID: "other"}}}, false, "default account has another id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked []string
+			for _, a := range c.accounts {
+				a.Gateway, a.Budget = &resender{counts: []int{1}}, time.Minute
+			}
+			o, keys := newOperator(t, nil, operator.Route{Name: "passes", Account: c.accounts[len(c.accounts)-1].Name})
+			o.Account = named(c.accounts...)
+			result, err := o.Release(t.Context(), keys[0], "fine", false)
+			for _, a := range c.accounts {
+				if len(a.Gateway.(*resender).asked) > 0 {
+					asked = append(asked, a.Info.AccountID)
+				}
+			}
+			if err != nil || (result.Resent != nil) != c.resent || !strings.Contains(result.Warning, c.warning) || c.resent != slices.Equal(asked, []string{"app"}) {
+				t.Errorf("%+v, %v, of %q", result, err, asked)
+			}
+		})
+	}
+}
+
+// TestPaymentsOfRenamedAccounts: whether an event is a payment is known by the account's id at
+// its gateway, else by another account there; where no gateway knows it, no payment is lost.
+func TestPaymentsOfRenamedAccounts(t *testing.T) {
+	pay := func(name, id string) *gateway.Account {
+		return &gateway.Account{Name: name, Info: gateway.Info{
+			AccountID: id, Types: []gateway.Type{{Name: "ApiDeposit"}},
+			Statuses: []gateway.Status{{Name: "Processing", Stage: gateway.Open}, {Name: "Success", Stage: gateway.Success}},
+		}}
+	}
+	other := func(name, id string) *gateway.Account {
+		return &gateway.Account{Name: name, Info: gateway.Info{
+			AccountID: id, Types: []gateway.Type{{Name: "Invoice"}}, Statuses: []gateway.Status{{Name: "Success", Stage: gateway.Failed}},
+		}}
+	}
+	for name, c := range map[string]struct {
+		accounts            []*gateway.Account
+		success, processing bool
+	}{
+		"as it was":              {[]*gateway.Account{pay("old", "app")}, true, false},
+		"renamed":                {[]*gateway.Account{pay("new", "app")}, true, false},
+		"its name is another's":  {[]*gateway.Account{other("old", "x"), pay("new", "app")}, true, false},
+		"another at the gateway": {[]*gateway.Account{other("invoices", "x"), pay("new", "y")}, true, false},
+		"none at the gateway":    {[]*gateway.Account{other("old", "x")}, true, true},
+		"no account":             {nil, true, true},
+	} {
+		o := operator.Operator{Account: named(c.accounts...)}
+		for _, a := range c.accounts {
+			o.Routes = append(o.Routes, operator.Route{Account: a.Name})
+		}
+		event := func(status string, confirmed *ledger.Confirmation) ledger.Event {
+			return ledger.Event{
+				Key:     ledger.Key{Record: ledger.Record{AppID: "app", Type: "ApiDeposit", ID: "7"}},
+				Account: "old", Status: status, Confirmation: confirmed,
+			}
+		}
+		for _, one := range []struct {
+			e    ledger.Event
+			want bool
+		}{
+			{event("Success", &ledger.Confirmation{Amount: "10"}), c.success},
+			{event("Processing", &ledger.Confirmation{Amount: "10"}), c.processing},
+			{event("Broken", &ledger.Confirmation{Amount: "10", Payout: "failed"}), false},
+			{event("Success", &ledger.Confirmation{}), false},
+			{event("Success", nil), false},
+		} {
+			if got := o.IsPayment(one.e); got != one.want {
+				t.Errorf("%s: %s, %+v is a payment: %v", name, one.e.Status, one.e.Confirmation, got)
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -42,6 +43,6 @@ func (r *Reconciler) Dismiss(ctx context.Context, account, recordID, reason stri
 		return state, err
 	}
 	r.config.Logger.Info("a record that was waited for is dismissed", zap.String("account", a.Name), zap.String("type", record.Type),
-		zap.String("record_id", record.ID), zap.String("status", record.Status), zap.String("reason", reason))
+		zap.String("record_id", record.ID), zap.String("status", record.Status), zap.String("reason", redact.Emails(reason)))
 	return state, nil
 }

@@ -13,17 +13,18 @@ import (
 var risks = []ledger.Risk{ledger.NotRisky, ledger.RiskUnknown, ledger.Risky}
 
 // routeWith returns the one of the routes on which the ledger has an event of a record with
-// one of the statuses; nil: none.
-func (k *look) routeWith(ctx context.Context, n gateway.Notice, routes []Route, statuses ...string) (*Route, error) {
+// one of the statuses, unless it is to be left out; nil: none.
+func (k *look) routeWith(ctx context.Context, n gateway.Notice, routes []Route, leftOut func(Route, ledger.Event) bool, statuses ...string) (*Route, error) {
 	for i, route := range routes {
 		record := ledger.Record{Route: route.Name, AppID: k.account.Info.AccountID, Type: n.Type, ID: n.RecordID}
 		for _, status := range statuses {
 			for _, risk := range append([]ledger.Risk{n.Risk}, risks...) { // most often it is the first
-				_, err := k.ledger.Load(ctx, ledger.Key{Record: record, Status: strings.ToLower(status), Risk: risk})
-				if err == nil || errors.Is(err, ledger.ErrDamaged) {
+				event, err := k.ledger.Load(ctx, ledger.Key{Record: record, Status: strings.ToLower(status), Risk: risk})
+				switch {
+				case err == nil && leftOut(route, event), errors.Is(err, ledger.ErrNotFound):
+				case err == nil, errors.Is(err, ledger.ErrDamaged):
 					return &routes[i], nil
-				}
-				if !errors.Is(err, ledger.ErrNotFound) {
+				default:
 					return nil, err
 				}
 			}
@@ -31,6 +32,19 @@ func (k *look) routeWith(ctx context.Context, n gateway.Notice, routes []Route, 
 	}
 	return nil, nil
 }
+
+// isGivenUp reports whether the app has not taken an event that only the gateway could bring
+// again, and that has stopped trying.
+func (k *look) isGivenUp(route Route, e ledger.Event) bool {
+	retries := k.account.Info.RetriesOf(e.Type)
+	if route.Tell != nil || retries == 0 || !e.State.Pending() || e.NextAttemptAt != nil {
+		return false
+	}
+	latest := e.Transitions[len(e.Transitions)-1].At
+	return k.ledger.Now().Sub(latest) > max(retries, k.graceAt(k.lister))
+}
+
+func none(Route, ledger.Event) bool { return false }
 
 // isTold reports whether the ledger has an event of a record's status on a route that is not
 // configured any more: as its order has it, or by the flag that an event of the record
@@ -110,7 +124,7 @@ func (k *look) ownerOf(ctx context.Context, one gateway.Listed) (o owner, err er
 }
 
 // known returns the route of its shop on which the ledger has an event of a record with a
-// status; nil: none. Another shop's may have ignored it, or held it.
+// status; nil: none, or one that was given up. Another shop's may have ignored it, or held it.
 func (k *look) known(ctx context.Context, one gateway.Listed, status string) (*Route, error) {
 	routes := k.account.Routes
 	if len(k.account.shops) > 1 {
@@ -120,7 +134,7 @@ func (k *look) known(ctx context.Context, one gateway.Listed, status string) (*R
 		}
 		routes = o.routes
 	}
-	return k.routeWith(ctx, one.Notice, routes, status)
+	return k.routeWith(ctx, one.Notice, routes, k.isGivenUp, status)
 }
 
 // routeOf returns the route that is told of a record, and whether the record is of this
@@ -136,7 +150,7 @@ func (k *look) routeOf(ctx context.Context, one gateway.Listed) (route *Route, i
 	for _, s := range k.account.Info.Statuses {
 		statuses = append(statuses, s.Name)
 	}
-	if route, err = k.routeWith(ctx, one.Notice, o.routes, statuses...); route != nil || err != nil {
+	if route, err = k.routeWith(ctx, one.Notice, o.routes, none, statuses...); route != nil || err != nil {
 		return route, true, err
 	}
 	return k.usual(o), o.isOurs, nil

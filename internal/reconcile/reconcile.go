@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/redact"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -50,11 +51,11 @@ type Missed struct {
 	Record  ledger.LookRecord
 }
 
-// Facts are the data of Caddy's event for it.
+// Facts are the data of Caddy's event for it, without e-mail addresses.
 func (m Missed) Facts() map[string]any {
 	return map[string]any{
 		"account": m.Account, "route": m.Route, "type": m.Record.Type, "status": m.Record.Status, "record_id": m.Record.ID,
-		"gateway_order_id": m.Record.OrderID, "told": m.Record.Why == "",
+		"gateway_order_id": redact.Emails(m.Record.OrderID), "told": m.Record.Why == "",
 	}
 }
 

@@ -1,6 +1,7 @@
 package coinpayments
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -28,19 +29,21 @@ func (a *address) fee() (transfer, first decimal.Decimal) {
 }
 
 // collect chooses addresses of a wallet that hold money: those that are named, or all.
-func (w *wallet) collect(ids []string) (collected, error) {
+func (w *wallet) collect(names []string) (collected, error) {
 	if !w.permanent {
 		return collected{}, refuse(http.StatusBadRequest, "the wallet %s has no permanent addresses", w.id)
 	}
 	c := collected{wallet: w}
-	for _, id := range ids {
-		if w.address(id) == nil {
-			return c, notFound("the wallet has no address %s", id)
+	var named []*address
+	for _, name := range names {
+		a := w.address(name)
+		if a == nil {
+			return c, notFound("the wallet has no address %s", name)
 		}
+		named = append(named, a)
 	}
 	for _, a := range w.addresses {
-		named := slices.ContainsFunc(ids, func(id string) bool { return undashed(id) == undashed(a.id) })
-		if a.held.IsPositive() && (len(ids) == 0 || named) {
+		if a.held.IsPositive() && (len(names) == 0 || slices.Contains(named, a)) {
 			c.addresses = append(c.addresses, a)
 		}
 	}
@@ -82,18 +85,18 @@ func text(c *currency, amount decimal.Decimal, v1 bool) string {
 	return c.text(amount)
 }
 
-// collect chooses the addresses of the path's wallet that the query names; without any it
-// is all.
+// collect chooses the addresses of the path's wallet that the query names, by their ids or,
+// in v3, labels; without any it is all.
 func (c *call) collect() ([]collected, error) {
 	w, err := c.wallet()
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	if text := c.query.Get("addressIds"); text != "" {
-		ids = strings.Split(text, ",")
+	var names []string
+	if text := cmp.Or(c.query.Get("addressIds"), c.query.Get("uniqueAddressLabels")); text != "" {
+		names = strings.Split(text, ",")
 	}
-	found, err := w.collect(ids)
+	found, err := w.collect(names)
 	return []collected{found}, err
 }
 
@@ -110,13 +113,16 @@ func consolidate(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return c.consolidate(found)
+	to := c.PathValue("to")
+	if w := c.st.labelled(to, found[0].wallet.currency); w != nil && c.PathValue("label") != "" { // v3 names both wallets so
+		to = w.id
+	}
+	return c.consolidate(found, to)
 }
 
-// consolidate brings what addresses hold to the wallet that the path names, less the
-// fees.
-func (c *call) consolidate(all []collected) (reply, error) {
-	to, err := c.walletByID(c.PathValue("to"))
+// consolidate brings what addresses hold to a wallet, less the fees.
+func (c *call) consolidate(all []collected, toID string) (reply, error) {
+	to, err := c.walletByID(toID)
 	if err != nil {
 		return reply{}, err
 	}
@@ -145,7 +151,8 @@ func (c *call) consolidate(all []collected) (reply, error) {
 	return ok(answer)
 }
 
-// readWallets reads several wallets and which of their addresses are meant.
+// readWallets reads several wallets and which of their addresses are meant. What v3 calls
+// the fields is not known: it takes those of v2.
 func (c *call) readWallets() ([]collected, error) {
 	var in struct {
 		Wallets []struct {
@@ -190,7 +197,7 @@ func consolidateWallets(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return c.consolidate(all)
+	return c.consolidate(all, c.PathValue("to"))
 }
 
 // consolidationTransactions are those by which a spend collected what addresses held. The

@@ -79,16 +79,16 @@ var walletRoutes = []route{
 	{name: "getWalletTransaction", method: "GET", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/transaction", handle: findTransaction},
 	{name: "spendRequest", method: "POST", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/spend/request", handle: spendRequest},
 	{name: "confirmSpendingFunds", method: "POST", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/spend/confirmation", handle: confirmSpend},
-	{name: "consolidation", method: "GET", versions: "v1 v2", path: "/merchant/wallets/{id}/consolidation", handle: showConsolidation},
-	{name: "consolidate", method: "POST", versions: "v1 v2", path: "/merchant/wallets/{id}/consolidation/{to}", handle: consolidate},
+	{name: "consolidation", method: "GET", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/consolidation", handle: showConsolidation},
+	{name: "consolidate", method: "POST", versions: "v1 v2 v3", path: "/merchant/wallets/{id}/consolidation/{to}", handle: consolidate},
 	{
-		name: "previewConsolidation", method: "POST", versions: "v1 v2",
+		name: "previewConsolidation", method: "POST", versions: "v1 v2 v3",
 		path: "/merchant/wallets/consolidation-preview", handle: previewConsolidation,
 	},
 	// With "consolidation" written out, neither this pattern nor that of createAddress would be the more specific one.
-	{name: "consolidateWallets", method: "POST", versions: "v1 v2", path: "/merchant/wallets/{consolidation}/{to}", handle: consolidateWallets},
+	{name: "consolidateWallets", method: "POST", versions: "v1 v2 v3", path: "/merchant/wallets/{consolidation}/{to}", handle: consolidateWallets},
 	{
-		name: "consolidationTransactions", method: "GET", versions: "v1 v2",
+		name: "consolidationTransactions", method: "GET", versions: "v1 v2 v3",
 		path: "/merchant/wallets/{id}/consolidation-transactions/{spend}", handle: consolidationTransactions,
 	},
 }

@@ -346,3 +346,33 @@ func TestConsolidation(t *testing.T) {
 		}
 	}
 }
+
+// TestConsolidationByLabel: v3 names the wallets and the addresses by their labels.
+func TestConsolidationByLabel(t *testing.T) {
+	w := start(t)
+	put := func(wallet, address, more string) string {
+		return w.ok("PUT", "/v3/merchant/wallets", `{"label":"`+wallet+`","addressLabel":"`+address+`","currency":"9"`+more+`}`).Str("address")
+	}
+	w.pay(coinpayments.Payment{Address: put("buyers", "a", `,"usePermanentAddresses":true`), Amount: dec("50")})
+	w.pay(coinpayments.Payment{Address: put("buyers", "b", ""), Amount: dec("20")})
+	put("safe", "s", "")
+	const path = "/v3/merchant/wallets/buyers/9/consolidation"
+	w.ok("GET", path, "").Expect(t, map[string]string{"available": `"70"`, "totalFee": `"6.6"`})
+	w.ok("POST", path+"/safe?uniqueAddressLabels=b", "").Expect(t, map[string]string{"available": `"20"`, "totalFee": `"3.3"`})
+	w.ok("GET", path, "").Expect(t, map[string]string{"available": `"50"`})
+	for wallet, want := range map[string]string{"safe": "16.7", "buyers": "50"} {
+		list := w.ok("GET", "/v3/merchant/wallets", "")
+		id := ""
+		for n := range 2 {
+			if list.Str(fmt.Sprint(n, ".label")) == wallet {
+				id = list.Str(fmt.Sprint(n, ".walletId"))
+			}
+		}
+		if got := w.balance(id); got != want {
+			t.Errorf("%s has %s, want %s", wallet, got, want)
+		}
+	}
+	if got := w.call("POST", path+"/nobody", ""); got.status != 404 {
+		t.Errorf("to a wallet that there is not: %d", got.status)
+	}
+}
