@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -98,7 +99,7 @@ func parseCheckoutOption(d *caddyfile.Dispenser, c *Checkout) error {
 		}
 		return nil
 	case "expires":
-		return oneDuration(d, &c.Expires)
+		return options.UntilLoad(d, &c.Expires, caddy.ParseDuration)
 	case "methods":
 		return options.Texts(d, &c.Methods)
 	case "checkout_hosts":

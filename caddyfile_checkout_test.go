@@ -105,6 +105,42 @@ func validate(t *testing.T, dir, directive, options string, edit func([]byte) []
 	return caddy.Validate(&c)
 }
 
+// TestLateOptions: what is known at load may stand in expires and checkout_hosts, in JSON too,
+// and what is wrong with it is said at load.
+func TestLateOptions(t *testing.T) {
+	for name, value := range map[string]string{"TTL": "1d", "LONG": "100d", "NEVER": "-1s", "SOON": "soon", "PAGES": "pay.example"} {
+		t.Setenv("CCPAYMENT_TEST_"+name, value)
+	}
+	for options, want := range map[string]string{
+		"expires {env.CCPAYMENT_TEST_TTL}":            "",
+		"expires {env.CCPAYMENT_TEST_LONG}":           "expires must be at most",
+		"expires {env.CCPAYMENT_TEST_NEVER}":          "expires must be longer than zero",
+		"expires {env.CCPAYMENT_TEST_SOON}":           `expires: time: invalid duration "soon"`,
+		"expires {env.CCPAYMENT_TEST_UNSET}":          "CCPAYMENT_TEST_UNSET",
+		"expires {query.x}":                           "only placeholders that are known at load",
+		"limit 100/1d":                                "",
+		"checkout_hosts {env.CCPAYMENT_TEST_PAGES}":   "",
+		"checkout_hosts *.pay.example .other.example": "",
+		"checkout_hosts https://pay.example":          `checkout_hosts: "https://pay.example" is no host such as pay.example`,
+		"checkout_hosts pay.example:443":              `"pay.example:443" is no host`,
+		"checkout_hosts *":                            `"*" is no host`,
+		"checkout_hosts {env.CCPAYMENT_TEST_UNSET}":   "CCPAYMENT_TEST_UNSET",
+	} {
+		err := validate(t, t.TempDir(), "ccpayment_checkout", options, nil)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", options, err, want)
+		}
+	}
+	for written, want := range map[string]string{"3600000000000": "", `"1h"`: "", "0": "", "-1": "expires must be longer than zero", `"soon"`: "invalid duration", "1.5": "json"} {
+		err := validate(t, t.TempDir(), "ccpayment_checkout", "expires 2h", func(config []byte) []byte {
+			return bytes.Replace(config, []byte(`"expires":7200000000000`), []byte(`"expires":`+written), 1)
+		})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s in JSON: %v, want %q", written, err, want)
+		}
+	}
+}
+
 // TestNoTermsOfTheBuyers: what a buyer could choose stands in nothing that makes
 // the order, and is refused when the configuration is loaded, as JSON too.
 func TestNoTermsOfTheBuyers(t *testing.T) {

@@ -131,6 +131,17 @@ func TestCase10_StrangersQuery(t *testing.T) {
 	}
 }
 
+// TestReturnWithoutTheToken: where there is no room for the token, the buyer comes back all the
+// same to where the directive says.
+func TestReturnWithoutTheToken(t *testing.T) {
+	order := strings.Repeat("order-", 20)
+	s := checkoutShop(t, "return_url http://{host}/thanks\nlimit off", asks(`{"order_id":"`+order+`","price":"10","currency":"USD"}`))
+	page := s.page(s.visit(http.MethodPost, "/buy", "", nil))
+	if page.ReturnURL != "http://127.0.0.1/thanks" || strings.Contains(s.logs(), "left out") {
+		t.Errorf("the buyer returns to %q", page.ReturnURL)
+	}
+}
+
 // page returns the checkout page that a visit was sent to.
 func (s *shop) page(v visit) sandbox.Checkout {
 	s.t.Helper()

@@ -1,6 +1,7 @@
 package ccpayment
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/options"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 )
@@ -23,7 +26,7 @@ func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 	}
 	// Placeholders of the request are refused in these options: a buyer who could
 	// set one could pay a cheap page's price for an expensive order.
-	h.fixed = checkout.Request{Expires: time.Duration(h.Expires)}
+	var expires string
 	for _, field := range []struct {
 		name, from, fallback string
 		to                   *string
@@ -33,14 +36,17 @@ func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 		{"coin", h.Coin, "", &h.fixed.Coin},
 		{"chain", h.Chain, "", &h.fixed.Chain},
 		{"notify_url", h.NotifyURL, "", &h.fixed.NotifyURL},
+		{"expires", string(h.Expires), "", &expires},
 	} {
 		value, err := placeholder.Fixed(repl, field.name, field.from)
 		if err != nil {
 			return err
 		}
-		if *field.to = value; value == "" {
-			*field.to = field.fallback
-		}
+		*field.to = cmp.Or(value, field.fallback)
+	}
+	var err error
+	if h.fixed.Expires, err = options.DurationText(expires).Parse("expires", caddy.ParseDuration); err != nil {
+		return err
 	}
 	parts := strings.Split(h.OrderID, checkout.RequestUUID)
 	for i, part := range parts {
@@ -51,7 +57,7 @@ func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 		parts[i] = value
 	}
 	h.fixed.OrderID = strings.Join(parts, checkout.RequestUUID)
-	return errors.Join(h.checkFixed(), h.resolveTargets(repl, siteHasName), h.resolveResponse())
+	return errors.Join(h.checkFixed(), h.resolveTargets(repl, siteHasName), h.resolveResponse(repl))
 }
 
 // resolveSource resolves the one source of the terms that is configured.
@@ -68,20 +74,22 @@ func (h *Checkout) resolveSource(repl *caddy.Replacer) error {
 	if sources > 1 {
 		return errors.New("terms come from one source: intercept, link_secret, price or buyer_price")
 	}
+	source := "price"
+	if len(h.LinkSecrets) > 0 {
+		source = "link"
+	}
+	var err error
 	if h.Intercept != nil {
+		source = "intercept"
 		setDefault(&h.Intercept.Status, http.StatusPaymentRequired)
 		if h.Intercept.Status < 200 || h.Intercept.Status > 599 {
 			return fmt.Errorf("intercept: %d is no status of an answer", h.Intercept.Status)
 		}
-		h.paths = checkout.OwnPaths()
-		for name, path := range h.Intercept.Paths {
-			if _, ok := h.paths[name]; !ok {
-				return fmt.Errorf("intercept: unknown field %q: use one of %s", name, strings.Join(checkout.Fields, ", "))
-			}
-			h.paths[name] = path
+		if h.paths, err = checkout.PathsWith(h.Intercept.Paths); err != nil {
+			return err
 		}
 	}
-	var err error
+	h.count = metrics.CountCheckouts(source)
 	h.linkSecrets, err = secrets.Follow(h.app.secrets, "link_secret of ccpayment_checkout, "+h.account.Label(), h.readLinkSecrets, h.LinkSecrets...)
 	if err != nil {
 		return err
@@ -133,12 +141,10 @@ func (h *Checkout) checkFixed() error {
 	mayNameEmail := h.BuyerEmail != "" || h.Intercept != nil || len(h.LinkSecrets) > 0
 	for i, at := range h.choices {
 		info := at.Account().Info
-		if longest := info.Limits.LongestExpiry; h.Expires < 0 || time.Duration(h.Expires) > longest {
+		if longest := info.Limits.LongestExpiry; h.fixed.Expires > longest {
 			return fmt.Errorf("expires must be at most %s", longest)
 		}
-		if h.fixed.NotifyURL != "" {
-			h.choices[i].NotifyURL = h.fixed.NotifyURL
-		}
+		h.choices[i].NotifyURL = cmp.Or(h.fixed.NotifyURL, h.choices[i].NotifyURL)
 		if err := checkout.CheckURL("notify_url", h.choices[i].NotifyURL, info); err != nil {
 			return err
 		}
@@ -170,7 +176,7 @@ func (h *Checkout) resolveTargets(repl *caddy.Replacer, siteHasName bool) error 
 }
 
 // resolveResponse resolves the options of methods, limits and responses.
-func (h *Checkout) resolveResponse() error {
+func (h *Checkout) resolveResponse(repl *caddy.Replacer) error {
 	if len(h.Methods) == 0 {
 		switch {
 		case h.Intercept != nil: // any
@@ -205,7 +211,7 @@ func (h *Checkout) resolveResponse() error {
 	}
 	setDefault(&h.Limit, fallback)
 	var err error
-	if h.limits, err = checkout.ParseLimit(h.Limit); err != nil {
+	if h.limits, err = checkout.ParseLimit(h.Limit, caddy.ParseDuration); err != nil {
 		return err
 	}
 	if h.limits != nil {
@@ -215,10 +221,11 @@ func (h *Checkout) resolveResponse() error {
 		}
 		h.limits.Name = h.app.nameLimit(name)
 	}
-	for i := range h.choices {
-		h.choices[i].AllowHosts(h.CheckoutHosts)
+	hosts, err := placeholder.RequiredList(repl, "checkout_hosts", h.CheckoutHosts)
+	if err != nil {
+		return err
 	}
-	return nil
+	return h.choices.AllowHosts(hosts)
 }
 
 // limitName names the directive by its account and its options, without what is secret.

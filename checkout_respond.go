@@ -45,6 +45,7 @@ func (h *Checkout) checkOut(w http.ResponseWriter, r *http.Request, request chec
 	if err != nil {
 		return h.fail(w, r, err, request)
 	}
+	h.count(at.Account().Name, checkout.OutcomeOf(session, nil))
 	if session.IsNew {
 		h.logger.Info("made an order", zap.String("order_id", redact.Emails(session.OrderID)), zap.String("gateway_order_id", session.ID))
 	}
@@ -77,6 +78,8 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, reque
 	if e.Status >= http.StatusInternalServerError {
 		h.logger.Error("no checkout", zap.String("order_id", redact.Emails(request.OrderID)), zap.String("code", e.Code), zap.Int("status", e.Status), zap.Error(redacted(e)))
 	}
+	at, _ := h.choices.Of(request)
+	h.count(at.Account().Name, e.Code)
 	w.Header().Set("Cache-Control", "no-store")
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds()+0.999)))
@@ -86,7 +89,6 @@ func (h *Checkout) fail(w http.ResponseWriter, r *http.Request, err error, reque
 		repl.Set("http.ccpayment.error", e.Code)
 		repl.Set("http.ccpayment.cause", redacted(e).Error())
 		repl.Set("http.ccpayment.gateway_code", e.GatewayCode) // empty rather than unknown, so that no page shows the placeholder
-		at, _ := h.choices.Of(request)
 		if back := at.ReturnURL(request); e.Code == "paid" && back != "" && checkout.CheckURL("return_url", back, at.Account().Info) == nil {
 			return to.Redirect(w, back)
 		}

@@ -431,3 +431,14 @@ func TestStatusTokens(t *testing.T) {
 		t.Errorf("POST: %d", v.status)
 	}
 }
+
+// TestStatusWaitsForTheExpiry: that an order has expired is a change of its state, although
+// nothing happens to it then.
+func TestStatusWaitsForTheExpiry(t *testing.T) {
+	s := checkoutShop(t, "", asks(`{"order_id":"order-1","price":"10","currency":"USD","expires_in":2}`))
+	made := s.visit(http.MethodPost, "/buy", "", nil)
+	v := s.visit(http.MethodGet, "/status?wait=50s&t="+made.answer.Token, "", nil)
+	if !strings.Contains(v.body, `"state":"expired"`) {
+		t.Errorf("%d %s", v.status, v.body)
+	}
+}

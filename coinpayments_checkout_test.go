@@ -367,3 +367,29 @@ func TestCoinPaymentsReload(t *testing.T) {
 	api.has("paid", "49.90")
 	s.gets(1)[0].says(t, map[string]string{"Ccpayment-Fulfill": "true"})
 }
+
+// TestCoinPaymentsReturn: the buyer comes back with the order's status token, however long the
+// address is.
+func TestCoinPaymentsReturn(t *testing.T) {
+	s := newCPShop(t, "")
+	returns := func(want string) {
+		t.Helper()
+		invoice, err := s.api.Invoice(t.Context(), invoiceOf(s.buys(201)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var raw struct{ SuccessURL string }
+		if err := json.Unmarshal(invoice.Raw, &raw); err != nil {
+			t.Fatal(err)
+		}
+		token, ok := strings.CutPrefix(raw.SuccessURL, want)
+		if !ok || token == "" {
+			t.Errorf("the buyer returns to %q, want %s and the token", raw.SuccessURL, want)
+		}
+	}
+	long := "https://shop.example/" + strings.Repeat("thanks/", 30)
+	for i, link := range []string{"https://shop.example/thanks", long} {
+		s.asks(fmt.Sprintf(`{"order_id":"back-%d","price":"49.90","currency":"USD","return_url":%q}`, i, link))
+		returns(link + "?t=")
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/apiproxy"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/placeholder"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/secrets"
 )
@@ -81,7 +82,7 @@ func (h *API) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	c := apiproxy.Config{Allow: h.Allow, Cache: h.Cache.resolved(), Ledger: app.ledger.Acquire, RouteOf: app.routeOf, Now: app.now, Logger: ctx.Logger()}
+	c := apiproxy.Config{Allow: h.Allow, Cache: h.Cache.resolved(), Ledger: app.ledger.Acquire, RouteOf: app.routeOf, Opened: metrics.CountCheckouts("api"), Now: app.now, Logger: ctx.Logger()}
 	repl := caddy.NewReplacer()
 	name, err := placeholder.Optional(repl, "account", h.Account)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/checkout"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/options"
 )
 
 func init() {
@@ -80,7 +81,7 @@ type Checkout struct {
 
 	// How long the order can be paid. Default: the gateway's; at CCPayment 24 hours
 	// for invoices and 10 days for deposit orders.
-	Expires caddy.Duration `json:"expires,omitempty"`
+	Expires options.DurationText `json:"expires,omitempty"`
 
 	// The methods that make an order. Default: POST; links: GET and POST;
 	// intercept: any but HEAD, OPTIONS and TRACE, which never make one.
@@ -115,6 +116,7 @@ type Checkout struct {
 	min, max    string
 	bounds      checkout.Bounds
 	limits      *checkout.Limits
+	count       func(account, outcome string)
 	warned      rate.Sometimes // of a response that asks for no checkout
 	warnLimit   rate.Sometimes // of clients that the limit may not tell apart
 	logger      *zap.Logger

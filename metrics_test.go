@@ -151,3 +151,42 @@ func TestPendingMetrics(t *testing.T) {
 		return got[state("delivered")] == 1 && got[state("dead")] == 0
 	})
 }
+
+// TestCheckoutMetrics: requests for a checkout are counted by where their terms are from and what
+// became of them.
+func TestCheckoutMetrics(t *testing.T) {
+	s := checkoutShop(t, "", asks(cart))
+	json := http.Header{"Content-Type": {"application/json"}}
+	for _, step := range []struct {
+		source, outcome string
+		visit           func()
+	}{
+		{"intercept", "new", func() { s.visit(http.MethodPost, "/buy", "", nil) }},
+		{"intercept", "again", func() { s.visit(http.MethodPost, "/buy", "", nil) }},
+		{"intercept", "bad_terms", func() {
+			s.app.answers(asks(`{"order_id":"order-2","price":"free"}`))
+			s.visit(http.MethodPost, "/buy", "", nil)
+		}},
+		{"price", "bad_method", func() { s.visit(http.MethodGet, "/fixed", "", nil) }},
+		{"link", "bad_link", func() { s.visit(http.MethodGet, "/pay?sig=x", "", nil) }},
+		{"api", "new", func() { s.visit(http.MethodPost, "/api/checkout", cart, json) }},
+		{"api", "bad_terms", func() {
+			s.visit(http.MethodPost, "/api/checkout", `{"order_id":"order-2","price":"free"}`, json)
+		}},
+	} {
+		series := `caddy_ccpayment_checkouts_total{account="",outcome="` + step.outcome + `",source="` + step.source + `"}`
+		switch step.source { // one directive in a configuration is enough for each
+		case "price":
+			s = checkoutShop(t, "price 5", nil)
+		case "link":
+			s = checkoutShop(t, "link_secret "+linkSecret, nil)
+		case "api":
+			s = shopWithAPI(t, cart)
+		}
+		before := s.scrape()[series]
+		step.visit()
+		if n := s.scrape()[series]; n != before+1 {
+			t.Errorf("%s is %v, was %v", series, n, before)
+		}
+	}
+}

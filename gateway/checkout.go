@@ -120,6 +120,9 @@ type Limits struct {
 	OneWebhookURL bool
 }
 
+// TakesURL reports whether a URL is not longer than the gateway takes.
+func (l Limits) TakesURL(link string) bool { return l.LongestURL == 0 || len(link) <= l.LongestURL }
+
 var amounts = regexp.MustCompile(`^-?([0-9]+\.?[0-9]*|\.[0-9]+)$`)
 
 // mostDigits is how many digits an amount may have, checked before it is parsed.

@@ -120,7 +120,9 @@ const (
 	// longestOrderID leaves room for a later generation's suffix in the 127 characters of
 	// an invoiceId.
 	longestOrderID = 116
-	longestProduct = 127
+	// longestProduct is less than the 127 characters that an item's name may have: the same
+	// as at CCPayment, so that a shop's texts are cut alike at both.
+	longestProduct = 120
 	// walletRetries is how long after its first try a wallet's webhook that is refused at once
 	// is tried for the last time: there are five, a second apart (Create a wallet). How often
 	// invoices' are, and for how long, is not documented.

@@ -43,6 +43,10 @@ type Config struct {
 	Token func() string
 	Cache Cache
 
+	// Opened is called after each POST checkout, with the account and what became of it: see
+	// [checkout.OutcomeOf].
+	Opened func(account, outcome string)
+
 	Now    func() time.Time
 	Logger *zap.Logger
 }
@@ -68,6 +72,7 @@ type Proxy struct {
 	choices checkout.Choices
 	ledger  func() (*ledger.Ledger, func(), error)
 	routeOf func(account, url string) string
+	opened  func(account, outcome string)
 	now     func() time.Time
 	logger  *zap.Logger
 
@@ -91,7 +96,7 @@ func New(c Config) (*Proxy, error) {
 		return nil, fmt.Errorf("%s has no API that ccpayment_api can call", c.Account.Info.Title)
 	}
 	p := &Proxy{
-		account: c.Account, api: api, choices: c.Choices, ledger: c.Ledger, routeOf: c.RouteOf, now: c.Now, logger: c.Logger,
+		account: c.Account, api: api, choices: c.Choices, ledger: c.Ledger, routeOf: c.RouteOf, opened: c.Opened, now: c.Now, logger: c.Logger,
 		token: c.Token, slots: semaphore.NewWeighted(callsAtOnce),
 	}
 	if len(c.Allow) == 0 {

@@ -165,6 +165,7 @@ func (p *Proxy) serveCheckout(ctx context.Context, w http.ResponseWriter, body [
 		outcome = e.Code
 	}
 	p.logCall(ownCheckout.Name, request.OrderID, outcome)
+	p.opened(at.Account().Name, checkout.OutcomeOf(session, err))
 	if err != nil {
 		return writeCheckoutError(w, err, request.OrderID)
 	}

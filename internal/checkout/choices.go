@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -31,18 +32,6 @@ func (c Choice) CheckHost(link string) error {
 	return CheckHost(link, c.Hosts, c.account.Info.Title)
 }
 
-// AllowHosts lets buyers be sent to these hosts alone, unless there are none. *. in front
-// stands for subdomains.
-func (c *Choice) AllowHosts(hosts []string) {
-	if len(hosts) == 0 {
-		return
-	}
-	c.Hosts = nil
-	for _, host := range hosts {
-		c.Hosts = append(c.Hosts, strings.ToLower(strings.Replace(host, "*.", ".", 1)))
-	}
-}
-
 // Choices are the accounts among which an app chooses one for an order, by its name.
 type Choices []Choice
 
@@ -66,6 +55,25 @@ func (g *Registry) NewChoices(accounts ...*gateway.Account) (Choices, error) {
 		all = append(all, Choice{Sessions: s, NotifyURL: account.WebhookURL, Hosts: slices.Clone(account.Info.PageHosts)})
 	}
 	return all, nil
+}
+
+// AllowHosts lets buyers be sent to these hosts alone, unless there are none. *. in front
+// stands for subdomains. The error is that one is no host.
+func (c Choices) AllowHosts(hosts []string) error {
+	var allowed []string
+	for _, host := range hosts {
+		name := strings.TrimPrefix(strings.TrimPrefix(host, "*"), ".")
+		if u, err := url.Parse("https://" + name); name == "" || err != nil || u.Hostname() != name || !isASCII(name) {
+			return fmt.Errorf("checkout_hosts: %q is no host such as pay.example or *.pay.example", host)
+		}
+		allowed = append(allowed, strings.ToLower(strings.Replace(host, "*.", ".", 1)))
+	}
+	for i := range c {
+		if len(allowed) > 0 {
+			c[i].Hosts = allowed
+		}
+	}
+	return nil
 }
 
 // Names returns the names of the accounts; the default account's is empty.

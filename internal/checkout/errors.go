@@ -48,6 +48,22 @@ func ViewOfError(e *Error) (v ErrorView) {
 	return v
 }
 
+// OutcomeOf returns what became of a request for a session, in one word: new, again for an
+// order that was made before, or the code of its [*Error].
+func OutcomeOf(s Session, err error) string {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e.Code
+	case err != nil:
+		return "internal"
+	case s.IsNew:
+		return "new"
+	default:
+		return "again"
+	}
+}
+
 // retrySoon is the RetryAfter of errors that pass by themselves in a moment.
 const retrySoon = 5 * time.Second
 

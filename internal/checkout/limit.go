@@ -35,8 +35,8 @@ type Limits struct {
 const mostClients = 10_000
 
 // ParseLimit reads a limit such as 10/1m: ten orders at once, and ten a minute. Of the
-// text off it returns nil.
-func ParseLimit(text string) (*Limits, error) {
+// text off it returns nil. parse knows days, as Caddy's own does.
+func ParseLimit(text string, parse func(string) (time.Duration, error)) (*Limits, error) {
 	if text == "off" {
 		return nil, nil
 	}
@@ -45,7 +45,7 @@ func ParseLimit(text string) (*Limits, error) {
 	if !ok || err != nil || n < 1 {
 		return nil, fmt.Errorf("limit %q is neither off nor such as 10/1m", text)
 	}
-	duration, err := time.ParseDuration(per)
+	duration, err := parse(per)
 	if err != nil || duration <= 0 {
 		return nil, fmt.Errorf("limit %q is neither off nor such as 10/1m", text)
 	}

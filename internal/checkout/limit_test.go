@@ -39,7 +39,7 @@ func (s *sharedStore) OnWake(func(ledger.Hint)) {}
 
 func limitOf(t *testing.T, name string) *Limits {
 	t.Helper()
-	l, err := ParseLimit("1/1m")
+	l, err := ParseLimit("1/1m", time.ParseDuration)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,12 @@ var LinkFields = []string{
 	"order_id", "price", "currency", "valid_until", "product", "buyer_email", "return_url", "close_url", "coin", "chain",
 }
 
+// requiredOfLinks are those that every link has.
+var requiredOfLinks = LinkFields[:4]
+
+// linkNames are all fields of a link that mean anything.
+var linkNames = append(slices.Clone(LinkFields), "sig")
+
 // MinimumLinkSecret is how many bytes a secret of links must have at least.
 const MinimumLinkSecret = 16
 
@@ -34,16 +40,21 @@ func SignLink(secret, accountID string, value func(field string) string) []byte 
 
 // ReadLink reads the request in the raw query of a link that is signed with one
 // of the secrets. Names that are not signed, such as those that newsletters add,
-// are ignored. The error is an [*Error].
+// are ignored, however they are written. The error is an [*Error].
 func ReadLink(rawQuery string, secrets []string, accountID string, now time.Time) (Request, error) {
 	forged := &Error{Status: http.StatusForbidden, Code: "bad_link", Text: "this link is not one of this shop's"}
-	query, err := url.ParseQuery(rawQuery)
+	query, err := readLinkQuery(rawQuery)
 	if err != nil {
 		return Request{}, forged
 	}
-	for _, name := range append(slices.Clone(LinkFields), "sig") {
+	for _, name := range linkNames {
 		values := query[name]
 		if len(values) > 1 || len(values) == 1 && strings.ContainsAny(values[0], "\r\n") {
+			return Request{}, forged
+		}
+	}
+	for _, name := range requiredOfLinks {
+		if query.Get(name) == "" { // or the page that it is opened at would fill it in
 			return Request{}, forged
 		}
 	}
@@ -65,4 +76,26 @@ func ReadLink(rawQuery string, secrets []string, accountID string, now time.Time
 		Coin: query.Get("coin"), Chain: query.Get("chain"), Product: query.Get("product"),
 		BuyerEmail: query.Get("buyer_email"), ReturnURL: query.Get("return_url"), CloseURL: query.Get("close_url"),
 	}, nil
+}
+
+// readLinkQuery reads a link's query. What is not well written in it is left out, where it is
+// none of the link's own fields.
+func readLinkQuery(raw string) (url.Values, error) {
+	query, err := url.ParseQuery(raw)
+	if err == nil {
+		return query, nil
+	}
+	for pair := range strings.SplitSeq(raw, "&") {
+		if _, broken := url.ParseQuery(pair); broken == nil {
+			continue
+		}
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		if slices.Contains(linkNames, name) {
+			return nil, err
+		}
+	}
+	return query, nil
 }

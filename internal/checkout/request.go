@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -63,6 +64,19 @@ func OwnPaths() map[string]string {
 		paths[name] = name
 	}
 	return paths
+}
+
+// PathsWith returns the [OwnPaths] with others in place of some. The error is that there is
+// no such field.
+func PathsWith(others map[string]string) (map[string]string, error) {
+	paths := OwnPaths()
+	for name, path := range others {
+		if _, ok := paths[name]; !ok {
+			return nil, fmt.Errorf("intercept: unknown field %q: use one of %s", name, strings.Join(Fields, ", "))
+		}
+		paths[name] = path
+	}
+	return paths, nil
 }
 
 // LargestRequest is how many bytes a text that asks for a checkout may have.

@@ -23,7 +23,7 @@ func (s *Sessions) ReturnURL(r Request) string {
 		return r.ReturnURL
 	}
 	with := withField(r.ReturnURL, s.StatusToken(r.OrderID))
-	if len(with) > s.account.Info.Limits.LongestURL {
+	if !s.account.Info.Limits.TakesURL(with) {
 		return r.ReturnURL
 	}
 	return with
@@ -70,24 +70,20 @@ var visitors = regexp.MustCompile(`\{http\.[^{}]*\}`)
 
 // Target returns where the checkout page sends the buyer, from a configured address with
 // the HTTP request's placeholders, which replace replaces. What a visitor put into it is
-// left out, with a warning, where the URL could not be used with it: any link to the
-// shop may have a long query.
+// left out, with a warning, where the URL could not be used with it, or not with the status
+// token: any link to the shop may have a long query.
 func (s *Sessions) Target(name, from string, replace func(string) string, r *Request) string {
 	link := replace(from)
 	if !visitors.MatchString(from) {
 		return link
 	}
-	check := func(link string) error {
-		if name == "return_url" {
-			full := *r
-			full.ReturnURL = link
-			if link = s.ReturnURL(full); link == full.ReturnURL && !r.NoStatusToken {
-				return fmt.Errorf("%s: with the status token it has more than %d characters", name, s.account.Info.Limits.LongestURL)
-			}
+	err := CheckURL(name, link, s.account.Info)
+	if err == nil && name == "return_url" && !r.NoStatusToken {
+		full := *r
+		if full.ReturnURL = link; s.ReturnURL(full) == link {
+			err = fmt.Errorf("%s: with the status token it has more than %d characters", name, s.account.Info.Limits.LongestURL)
 		}
-		return CheckURL(name, link, s.account.Info)
 	}
-	err := check(link)
 	if err == nil {
 		return link
 	}
@@ -97,7 +93,10 @@ func (s *Sessions) Target(name, from string, replace func(string) string, r *Req
 		}
 		return ""
 	})
-	if link = replace(fixed); check(link) != nil {
+	if fixed == from && CheckURL(name, link, s.account.Info) == nil {
+		return link // without the token, as one that has no placeholder
+	}
+	if link = replace(fixed); CheckURL(name, link, s.account.Info) != nil {
 		link = ""
 	}
 	r.Warnings = append(r.Warnings, fmt.Sprintf("what the visitor put into it was left out of %v", err))

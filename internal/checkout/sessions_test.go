@@ -208,7 +208,7 @@ func TestOpenMeanwhile(t *testing.T) {
 	made := s.open(t, "10")
 	isMaking, goesOn := make(chan struct{}), make(chan struct{})
 	s.gateway.onCreate = func() { isMaking <- struct{}{}; <-goesOn }
-	limits, err := ParseLimit("1/1h")
+	limits, err := ParseLimit("1/1h", time.ParseDuration)
 	if err != nil {
 		t.Fatal(err)
 	}

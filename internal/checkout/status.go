@@ -74,7 +74,7 @@ func (s StatusReader) Check() error {
 }
 
 // Read returns an order's status. Where the order is not fulfilled, Read waits for its
-// next change, for wait and [LongestWait] at most, and not beyond Ended. The error wraps
+// next change or its expiry, for wait and [LongestWait] at most, and not beyond Ended. The error wraps
 // [ledger.ErrNotFound] where there is no such order.
 func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Duration) (StatusView, error) {
 	l, release, err := s.Ledger()
@@ -93,8 +93,8 @@ func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Durati
 
 // read is Read for an order by its id in the ledger.
 func (s StatusReader) read(ctx context.Context, l *ledger.Ledger, id ledger.OrderID, wait time.Duration) (StatusView, error) {
-	timer := time.NewTimer(min(wait, LongestWait))
-	defer timer.Stop()
+	wait = min(wait, LongestWait)
+	var timer *time.Timer
 	var before *ledger.Order
 	for {
 		changed, stop := l.Watch(id) // before it is read, so that no change is missed
@@ -103,6 +103,14 @@ func (s StatusReader) read(ctx context.Context, l *ledger.Ledger, id ledger.Orde
 		if err != nil || wait <= 0 || order.FulfilledBy != "" || hasChanged {
 			stop()
 			return Status(order, l.Now()), err
+		}
+		if before == nil {
+			now := l.Now()
+			if v := Status(order, now); v.State == string(settle.Unpaid) && v.ExpiresAt != nil {
+				wait = min(wait, v.ExpiresAt.Sub(now)+time.Nanosecond) // it is expired behind that time
+			}
+			timer = time.NewTimer(wait)
+			defer timer.Stop()
 		}
 		before = &order
 		isOver := true

@@ -179,7 +179,7 @@ func CheckURL(field, link string, info gateway.Info) error {
 		return gateway.WrongField(field, "%.80q is not an http or https address", link)
 	case strings.ContainsAny(link, "\\ \t\r\n") || !isASCII(link):
 		return gateway.WrongField(field, "%.80q must be percent-encoded", link)
-	case info.Limits.LongestURL > 0 && len(link) > info.Limits.LongestURL:
+	case !info.Limits.TakesURL(link):
 		return gateway.WrongField(field, "it has %d characters; %s takes at most %d", len(link), info.Title, info.Limits.LongestURL)
 	}
 	return nil

@@ -41,6 +41,10 @@ var (
 		Namespace: "caddy", Subsystem: "ccpayment", Name: "held_total",
 		Help: "Events that were held back for an operator, by why: risky, mismatch, late or closed.",
 	}, []string{"route", "cause"})
+	Checkouts = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "ccpayment", Name: "checkouts_total",
+		Help: "Requests for a checkout, by where their terms are from, and what became of them: new, again, or an error's word.",
+	}, []string{"account", "source", "outcome"})
 	APIRequests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "ccpayment", Name: "api_requests_total",
 		Help: "Requests to the gateway's API, by its code; where it gave none: http_<status>, timeout, canceled or network.",
@@ -54,7 +58,7 @@ var (
 // Register registers the collectors, and others, with a registry that may have them.
 func Register(registry *prometheus.Registry, others ...prometheus.Collector) error {
 	all := append([]prometheus.Collector{
-		Webhooks, WebhookTime, DeliveryTime, DeliveryLag, ClockSkew, Commits, Held, APIRequests, APITime, Reconciled,
+		Webhooks, WebhookTime, DeliveryTime, DeliveryLag, ClockSkew, Commits, Held, Checkouts, APIRequests, APITime, Reconciled,
 	}, others...)
 	for _, collector := range all {
 		if err := registry.Register(collector); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
@@ -62,6 +66,12 @@ func Register(registry *prometheus.Registry, others ...prometheus.Collector) err
 		}
 	}
 	return nil
+}
+
+// CountCheckouts returns a function that counts requests for a checkout whose terms are from
+// a source, by the account and what became of them.
+func CountCheckouts(source string) func(account, outcome string) {
+	return func(account, outcome string) { Checkouts.WithLabelValues(account, source, outcome).Inc() }
 }
 
 // ObserveAPI returns a function that counts and times an account's API calls.

@@ -1,9 +1,13 @@
-// Package options reads the options of directives in a Caddyfile.
+// Package options reads the options of directives.
 package options
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -124,13 +128,84 @@ func Duration[T ~int64](d Dispenser, to *T, parse func(string) (time.Duration, e
 	if err != nil {
 		return err
 	}
-	duration, err := parse(text)
+	duration, err := DurationText(text).Parse(option, parse)
 	if err != nil {
-		return d.Errf("%s: %v", option, err)
-	}
-	if duration <= 0 {
-		return d.Errf("%s must be longer than zero", option)
+		return d.Errf("%v", err)
 	}
 	*to = T(duration)
 	return nil
+}
+
+// DurationText is a duration as it is written, such as 30m or 1d, which may have placeholders
+// known at load; empty: there is none. In JSON it may be a number of nanoseconds, too, as
+// Caddy's own durations may.
+type DurationText string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *DurationText) UnmarshalJSON(text []byte) error {
+	nanoseconds, err := strconv.ParseInt(string(text), 10, 64)
+	switch {
+	case err != nil:
+		return json.Unmarshal(text, (*string)(t))
+	case nanoseconds == 0:
+		*t = ""
+	default:
+		*t = DurationText(time.Duration(nanoseconds).String())
+	}
+	return nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (t DurationText) MarshalJSON() ([]byte, error) {
+	if duration, err := time.ParseDuration(string(t)); err == nil {
+		return json.Marshal(duration)
+	}
+	return json.Marshal(string(t))
+}
+
+// Parse parses the duration of an option, once its placeholders are replaced. It must be
+// longer than zero, unless it is empty.
+func (t DurationText) Parse(option string, parse func(string) (time.Duration, error)) (time.Duration, error) {
+	if t == "" {
+		return 0, nil
+	}
+	duration, err := parse(string(t))
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s: %v", option, err)
+	case duration <= 0:
+		return 0, fmt.Errorf("%s must be longer than zero", option)
+	}
+	return duration, nil
+}
+
+// UntilLoad reads an option that is a duration, whose placeholders are replaced at load. Where
+// it has none it is checked at once.
+func UntilLoad(d Dispenser, to *DurationText, parse func(string) (time.Duration, error)) error {
+	option := d.Val()
+	if err := Text(d, (*string)(to)); err != nil || strings.Contains(string(*to), "{") {
+		return err
+	}
+	duration, err := to.Parse(option, parse)
+	if err != nil {
+		return d.Errf("%v", err)
+	}
+	*to = DurationText(duration.String())
+	return nil
+}
+
+// groups matches the groups of routes that the Caddyfile's adapter makes.
+var groups = regexp.MustCompile(`"group":"group[0-9]+"`)
+
+// WithoutGroups returns a handler's configuration with its groups numbered by themselves. The
+// adapter numbers them through the whole configuration, so that a snippet has others at each
+// site.
+func WithoutGroups(config []byte) string {
+	known := make(map[string]string)
+	return string(groups.ReplaceAllFunc(config, func(group []byte) []byte {
+		if known[string(group)] == "" {
+			known[string(group)] = fmt.Sprintf(`"group":"%d"`, len(known)+1)
+		}
+		return []byte(known[string(group)])
+	}))
 }
