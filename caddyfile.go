@@ -234,6 +234,7 @@ func parseUpstreams(h httpcaddyfile.Helper, w *Webhook, upstreams []string) erro
 		switch {
 		case strings.HasPrefix(upstream, "/"):
 			return h.Errf("%q is no upstream: for more than one path, use a named matcher, `@hooks path /hook %s`", upstream, upstream)
+		case strings.HasPrefix(upstream, "unix/"), strings.HasPrefix(upstream, "unix+h2c/"): // a socket
 		case !strings.ContainsAny(upstream, ":.{"):
 			if port, err := strconv.Atoi(upstream); err == nil {
 				return h.Errf("%q is neither a matcher nor an upstream: an upstream has a host, localhost:%d", upstream, port)

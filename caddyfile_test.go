@@ -199,6 +199,28 @@ func TestValidate(t *testing.T) {
 		{"one route with an account's", two("", "token a"), `two directives with different options have the route name "webhook"`},
 		{"one route with the same options", two("timeout 1s\ntoken a", "token a\ntimeout 1s"), ""},
 		{"one route, a default spelled out", two("timeout 30s", "confirm on"), ""},
+		{"one route at two sites", setup{site: `(hook) {
+				ccpayment_webhook /hook {
+					deliver {
+						handle /hook {
+							rewrite * /x
+							reverse_proxy $APP
+						}
+						handle {
+							rewrite * /y
+							reverse_proxy $APP
+						}
+					}
+				}
+			}
+			http://a.example:$PORT {
+				import hook
+			}
+			http://b.example:$PORT {
+				import hook
+			}`}, ""},
+		{"upstreams without a dot", setup{site: "http://:$PORT {\n ccpayment_webhook /hook unix//run/puma unix+h2c//run/other\n}"}, ""},
+		{"an account that operators call otherwise", setup{account: "account default {\napp_id b\napp_secret b\n}"}, `account "default": operators call the account at the top level by this name`},
 		{"two routes", two("route a\ntimeout 1s", "route b\ntimeout 2s"), ""},
 	}
 	for _, test := range tests {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/metrics"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/options"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/relay"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
@@ -205,7 +206,7 @@ func (h *Webhook) Provision(ctx caddy.Context) error {
 	if h.events, err = newEmitter(ctx); err != nil {
 		return err
 	}
-	first, err := h.app.claimRoute(h.route.Name, string(config))
+	first, err := h.app.claimRoute(h.route.Name, options.WithoutGroups(config))
 	if err != nil {
 		return err
 	}

@@ -154,6 +154,9 @@ func (a *App) checkAccounts(ctx caddy.Context) error {
 		}
 	}
 	if a.isSet() {
+		if a.Accounts[ledger.DefaultAccount] != nil {
+			return fmt.Errorf("account %q: operators call the account at the top level by this name: give the other a name of its own", ledger.DefaultAccount)
+		}
 		if _, err := a.account(""); err != nil {
 			return err
 		}

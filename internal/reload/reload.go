@@ -132,6 +132,33 @@ func (h *Handle) Start(routes []Route, options map[string]any) (*ledger.Ledger, 
 func (h *Handle) Ready() {
 	if shared := h.current(); shared != nil {
 		shared.ready(h)
+		h.warnOfOthers(shared)
+	}
+}
+
+// countPatience is how long a ledger that is not used any more may take to count its events.
+const countPatience = time.Second
+
+// warnOfOthers warns of events in the ledgers of former configurations, which stay there. One
+// that others share is theirs to hand over.
+func (h *Handle) warnOfOthers(own *Shared) {
+	for _, other := range Open() {
+		if other == own || len(other.Others()) > 0 {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), countPatience)
+		counts, err := other.Counts(ctx)
+		cancel()
+		waiting := uint64(0)
+		for _, c := range counts {
+			if c.State.Pending() || c.State == ledger.Held {
+				waiting += c.N
+			}
+		}
+		if err != nil || waiting > 0 {
+			h.Logger.Warn("events wait in a ledger that is not configured any more, and nobody hands them over until it is: configure it again, or move them (docs/cli.md, move-ledger)",
+				zap.String("ledger", other.key), zap.Uint64("events", waiting), zap.Error(err))
+		}
 	}
 }
 
@@ -174,7 +201,7 @@ func (h *Handle) open() (*Shared, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Shared{
-		Ledger: ledger.New(store, h.Now), logger: logger, current: current, stop: stop,
+		Ledger: ledger.New(store, h.Now), key: h.Driver.Key(), logger: logger, current: current, stop: stop,
 		holders: make(map[*Handle]bool),
 	}
 	s.OnClockSet(func(by time.Duration) {
@@ -203,6 +230,7 @@ func Open() []*Shared { return opened.Latest() }
 // background delivery of one configuration.
 type Shared struct {
 	*ledger.Ledger
+	key     string // its driver's
 	logger  *zap.Logger
 	current *atomic.Pointer[zap.Logger] // where logger writes
 	stop    context.CancelFunc

@@ -328,3 +328,30 @@ func TestLogsWhereTheLatestDoes(t *testing.T) {
 	wants("with none", 2)
 	last.Close()
 }
+
+// TestEventsInAFormerLedger: events in a ledger that is not configured any more are warned of.
+func TestEventsInAFormerLedger(t *testing.T) {
+	pool, load := configurations(t)
+	first := load(time.Hour)
+	begin(t, first)
+	e := ledger.Event{
+		Key:        ledger.Key{Record: ledger.Record{Route: "shop", AppID: "app", Type: "Payment", ID: "1"}, Status: "success"},
+		ReceivedAt: time.Now(),
+	}
+	if _, err := first.held.Accept(t.Context(), e, ""); err != nil {
+		t.Fatal(err)
+	}
+	first.Ready()
+	for name, path := range map[string]string{"another": filepath.Join(t.TempDir(), "other.db"), "the same": first.Driver.Key()} {
+		core, logs := observer.New(zap.WarnLevel)
+		next := New(Config{Driver: file{path, time.Hour}, Pool: pool, Now: time.Now, Logger: zap.New(core), Exiting: func() bool { return true }})
+		begin(t, next)
+		next.Ready()
+		warnings := logs.FilterMessageSnippet("not configured any more").All()
+		if isOther := name == "another"; isOther != (len(warnings) == 1) || isOther && warnings[0].ContextMap()["events"] != uint64(1) {
+			t.Errorf("%s ledger: %v", name, warnings)
+		}
+		next.Close()
+	}
+	first.Close()
+}
