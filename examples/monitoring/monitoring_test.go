@@ -96,6 +96,9 @@ func scrape(t *testing.T) map[string]map[string]bool {
 			confirm off
 			route direct
 		}
+		ccpayment_checkout /pay {
+			link_secret secret-of-the-links
+		}
 		reverse_proxy /direct localhost:1
 	}`), nil)
 	if err != nil {
@@ -127,6 +130,14 @@ func scrape(t *testing.T) map[string]map[string]bool {
 		if status, answer := do(t, request); status != want {
 			t.Fatalf("the webhook at %s got %d %s", path, status, answer)
 		}
+	}
+
+	forged, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+site+"/pay?sig=x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := do(t, forged); status != http.StatusForbidden {
+		t.Fatalf("a forged link got %d %s", status, answer)
 	}
 
 	deadline := time.After(20 * time.Second)
