@@ -99,7 +99,7 @@ func parseCheckoutOption(d *caddyfile.Dispenser, c *Checkout) error {
 		}
 		return nil
 	case "expires":
-		return options.UntilLoad(d, &c.Expires, caddy.ParseDuration)
+		return options.LateDuration(d, &c.Expires, caddy.ParseDuration)
 	case "methods":
 		return options.Texts(d, &c.Methods)
 	case "checkout_hosts":

@@ -124,6 +124,9 @@ func TestLateOptions(t *testing.T) {
 		"checkout_hosts https://pay.example":          `checkout_hosts: "https://pay.example" is no host such as pay.example`,
 		"checkout_hosts pay.example:443":              `"pay.example:443" is no host`,
 		"checkout_hosts *":                            `"*" is no host`,
+		"checkout_hosts *pay.example":                 `"*pay.example" is no host`,
+		"checkout_hosts *.*.example":                  `"*.*.example" is no host`,
+		"checkout_hosts 127.0.0.1 ::1":                "",
 		"checkout_hosts {env.CCPAYMENT_TEST_UNSET}":   "CCPAYMENT_TEST_UNSET",
 	} {
 		err := validate(t, t.TempDir(), "ccpayment_checkout", options, nil)

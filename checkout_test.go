@@ -437,8 +437,9 @@ func TestStatusTokens(t *testing.T) {
 func TestStatusWaitsForTheExpiry(t *testing.T) {
 	s := checkoutShop(t, "", asks(`{"order_id":"order-1","price":"10","currency":"USD","expires_in":2}`))
 	made := s.visit(http.MethodPost, "/buy", "", nil)
+	begun := time.Now()
 	v := s.visit(http.MethodGet, "/status?wait=50s&t="+made.answer.Token, "", nil)
-	if !strings.Contains(v.body, `"state":"expired"`) {
-		t.Errorf("%d %s", v.status, v.body)
+	if took := time.Since(begun); !strings.Contains(v.body, `"state":"expired"`) || took > 40*time.Second {
+		t.Errorf("after %s: %d %s", took, v.status, v.body)
 	}
 }

@@ -97,7 +97,7 @@ func TestCoinPaymentsReceives(t *testing.T) {
 		"a sweep":                 {"AutoSweeping", nil, "", "", map[string]string{"Ccpayment-Type": "AutoSweeping", "Ccpayment-Kind": "other"}, ""},
 		"a spend after all":       {"UtxoExternalReceive", map[string]any{"transactionType": "externalSpend"}, "", "", nil, "which is no deposit"},
 		"at another address":      {"UtxoExternalReceive", map[string]any{"toAddress": "other"}, "", "", nil, "the reference is"},
-		"at no address":           {"UtxoExternalReceive", map[string]any{"toAddress": nil}, "", "", nil, "the reference is"},
+		"at no address":           {"UtxoExternalReceive", map[string]any{"toAddress": nil}, "", "", nil, "the transaction is to no address"},
 		"of another integration":  {"UtxoExternalReceive", nil, "dc6a16e545c34187ba21a9edbbe484a6", "", nil, "not made by this integration"},
 		"of a test coin":          {"UtxoExternalReceive", map[string]any{"toCurrencySymbol": "LTCT", "toCurrencyId": "1002"}, "", "", map[string]string{"Ccpayment-Credit": "", "Ccpayment-Reason": "test_coin"}, ""},
 		"of a test coin in tests": {"UtxoExternalReceive", map[string]any{"toCurrencySymbol": "LTCT", "toCurrencyId": "1002"}, "", "testing on", credit, ""},

@@ -7,12 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
-
-// emailSite is a site whose people are known by their e-mail addresses.
-var emailSite = strings.NewReplacer("user alice", "user alice@ops.example", "user bob", "user bob@ops.example").Replace(consoleSite)
 
 var (
 	closeForm = regexp.MustCompile(`(?s)<form method="post" action="\./order">.*?</form>`)
@@ -62,42 +57,5 @@ func TestConsoleNamesOrdersByTheirEvents(t *testing.T) {
 	}
 	if v := s.buys(buyer); v.status != http.StatusGone {
 		t.Errorf("its checkout is %d %s", v.status, v.body)
-	}
-}
-
-// TestConsoleTellsOperatorsApart: who took a step is shown even if that is an e-mail address,
-// and no other address is, wherever it stands in the reason.
-func TestConsoleTellsOperatorsApart(t *testing.T) {
-	box, c, base := newSandbox(t, 1)
-	s := consoleShop{&shop{box: box, c: c, server: start(t, setup{
-		global: adminOn, account: "base_url " + base, site: emailSite, app: status(http.StatusServiceUnavailable), webhook: "retry {\nfirst 1h\n}",
-	})}}
-	if err := box.SetWebhookURL("http://" + s.addr + "/hook"); err != nil {
-		t.Fatal(err)
-	}
-	id := s.heldPayment(sandbox.Payment{OrderID: "order-1", Risky: true})
-	step := func(path, step, state, reason string) {
-		t.Helper()
-		got := s.post(path, "id", id, "route", "webhook", "step", step, "state", state, "reason", reason, "force", "yes")
-		if got.status != http.StatusSeeOther {
-			t.Fatalf("%s: %d %s", step, got.status, got.body)
-		}
-	}
-	step("/alice/event", "accept", "held", "asked eve@example.com (eve@example.com)")
-	const alices = "released: asked REDACTED (REDACTED) (alice@ops.example)"
-	s.awaitState("record_id="+s.list("").Events[0].RecordID+"&status=success", "retrying")
-	step("/shop/bob/event", "replay", "retrying", "mended")
-	s.ask(http.MethodPost, "events/"+id+"/replay", `{"reason":"asked (eve@example.com)"}`, http.StatusOK, nil)
-	step("/alice/event", "discard", "retrying", "gave up")
-	for _, path := range []string{"event?id=" + id, "order?event=" + id} {
-		page := html.UnescapeString(s.view("/alice/" + path))
-		for _, want := range []string{alices, "replayed: mended (bob@ops.example)", "replayed: asked (REDACTED).", "discarded: gave up (alice@ops.example)"} {
-			if !strings.Contains(page, want) {
-				t.Errorf("%s lacks %q: %s", path, want, page)
-			}
-		}
-		if strings.Contains(page, "eve@") {
-			t.Errorf("%s has the buyer's address", path)
-		}
 	}
 }

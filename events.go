@@ -296,10 +296,10 @@ func (a *App) rejectionsOf(route string) *rate.Limiter {
 	return limiter.(*rate.Limiter)
 }
 
-// reportMissed reports a record of which no webhook came.
+// reportMissed reports a record that no webhook told the app of.
 func (a *App) reportMissed(m reconcile.Missed) {
 	metrics.Reconciled.Missing.WithLabelValues(m.Account).Inc()
-	a.logger.Warn("the gateway has a record of which no webhook came", zap.Any("record", m.Facts()), zap.String("why_not_told", m.Record.Why))
+	a.logger.Warn("the gateway has a record that no webhook told the app of", zap.Any("record", m.Facts()), zap.String("why_not_told", m.Record.Why))
 	if i := slices.IndexFunc(a.handlers, func(h *Webhook) bool { return m.Route == "" || h.route.Name == m.Route }); i >= 0 {
 		a.handlers[i].events.emit(eventMissed, m.Facts())
 	}

@@ -120,6 +120,12 @@ func TestCoinPaymentsFailedPayout(t *testing.T) {
 			}
 			spend := s.ask("POST", path+"/spend/request", `{"toAddress":"mtxASJZHNmGeUPQ3DxLvJeKja6Lh7TcJM9","toCurrency":"1002","amount":"1"}`, 200).member(t, "spendRequestId")
 			s.ask("POST", path+"/spend/confirmation", `{"spendRequestId":"`+spend+`"}`, 204)
+			if isHeard {
+				if err := s.coins.SettleWithdrawal(spend, "processing"); err != nil {
+					t.Fatal(err)
+				}
+				await(t, "the app hears that it is on its way", func() bool { return len(s.app.received()) > 0 })
+			}
 			if err := s.coins.SettleWithdrawal(spend, "failed"); err != nil {
 				t.Fatal(err)
 			}
@@ -135,6 +141,14 @@ func TestCoinPaymentsFailedPayout(t *testing.T) {
 			await(t, "the app is told that the payout has failed", func() bool { return failures() > 0 })
 			var looked struct{ Accounts []any }
 			s.server.ask(http.MethodPost, "reconcile", `{}`, http.StatusOK, &looked)
+			await(t, "nothing waits", func() bool {
+				for _, e := range s.list("").Events {
+					if e.State != "delivered" {
+						return false
+					}
+				}
+				return true
+			})
 			if n := failures(); n != 1 {
 				t.Errorf("the app was told %d times", n)
 			}

@@ -56,7 +56,10 @@ func (e Event) saysNotRisky() bool {
 	if e.Confirmation != nil {
 		return e.Confirmation.Risk == NotRisky
 	}
-	return slices.ContainsFunc(e.Transitions, func(t Transition) bool { return t.State == Delivering })
+	went := func(through State) bool {
+		return slices.ContainsFunc(e.Transitions, func(t Transition) bool { return t.State == through })
+	}
+	return went(Delivering) && !went(Confirming)
 }
 
 // hasCome reports whether the webhook of an event that was made of the gateway's records came

@@ -167,9 +167,10 @@ func TestClearedBeforeTheRecordsWereRead(t *testing.T) {
 		through []ledger.State
 		want    ledger.Verdict
 	}{
-		"never asked":      {nil, ledger.Deliver},
-		"asked in vain":    {[]ledger.State{ledger.Confirming, ledger.Retrying}, ledger.Deliver},
-		"sent unconfirmed": {[]ledger.State{ledger.Delivering, ledger.Retrying}, ledger.Overtaken},
+		"never asked":        {nil, ledger.Deliver},
+		"asked in vain":      {[]ledger.State{ledger.Confirming, ledger.Retrying}, ledger.Deliver},
+		"sent unconfirmed":   {[]ledger.State{ledger.Delivering, ledger.Retrying}, ledger.Overtaken},
+		"cut off by a crash": {[]ledger.State{ledger.Confirming, ledger.Delivering, ledger.Retrying}, ledger.Deliver},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test(t, func(t *testing.T, b *book) {

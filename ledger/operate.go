@@ -102,9 +102,9 @@ func (l *Ledger) operate(ctx context.Context, key Key, seen []State, step func(E
 	return errors.Join(err, l.store.Unlock(ctx, claim))
 }
 
-// heldAsLate begins the cause of an event that is held because its payment came late. Whoever
-// releases one that is held for another reason was not told that it did.
-const heldAsLate = "late:"
+// HeldAsLate begins the cause of an event that is held because its payment came late. Whoever
+// releases one that is held as something else was not told that it did.
+const HeldAsLate = "late: "
 
 // orderAfter is what an operator's step changes of the event's order; nil: nothing.
 func orderAfter(e Event, t Transition) *Order {
@@ -113,7 +113,7 @@ func orderAfter(e Event, t Transition) *Order {
 	}
 	order := &Order{OrderID: e.InOrder(), Account: e.Account, OwnID: e.OrderID}
 	switch {
-	case t.Reason == Release && strings.HasPrefix(e.LastError, heldAsLate): // it is to count all the same
+	case t.Reason == Release && strings.HasPrefix(e.LastError, HeldAsLate): // it is to count all the same
 		order.Released = []string{e.ID}
 	case t.State == Discarded && e.Confirmation != nil && e.Confirmation.Fulfill:
 		order.Abandoned = true

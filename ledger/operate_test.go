@@ -95,7 +95,7 @@ func TestReleaseAccepting(t *testing.T) {
 // TestReleaseOfALatePayment: that a late payment counts is decided by who released it as that,
 // and not by who released it as risky.
 func TestReleaseOfALatePayment(t *testing.T) {
-	for cause, want := range map[string][]string{"late: the payment came after the order's expiry": {event("Success").ID}, "risky: flagged": nil} {
+	for cause, want := range map[string][]string{ledger.HeldAsLate + "the payment came after the order's expiry": {event("Success").ID}, "risky: flagged": nil} {
 		test(t, func(t *testing.T, b *book) {
 			e := event("Success")
 			e.OrderID, e.GatewayOrderID = "order-1", "shop-order-1"

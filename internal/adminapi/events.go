@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
@@ -175,15 +174,6 @@ func discardEvent(r *http.Request, o *operator.Operator) (any, error) {
 	})
 }
 
-// unsigned keeps a reason from ending as those that are given at the console do, with the
-// operator in parentheses: the console shows that even if it is an e-mail address.
-func unsigned(reason string) string {
-	if strings.HasSuffix(reason, ")") {
-		return reason + "."
-	}
-	return reason
-}
-
 // step takes the event that the path names through an operator's step.
 func step(r *http.Request, o *operator.Operator, do func(ledger.Key, Step) (operator.Result, error)) (any, error) {
 	var s Step
@@ -194,7 +184,6 @@ func step(r *http.Request, o *operator.Operator, do func(ledger.Key, Step) (oper
 	if err != nil {
 		return nil, err
 	}
-	s.Reason = unsigned(s.Reason)
 	result, err := do(key, s)
 	return StepResult{
 		ID: key.EventID(), Route: key.Route, State: result.State, Resent: result.Resent, Warning: result.Warning,
@@ -214,6 +203,6 @@ func replayEvents(r *http.Request, o *operator.Operator) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := o.ReplayAll(r.Context(), query, unsigned(all.Reason), all.DryRun)
+	result, err := o.ReplayAll(r.Context(), query, all.Reason, all.DryRun)
 	return Replayed(result), err
 }

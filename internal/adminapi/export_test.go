@@ -21,20 +21,18 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
 
-func init() { longestStall = 500 * time.Millisecond }
-
-// paged is a store with so many pages of events; it takes a while to find another.
+// paged is a store with so many pages of events.
 type paged struct {
 	ledger.Store
-	pages int
-	pause time.Duration
+	pages   int
+	between func() // is called before each but the first; nil: nothing
 }
 
 const onPage = 1000
 
 func (s *paged) List(_ context.Context, query ledger.Query) (page ledger.Page, err error) {
-	if query.Cursor != "" {
-		time.Sleep(s.pause)
+	if query.Cursor != "" && s.between != nil {
+		s.between()
 	}
 	for i := range onPage {
 		page.Events = append(page.Events, ledger.Event{Key: ledger.Key{Record: ledger.Record{Type: "ApiDeposit", ID: fmt.Sprint(i)}}})
@@ -45,80 +43,87 @@ func (s *paged) List(_ context.Context, query ledger.Query) (page ledger.Page, e
 	return page, nil
 }
 
-// exporting serves the export of a store's events. What it returns is closed when the export
-// has ended.
-func exporting(t *testing.T, isHTTP2 bool, s *paged) (server *httptest.Server, ended <-chan struct{}) {
+// newExport returns the export of a store's events, and the operator who has it written.
+func newExport(t *testing.T, s *paged) (Export, *operator.Operator) {
 	t.Helper()
 	store, err := bolt.Open(filepath.Join(t.TempDir(), "ledger.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = store.Close() })
 	s.Store = store
-	o := &operator.Operator{Ledger: ledger.New(s, time.Now), Now: time.Now, Logger: zap.NewNop()}
 	export, err := ReadExport("events", url.Values{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer close(done)
-		if wants := map[bool]int{true: 2, false: 1}[isHTTP2]; r.ProtoMajor != wants {
-			t.Errorf("it is %s", r.Proto)
-		}
-		if err := export.Serve(context.WithoutCancel(r.Context()), w, o, nil, nil); err != nil {
-			t.Error(err)
-		}
-	}))
-	if server.EnableHTTP2 = isHTTP2; isHTTP2 {
-		server.StartTLS()
-	} else {
-		server.Start()
-	}
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-		_ = store.Close()
-	})
-	return server, done
+	return export, &operator.Operator{Ledger: ledger.New(s, time.Now), Now: time.Now, Logger: zap.NewNop()}
 }
 
-func eachHTTP(t *testing.T, test func(t *testing.T, isHTTP2 bool)) {
-	t.Helper()
-	t.Run("HTTP/1.1", func(t *testing.T) { test(t, false) })
-	t.Run("HTTP/2", func(t *testing.T) { test(t, true) })
+// deadlines is a response that remembers until when it must be written.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	until time.Time
 }
 
-// TestExportOfASlowLedger: an export arrives whole, however long the ledger takes for a page.
+func (d *deadlines) SetWriteDeadline(at time.Time) error {
+	d.until = at
+	return nil
+}
+
+// TestExportOfASlowLedger: no deadline runs while the ledger looks for another page: HTTP/2
+// resets a stream whose deadline passes, also where nobody writes.
 func TestExportOfASlowLedger(t *testing.T) {
-	eachHTTP(t, func(t *testing.T, isHTTP2 bool) {
-		server, _ := exporting(t, isHTTP2, &paged{pages: 2, pause: 1200 * time.Millisecond})
-		response, err := server.Client().Get(server.URL)
-		if err != nil {
-			t.Fatal(err)
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	s := &paged{pages: 3, between: func() {
+		if rows := strings.Count(w.Body.String(), "\n"); rows == 0 || !w.until.IsZero() {
+			t.Errorf("after %d rows the rest must be written until %s", rows, w.until)
 		}
-		defer response.Body.Close()
-		text, err := io.ReadAll(response.Body)
-		if rows := strings.Count(string(text), "\n"); err != nil || rows != 2*onPage+1 {
-			t.Errorf("%d rows, %v", rows, err)
-		}
-	})
+	}}
+	export, o := newExport(t, s)
+	if err := export.Serve(t.Context(), w, o, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if rows := strings.Count(w.Body.String(), "\n"); rows != 3*onPage+1 {
+		t.Errorf("%d rows", rows)
+	}
 }
 
 // TestExportThatNobodyReads: a client that reads nothing is given up on.
 func TestExportThatNobodyReads(t *testing.T) {
-	eachHTTP(t, func(t *testing.T, isHTTP2 bool) {
-		server, ended := exporting(t, isHTTP2, &paged{pages: 1e9})
-		response, err := server.Client().Get(server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		select {
-		case <-ended:
-		case <-time.After(30 * time.Second):
-			t.Error("the export goes on")
-		}
-	})
+	usual := longestStall
+	longestStall = 500 * time.Millisecond
+	t.Cleanup(func() { longestStall = usual })
+	for proto, isHTTP2 := range map[int]bool{1: false, 2: true} {
+		t.Run(fmt.Sprint("HTTP/", proto), func(t *testing.T) {
+			export, o := newExport(t, &paged{pages: 1e9})
+			ended := make(chan struct{})
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(ended)
+				if r.ProtoMajor != proto {
+					t.Errorf("it is %s", r.Proto)
+				}
+				if err := export.Serve(context.WithoutCancel(r.Context()), w, o, nil, nil); err != nil {
+					t.Error(err)
+				}
+			}))
+			if server.EnableHTTP2 = isHTTP2; isHTTP2 {
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
+			t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+			response, err := server.Client().Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			select {
+			case <-ended:
+			case <-time.After(30 * time.Second):
+				t.Error("the export goes on")
+			}
+		})
+	}
 }
 
 // torn is a store whose orders cannot be read.

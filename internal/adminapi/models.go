@@ -155,8 +155,6 @@ type Moment struct {
 	// EventID is that of the event which it happened to; empty: the order itself.
 	EventID  string `json:"event_id,omitempty"`
 	RecordID string `json:"record_id,omitempty"`
-	// ByOperator: What ends with the reason that an operator gave.
-	ByOperator bool `json:"-"`
 }
 
 // OrderList is one page of orders, in the order of their ids.

@@ -101,7 +101,7 @@ func (h *Handler) closeOrder(r *http.Request, o *operator.Operator) (any, error)
 	if err := readJSON(r, &c); err != nil {
 		return nil, err
 	}
-	if c.Reason = unsigned(strings.TrimSpace(c.Reason)); c.Reason == "" {
+	if c.Reason = strings.TrimSpace(c.Reason); c.Reason == "" {
 		return nil, badRequest("say why, for the order's history: {\"reason\":\"sold out\"}")
 	}
 	account := AccountNamed(r.URL.Query().Get("account"))
@@ -150,7 +150,7 @@ func (read ReadOrder) Describe(ctx context.Context, o *operator.Operator, order 
 		if what == "" {
 			what = fmt.Sprintf("order %s, %s of %s %s", s.State, s.Paid, order.Due, order.Currency)
 		}
-		details.Timeline = append(details.Timeline, Moment{At: s.At, What: what, ByOperator: strings.HasPrefix(s.Cause, "closed: ")})
+		details.Timeline = append(details.Timeline, Moment{At: s.At, What: what})
 	}
 	for _, known := range order.Events {
 		e, err := o.Ledger.Load(ctx, known.Key(order.AppID))
@@ -177,7 +177,7 @@ func moments(e ledger.Event) []Moment {
 		if t.Cause != "" {
 			what += ": " + t.Cause
 		}
-		list = append(list, Moment{At: t.At, What: what, EventID: e.EventID(), RecordID: e.ID, ByOperator: operator.IsStep(t)})
+		list = append(list, Moment{At: t.At, What: what, EventID: e.EventID(), RecordID: e.ID})
 	}
 	return list
 }

@@ -43,7 +43,7 @@ type Config struct {
 	Token func() string
 	Cache Cache
 
-	// Opened is called after each POST checkout, with the account and what became of it: see
+	// Opened is called after each POST checkout whose body could be read, with the account and what became of it: see
 	// [checkout.OutcomeOf].
 	Opened func(account, outcome string)
 

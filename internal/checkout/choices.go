@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -60,20 +61,31 @@ func (g *Registry) NewChoices(accounts ...*gateway.Account) (Choices, error) {
 // AllowHosts lets buyers be sent to these hosts alone, unless there are none. *. in front
 // stands for subdomains. The error is that one is no host.
 func (c Choices) AllowHosts(hosts []string) error {
-	var allowed []string
+	if len(hosts) == 0 {
+		return nil
+	}
+	allowed := make([]string, 0, len(hosts))
 	for _, host := range hosts {
-		name := strings.TrimPrefix(strings.TrimPrefix(host, "*"), ".")
-		if u, err := url.Parse("https://" + name); name == "" || err != nil || u.Hostname() != name || !isASCII(name) {
+		if !isPageHost(host) {
 			return fmt.Errorf("checkout_hosts: %q is no host such as pay.example or *.pay.example", host)
 		}
-		allowed = append(allowed, strings.ToLower(strings.Replace(host, "*.", ".", 1)))
+		allowed = append(allowed, strings.ToLower(strings.TrimPrefix(host, "*")))
 	}
 	for i := range c {
-		if len(allowed) > 0 {
-			c[i].Hosts = allowed
-		}
+		c[i].Hosts = allowed
 	}
 	return nil
+}
+
+// isPageHost reports whether a text is a name or an address without a port, or stands for all
+// subdomains of a name.
+func isPageHost(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
+	}
+	name := strings.TrimPrefix(strings.TrimPrefix(text, "*."), ".")
+	u, err := url.Parse("https://" + name)
+	return err == nil && u.Hostname() == name && isASCII(name) && name != "" && name[0] != '.' && !strings.Contains(name, "*")
 }
 
 // Names returns the names of the accounts; the default account's is empty.

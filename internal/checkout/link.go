@@ -18,7 +18,7 @@ var LinkFields = []string{
 }
 
 // requiredOfLinks are those that every link has.
-var requiredOfLinks = LinkFields[:4]
+var requiredOfLinks = []string{"order_id", "price", "currency", "valid_until"}
 
 // linkNames are all fields of a link that mean anything.
 var linkNames = append(slices.Clone(LinkFields), "sig")

@@ -73,9 +73,9 @@ func (s StatusReader) Check() error {
 	return nil
 }
 
-// Read returns an order's status. Where the order is not fulfilled, Read waits for its
-// next change or its expiry, for wait and [LongestWait] at most, and not beyond Ended. The error wraps
-// [ledger.ErrNotFound] where there is no such order.
+// Read returns an order's status. Where the order is not fulfilled, Read waits for its next
+// change or its expiry, for wait and [LongestWait] at most, and not beyond Ended. The error
+// wraps [ledger.ErrNotFound] where there is no such order.
 func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Duration) (StatusView, error) {
 	l, release, err := s.Ledger()
 	if err != nil {
@@ -94,7 +94,8 @@ func (s StatusReader) Read(ctx context.Context, orderID string, wait time.Durati
 // read is Read for an order by its id in the ledger.
 func (s StatusReader) read(ctx context.Context, l *ledger.Ledger, id ledger.OrderID, wait time.Duration) (StatusView, error) {
 	wait = min(wait, LongestWait)
-	var timer *time.Timer
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	var before *ledger.Order
 	for {
 		changed, stop := l.Watch(id) // before it is read, so that no change is missed
@@ -104,13 +105,10 @@ func (s StatusReader) read(ctx context.Context, l *ledger.Ledger, id ledger.Orde
 			stop()
 			return Status(order, l.Now()), err
 		}
-		if before == nil {
-			now := l.Now()
+		if now := l.Now(); before == nil {
 			if v := Status(order, now); v.State == string(settle.Unpaid) && v.ExpiresAt != nil {
-				wait = min(wait, v.ExpiresAt.Sub(now)+time.Nanosecond) // it is expired behind that time
+				timer.Reset(min(wait, v.ExpiresAt.Sub(now)+time.Nanosecond)) // it is expired behind that time
 			}
-			timer = time.NewTimer(wait)
-			defer timer.Stop()
 		}
 		before = &order
 		isOver := true

@@ -34,16 +34,19 @@ func differs(what, webhook, record string) error {
 	return mismatch("the %s is %.80q in the webhook and %.80q in the record", what, webhook, record)
 }
 
-// agreeBooking refuses a record whose money is booked by another id than the
-// webhook says: a payment of an order must not be credited to a reference as well.
+// agreeBooking refuses a record whose money is booked in another way than the webhook says: a
+// payment of an order must not be credited to a reference as well. Nor must what the webhook
+// does not name: the app would credit nobody.
 func agreeBooking(by gateway.Booking, e ledger.Event, r gateway.Record) error {
 	switch {
 	case by == gateway.ByReference && (r.OrderID != "" || r.UserID != ""):
 		return mismatch("the record is of an order or a user, and the webhook of a permanent address")
-	case by == gateway.ByReference && e.ReferenceID == "" && r.ReferenceID != "": // nobody would know whom to credit
+	case by == gateway.ByReference && e.ReferenceID == "" && r.ReferenceID != "":
 		return differs("reference", e.ReferenceID, r.ReferenceID)
 	case by == gateway.ByUser && e.UserID == "" && r.UserID != "":
 		return differs("user", e.UserID, r.UserID)
+	case by == gateway.ByUser && r.UserID == "" && (r.OrderID != "" || r.ReferenceID != ""):
+		return mismatch("the record is of an order or a permanent address, and the webhook of a user")
 	case by == gateway.ByOrder && (r.ReferenceID != "" && r.OrderID == "" || r.UserID != ""):
 		return mismatch("the record is of a permanent address or a user, and the webhook of an order")
 	}

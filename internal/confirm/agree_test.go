@@ -25,6 +25,8 @@ func TestAgree(t *testing.T) {
 		"another user":                  {gateway.ByUser, ledger.Event{UserID: "u1"}, gateway.Record{UserID: "u2"}, false},
 		"a user in the webhook":         {gateway.ByUser, ledger.Event{UserID: "u1"}, gateway.Record{}, true},
 		"a user in the record":          {gateway.ByUser, ledger.Event{}, gateway.Record{UserID: "u1"}, false},
+		"a user, and an order's":        {gateway.ByUser, ledger.Event{UserID: "u1"}, gateway.Record{OrderID: "o1"}, false},
+		"a user, and a reference's":     {gateway.ByUser, ledger.Event{UserID: "u1"}, gateway.Record{ReferenceID: "u1"}, false},
 		"an order, and a reference's":   {gateway.ByOrder, ledger.Event{GatewayOrderID: "o1"}, gateway.Record{ReferenceID: "u1"}, false},
 		"another order":                 {gateway.ByOrder, ledger.Event{GatewayOrderID: "o1"}, gateway.Record{OrderID: "o2"}, false},
 		"an order that is not recorded": {gateway.ByOrder, ledger.Event{GatewayOrderID: "o1"}, gateway.Record{}, true},

@@ -151,7 +151,7 @@ func (c *Confirmer) isPaidHere(order gateway.Order, at time.Time) bool {
 	return Settle(order, settle.Policy{HoldLate: c.Policy.HoldLate}, at).State.Fulfils()
 }
 
-var errLate = &HeldError{"late: the payment came after the order's expiry"}
+var errLate = &HeldError{ledger.HeldAsLate + "the payment came after the order's expiry"}
 
 // fulfils gives the finding the flag of its order, which is earned or not.
 func (f *Finding) fulfils(info gateway.Info) {

@@ -38,9 +38,6 @@ type moment struct {
 	Answer *ledger.Answer
 }
 
-// ByOperator: an operator did it.
-func (m moment) ByOperator() bool { return operator.IsStep(m.Transition) }
-
 // PlainYes: the app answered with a 2xx that said no more than yes.
 func (m moment) PlainYes() bool {
 	return m.State == ledger.Delivered && m.Attempt > 0 && m.Answer == nil

@@ -17,8 +17,6 @@ type item struct {
 	Carries []string
 	// Amount is what the gateway confirmed, with its coin.
 	Amount string
-	// ByOperator: what happened to it last, an operator did.
-	ByOperator bool
 	// Actions are what one may do; none where one may only look.
 	Actions []action
 }
@@ -48,9 +46,6 @@ func (v *visit) items(events ...ledger.Event) ([]item, error) {
 	items := make([]item, 0, len(events))
 	for n, e := range events {
 		i := item{Event: adminapi.ViewEvent(e)}
-		if steps := e.Transitions; len(steps) > 0 {
-			i.ByOperator = operator.IsStep(steps[len(steps)-1])
-		}
 		if c := e.Confirmation; c != nil && c.Amount != "" {
 			i.Amount = strings.TrimSpace(c.Amount + " " + c.Coin)
 		}

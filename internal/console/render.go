@@ -48,7 +48,6 @@ func (a asset) write(w http.ResponseWriter, r *http.Request) error {
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"account": accountLabel,
 	"bytes":   sizeText,
-	"cause":   causeText,
 	"clock":   func(t time.Time) string { return t.Local().Format("2 Jan 15:04:05") },
 	"full":    func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") },
 	"link":    link,
@@ -137,15 +136,6 @@ func accountLabel(name string) string {
 		return ledger.DefaultAccount
 	}
 	return name
-}
-
-// causeText is a cause without e-mail addresses. That of an operator's step ends with who
-// took it, which [visit.reason] put there: that stays.
-func causeText(byOperator bool, text string) string {
-	if at := strings.LastIndex(text, " ("); byOperator && at >= 0 && strings.HasSuffix(text, ")") {
-		return redact.Emails(text[:at]) + text[at:]
-	}
-	return redact.Emails(text)
 }
 
 // tone picks the colour of a state.

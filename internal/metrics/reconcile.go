@@ -11,7 +11,7 @@ import (
 var Reconciled = &reconciled{
 	Missing: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "ccpayment", Name: "reconcile_missing_total",
-		Help: "Records at the gateway of which no webhook came.",
+		Help: "Records at the gateway that no webhook told the app of.",
 	}, []string{"account"}),
 	looked: make(map[string]time.Time),
 }

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -103,14 +101,6 @@ func (o *Operator) Release(ctx context.Context, key ledger.Key, reason string, a
 // Discard makes an event final without a delivery; see [ledger.Ledger.Discard].
 func (o *Operator) Discard(ctx context.Context, key ledger.Key, reason string, force bool, seen ...ledger.State) (Result, error) {
 	return o.step(ctx, key, func(ctx context.Context) error { return o.Ledger.Discard(ctx, key, reason, force, seen...) })
-}
-
-// IsStep reports whether a part of an event's history is an operator's step, whose cause
-// ends with the reason that the operator gave.
-func IsStep(t ledger.Transition) bool {
-	return t.Attempt == 0 && slices.ContainsFunc([]string{"replayed: ", "released: ", "discarded: "}, func(did string) bool {
-		return strings.HasPrefix(t.Cause, did)
-	})
 }
 
 // ReplayOne replays an event within ten seconds. The error is also what

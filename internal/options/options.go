@@ -179,9 +179,9 @@ func (t DurationText) Parse(option string, parse func(string) (time.Duration, er
 	return duration, nil
 }
 
-// UntilLoad reads an option that is a duration, whose placeholders are replaced at load. Where
-// it has none it is checked at once.
-func UntilLoad(d Dispenser, to *DurationText, parse func(string) (time.Duration, error)) error {
+// LateDuration reads an option that is a duration, whose placeholders are replaced at load.
+// Where it has none it is checked at once.
+func LateDuration(d Dispenser, to *DurationText, parse func(string) (time.Duration, error)) error {
 	option := d.Val()
 	if err := Text(d, (*string)(to)); err != nil || strings.Contains(string(*to), "{") {
 		return err

@@ -1,57 +1,137 @@
 package reconcile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
-// TestGivenUpByTheGateway: what the app did not take for as long as the gateway sent it is
-// missing, although the ledger has its event, until the app has taken it.
-func TestGivenUpByTheGateway(t *testing.T) {
-	g := &payouts{made: make(map[string]time.Time)}
-	p := newPayroll(t, Config{Grace: -1}, g)
+// sender is a gateway that sends webhooks for half an hour, and once more when it is asked to.
+type sender struct {
+	*payouts
+	resent int
+}
+
+func (g *sender) Resend(context.Context, gateway.ResendRequest) (int, error) {
+	g.resent++
+	return 1, nil
+}
+
+// newSender returns a reconciler of a pass-through route, of whose gateway payouts fail silently.
+func newSender(t *testing.T, c Config) (*payroll, *sender) {
+	t.Helper()
+	g := &sender{payouts: &payouts{made: make(map[string]time.Time)}}
+	c.Grace = -1
+	p := newPayroll(t, c, g)
 	p.accounts[0].Info.Retries = 30 * time.Minute
-	p.accounts[0].Routes[0].Tell = nil // the route hands on each webhook's own request
-	g.made["refused"] = p.now.Add(time.Minute)
-	p.now = p.now.Add(2 * time.Minute)
-	attempt := func(ending ledger.Ending) {
-		t.Helper()
-		key := ledger.Key{Record: ledger.Record{Route: "webhook", AppID: "app-123", Type: "Payout", ID: "refused"}, Status: "success", Risk: ledger.NotRisky}
-		verdict, attempt, err := p.ledger.Begin(t.Context(), ledger.Event{Key: key, ReceivedAt: p.now}, ledger.Options{Lease: time.Minute, Rank: func(string) int { return 1 }})
-		if err != nil || verdict != ledger.Deliver {
-			t.Fatalf("%v, %v", verdict, err)
-		}
-		if _, err := attempt.Sent(t.Context(), ledger.Sending{}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := attempt.Finish(t.Context(), ending); err != nil {
-			t.Fatal(err)
-		}
+	p.accounts[0].Info.Types[0].FailsSilently = true
+	p.accounts[0].Routes[0].Tell = nil // it hands on each webhook's own request
+	return p, g
+}
+
+// attempt has a payout's event tried at the app, with its flag.
+func (p *payroll) attempt(id, status string, ending ledger.Ending) {
+	p.t.Helper()
+	record := ledger.Record{Route: "webhook", AppID: "app-123", Type: "Payout", ID: id}
+	event := ledger.Event{Key: ledger.Key{Record: record, Status: status, Risk: ledger.NotRisky}, ReceivedAt: p.now}
+	verdict, attempt, err := p.ledger.Begin(p.t.Context(), event, ledger.Options{Lease: time.Minute, Rank: func(string) int { return 1 }})
+	if err != nil || verdict != ledger.Deliver {
+		p.t.Fatalf("%v, %v", verdict, err)
 	}
-	refuse := func() { attempt(ledger.Ending{State: ledger.Retrying, Failure: errors.New("500")}) }
-	refuse()
-	for _, step := range []struct {
-		after time.Duration
-		do    func()
-		want  string
-	}{
-		{30 * time.Minute, refuse, "[]"},
-		{10 * time.Minute, nil, "[]"}, // it is listed, and may still be being sent
-		{40 * time.Minute, nil, "[refused]"},
-		{2 * time.Hour, nil, "[refused]"},
-		{time.Hour, func() { attempt(ledger.Ending{State: ledger.Delivered}) }, "[]"},
-	} {
-		if p.now = p.now.Add(step.after); step.do != nil {
-			step.do()
-		}
-		if got := fmt.Sprint(missing(p.look(time.Time{}))); got != step.want {
-			t.Errorf("after %s %s are missing, want %s", step.after, got, step.want)
-		}
+	flag := ledger.PayoutOf(record)
+	if _, err := attempt.Sent(p.t.Context(), ledger.Sending{AskedAt: p.now, Flag: &flag}); err != nil {
+		p.t.Fatal(err)
 	}
+	if _, err := attempt.Finish(p.t.Context(), ending); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+var (
+	refused = ledger.Ending{State: ledger.Retrying, Failure: errors.New("500")}
+	taken   = ledger.Ending{State: ledger.Delivered}
+)
+
+// TestGivenUpByTheGateway: what the app did not take for as long as the gateway sent it is
+// missing, although the ledger has its event and that its flag, until the app has taken it:
+// however late it was sent first, and however often the app refuses it. The gateway is asked
+// to send it again, and not each time that it lists it.
+func TestGivenUpByTheGateway(t *testing.T) {
+	for name, c := range map[string]Config{"usual": {}, "looking far back": {Back: 20 * 24 * time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			p, g := newSender(t, c)
+			g.made["slow"] = p.now.Add(time.Minute) // and sent for the first time much later
+			until := p.now.Add(40 * time.Minute)
+			look := func(want string) {
+				t.Helper()
+				if got := fmt.Sprint(missing(p.look(time.Time{}))); got != want {
+					t.Errorf("at %s %s are missing, want %s", p.now.Format("15:04"), got, want)
+				}
+			}
+			for ; p.now.Before(until); p.now = p.now.Add(15 * time.Minute) {
+				p.attempt("slow", "success", refused)
+				look("[]")
+			}
+			for range 2 { // the last one may still be sent again
+				look("[]")
+				p.now = p.now.Add(15 * time.Minute)
+			}
+			for until = p.now.Add(6 * time.Hour); p.now.Before(until); p.now = p.now.Add(15 * time.Minute) {
+				resent := g.resent
+				if look("[slow]"); g.resent > resent {
+					p.attempt("slow", "success", refused)
+				}
+			}
+			if g.resent < 3 || g.resent > 12 {
+				t.Errorf("in six hours it was asked for %d times", g.resent)
+			}
+			p.attempt("slow", "success", taken)
+			resent := g.resent
+			if look("[]"); g.resent > resent {
+				t.Error("what the app has taken is asked for")
+			}
+		})
+	}
+}
+
+// TestSilentFailureOfWhatWasRefused: that a payout has failed is missing, too, where the event
+// that was to say so was refused and has its flag.
+func TestSilentFailureOfWhatWasRefused(t *testing.T) {
+	p, g := newSender(t, Config{})
+	g.made["payout"] = p.now.Add(time.Minute)
+	p.attempt("payout", "processing", refused)
+	p.now = p.now.Add(2 * time.Hour)
+	if got := fmt.Sprint(missing(p.look(time.Time{}))); got != "[payout]" {
+		t.Errorf("%s are missing", got)
+	}
+	p.attempt("payout", "processing", taken)
+	for range 8 {
+		p.now = p.now.Add(15 * time.Minute)
+		p.look(time.Time{})
+	}
+	if got := fmt.Sprint(missing(p.look(time.Time{}))); got != "[]" {
+		t.Errorf("once the app was told %s are missing", got)
+	}
+}
+
+// TestGivenUpBeforeTheRouteDelivered: what was refused while a route handed on each webhook's
+// own request is told once it delivers by itself.
+func TestGivenUpBeforeTheRouteDelivered(t *testing.T) {
+	p, g := newSender(t, Config{})
+	g.made["payout"] = p.now.Add(time.Minute)
+	p.attempt("payout", "success", refused)
+	p.accounts[0].Routes[0].Tell = p.tell
+	p.now = p.now.Add(90 * time.Minute)
+	p.look(time.Time{})
+	p.wantTold("after the change", "payout")
+	p.now = p.now.Add(time.Hour)
+	p.look(time.Time{})
+	p.wantTold("and once", "payout")
 }
 
 // TestFactsHaveNoAddress: some shops use the buyer's address as an order's id.

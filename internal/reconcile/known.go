@@ -12,39 +12,74 @@ import (
 
 var risks = []ledger.Risk{ledger.NotRisky, ledger.RiskUnknown, ledger.Risky}
 
-// routeWith returns the one of the routes on which the ledger has an event of a record with
-// one of the statuses, unless it is to be left out; nil: none.
-func (k *look) routeWith(ctx context.Context, n gateway.Notice, routes []Route, leftOut func(Route, ledger.Event) bool, statuses ...string) (*Route, error) {
+// standing is what the ledger has of a record: the higher, the less is to be done for it.
+type standing int
+
+const (
+	unknown   standing = iota // no event
+	givenUp                   // one that the gateway does not send any more, and the app has not taken
+	beingSent                 // one that the gateway may still send, and that comes in no other way
+	recorded                  // one that is at its end, or comes to it by itself
+)
+
+// standingOf returns how an event on a route stands.
+func (k *look) standingOf(route Route, e ledger.Event) standing {
+	retries := k.account.Info.RetriesOf(e.Type)
+	switch n := len(e.Transitions); {
+	case !e.State.Pending() || e.NextAttemptAt != nil || n == 0:
+		return recorded
+	case route.Tell == nil && retries == 0: // nobody knows for how long the gateway sends it
+		return recorded
+	case k.ledger.Now().Sub(e.Transitions[n-1].At) <= max(retries, k.graceAt(k.lister)):
+		return beingSent
+	default:
+		return givenUp
+	}
+}
+
+// routeWith returns how the events of a record with one of the statuses stand on the routes,
+// and the route of the one that stands best; nil: there is none.
+func (k *look) routeWith(ctx context.Context, n gateway.Notice, routes []Route, statuses ...string) (best *Route, stands standing, err error) {
 	for i, route := range routes {
 		record := ledger.Record{Route: route.Name, AppID: k.account.Info.AccountID, Type: n.Type, ID: n.RecordID}
 		for _, status := range statuses {
 			for _, risk := range append([]ledger.Risk{n.Risk}, risks...) { // most often it is the first
 				event, err := k.ledger.Load(ctx, ledger.Key{Record: record, Status: strings.ToLower(status), Risk: risk})
+				this := recorded
 				switch {
-				case err == nil && leftOut(route, event), errors.Is(err, ledger.ErrNotFound):
-				case err == nil, errors.Is(err, ledger.ErrDamaged):
-					return &routes[i], nil
-				default:
-					return nil, err
+				case errors.Is(err, ledger.ErrNotFound):
+					continue
+				case err == nil:
+					this = k.standingOf(route, event)
+				case !errors.Is(err, ledger.ErrDamaged):
+					return nil, unknown, err
+				}
+				if this > stands {
+					best, stands = &routes[i], this
+				}
+				if stands == recorded {
+					return best, stands, nil
 				}
 			}
 		}
 	}
-	return nil, nil
+	return best, stands, nil
 }
 
-// isGivenUp reports whether the app has not taken an event that only the gateway could bring
-// again, and that has stopped trying.
-func (k *look) isGivenUp(route Route, e ledger.Event) bool {
-	retries := k.account.Info.RetriesOf(e.Type)
-	if route.Tell != nil || retries == 0 || !e.State.Pending() || e.NextAttemptAt != nil {
-		return false
+// stuck returns how an event of a payout stands that tells of its failure in place of a webhook
+// of its own, where the app has not taken that event; unknown: there is none.
+func (k *look) stuck(ctx context.Context, n gateway.Notice) (standing, error) {
+	if t, _ := k.account.Info.Type(n.Type); !t.FailsSilently {
+		return unknown, nil
 	}
-	latest := e.Transitions[len(e.Transitions)-1].At
-	return k.ledger.Now().Sub(latest) > max(retries, k.graceAt(k.lister))
+	for _, status := range k.account.Info.Statuses {
+		_, stands, err := k.routeWith(ctx, n, k.account.Routes, status.Name)
+		if err != nil || stands == givenUp || stands == beingSent {
+			return stands, err
+		}
+	}
+	return unknown, nil
 }
-
-func none(Route, ledger.Event) bool { return false }
 
 // isTold reports whether the ledger has an event of a record's status on a route that is not
 // configured any more: as its order has it, or by the flag that an event of the record
@@ -123,18 +158,18 @@ func (k *look) ownerOf(ctx context.Context, one gateway.Listed) (o owner, err er
 	return o, nil
 }
 
-// known returns the route of its shop on which the ledger has an event of a record with a
-// status; nil: none, or one that was given up. Another shop's may have ignored it, or held it.
-func (k *look) known(ctx context.Context, one gateway.Listed, status string) (*Route, error) {
+// known returns how the event of a record with a status stands on the routes of its shop, and on
+// which; nil: the ledger has none. Another shop's may have ignored it, or held it.
+func (k *look) known(ctx context.Context, one gateway.Listed, status string) (*Route, standing, error) {
 	routes := k.account.Routes
 	if len(k.account.shops) > 1 {
 		o, err := k.ownerOf(ctx, one)
 		if err != nil {
-			return nil, err
+			return nil, unknown, err
 		}
 		routes = o.routes
 	}
-	return k.routeWith(ctx, one.Notice, routes, k.isGivenUp, status)
+	return k.routeWith(ctx, one.Notice, routes, status)
 }
 
 // routeOf returns the route that is told of a record, and whether the record is of this
@@ -150,7 +185,7 @@ func (k *look) routeOf(ctx context.Context, one gateway.Listed) (route *Route, i
 	for _, s := range k.account.Info.Statuses {
 		statuses = append(statuses, s.Name)
 	}
-	if route, err = k.routeWith(ctx, one.Notice, o.routes, none, statuses...); route != nil || err != nil {
+	if route, _, err = k.routeWith(ctx, one.Notice, o.routes, statuses...); route != nil || err != nil {
 		return route, true, err
 	}
 	return k.usual(o), o.isOurs, nil

@@ -111,8 +111,8 @@ func (k *look) askGeneration(ctx context.Context, of ledger.Order, g ledger.Gate
 	}
 	for _, p := range order.Payments {
 		n := gateway.Notice{Type: t.Name, RecordID: gateway.RecordOf(p.RecordID)}
-		known, err := k.routeWith(ctx, n, k.account.making(of), k.isGivenUp, k.finals()...)
-		if err == nil && known == nil && p.Finished {
+		_, stands, err := k.routeWith(ctx, n, k.account.making(of), k.finals()...)
+		if err == nil && stands <= givenUp && p.Finished {
 			err = k.ask(ctx, n)
 		}
 		if err != nil {
@@ -132,8 +132,8 @@ func (k *look) askUnfinished(ctx context.Context, order ledger.Order) error {
 			continue
 		}
 		asked[e.RecordID] = true
-		known, err := k.routeWith(ctx, n, k.account.making(order), k.isGivenUp, k.finals()...)
-		if err == nil && known == nil {
+		_, stands, err := k.routeWith(ctx, n, k.account.making(order), k.finals()...)
+		if err == nil && stands <= givenUp {
 			err = k.ask(ctx, n)
 		}
 		if err != nil {

@@ -8,9 +8,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// lasting is the core of a logger that outlives configurations: it writes where the one
-// logs that is in it. A configuration's own logger is not to be used after it has ended,
-// because Caddy closes its files.
+// lasting is the core of a logger that outlives configurations: it writes where the one logs
+// that is in it. One that has ended may have logged to files that nobody reads any more.
 type lasting struct {
 	current *atomic.Pointer[zap.Logger]
 	fields  []zapcore.Field

@@ -132,15 +132,15 @@ func (h *Handle) Start(routes []Route, options map[string]any) (*ledger.Ledger, 
 func (h *Handle) Ready() {
 	if shared := h.current(); shared != nil {
 		shared.ready(h)
-		h.warnOfOthers(shared)
+		go h.warnOfOthers(shared) // a disk that hangs is not to hold up the reload
 	}
 }
 
 // countPatience is how long a ledger that is not used any more may take to count its events.
 const countPatience = time.Second
 
-// warnOfOthers warns of events in the ledgers of former configurations, which stay there. One
-// that others share is theirs to hand over.
+// warnOfOthers warns of events in the ledgers of former configurations, which stay there: also of
+// those that are on their way at this moment. A ledger that others share is theirs to hand over.
 func (h *Handle) warnOfOthers(own *Shared) {
 	for _, other := range Open() {
 		if other == own || len(other.Others()) > 0 {
@@ -155,9 +155,12 @@ func (h *Handle) warnOfOthers(own *Shared) {
 				waiting += c.N
 			}
 		}
-		if err != nil || waiting > 0 {
+		switch {
+		case err != nil:
+			h.Logger.Warn("whether events wait in a ledger that is not configured any more is not known", zap.String("ledger", other.key), zap.Error(err))
+		case waiting > 0:
 			h.Logger.Warn("events wait in a ledger that is not configured any more, and nobody hands them over until it is: configure it again, or move them (docs/cli.md, move-ledger)",
-				zap.String("ledger", other.key), zap.Uint64("events", waiting), zap.Error(err))
+				zap.String("ledger", other.key), zap.Uint64("events", waiting))
 		}
 	}
 }
