@@ -82,7 +82,7 @@ func (s *Sessions) tellOf(ctx context.Context, order ledger.Order, l *ledger.Led
 	if err != nil || found.State.Fulfils() {
 		return err == nil, err
 	}
-	status := confirm.ExpiryStatus(found.State, found.unfinished)
+	status := confirm.ExpiryStatus(found.Result, found.unfinished)
 	if status == "" {
 		return false, nil
 	}

@@ -64,18 +64,12 @@ func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding,
 		return err
 	}
 	order, err := Whole(ctx, a, known)
-	if err == nil {
-		err = askOtherRisks(ctx, a, paymentType(a.Info), order, "")
-	}
 	if err != nil {
 		return err
 	}
-	for i, payment := range order.Payments {
-		order.Payments[i].Released = isReleased(known, recordOf(payment))
-	}
 	result := Settle(order, c.Policy.Policy, f.AskedAt)
 	isUnderWay := slices.ContainsFunc(order.Payments, func(p gateway.OrderPayment) bool { return !p.Finished })
-	switch f.Status = ExpiryStatus(result.State, isUnderWay); {
+	switch f.Status = ExpiryStatus(result, isUnderWay); {
 	case result.State.Fulfils():
 		return pointless("the order is paid")
 	case f.Status == "":
@@ -88,13 +82,14 @@ func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding,
 	return nil
 }
 
-// ExpiryStatus is the status of the event that an order in this state has expired; empty: it
-// is paid, or a payment may still come to count.
-func ExpiryStatus(state settle.State, isUnderWay bool) string {
-	switch {
+// ExpiryStatus is the status of the event that an order which has come to this has expired; empty: it
+// is paid, or a payment may still come to count. One that is sent back does not, however long
+// the buyer takes to claim it.
+func ExpiryStatus(r settle.Result, isUnderWay bool) string {
+	switch state := r.State; {
 	case isUnderWay:
 		return ""
-	case state == settle.Unpaid, state == settle.Expired:
+	case state == settle.Unpaid, state == settle.Expired, state == settle.Processing && r.Paid.IsZero():
 		return ExpiredUnpaid
 	case state == settle.Partial:
 		return ExpiredPartial

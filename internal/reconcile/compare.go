@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -13,30 +14,28 @@ import (
 func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 	n := one.Notice
 	k.state.Records++
-	isFinal, stands := k.account.Info.Stage(n.Status).Final(), unknown
+	isFinal := k.account.Info.Stage(n.Status).Final()
+	var h hit
 	if isFinal {
-		var route *Route
 		var err error
-		if route, stands, err = k.known(ctx, one, n.Status); err != nil {
+		if h, err = k.known(ctx, one, n.Status); err != nil {
 			return err
 		}
-		if stands == recorded {
-			if err := k.learn(ctx, one, route); err != nil {
+		if h.stands.isKnown() {
+			if err := k.learn(ctx, one, h.route); err != nil {
 				return err
 			}
 			k.forget(n)
 			return nil
 		}
-		if stands == unknown {
-			if stands, err = k.stuck(ctx, n); err != nil {
-				return err
+		isTold := false // what carries a flag and was not taken has bound it, too
+		if h.stands == unknown {
+			if h, err = k.stuck(ctx, n); err == nil && h.stands == unknown {
+				isTold, err = k.isTold(ctx, n)
 			}
 		}
-		isTold := false // what carries a flag and was not taken has bound it, too
-		if stands == unknown {
-			if isTold, err = k.isTold(ctx, n); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 		if isTold {
 			k.forget(n)
@@ -51,7 +50,7 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 	record := ledger.LookRecord{
 		Type: n.Type, ID: n.RecordID, Status: n.Status, OrderID: n.OrderID, WalletID: n.WalletID, MadeAt: one.MadeAt, Missing: isFinal,
 	}
-	if stands == beingSent { // it stays what it was, until it is known what becomes of it
+	if h.stands == beingSent { // it stays what it was, until it is known what becomes of it
 		record.Missing = isNoted && k.state.Waiting[noted].Missing
 		if isNoted {
 			record.Why = k.state.Waiting[noted].Why
@@ -74,7 +73,30 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 		}
 		return k.wait(record)
 	}
+	if h.stands == givenUp && h.route.Tell != nil { // the route has changed since
+		if err := k.revive(ctx, h); err != nil || strings.EqualFold(h.event.Key.Status, n.Status) {
+			return err
+		}
+		record.Missing = false // it is told once that event is, unless that told of it
+		return k.wait(record)
+	}
 	return k.tell(ctx, one, record, route)
+}
+
+// revive has an event that came while its route handed on each webhook's own request delivered by
+// the route as it is now: another one of its record would not carry what this one has bound.
+func (k *look) revive(ctx context.Context, h hit) error {
+	if k.dryRun {
+		return nil
+	}
+	if err := k.tells.Wait(ctx); err != nil {
+		return err
+	}
+	if err := h.route.Again(ctx, h.event, "the app has not taken it, and its route delivers by itself now"); err != nil {
+		return fmt.Errorf("delivering it again: %w", err)
+	}
+	k.state.Told++
+	return nil
 }
 
 // tell has the app told of a record that no webhook told, or notes why it cannot be.

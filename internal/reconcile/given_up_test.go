@@ -34,7 +34,7 @@ func newSender(t *testing.T, c Config) (*payroll, *sender) {
 	return p, g
 }
 
-// attempt has a payout's event tried at the app, with its flag.
+// attempt has a payout's event tried at the app, with its flag where it is said to be its end.
 func (p *payroll) attempt(id, status string, ending ledger.Ending) {
 	p.t.Helper()
 	record := ledger.Record{Route: "webhook", AppID: "app-123", Type: "Payout", ID: id}
@@ -43,8 +43,11 @@ func (p *payroll) attempt(id, status string, ending ledger.Ending) {
 	if err != nil || verdict != ledger.Deliver {
 		p.t.Fatalf("%v, %v", verdict, err)
 	}
-	flag := ledger.PayoutOf(record)
-	if _, err := attempt.Sent(p.t.Context(), ledger.Sending{AskedAt: p.now, Flag: &flag}); err != nil {
+	flag, sending := ledger.PayoutOf(record), ledger.Sending{AskedAt: p.now}
+	if status == "success" || p.accounts[0].Info.Types[0].FailsSilently {
+		sending.Flag = &flag
+	}
+	if _, err := attempt.Sent(p.t.Context(), sending); err != nil {
 		p.t.Fatal(err)
 	}
 	if _, err := attempt.Finish(p.t.Context(), ending); err != nil {
@@ -120,18 +123,67 @@ func TestSilentFailureOfWhatWasRefused(t *testing.T) {
 }
 
 // TestGivenUpBeforeTheRouteDelivered: what was refused while a route handed on each webhook's
-// own request is told once it delivers by itself.
+// own request is delivered once the route does that by itself: the same event, which may carry
+// what no other can, and not another one of its record.
 func TestGivenUpBeforeTheRouteDelivered(t *testing.T) {
+	for status, wantTold := range map[string][]string{"success": nil, "processing": {"payout"}} {
+		t.Run(status, func(t *testing.T) {
+			p, g := newSender(t, Config{})
+			p.accounts[0].Info.Types[0].FailsSilently = false
+			g.made["payout"] = p.now.Add(time.Minute)
+			p.attempt("payout", status, refused)
+			var again []string
+			p.accounts[0].Routes[0].Tell = p.tell
+			p.accounts[0].Routes[0].Again = func(ctx context.Context, e ledger.Event, cause string) error {
+				again = append(again, e.ID+" "+e.Key.Status)
+				return p.ledger.Replay(ctx, e.Key, cause)
+			}
+			p.now = p.now.Add(90 * time.Minute)
+			p.look(time.Time{})
+			p.wantTold("after the change")
+			if fmt.Sprint(again) != "[payout "+status+"]" {
+				t.Errorf("delivered again are %q", again)
+			}
+			p.attempt("payout", status, taken)
+			for range 4 {
+				p.now = p.now.Add(10 * time.Hour)
+				p.look(time.Time{})
+			}
+			p.wantTold("at the end", wantTold...)
+			if len(again) != 1 {
+				t.Errorf("delivered again are %q", again)
+			}
+		})
+	}
+}
+
+// TestDueInPassThrough: an event that is due comes by itself only where its route delivers. On
+// another it is missing once the gateway has stopped, such as one that was to be replayed, and
+// that the gateway was asked for in vain. Another event of the record that is held says nothing.
+func TestDueInPassThrough(t *testing.T) {
 	p, g := newSender(t, Config{})
 	g.made["payout"] = p.now.Add(time.Minute)
-	p.attempt("payout", "success", refused)
-	p.accounts[0].Routes[0].Tell = p.tell
-	p.now = p.now.Add(90 * time.Minute)
-	p.look(time.Time{})
-	p.wantTold("after the change", "payout")
-	p.now = p.now.Add(time.Hour)
-	p.look(time.Time{})
-	p.wantTold("and once", "payout")
+	p.attempt("payout", "success", taken)
+	record := ledger.Record{Route: "webhook", AppID: "app-123", Type: "Payout", ID: "payout"}
+	if err := p.ledger.Replay(t.Context(), ledger.Key{Record: record, Status: "success", Risk: ledger.NotRisky}, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	risky := ledger.Event{Key: ledger.Key{Record: record, Status: "success", Risk: ledger.Risky}, ReceivedAt: p.now}
+	_, attempt, err := p.ledger.Begin(t.Context(), risky, ledger.Options{Lease: time.Minute, Rank: func(string) int { return 1 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := attempt.Finish(t.Context(), ledger.Ending{State: ledger.Held, Failure: errors.New("risky: flagged")}); err != nil {
+		t.Fatal(err)
+	}
+	p.now = p.now.Add(2 * time.Hour)
+	if got := fmt.Sprint(missing(p.look(time.Time{}))); got != "[payout]" {
+		t.Errorf("%s are missing", got)
+	}
+	p.attempt("payout", "success", taken)
+	if got := fmt.Sprint(missing(p.look(time.Time{}))); got != "[]" {
+		t.Errorf("once it is taken %s are missing", got)
+	}
 }
 
 // TestFactsHaveNoAddress: some shops use the buyer's address as an order's id.

@@ -12,23 +12,32 @@ import (
 
 var risks = []ledger.Risk{ledger.NotRisky, ledger.RiskUnknown, ledger.Risky}
 
-// standing is what the ledger has of a record: the higher, the less is to be done for it.
+// standing is what the ledger has of a record. Of events with the same status, which say in
+// other ways whether it is risky, the highest counts.
 type standing int
 
 const (
 	unknown   standing = iota // no event
-	givenUp                   // one that the gateway does not send any more, and the app has not taken
+	ended                     // one that does not come to the app as it is, such as one that is held
+	givenUp                   // one that the app has not taken, and that the gateway does not send any more
 	beingSent                 // one that the gateway may still send, and that comes in no other way
-	recorded                  // one that is at its end, or comes to it by itself
+	recorded                  // one that the app has, or that comes to it by itself
 )
+
+// isKnown reports whether there is nothing to do for the record.
+func (s standing) isKnown() bool { return s == ended || s == recorded }
 
 // standingOf returns how an event on a route stands.
 func (k *look) standingOf(route Route, e ledger.Event) standing {
 	retries := k.account.Info.RetriesOf(e.Type)
 	switch n := len(e.Transitions); {
-	case !e.State.Pending() || e.NextAttemptAt != nil || n == 0:
+	case e.State == ledger.Delivered:
 		return recorded
-	case route.Tell == nil && retries == 0: // nobody knows for how long the gateway sends it
+	case !e.State.Pending():
+		return ended
+	case route.Tell != nil && e.NextAttemptAt != nil:
+		return recorded
+	case route.Tell == nil && retries == 0, n == 0: // nobody knows for how long the gateway sends it
 		return recorded
 	case k.ledger.Now().Sub(e.Transitions[n-1].At) <= max(retries, k.graceAt(k.lister)):
 		return beingSent
@@ -37,48 +46,53 @@ func (k *look) standingOf(route Route, e ledger.Event) standing {
 	}
 }
 
-// routeWith returns how the events of a record with one of the statuses stand on the routes,
-// and the route of the one that stands best; nil: there is none.
-func (k *look) routeWith(ctx context.Context, n gateway.Notice, routes []Route, statuses ...string) (best *Route, stands standing, err error) {
+// hit is an event of a record, where it stands, and the route that it is on; nil: there is none.
+type hit struct {
+	route  *Route
+	event  ledger.Event
+	stands standing
+}
+
+// eventOf returns the event of a record with one of the statuses that stands highest on the
+// routes.
+func (k *look) eventOf(ctx context.Context, n gateway.Notice, routes []Route, statuses ...string) (best hit, err error) {
 	for i, route := range routes {
 		record := ledger.Record{Route: route.Name, AppID: k.account.Info.AccountID, Type: n.Type, ID: n.RecordID}
 		for _, status := range statuses {
 			for _, risk := range append([]ledger.Risk{n.Risk}, risks...) { // most often it is the first
 				event, err := k.ledger.Load(ctx, ledger.Key{Record: record, Status: strings.ToLower(status), Risk: risk})
-				this := recorded
+				this := hit{&routes[i], event, recorded}
 				switch {
 				case errors.Is(err, ledger.ErrNotFound):
 					continue
 				case err == nil:
-					this = k.standingOf(route, event)
+					this.stands = k.standingOf(route, event)
 				case !errors.Is(err, ledger.ErrDamaged):
-					return nil, unknown, err
+					return hit{}, err
 				}
-				if this > stands {
-					best, stands = &routes[i], this
+				if this.stands > best.stands {
+					best = this
 				}
-				if stands == recorded {
-					return best, stands, nil
+				if best.stands == recorded {
+					return best, nil
 				}
 			}
 		}
 	}
-	return best, stands, nil
+	return best, nil
 }
 
-// stuck returns how an event of a payout stands that tells of its failure in place of a webhook
-// of its own, where the app has not taken that event; unknown: there is none.
-func (k *look) stuck(ctx context.Context, n gateway.Notice) (standing, error) {
-	if t, _ := k.account.Info.Type(n.Type); !t.FailsSilently {
-		return unknown, nil
-	}
+// stuck returns an event of a record, whatever its status, that the app has not taken and that
+// does not come by itself: it may carry what the record is worth, which no other event of it
+// carries then.
+func (k *look) stuck(ctx context.Context, n gateway.Notice) (hit, error) {
 	for _, status := range k.account.Info.Statuses {
-		_, stands, err := k.routeWith(ctx, n, k.account.Routes, status.Name)
-		if err != nil || stands == givenUp || stands == beingSent {
-			return stands, err
+		h, err := k.eventOf(ctx, n, k.account.Routes, status.Name)
+		if err != nil || h.stands == givenUp || h.stands == beingSent {
+			return h, err
 		}
 	}
-	return unknown, nil
+	return hit{}, nil
 }
 
 // isTold reports whether the ledger has an event of a record's status on a route that is not
@@ -158,18 +172,18 @@ func (k *look) ownerOf(ctx context.Context, one gateway.Listed) (o owner, err er
 	return o, nil
 }
 
-// known returns how the event of a record with a status stands on the routes of its shop, and on
-// which; nil: the ledger has none. Another shop's may have ignored it, or held it.
-func (k *look) known(ctx context.Context, one gateway.Listed, status string) (*Route, standing, error) {
+// known returns the event of a record with a status on the routes of its shop. Another shop's may
+// have ignored it, or held it.
+func (k *look) known(ctx context.Context, one gateway.Listed, status string) (hit, error) {
 	routes := k.account.Routes
 	if len(k.account.shops) > 1 {
 		o, err := k.ownerOf(ctx, one)
 		if err != nil {
-			return nil, unknown, err
+			return hit{}, err
 		}
 		routes = o.routes
 	}
-	return k.routeWith(ctx, one.Notice, routes, status)
+	return k.eventOf(ctx, one.Notice, routes, status)
 }
 
 // routeOf returns the route that is told of a record, and whether the record is of this
@@ -185,8 +199,9 @@ func (k *look) routeOf(ctx context.Context, one gateway.Listed) (route *Route, i
 	for _, s := range k.account.Info.Statuses {
 		statuses = append(statuses, s.Name)
 	}
-	if route, _, err = k.routeWith(ctx, one.Notice, o.routes, statuses...); route != nil || err != nil {
-		return route, true, err
+	h, err := k.eventOf(ctx, one.Notice, o.routes, statuses...)
+	if h.route != nil || err != nil {
+		return h.route, true, err
 	}
 	return k.usual(o), o.isOurs, nil
 }

@@ -169,6 +169,9 @@ func (k *look) mayBeBad(ctx context.Context) bool {
 // again by its id, so that the list goes on after it. It reports whether it does.
 func (k *look) setAside(ctx context.Context, one gateway.Listed, failure error) bool {
 	n := one.Notice
+	if i := k.waits(n.Type, n.RecordID); i >= 0 && k.state.Waiting[i].Dismissed != "" {
+		return true
+	}
 	if _, isOurs, err := k.routeOf(ctx, one); err == nil && !isOurs && !k.Foreign {
 		k.state.NotOurs++
 		return true
@@ -183,7 +186,9 @@ func (k *look) setAside(ctx context.Context, one gateway.Listed, failure error) 
 	if !k.dryRun {
 		k.missed(record, "")
 	}
-	return k.goesOn(ctx, k.wait(record))
+	err := k.wait(record)
+	k.hasGap = k.hasGap || err != nil // it is listed again
+	return k.goesOn(ctx, err)
 }
 
 // about is an error about a record or an order; nil: there is none.
@@ -227,8 +232,8 @@ func (k *look) askWaiting(ctx context.Context) bool {
 		if w.Missing {
 			longest = waitMissing
 			n.OrderID = w.OrderID
-			_, stands, err := k.known(ctx, gateway.Listed{Notice: n}, w.Status)
-			if stands == recorded {
+			h, err := k.known(ctx, gateway.Listed{Notice: n}, w.Status)
+			if h.stands.isKnown() {
 				k.forget(n)
 				continue
 			}

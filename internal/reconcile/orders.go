@@ -111,8 +111,8 @@ func (k *look) askGeneration(ctx context.Context, of ledger.Order, g ledger.Gate
 	}
 	for _, p := range order.Payments {
 		n := gateway.Notice{Type: t.Name, RecordID: gateway.RecordOf(p.RecordID)}
-		_, stands, err := k.routeWith(ctx, n, k.account.making(of), k.finals()...)
-		if err == nil && stands <= givenUp && p.Finished {
+		h, err := k.eventOf(ctx, n, k.account.making(of), k.finals()...)
+		if err == nil && (h.stands == unknown || h.stands == givenUp) && p.Finished {
 			err = k.ask(ctx, n)
 		}
 		if err != nil {
@@ -128,12 +128,12 @@ func (k *look) askUnfinished(ctx context.Context, order ledger.Order) error {
 	for _, e := range order.Events {
 		n := gateway.Notice{Type: e.Type, RecordID: e.RecordID, Status: e.Status}
 		t, isKnown := k.account.Info.Type(e.Type)
-		if order.AppOf(e.AppID) != k.account.Info.AccountID || asked[e.RecordID] || !isKnown || t.IsOrder || k.account.Info.Stage(e.Status).Final() {
+		if order.AppOf(e.AppID) != k.account.Info.AccountID || asked[e.RecordID] || !isKnown || t.IsOrder || t.Unconfirmed || k.account.Info.Stage(e.Status).Final() {
 			continue
 		}
 		asked[e.RecordID] = true
-		_, stands, err := k.routeWith(ctx, n, k.account.making(order), k.finals()...)
-		if err == nil && stands <= givenUp {
+		h, err := k.eventOf(ctx, n, k.account.making(order), k.finals()...)
+		if err == nil && (h.stands == unknown || h.stands == givenUp) {
 			err = k.ask(ctx, n)
 		}
 		if err != nil {
