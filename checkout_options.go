@@ -44,10 +44,8 @@ func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 		}
 		*field.to = cmp.Or(value, field.fallback)
 	}
-	var err error
-	if h.fixed.Expires, err = options.DurationText(expires).Parse("expires", caddy.ParseDuration); err != nil {
-		return err
-	}
+	var invalid error
+	h.fixed.Expires, invalid = options.DurationText(expires).Parse("expires", caddy.ParseDuration)
 	parts := strings.Split(h.OrderID, checkout.RequestUUID)
 	for i, part := range parts {
 		value, err := placeholder.Fixed(repl, "order_id", part)
@@ -57,7 +55,7 @@ func (h *Checkout) resolve(repl *caddy.Replacer, siteHasName bool) error {
 		parts[i] = value
 	}
 	h.fixed.OrderID = strings.Join(parts, checkout.RequestUUID)
-	return errors.Join(h.checkFixed(), h.resolveTargets(repl, siteHasName), h.resolveResponse(repl))
+	return errors.Join(invalid, h.checkFixed(), h.resolveTargets(repl, siteHasName), h.resolveResponse(repl))
 }
 
 // resolveSource resolves the one source of the terms that is configured.
@@ -205,11 +203,10 @@ func (h *Checkout) resolveResponse(repl *caddy.Replacer) error {
 	// Once a minute, because any visitor may cause the warning, and must not hide it from
 	// then on.
 	h.warned, h.warnLimit = rate.Sometimes{Interval: time.Minute}, rate.Sometimes{Interval: time.Minute}
-	fallback := "10/1m"
 	if h.Intercept != nil {
-		fallback = "off"
+		setDefault(&h.Limit, "off")
 	}
-	setDefault(&h.Limit, fallback)
+	setDefault(&h.Limit, "10/1m")
 	var err error
 	if h.limits, err = checkout.ParseLimit(h.Limit, caddy.ParseDuration); err != nil {
 		return err

@@ -74,6 +74,54 @@ func TestConsoleMany(t *testing.T) {
 	}
 }
 
+// TestConsoleTwice: what is asked for once more by a form that was sent already, or by somebody who
+// has not seen what happened since, is not done: an app could book it twice.
+func TestConsoleTwice(t *testing.T) {
+	s := deadConsole(t, 1)
+	s.app.answers(nil)
+	counted := s.view("/alice/many?since=1h&text=r0", "2 events")
+	fields := []string{"step", "replay", "reason", "mended"}
+	form := regexp.MustCompile(`(?s)<form method="post" action="./many">.*?</form>`).FindString(counted)
+	for _, field := range regexp.MustCompile(`name="(since|until|text)" value="([^"]*)"`).FindAllStringSubmatch(form, -1) {
+		if fields = append(fields, field[1], html.UnescapeString(field[2])); field[1] == "since" && field[2] == "1h" {
+			t.Error("what was counted since an hour ago is another when the form is sent")
+		}
+	}
+	if got := s.post("/alice/many", fields...); got.status != http.StatusSeeOther {
+		t.Fatalf("it was not begun: %d %s", got.status, got.body)
+	}
+	await(t, "it is done", func() bool { return strings.Contains(s.browse(http.MethodGet, "/alice/many", "").body, "Replay done") })
+	await(t, "all are told", func() bool {
+		return len(s.list("state=delivered").Events) >= 1 && len(s.list("state=retrying").Events) == 0
+	})
+	told := len(s.app.received())
+	if got := s.post("/alice/many", fields...); got.status != http.StatusConflict || !strings.Contains(got.body, "done already") {
+		t.Errorf("once more: %d %s", got.status, got.body)
+	}
+	if got := s.post("/alice/stop", "begun", "2026-01-01T00:00:00Z"); got.status != http.StatusConflict {
+		t.Errorf("stopping another work: %d", got.status)
+	}
+
+	// Two people have the page of one delivered event open.
+	id := s.list("state=delivered").Events[0].ID
+	page := s.view("/alice/event?id=" + id)
+	step := []string{"id", id, "route", "webhook", "step", "replay", "reason", "once more"}
+	for _, name := range []string{"state", "attempts"} {
+		step = append(step, name, regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(page)[1])
+	}
+	if got := s.post("/alice/event", step...); got.status != http.StatusSeeOther {
+		t.Fatalf("the first: %d %s", got.status, got.body)
+	}
+	await(t, "it is delivered again", func() bool { return len(s.app.received()) == told+1 })
+	s.awaitState("id="+id, "delivered")
+	if got := s.post("/shop/bob/event", step...); got.status != http.StatusConflict || !strings.Contains(got.body, "when you saw it") {
+		t.Errorf("the second: %d %s", got.status, got.body)
+	}
+	if n := len(s.app.received()); n != told+1 {
+		t.Errorf("the app was told %d times more", n-told)
+	}
+}
+
 // TestConsoleExport: the file has what the filter selects, and no cell that a spreadsheet
 // would run.
 func TestConsoleExport(t *testing.T) {

@@ -39,6 +39,11 @@ const consoleSite = `http://:$PORT {
 	handle_path /nobody/* {
 		ccpayment_console
 	}
+	handle_path /somebody/* {
+		ccpayment_console {
+			user "cert:{http.request.tls.client.serial}"
+		}
+	}
 	handle_path /guarded* {
 		basic_auth {
 			ops $2a$04$sybOKfGZW4t4GYeXvpl53.JOxEmiYMjb0R1.ObZtfLOpFZdxjaw16
@@ -164,6 +169,12 @@ func TestConsoleIsGuarded(t *testing.T) {
 		if view == "" && (!strings.Contains(got.body, "basic_auth") || !strings.Contains(got.body, "forward_auth")) {
 			t.Errorf("it does not say how to guard it: %s", got.body)
 		}
+	}
+	if got := s.browse(http.MethodGet, "/somebody/", ""); got.status != http.StatusForbidden {
+		t.Errorf("with a user of whom a part is not known: %d", got.status)
+	}
+	if err := validate(t, t.TempDir(), "ccpayment_console", "user {http.auth.user.id", nil); err == nil || !strings.Contains(err.Error(), "brace that is not closed") {
+		t.Errorf("a user with half a placeholder: %v", err)
 	}
 	if got := s.browse(http.MethodGet, "/guarded/", ""); got.status != http.StatusUnauthorized {
 		t.Errorf("without a password: %d", got.status)

@@ -105,21 +105,20 @@ type Checkout struct {
 	// gateway's; at CCPayment ccpayment.com, its subdomains, and base_url's host.
 	CheckoutHosts []string `json:"checkout_hosts,omitempty"`
 
-	app         *App
-	account     *gateway.Account // the first
-	choices     checkout.Choices
-	linkSecrets func() []string
-	paths       map[string]string // gjson paths of the fields in an app's response
-	fixed       checkout.Request  // what is known at load
-	returnURL   string            // with the request's placeholders
-	closeURL    string            // likewise
-	min, max    string
-	bounds      checkout.Bounds
-	limits      *checkout.Limits
-	count       func(account, outcome string)
-	warned      rate.Sometimes // of a response that asks for no checkout
-	warnLimit   rate.Sometimes // of clients that the limit may not tell apart
-	logger      *zap.Logger
+	app                 *App
+	account             *gateway.Account // the first
+	choices             checkout.Choices
+	linkSecrets         func() []string
+	paths               map[string]string // gjson paths of the fields in an app's response
+	fixed               checkout.Request  // what is known at load
+	returnURL, closeURL string            // with the request's placeholders
+	min, max            string
+	bounds              checkout.Bounds
+	limits              *checkout.Limits
+	count               func(account, outcome string)
+	warned              rate.Sometimes // of a response that asks for no checkout
+	warnLimit           rate.Sometimes // of clients that the limit may not tell apart
+	logger              *zap.Logger
 }
 
 // Intercept says which of the app's responses ask for a checkout.

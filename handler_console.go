@@ -3,6 +3,7 @@ package ccpayment
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -53,6 +54,9 @@ func (h *Console) Provision(ctx caddy.Context) error {
 	if h.User == "" {
 		h.User = "{http.auth.user.id}"
 	}
+	if strings.Count(h.User, "{") != strings.Count(h.User, "}") {
+		return fmt.Errorf("user %q has a brace that is not closed", h.User)
+	}
 	if h.Access != "" && h.Access != "full" && h.Access != "read" {
 		return fmt.Errorf("access is %q: use full or read", h.Access)
 	}
@@ -68,7 +72,8 @@ func (h *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 		asked = original.URL.Path
 	}
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	return h.page.ServeHTTP(w, r, asked, repl.ReplaceAll(h.User, ""))
+	user, _ := repl.ReplaceOrErr(h.User, true, true) // empty, where a part of it is not known
+	return h.page.ServeHTTP(w, r, asked, user)
 }
 
 // parseConsole sets up the console from Caddyfile tokens. Syntax:

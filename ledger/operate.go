@@ -14,15 +14,27 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
 
-// An operator's steps take the states that the operator saw the event in, if any: in
-// another one, which somebody else's step has brought it to, they are refused.
+// Seen is how an operator saw an event. A step that is to be taken as it was seen is refused
+// where somebody else's has been taken meanwhile.
+type Seen struct {
+	State State
+	// Attempts is how many there were: one who replays a delivered event does not know that
+	// another did, and that it is delivered again by now. Below 0: it is not known. An event
+	// that is retried by itself may have had more.
+	Attempts int
+}
+
+// is reports whether the event is still as it was seen.
+func (s Seen) is(e Event) bool {
+	return s.State == e.State && (s.Attempts < 0 || s.State == Retrying || s.Attempts == e.Attempts)
+}
 
 // operatorLease is longer than an operator's step takes.
 const operatorLease = time.Minute
 
 // Replay makes an event due once more, with the same id. It is meant for dead
 // events; delivered ones, too, are delivered again.
-func (l *Ledger) Replay(ctx context.Context, key Key, reason string, seen ...State) error {
+func (l *Ledger) Replay(ctx context.Context, key Key, reason string, seen ...Seen) error {
 	return l.operate(ctx, key, seen, func(e Event) (Transition, error) {
 		t := Transition{State: Retrying, Next: l.now(), Reason: Replay, Cause: "replayed: " + reason}
 		switch e.State {
@@ -40,7 +52,7 @@ func (l *Ledger) Replay(ctx context.Context, key Key, reason string, seen ...Sta
 // Release makes a held event due: it is confirmed and settled again. An event that
 // the gateway does not call clean is held again, unless accept is set; then it is
 // delivered without a flag, so that it fulfils and credits nothing.
-func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept bool, seen ...State) error {
+func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept bool, seen ...Seen) error {
 	return l.operate(ctx, key, seen, func(e Event) (Transition, error) {
 		if e.State != Held {
 			return Transition{}, &RefusedError{fmt.Sprintf("the event is %s: only held ones are released", e.State)}
@@ -51,7 +63,7 @@ func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept boo
 
 // Discard throws an event away for ever. An event that carries a flag, which no
 // other event of its order can carry then, is discarded only with force.
-func (l *Ledger) Discard(ctx context.Context, key Key, reason string, force bool, seen ...State) error {
+func (l *Ledger) Discard(ctx context.Context, key Key, reason string, force bool, seen ...Seen) error {
 	return l.operate(ctx, key, seen, func(e Event) (Transition, error) {
 		if !e.State.canBecome(Discarded) {
 			return Transition{}, &RefusedError{fmt.Sprintf("the event is %s: there is nothing to discard", e.State)}
@@ -68,10 +80,18 @@ func (l *Ledger) Discard(ctx context.Context, key Key, reason string, force bool
 	})
 }
 
+// since is what has happened to an event since it was seen.
+func (s Seen) since(e Event) string {
+	if s.State == e.State {
+		return fmt.Sprintf("the event is %s, and has had other attempts than when you saw it", e.State)
+	}
+	return fmt.Sprintf("the event is %s by now, and was %s when you saw it", e.State, s.State)
+}
+
 // operate takes an event that is not in flight through one step. It waits for
 // an attempt of the record as long as the context lets it; then the error is
 // [ErrInFlight].
-func (l *Ledger) operate(ctx context.Context, key Key, seen []State, step func(Event) (Transition, error)) error {
+func (l *Ledger) operate(ctx context.Context, key Key, seen []Seen, step func(Event) (Transition, error)) error {
 	f, err := l.alone(ctx, key)
 	if err != nil {
 		return err
@@ -89,8 +109,8 @@ func (l *Ledger) operate(ctx context.Context, key Key, seen []State, step func(E
 		return err
 	}
 	event, err := l.store.Load(ctx, key)
-	if err == nil && len(seen) > 0 && !slices.Contains(seen, event.State) {
-		err = &RefusedError{fmt.Sprintf("nothing was done: the event is %s by now, and was %s when you saw it", event.State, seen[0])}
+	if err == nil && len(seen) > 0 && !seen[0].is(event) {
+		err = &RefusedError{"nothing was done: " + seen[0].since(event)}
 	}
 	if err == nil {
 		var t Transition

@@ -33,7 +33,12 @@ func ReadTime(name, text string, now time.Time) (time.Time, error) {
 		return now.Add(-ago.Abs()), nil
 	}
 	for _, layout := range layouts {
-		if at, err := time.ParseInLocation(layout, mend(text), now.Location()); err == nil {
+		at, err := time.ParseInLocation(layout, mend(text), now.Location())
+		switch {
+		case err != nil:
+		case !time.Unix(0, at.UnixNano()).Equal(at): // ledgers count in nanoseconds
+			return time.Time{}, badRequest("%s: %q is too far away: use a year from 1678 to 2262", name, text)
+		default:
 			return at, nil
 		}
 	}

@@ -239,9 +239,9 @@ func printAnswers(answers []triggerAnswer) {
 	lines := make(map[string]*line)
 	var order []string
 	for _, a := range answers {
-		text := fmt.Sprintf("%d %s", a.Status, strings.TrimSpace(a.Body))
+		text := fmt.Sprintf("%d %s", a.Status, printable(strings.TrimSpace(a.Body)))
 		if a.Error != "" {
-			text = a.Error
+			text = printable(a.Error)
 		}
 		if lines[text] == nil {
 			lines[text] = &line{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -142,7 +143,7 @@ func curl(e ledger.Event, body string) string {
 	if e.Request.TLS {
 		scheme = "https"
 	}
-	lines := []string{"curl " + quote(scheme+"://"+e.Request.Host+e.Request.URI)}
+	lines := []string{"curl " + quote(redact.Emails(scheme+"://"+e.Request.Host+e.Request.URI))}
 	header := func(name, value string) {
 		if value != "" {
 			lines = append(lines, "-H "+quote(name+": "+redact.Emails(value)))
@@ -196,8 +197,12 @@ func (v *visit) takeStep() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var seen ledger.State
-	if err := seen.UnmarshalText([]byte(form.Get("state"))); err != nil {
+	seen := ledger.Seen{Attempts: -1}
+	err = seen.State.UnmarshalText([]byte(form.Get("state")))
+	if text := form.Get("attempts"); err == nil && text != "" {
+		seen.Attempts, err = strconv.Atoi(text)
+	}
+	if err != nil {
 		return answer{}, &adminapi.Error{Status: http.StatusBadRequest, Err: errors.New("say in which state you saw the event: open it again")}
 	}
 	result, err := v.o.Do(v.ctx, e.Key, operator.Request{Step: step, Reason: reason, Force: form.Get("force") != ""}, seen)

@@ -68,10 +68,11 @@ type action struct {
 	Consequences []string
 	// Force, if set, has to be ticked.
 	Force string
-	// ID and Route name the event, and State is the one that it was shown in: in another
-	// one the step is not taken.
+	// ID and Route name the event, which was shown in the State and after so many Attempts: if
+	// it is another by now, the step is not taken.
 	ID, Route string
 	State     ledger.State
+	Attempts  int
 }
 
 // Danger: nothing brings back what the step does.
@@ -102,7 +103,7 @@ func actionsOf(i item) []action {
 	}
 	actions := make([]action, 0, len(allowed))
 	for _, step := range allowed {
-		a := action{Step: step, Title: titles[step], Consequences: consequences(step, i), ID: i.ID, Route: i.Route, State: i.State}
+		a := action{Step: step, Title: titles[step], Consequences: consequences(step, i), ID: i.ID, Route: i.Route, State: i.State, Attempts: i.Attempts}
 		if step == operator.StepAccept && i.ofClosed() {
 			a.Title = "Accept it"
 		}

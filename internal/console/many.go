@@ -21,11 +21,11 @@ type manyView struct {
 	// Fields are those of the filter that are set, in the order of their names.
 	Fields [][2]string
 	States []ledger.State
-	// Counted: the filter selects Matched events, received until Until, of which the first
-	// WithMoney carry something.
+	// Counted: the filter selects Matched events, received since Since, if that is set, and
+	// until Until, of which the first WithMoney carry something.
 	Counted            bool
 	Matched, WithMoney int
-	Until              string
+	Since, Until       string
 	Choices            []choice
 	Work               *workView
 }
@@ -50,6 +50,9 @@ type workView struct {
 	Percent int
 }
 
+// BegunText tells the work from others.
+func (w workView) BegunText() string { return begunText(w.Begun) }
+
 // manySteps are those that make sense for many events at once. Accepting risks one by one
 // is what the page of the held ones is for.
 var manySteps = []choice{
@@ -67,12 +70,16 @@ func (v *visit) showMany() (answer, error) {
 	}
 	view := manyView{Filter: filter, Fields: fieldsOf(filter), States: states(), Work: v.work()}
 	if len(view.Fields) > 0 {
-		// What comes in after the count is none of those that were counted.
+		// What comes in after the count is none of those that were counted, nor is any of them
+		// left out because "3h" is later by now.
 		now := v.o.Ledger.Now()
 		if query.Until.IsZero() || query.Until.After(now) {
 			query.Until = now
 		}
 		view.Counted, view.Until = true, query.Until.UTC().Format(time.RFC3339Nano)
+		if !query.Since.IsZero() {
+			view.Since = query.Since.UTC().Format(time.RFC3339Nano)
+		}
 		if view.Matched, view.WithMoney, err = v.count(query); err != nil {
 			return answer{}, err
 		}
@@ -164,7 +171,7 @@ func (v *visit) beginMany() (answer, error) {
 	err = v.Works.Begin(v.Use, work)
 	v.log("an operator's step with many events", err, zap.String("step", string(step)), zap.String("reason", redact.Emails(form.Get("reason"))),
 		zap.String("filter", redact.Emails(filter.Values().Encode())))
-	if errors.Is(err, operator.ErrBusy) {
+	if errors.Is(err, operator.ErrBusy) || errors.Is(err, operator.ErrBegun) {
 		err = &adminapi.Error{Status: http.StatusConflict, Err: fmt.Errorf("nothing was begun: %w", err)}
 	}
 	if err != nil {
@@ -173,11 +180,18 @@ func (v *visit) beginMany() (answer, error) {
 	return answer{location: "./many"}, nil
 }
 
-// stopMany stops what runs.
+// stopMany stops what runs, if it is what the form was shown with.
 func (v *visit) stopMany() (answer, error) {
-	if last := v.Works.Last(); last != nil {
-		last.Stop()
-		v.log("an operator stops the step with many events", nil)
+	last := v.Works.Last()
+	if last == nil {
+		return answer{location: "./many"}, nil
 	}
+	if begun := v.r.PostForm.Get("begun"); begun != "" && begun != begunText(last.Begun) {
+		return answer{}, &adminapi.Error{Status: http.StatusConflict, Err: errors.New("nothing was stopped: another work runs by now: look at it first")}
+	}
+	last.Stop()
+	v.log("an operator stops the step with many events", nil, zap.String("begun_by", last.By))
 	return answer{location: "./many"}, nil
 }
+
+func begunText(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }

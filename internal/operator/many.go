@@ -31,9 +31,8 @@ type Request struct {
 	Force bool
 }
 
-// Do takes an event through the step that is asked for, if it still is in the state in
-// which it was seen.
-func (o *Operator) Do(ctx context.Context, key ledger.Key, r Request, seen ledger.State) (Result, error) {
+// Do takes an event through the step that is asked for, if it still is as it was seen.
+func (o *Operator) Do(ctx context.Context, key ledger.Key, r Request, seen ledger.Seen) (Result, error) {
 	switch r.Step {
 	case StepReplay:
 		return o.Replay(ctx, key, r.Reason, seen)
@@ -118,13 +117,21 @@ type Use func(func(*Operator) error) error
 // ErrBusy: another [Many] is at work.
 var ErrBusy = errors.New("another such work is not done yet: wait for it, or stop it")
 
-// Begin begins to take events through a step, one such work at a time. It outlives the
-// configuration that it began with, and ends where none works any more.
+// ErrBegun: the same was done already, as where a form is sent twice.
+var ErrBegun = errors.New("this was done already: count once more, and see what is left")
+
+// Begin begins to take events through a step, one such work at a time, and not again what the
+// last one has done to its end. It outlives the configuration that it began with, and ends where none works any more.
 func (w *Works) Begin(use Use, m *Many) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.last != nil && w.last.Progress().Ended.IsZero() {
-		return ErrBusy
+	if w.last != nil {
+		switch p := w.last.Progress(); {
+		case p.Ended.IsZero():
+			return ErrBusy
+		case !p.Stopped && p.Err == nil && w.last.Query == m.Query && w.last.Request.Step == m.Request.Step:
+			return ErrBegun
+		}
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop = stop
@@ -225,7 +232,7 @@ func (m *Many) step(ctx context.Context, o *Operator, key ledger.Key) (Result, e
 	if !m.Query.Matches(e) {
 		return Result{}, &ledger.RefusedError{Reason: fmt.Sprintf("it is %s by now", e.State)}
 	}
-	return o.Do(context.WithoutCancel(ctx), key, m.Request, e.State)
+	return o.Do(context.WithoutCancel(ctx), key, m.Request, ledger.Seen{State: e.State, Attempts: e.Attempts})
 }
 
 // isOfEvent reports whether an error of a step is about the event alone, so that others

@@ -89,17 +89,17 @@ type Result struct {
 const longestWait = 10 * time.Second
 
 // Replay makes an event due once more, with its id; see [ledger.Ledger.Replay].
-func (o *Operator) Replay(ctx context.Context, key ledger.Key, reason string, seen ...ledger.State) (Result, error) {
+func (o *Operator) Replay(ctx context.Context, key ledger.Key, reason string, seen ...ledger.Seen) (Result, error) {
 	return o.step(ctx, key, func(ctx context.Context) error { return o.Ledger.Replay(ctx, key, reason, seen...) })
 }
 
 // Release makes a held event due; see [ledger.Ledger.Release].
-func (o *Operator) Release(ctx context.Context, key ledger.Key, reason string, accept bool, seen ...ledger.State) (Result, error) {
+func (o *Operator) Release(ctx context.Context, key ledger.Key, reason string, accept bool, seen ...ledger.Seen) (Result, error) {
 	return o.step(ctx, key, func(ctx context.Context) error { return o.Ledger.Release(ctx, key, reason, accept, seen...) })
 }
 
 // Discard makes an event final without a delivery; see [ledger.Ledger.Discard].
-func (o *Operator) Discard(ctx context.Context, key ledger.Key, reason string, force bool, seen ...ledger.State) (Result, error) {
+func (o *Operator) Discard(ctx context.Context, key ledger.Key, reason string, force bool, seen ...ledger.Seen) (Result, error) {
 	return o.step(ctx, key, func(ctx context.Context) error { return o.Ledger.Discard(ctx, key, reason, force, seen...) })
 }
 
