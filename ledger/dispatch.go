@@ -103,9 +103,10 @@ type dispatch struct {
 	next    time.Time         // when the first event that is not due yet will be
 	swept   time.Time         // when events were last looked for that are due too late
 
-	refused   int       // times in a row that the app could not be reached
-	paused    time.Time // when that last led to a pause
-	notBefore time.Time // nothing is begun until then
+	refused int // times in a row that the app could not be reached
+	// paused is when that last led to a pause, and nothing is begun before notBefore: both by
+	// this machine's monotonic clock, because the ledger's may be set back.
+	paused, notBefore time.Time
 }
 
 // result is what a worker's attempt came to.
@@ -163,7 +164,7 @@ func (d *dispatch) run(ctx context.Context) {
 			}
 			begin(key, nil)
 		}
-		d.open.Store(d.refused < brokenAfter && !d.ledger.now().Before(d.notBefore) && d.ledger.canClaim())
+		d.open.Store(d.refused < brokenAfter && !time.Now().Before(d.notBefore) && d.ledger.canClaim())
 		if fresh := d.wait(ctx); fresh != nil {
 			begin(fresh.Key, fresh)
 		}
@@ -184,7 +185,7 @@ func (d *dispatch) runs(record Record) bool {
 // width is how many attempts may run now.
 func (d *dispatch) width() int {
 	switch {
-	case d.ledger.now().Before(d.notBefore):
+	case time.Now().Before(d.notBefore):
 		return 0
 	case d.refused >= brokenAfter:
 		return 1
@@ -335,16 +336,16 @@ func (d *dispatch) wait(ctx context.Context) (fresh *Event) {
 	if len(d.running) < d.width() && len(d.queue) > 0 && len(d.slots) < cap(d.slots) {
 		return nil
 	}
-	now, wake := d.ledger.now(), time.Time{}
-	switch {
-	case now.Before(d.notBefore):
-		wake = d.notBefore
-	case len(d.running) < d.width(): // else nothing begins before something ends
-		wake = d.next
-	}
 	var timeout <-chan time.Time
-	if !wake.IsZero() {
-		timer := time.NewTimer(max(wake.Sub(now), time.Millisecond))
+	left := time.Duration(-1) // until there may be something to begin; below 0: nothing is known to come
+	switch {
+	case time.Now().Before(d.notBefore):
+		left = time.Until(d.notBefore)
+	case len(d.running) < d.width() && !d.next.IsZero(): // else nothing begins before something ends
+		left = max(d.next.Sub(d.ledger.now()), 0)
+	}
+	if left >= 0 {
+		timer := time.NewTimer(max(left, time.Millisecond))
 		defer timer.Stop()
 		timeout = timer.C
 	}
@@ -397,7 +398,7 @@ func (d *dispatch) note(r result) {
 	case r.began.After(d.paused): // else it is one more of those that led to the pause
 		d.refused++
 		if d.refused >= brokenAfter {
-			d.paused = d.ledger.now()
+			d.paused = time.Now()
 			d.notBefore = d.paused.Add(min(firstPause<<min(d.refused-brokenAfter, 10), longestPause))
 			d.queue, d.unread = nil, true // what is probed next is what is due first then
 		}
@@ -407,12 +408,12 @@ func (d *dispatch) note(r result) {
 // fail pauses: while the store fails, an event that was delivered is still due.
 func (d *dispatch) fail(err error) {
 	d.Failed(err)
-	d.notBefore = d.ledger.now().Add(storePause)
+	d.notBefore = time.Now().Add(storePause)
 }
 
 // attempt makes one attempt at an event, which take begins.
 func (d *dispatch) attempt(ctx context.Context, key Key, take func(context.Context) (*Attempt, error)) result {
-	r := result{key: key, began: d.ledger.now()}
+	r := result{key: key, began: time.Now()}
 	failpoint.Reach("due")
 	attempt, err := take(ctx)
 	if err != nil || attempt == nil {

@@ -48,8 +48,10 @@ func Run(from ledger.Export, to ledger.Import, opts Options) error {
 	isHere := begun.ID == about.ID
 	if moved := from.MovedTo(); moved != "" {
 		switch {
-		case isHere: // it was cut off right before its end
+		case isHere && moved == to.Name(): // it was cut off right before its end
 			return finish(to, opts)
+		case isHere: // begun here, and moved somewhere: a part of a ledger must not be opened
+			return fmt.Errorf("%s was moved to %s: if that is the same as %s, name it so; if not, this has only a part of it, from a move before that was cut off", about.From, moved, to.Name())
 		case moved == to.Name():
 			opts.Print("%s was moved to %s already.", about.From, moved)
 			return nil

@@ -199,6 +199,24 @@ func TestEndCutOff(t *testing.T) {
 	w.openPostgres()
 }
 
+// TestTwoTargets: a schema that has a part of a ledger, from a move that was cut off, is not opened
+// once the ledger was moved to another.
+func TestTwoTargets(t *testing.T) {
+	w := newWorld(t)
+	w.fill(30)
+	if err := w.move(func(to ledger.Import) ledger.Import { return &failing{Import: to, writes: 4} }); err == nil {
+		t.Fatal("it did not fail")
+	}
+	part := w.schema
+	w.schema = part + "_whole"
+	w.moves()
+	w.schema = part
+	w.refuses("this has only a part of it")
+	if _, err := postgres.Open(postgres.Options{URL: w.server.URL(), Schema: part}); err == nil {
+		t.Error("a part of the ledger opens")
+	}
+}
+
 // TestChangedMeanwhile: a ledger that was used after its move had begun is moved from
 // its beginning.
 func TestChangedMeanwhile(t *testing.T) {

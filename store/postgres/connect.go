@@ -21,6 +21,7 @@ const connectTimeout = 2 * time.Second
 
 var (
 	errURL      = errors.New("url is neither a URL such as postgres://user:password@host:5432/database nor settings such as host=… dbname=…")
+	errEncode   = errors.New("url has a second @ in it: in a user's name or a password write @ as %40, / as %2F and : as %3A")
 	errNoCancel = errors.New("statements are not cancelled")
 )
 
@@ -30,6 +31,11 @@ func parse(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errURL
+	}
+	// The first @ ends what is before the host, so that a password with one would be named as
+	// the host, in the log too.
+	if strings.Contains(nameOf(config.ConnConfig), "@") {
+		return nil, errEncode
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout

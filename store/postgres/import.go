@@ -143,6 +143,10 @@ func (i *imported) Begin(about ledger.Moving) ([]byte, error) {
 		if err := i.refuseUsed(ctx, tx); err != nil {
 			return err
 		}
+		// A Caddy that was started on it may have left its looks.
+		if err := exec(emptySQL); err != nil {
+			return err
+		}
 		if err := exec(strings.ReplaceAll(beginMoveSQL, "MOVE", strings.ReplaceAll(about.ID, "'", "''"))); err != nil {
 			return err
 		}

@@ -40,7 +40,8 @@ func (s *Store) migrate(ctx context.Context, conn *pgx.Conn) (isNew bool, err er
 	if err != nil || version >= s.known() {
 		return false, err
 	}
-	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+	// At any other level what is read behind the lock would be as it was before the wait for it.
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, pgx.QueryExecModeSimpleProtocol, "ccpayment "+schema); err != nil {
 			return err
 		}

@@ -81,8 +81,10 @@ func checkServer(ctx context.Context, conn *pgx.Conn, replicas int) (is server, 
 	// connection nobody says, so it is taken to change it after each transaction.
 	is.isPooled = uint32(pid) != conn.PgConn().PID()
 	if !is.isPooled {
-		if _, err := conn.Exec(ctx, `set synchronous_commit = on`); err != nil {
+		if _, err := conn.Exec(ctx, `set synchronous_commit = on`); refused(err) {
 			return is, refuse("synchronous_commit cannot be set on: %w", err)
+		} else if err != nil {
+			return is, err
 		}
 	}
 	keeps, err := readSettings(conn.QueryRow(ctx, settingsSQL, pgx.QueryExecModeSimpleProtocol))

@@ -53,7 +53,7 @@ func TestRefusedServers(t *testing.T) {
 		refuse("give the user the right to create", Options{URL: strings.Replace(shared.URL(), "test@", "guest@", 1), Schema: shared.Schema(t)})
 	})
 	t.Run("URL", func(t *testing.T) {
-		for _, url := range []string{"postgres://user:secret@host:port/db", "://secret", "host='secret"} {
+		for _, url := range []string{"postgres://user:secret@host:port/db", "://secret", "host='secret", "postgres://shop:p@secret@127.0.0.1/shop", "postgres://shop:/secret@127.0.0.1/shop"} {
 			_, err := Open(Options{URL: url, Schema: "x"})
 			if err == nil || strings.Contains(err.Error(), "secret") {
 				t.Errorf("%s: %v", url, err)
