@@ -87,7 +87,7 @@ var everyCall = []struct {
 		func(ctx ctx, c client, id string) (any, error) { return c.Wallet(ctx, id) },
 	},
 	{
-		"WalletBalance", `GET /api/v2/merchant/wallets/wallet-1/balance/2026-01-15T09:30:00Z`, `{}`,
+		"WalletBalance", `GET /api/v2/merchant/wallets/wallet-1/balance/2026-01-15T09:30:00Z`, `{"confirmedBalance":{"value":"1","currencyId":"2"}}`,
 		func(ctx ctx, c client, _ string) (any, error) { return c.WalletBalance(ctx, "wallet-1", noon) },
 	},
 	{

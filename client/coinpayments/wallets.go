@@ -132,6 +132,13 @@ func (c *Client) WalletBalance(ctx context.Context, walletID string, at time.Tim
 	return answer, err
 }
 
+func (b *WalletBalance) check() error {
+	if b.ConfirmedBalance.CurrencyID == "" {
+		return errors.New("it has no confirmedBalance")
+	}
+	return nil
+}
+
 // AddressRequest asks for an address in a wallet (reference, Wallets, Create address).
 type AddressRequest struct {
 	Label           string // optional; at most 300 characters

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -80,10 +81,13 @@ func (v *V2) invoiceRecord(i coinpayments.Invoice) gateway.Record {
 	return r
 }
 
-// hasError reports whether CoinPayments has an error of a payment. It writes none in more
-// than one way.
+// noErrors are the ways in which CoinPayments writes that a payment has no error: 0 is Unknown in
+// its enumeration.
+var noErrors = []string{"", "0", "none", "unknown"}
+
+// hasError reports whether CoinPayments has an error of a payment.
 func hasError(p coinpayments.Payment) bool {
-	return p.ErrorCode != "" && p.ErrorCode != "0" && !strings.EqualFold(p.ErrorCode, "none")
+	return !slices.Contains(noErrors, strings.ToLower(p.ErrorCode))
 }
 
 // transactionStatus is the status of a transaction's event. A transaction that is on its

@@ -1,6 +1,7 @@
 package coinpayments
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -172,8 +173,8 @@ func listRates(c *call) (reply, error) {
 	return ok(object{"items": items})
 }
 
-// blockchainFee is what a transfer costs on a currency's chain. The reference does not
-// show the answer; these names are the most plausible ones.
+// blockchainFee is what a transfer costs on a currency's chain: a number, in V1 of the smallest
+// units.
 func blockchainFee(c *call) (reply, error) {
 	one, err := c.named("id")
 	switch {
@@ -182,5 +183,8 @@ func blockchainFee(c *call) (reply, error) {
 	case !one.payable():
 		return reply{}, refuse(http.StatusBadRequest, "%s is on no chain", one.symbol)
 	}
-	return ok(object{"currencyId": one.id, "currencySymbol": one.symbol, "fee": writer(c.v1)(one, one.fee)})
+	if c.v1 {
+		return ok(json.Number(one.minor(one.fee).String()))
+	}
+	return ok(json.Number(one.text(one.fee)))
 }

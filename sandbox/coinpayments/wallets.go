@@ -2,6 +2,7 @@ package coinpayments
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -68,25 +69,13 @@ func (w *wallet) pending() decimal.Decimal {
 
 // view is a wallet as the API answers it.
 func (w *wallet) view(c *call) object {
-	usd := currencyByID("5057")
-	balance := func(of *currency, amount decimal.Decimal) object {
-		value := of.text(amount)
-		if c.v1 {
-			value = of.minor(amount).String()
-		}
-		return object{"value": value, "currencyId": of.id, "currencySymbol": of.symbol}
-	}
-	native := func(amount decimal.Decimal) object {
-		return balance(usd, amount.Mul(c.st.price(w.currency)).Truncate(2))
-	}
 	view := object{
 		"walletId": w.id, "walletType": "singleSigCryptoWallet", "currencyId": w.currency.id, "isActive": true, "isLocked": false,
 		"label": w.label, "depositAddress": w.addresses[len(w.addresses)-1].text,
-		"confirmedBalance": balance(w.currency, w.confirmed()), "unconfirmedBalance": balance(w.currency, w.pending()),
-		"confirmedNativeBalance": native(w.confirmed()), "unconfirmedNativeBalance": native(w.pending()),
 		"isVaultLocked": false, "vaultLockoutEndDateTime": nil, "hasPermanentAddresses": w.permanent,
 		"hasActiveAddress": true, "clientId": dashed(c.s.client),
 	}
+	maps.Copy(view, c.balances(w, w.confirmed(), w.pending()))
 	if c.v1 {
 		view["currencyId"], _ = strconv.Atoi(w.currency.coin())
 		view["contractAddress"] = orNull(w.currency.contract())
@@ -253,11 +242,25 @@ func walletBalance(c *call) (reply, error) {
 			balance = balance.Sub(t.change())
 		}
 	}
-	value := w.currency.text(balance)
-	if c.v1 {
-		value = w.currency.minor(balance).String()
+	return ok(c.balances(w, balance, decimal.Zero))
+}
+
+// balances are a wallet's, in its currency and in US dollars.
+func (c *call) balances(w *wallet, confirmed, pending decimal.Decimal) object {
+	balance := func(of *currency, amount decimal.Decimal) object {
+		value := of.text(amount)
+		if c.v1 {
+			value = of.minor(amount).String()
+		}
+		return object{"value": value, "currencyId": of.id, "currencySymbol": of.symbol}
 	}
-	return ok(object{"value": value, "currencyId": w.currency.id, "currencySymbol": w.currency.symbol})
+	native := func(amount decimal.Decimal) object {
+		return balance(currencyByID("5057"), amount.Mul(c.st.price(w.currency)).Truncate(2))
+	}
+	return object{
+		"confirmedBalance": balance(w.currency, confirmed), "unconfirmedBalance": balance(w.currency, pending),
+		"confirmedNativeBalance": native(confirmed), "unconfirmedNativeBalance": native(pending),
+	}
 }
 
 // listPage answers the part of a list that skip and take name: at most a hundred.
