@@ -24,7 +24,7 @@ func init() {
 // or `forward_auth`: without a user it answers 403. It works under any path.
 type Console struct {
 	// Who acts, which stands in the history of the events and in the log. It may have any
-	// placeholder; where it comes to nothing, the answer is 403. Default:
+	// placeholder; where one has no value, the answer is 403. Default:
 	// `{http.auth.user.id}`.
 	User string `json:"user,omitempty"`
 

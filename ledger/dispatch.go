@@ -340,7 +340,7 @@ func (d *dispatch) wait(ctx context.Context) (fresh *Event) {
 	left := time.Duration(-1) // until there may be something to begin; below 0: nothing is known to come
 	switch {
 	case time.Now().Before(d.notBefore):
-		left = time.Until(d.notBefore)
+		left = max(time.Until(d.notBefore), 0)
 	case len(d.running) < d.width() && !d.next.IsZero(): // else nothing begins before something ends
 		left = max(d.next.Sub(d.ledger.now()), 0)
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,8 +27,10 @@ type manyView struct {
 	Counted            bool
 	Matched, WithMoney int
 	Since, Until       string
-	Choices            []choice
-	Work               *workView
+	// Token tells this count from others.
+	Token   string
+	Choices []choice
+	Work    *workView
 }
 
 // Button says what the filter's button does.
@@ -77,6 +80,7 @@ func (v *visit) showMany() (answer, error) {
 			query.Until = now
 		}
 		view.Counted, view.Until = true, query.Until.UTC().Format(time.RFC3339Nano)
+		view.Token = rand.Text()
 		if !query.Since.IsZero() {
 			view.Since = query.Since.UTC().Format(time.RFC3339Nano)
 		}
@@ -165,7 +169,7 @@ func (v *visit) beginMany() (answer, error) {
 	named := filter
 	named.Until = ""
 	work := &operator.Many{
-		By: v.user, Query: query, Name: named.Values().Encode(), Begun: v.now(),
+		By: v.user, Query: query, Name: named.Values().Encode(), Begun: v.now(), Counted: form.Get("counted"),
 		Request: operator.Request{Step: step, Reason: reason, Force: form.Get("force") != ""},
 	}
 	err = v.Works.Begin(v.Use, work)

@@ -56,8 +56,10 @@ var ErrTooMany = fmt.Errorf("the filter selects more than %d events: narrow it, 
 // concurrent use.
 type Many struct {
 	// By is who asked for it, Name what the filter is in words, Query what it selects, and
-	// Begun when that was.
+	// Begun when that was. Counted tells the count that was seen before from others; empty: none
+	// was.
 	By, Name string
+	Counted  string
 	Query    ledger.Query
 	Request  Request
 	Begun    time.Time
@@ -120,16 +122,16 @@ var ErrBusy = errors.New("another such work is not done yet: wait for it, or sto
 // ErrBegun: the same was done already, as where a form is sent twice.
 var ErrBegun = errors.New("this was done already: count once more, and see what is left")
 
-// Begin begins to take events through a step, one such work at a time, and not again what the
-// last one has done to its end. It outlives the configuration that it began with, and ends where none works any more.
+// Begin begins to take events through a step, one such work at a time, and after one count once.
+// It outlives the configuration that it began with, and ends where none works any more.
 func (w *Works) Begin(use Use, m *Many) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.last != nil {
-		switch p := w.last.Progress(); {
-		case p.Ended.IsZero():
+		switch {
+		case w.last.Progress().Ended.IsZero():
 			return ErrBusy
-		case !p.Stopped && p.Err == nil && w.last.Query == m.Query && w.last.Request.Step == m.Request.Step:
+		case m.Counted != "" && m.Counted == w.last.Counted:
 			return ErrBegun
 		}
 	}

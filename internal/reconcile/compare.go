@@ -28,14 +28,17 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 			k.forget(n)
 			return nil
 		}
-		isTold := false // what carries a flag and was not taken has bound it, too
 		if h.stands == unknown {
-			if h, err = k.stuck(ctx, n); err == nil && h.stands == unknown {
-				isTold, err = k.isTold(ctx, n)
+			if h, err = k.stuck(ctx, n); err != nil {
+				return err
 			}
 		}
-		if err != nil {
-			return err
+		// What carries a flag and was not taken has bound it, too: it tells nothing.
+		isTold := false
+		if t, _ := k.account.Info.Type(n.Type); h.stands == unknown || t.Kind == gateway.Payment {
+			if isTold, err = k.isTold(ctx, n); err != nil {
+				return err
+			}
 		}
 		if isTold {
 			k.forget(n)
@@ -74,11 +77,14 @@ func (k *look) compare(ctx context.Context, one gateway.Listed) error {
 		return k.wait(record)
 	}
 	if h.stands == givenUp && h.route.Tell != nil { // the route has changed since
-		if err := k.revive(ctx, h); err != nil || strings.EqualFold(h.event.Key.Status, n.Status) {
+		record.Why = "its event of before the route " + h.route.Name + " delivered by itself is delivered again"
+		if err := k.revive(ctx, h); err != nil || !k.dryRun && strings.EqualFold(h.event.Key.Status, n.Status) {
 			return err
 		}
-		record.Missing = false // it is told once that event is, unless that told of it
-		return k.wait(record)
+		if !k.dryRun {
+			k.missed(record, h.route.Name)
+		}
+		return k.wait(record) // it is told once that event is, unless that told of it
 	}
 	return k.tell(ctx, one, record, route)
 }

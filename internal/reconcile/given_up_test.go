@@ -139,6 +139,10 @@ func TestGivenUpBeforeTheRouteDelivered(t *testing.T) {
 				return p.ledger.Replay(ctx, e.Key, cause)
 			}
 			p.now = p.now.Add(90 * time.Minute)
+			dry, err := p.Look(t.Context(), "", time.Time{}, true, p.ledger)
+			if got := fmt.Sprint(missing(dry)); got != "[payout]" || err != nil || again != nil {
+				t.Errorf("a dry run has %s as missing, %v, and delivered %q", got, err, again)
+			}
 			p.look(time.Time{})
 			p.wantTold("after the change")
 			if fmt.Sprint(again) != "[payout "+status+"]" {

@@ -59,7 +59,10 @@ func (k *look) eventOf(ctx context.Context, n gateway.Notice, routes []Route, st
 	for i, route := range routes {
 		record := ledger.Record{Route: route.Name, AppID: k.account.Info.AccountID, Type: n.Type, ID: n.RecordID}
 		for _, status := range statuses {
-			for _, risk := range append([]ledger.Risk{n.Risk}, risks...) { // most often it is the first
+			for nth, risk := range append([]ledger.Risk{n.Risk}, risks...) { // most often it is the first
+				if nth > 0 && risk == n.Risk {
+					continue
+				}
 				event, err := k.ledger.Load(ctx, ledger.Key{Record: record, Status: strings.ToLower(status), Risk: risk})
 				this := hit{&routes[i], event, recorded}
 				switch {

@@ -169,7 +169,8 @@ func (k *look) mayBeBad(ctx context.Context) bool {
 // again by its id, so that the list goes on after it. It reports whether it does.
 func (k *look) setAside(ctx context.Context, one gateway.Listed, failure error) bool {
 	n := one.Notice
-	if i := k.waits(n.Type, n.RecordID); i >= 0 && k.state.Waiting[i].Dismissed != "" {
+	if i := k.waits(n.Type, n.RecordID); i >= 0 && k.state.Waiting[i].Dismissed != "" && ctx.Err() == nil &&
+		(n.Status == "" || k.state.Waiting[i].Status == n.Status) {
 		return true
 	}
 	if _, isOurs, err := k.routeOf(ctx, one); err == nil && !isOurs && !k.Foreign {
