@@ -29,8 +29,10 @@ func waitsFor(t *testing.T, server *postgrestest.Server, name string) {
 // acted upon.
 func TestReadOnThePrimaryAlone(t *testing.T) {
 	server := postgrestest.Start(t)
-	opts := Options{URL: server.URL(), Schema: "alone", NoListen: true, patience: 2 * time.Second}
-	a, b := member(t, opts), member(t, opts)
+	opts := Options{URL: server.URL(), Schema: "alone", NoListen: true, patience: time.Minute}
+	a := member(t, opts) // whose commit waits until it is cancelled
+	opts.patience = 2 * time.Second
+	b := member(t, opts)
 	c := one("1", ledger.Delivering)
 	c.Order = &ledger.Order{OrderID: c.Event.InOrder(), Account: "default", ReadAt: time.Now()}
 	known := one("0") // with its route, whose name would wait, too
