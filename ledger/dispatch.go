@@ -107,6 +107,9 @@ type dispatch struct {
 	// paused is when that last led to a pause, and nothing is begun before notBefore: both by
 	// this machine's monotonic clock, because the ledger's may be set back.
 	paused, notBefore time.Time
+	// isPaused: notBefore had not come when the dispatcher last began to look. What depends on
+	// it must not change while it looks: it could wait for nothing then.
+	isPaused bool
 }
 
 // result is what a worker's attempt came to.
@@ -145,6 +148,7 @@ func (d *dispatch) run(ctx context.Context) {
 		}
 	}()
 	for ctx.Err() == nil {
+		d.isPaused = time.Now().Before(d.notBefore)
 		if d.ledger.session != nil {
 			for _, taken := range d.takeDue(ctx) {
 				work(taken.Event.Key, func(ctx context.Context) (*Attempt, error) {
@@ -164,7 +168,7 @@ func (d *dispatch) run(ctx context.Context) {
 			}
 			begin(key, nil)
 		}
-		d.open.Store(d.refused < brokenAfter && !time.Now().Before(d.notBefore) && d.ledger.canClaim())
+		d.open.Store(d.refused < brokenAfter && !d.isPaused && d.ledger.canClaim())
 		if fresh := d.wait(ctx); fresh != nil {
 			begin(fresh.Key, fresh)
 		}
@@ -185,7 +189,7 @@ func (d *dispatch) runs(record Record) bool {
 // width is how many attempts may run now.
 func (d *dispatch) width() int {
 	switch {
-	case time.Now().Before(d.notBefore):
+	case d.isPaused:
 		return 0
 	case d.refused >= brokenAfter:
 		return 1
@@ -339,10 +343,11 @@ func (d *dispatch) wait(ctx context.Context) (fresh *Event) {
 	var timeout <-chan time.Time
 	left := time.Duration(-1) // until there may be something to begin; below 0: nothing is known to come
 	switch {
-	case time.Now().Before(d.notBefore):
+	case d.isPaused || time.Now().Before(d.notBefore): // since before, or since something failed just now
 		left = max(time.Until(d.notBefore), 0)
 	case len(d.running) < d.width() && !d.next.IsZero(): // else nothing begins before something ends
-		left = max(d.next.Sub(d.ledger.now()), 0)
+		// Nothing waits longer than that by the plan: the clock may have been set back since.
+		left = min(max(d.next.Sub(d.ledger.now()), 0), d.Plan.Max)
 	}
 	if left >= 0 {
 		timer := time.NewTimer(max(left, time.Millisecond))

@@ -20,15 +20,15 @@ var states = []ledger.State{
 // yes is true whatever was recorded.
 var may = map[ledger.State]string{
 	ledger.None:       "received delivered",
-	ledger.Received:   "confirming delivering delivered retrying held superseded ignored discarded",
+	ledger.Received:   "confirming delivering delivered retrying held dead superseded ignored discarded",
 	ledger.Confirming: "confirming delivering delivered retrying held dead superseded ignored discarded",
 	ledger.Delivering: "confirming delivering delivered retrying held dead superseded ignored discarded",
 	ledger.Delivered:  "delivered", // and what is asked for
 	ledger.Retrying:   "confirming delivering delivered retrying held dead superseded ignored discarded",
 	ledger.Held:       "confirming delivering delivered retrying superseded discarded",
-	ledger.Dead:       "confirming delivering delivered retrying superseded ignored discarded",
+	ledger.Dead:       "confirming delivering delivered retrying held superseded ignored discarded",
 	ledger.Superseded: "delivered",
-	ledger.Ignored:    "confirming delivering delivered retrying superseded",
+	ledger.Ignored:    "confirming delivering delivered retrying held superseded",
 	ledger.Discarded:  "delivered",
 }
 

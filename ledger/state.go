@@ -46,13 +46,13 @@ var stateNames = [...]string{
 // confirming or delivering may begin anew, because a crash can cut it off.
 var steps = [...][]State{
 	None:       {Received},
-	Received:   {Confirming, Delivering, Retrying, Held, Superseded, Ignored, Discarded},
+	Received:   {Confirming, Delivering, Retrying, Held, Dead, Superseded, Ignored, Discarded},
 	Confirming: {Confirming, Delivering, Retrying, Held, Dead, Superseded, Ignored, Discarded},
 	Delivering: {Confirming, Delivering, Delivered, Retrying, Held, Dead, Superseded, Ignored, Discarded},
 	Retrying:   {Confirming, Delivering, Retrying, Held, Dead, Superseded, Ignored, Discarded},
 	Held:       {Confirming, Delivering, Retrying, Superseded, Discarded},
-	Dead:       {Confirming, Delivering, Retrying, Superseded, Ignored, Discarded},
-	Ignored:    {Confirming, Delivering, Retrying, Superseded},
+	Dead:       {Confirming, Delivering, Retrying, Held, Superseded, Ignored, Discarded},
+	Ignored:    {Confirming, Delivering, Retrying, Held, Superseded},
 	Delivered:  {Retrying},
 	Superseded: {},
 	Discarded:  {},

@@ -3,6 +3,7 @@ package relay
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -42,7 +43,7 @@ func (r *Route) usualRequest(ctx context.Context, hook string, l *ledger.Ledger)
 		Method: http.MethodPost, RemoteAddr: "127.0.0.1:0", ContentType: "application/json", UserAgent: "caddy-ccpayment",
 	}
 	page, err := l.List(ctx, ledger.Query{Route: r.Name, Limit: 1, Most: mostLooked})
-	if err != nil {
+	if err != nil && !errors.Is(err, ledger.ErrDamaged) && !errors.Is(err, ledger.ErrLater) { // else the hook says as much
 		return request, err
 	}
 	if len(page.Events) > 0 {

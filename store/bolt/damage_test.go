@@ -192,3 +192,20 @@ func TestDamagedCount(t *testing.T) {
 		t.Errorf("%v, %v", counts, err)
 	}
 }
+
+// TestPruneBesideDamage: bodies are deleted although the event of an older one is damaged.
+func TestPruneBesideDamage(t *testing.T) {
+	d := newDamaged(t)
+	var first []byte
+	if err := d.disk.db.View(func(tx *bbolt.Tx) error {
+		k, _ := tx.Bucket(eventsBucket).Cursor().First()
+		first = bytes.Clone(k)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	d.put(t, eventsBucket, first, []byte("damaged"))
+	if n, err := d.Prune(bg, time.Now().Add(time.Hour), 10); n != 1 || err != nil {
+		t.Errorf("%d bodies were deleted, %v", n, err)
+	}
+}

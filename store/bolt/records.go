@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -237,7 +238,7 @@ func readBody(tx *bbolt.Tx, key []byte) (body []byte, damaged bool) {
 }
 
 // finishedBodies returns the keys of bodies of finished events, oldest first.
-// Those of events that are not finished are passed over.
+// Those of events that are not finished, or cannot be read, are passed over.
 func finishedBodies(tx *bbolt.Tx, before time.Time, limit int) ([][]byte, error) {
 	end := timeKey(before)
 	var finished [][]byte
@@ -248,7 +249,7 @@ func finishedBodies(tx *bbolt.Tx, before time.Time, limit int) ([][]byte, error)
 			return nil, err
 		}
 		done, err := isFinished(tx, key)
-		if err != nil {
+		if err != nil && !isUnreadable(err) {
 			return nil, err
 		}
 		if done {
@@ -263,7 +264,7 @@ func deleteBodies(tx *bbolt.Tx, keys [][]byte) error {
 	var finished [][]byte
 	for _, k := range keys {
 		done, err := isFinished(tx, k[timeSize:])
-		if err != nil {
+		if err != nil && !isUnreadable(err) {
 			return err
 		}
 		if done {
@@ -279,6 +280,12 @@ func deleteBodies(tx *bbolt.Tx, keys [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// isUnreadable reports whether an error is about one value alone: it is damaged, or of a later
+// version.
+func isUnreadable(err error) bool {
+	return errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrLater)
 }
 
 func isFinished(tx *bbolt.Tx, eventKey []byte) (bool, error) {
