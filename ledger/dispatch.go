@@ -346,8 +346,7 @@ func (d *dispatch) wait(ctx context.Context) (fresh *Event) {
 	case d.isPaused || time.Now().Before(d.notBefore): // since before, or since something failed just now
 		left = max(time.Until(d.notBefore), 0)
 	case len(d.running) < d.width() && !d.next.IsZero(): // else nothing begins before something ends
-		// Nothing waits longer than that by the plan: the clock may have been set back since.
-		left = min(max(d.next.Sub(d.ledger.now()), 0), d.Plan.Max)
+		left = max(d.next.Sub(d.ledger.now()), 0)
 	}
 	if left >= 0 {
 		timer := time.NewTimer(max(left, time.Millisecond))
