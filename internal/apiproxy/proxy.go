@@ -43,8 +43,8 @@ type Config struct {
 	Token func() string
 	Cache Cache
 
-	// Opened is called after each POST checkout whose body could be read, with the account and what became of it: see
-	// [checkout.OutcomeOf].
+	// Opened is called after each POST checkout whose body could be read, with the account and
+	// what became of it: see [checkout.OutcomeOf].
 	Opened func(account, outcome string)
 
 	Now    func() time.Time

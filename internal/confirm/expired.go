@@ -82,9 +82,9 @@ func (c *Confirmer) expired(ctx context.Context, a *gateway.Account, f *Finding,
 	return nil
 }
 
-// ExpiryStatus is the status of the event that an order which has come to this has expired; empty: it
-// is paid, or a payment may still come to count. One that is sent back does not, however long
-// the buyer takes to claim it.
+// ExpiryStatus is the status of the event that an order which has come to this has expired;
+// empty: it is paid, or a payment may still come to count. One that is sent back does not,
+// however long the buyer takes to claim it.
 func ExpiryStatus(r settle.Result, isUnderWay bool) string {
 	switch state := r.State; {
 	case isUnderWay:

@@ -159,10 +159,10 @@ func isRead(made ledger.GatewayOrder, order gateway.Order, id string) bool {
 }
 
 // Whole reads an order that our checkout made, over all orders at the gateway that the
-// checkout made for it: due is the app's price, and the payments are those of all, in
-// the price's unit, with their risk and whether an operator lets them count. A [HeldError] means that an order at the gateway has not the
-// terms that our checkout asked for. A [MemberError] says at which account something is
-// wrong.
+// checkout made for it: due is the app's price, and the payments are those of all, in the
+// price's unit, with their risk and whether an operator lets them count. A [HeldError] means
+// that an order at the gateway has not the terms that our checkout asked for. A [MemberError]
+// says at which account an order could not be read.
 func Whole(ctx context.Context, a *gateway.Account, known *ledger.Order) (gateway.Order, error) {
 	whole, unread, err := join(ctx, a, nil, "", known)
 	if err := cmp.Or(err, unread); err != nil {

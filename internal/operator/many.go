@@ -56,8 +56,8 @@ var ErrTooMany = fmt.Errorf("the filter selects more than %d events: narrow it, 
 // concurrent use.
 type Many struct {
 	// By is who asked for it, Name what the filter is in words, Query what it selects, and
-	// Begun when that was. Counted tells the count that was seen before from others; empty: none
-	// was.
+	// Begun when that was. Counted tells the count that was seen before it from others; empty:
+	// there was none, and it may be begun again.
 	By, Name string
 	Counted  string
 	Query    ledger.Query
