@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,19 +186,29 @@ func (c *moneyCase) mayClose(o *worldOrder) bool {
 	if order, err := c.ledger.Order(c.Context(), ledger.OrderID{AppID: gateCredentials.AppID, ID: o.id}); err != nil || order.State == "paid" || order.State == "overpaid" {
 		return false
 	}
-	sum, isSure := c.listed(o, func(p *worldPayment) bool { return !p.risky && !p.listSilent }, false)
-	return isSure && !c.enoughOf(o, sum, new(big.Rat))
+	sum, isSure := c.listed(o, false)
+	return isSure && c.risksAreKnown(o) && !c.enoughOf(o, sum, new(big.Rat))
+}
+
+// risksAreKnown reports whether the records can be asked that must say whether a payment is
+// risky, because the order's list does not.
+func (c *moneyCase) risksAreKnown(o *worldOrder) bool {
+	return !slices.ContainsFunc(o.payments, func(p *worldPayment) bool {
+		isAsked := p.listed() && p.listHas == succeeded && p.listSilent && !p.risky
+		return isAsked && (c.world.fault == "record" || p.recordHas == "")
+	})
 }
 
 // listed is what the payments come to that the API lists, and whether all of them are done
 // and none is in doubt.
-func (c *moneyCase) listed(o *worldOrder, isClean func(*worldPayment) bool, holdLate bool) (sum *big.Rat, isSure bool) {
+func (c *moneyCase) listed(o *worldOrder, holdLate bool) (sum *big.Rat, isSure bool) {
 	sum, isSure = new(big.Rat), true
 	for _, p := range o.payments {
+		isClean := !p.risky && (!p.listSilent || !p.silent)
 		isLate := p.late() && (holdLate || o.rate.IsPositive() && p.rate.IsZero())
 		switch {
 		case !p.listed() || p.listHas == failed:
-		case p.listHas == processing || !isClean(p) || isLate:
+		case p.listHas == processing || !isClean || isLate:
 			isSure = false
 		default:
 			sum.Add(sum, p.worth())
@@ -242,17 +253,10 @@ func (c *moneyCase) expiryOf(o *worldOrder) string {
 	if _, isBound := c.carrier[o.id]; isBound || o.closed {
 		return "pointless"
 	}
-	if c.world.fault == "order" {
+	if c.world.fault == "order" || !c.risksAreKnown(o) {
 		return "later"
 	}
-	for _, p := range o.payments {
-		isAsked := p.listed() && p.listHas == succeeded && p.listSilent && !p.risky
-		if isAsked && (c.world.fault == "record" || p.recordHas == "") {
-			return "later"
-		}
-	}
-	isClean := func(p *worldPayment) bool { return !p.risky && (!p.listSilent || !p.silent) }
-	sum, isSure := c.listed(o, isClean, c.holdLate)
+	sum, isSure := c.listed(o, c.holdLate)
 	switch {
 	case c.enough(o, sum):
 		return "pointless"
