@@ -46,7 +46,7 @@ func earlier(a, b time.Time) time.Time {
 // EndingNow returns at most limit of the orders whose [Checkout.EndAt] has come, the earliest
 // first, and the time that it is by the ledger's clock.
 func (l *Ledger) EndingNow(ctx context.Context, limit int) (orders []Order, now time.Time, err error) {
-	now = l.Before(0)
+	now = l.now()
 	orders, err = l.store.Ending(ctx, now, limit)
 	if err != nil {
 		err = fmt.Errorf("reading the orders that end: %w", err)

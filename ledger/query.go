@@ -99,6 +99,9 @@ func (q OrderQuery) Matches(o Order) bool {
 // OrderPage is one part of a list of orders.
 type OrderPage struct {
 	Orders []Order
+	// Damaged says of each order among them that cannot be read why, by [ErrDamaged] or
+	// [ErrLater].
+	Damaged []error
 	// Next continues the list; empty at its end.
 	Next string
 }

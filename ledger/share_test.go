@@ -63,6 +63,39 @@ func TestStoreClockSet(t *testing.T) {
 	})
 }
 
+// TestEndingAfterTheClockWasSet: an order that is made after the clock was set forward ends when
+// it expires.
+func TestEndingAfterTheClockWasSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		way := &clocked{connection: newDatabase().Connect("a")}
+		l := ledger.New(way, time.Now)
+		ctx, end := context.WithCancel(bg)
+		var ended sync.WaitGroup
+		defer ended.Wait()
+		defer end()
+		ended.Go(func() { l.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {}) })
+		time.Sleep(time.Minute)
+		way.ahead.Store(int64(100 * time.Hour))
+		time.Sleep(time.Minute)
+		expires := l.Now().Add(time.Hour)
+		err := l.SaveCheckout(bg, ledger.Order{
+			OrderID: ledger.OrderID{AppID: "app-123", ID: "order-1"}, OwnID: "order-1",
+			Checkout: &ledger.Checkout{EndAt: expires, Generations: []ledger.GatewayOrder{{ID: "order-1", Ref: "1", CreatedAt: l.Now(), ExpiresAt: expires}}},
+		}, "made")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(59 * time.Minute)
+		if orders, _, err := l.EndingNow(bg, 10); err != nil || len(orders) != 0 {
+			t.Errorf("before it expires %d orders end, %v", len(orders), err)
+		}
+		time.Sleep(2 * time.Minute)
+		if orders, _, err := l.EndingNow(bg, 10); err != nil || len(orders) != 1 {
+			t.Errorf("after it has expired %d orders end, %v", len(orders), err)
+		}
+	})
+}
+
 // TestSessionFailsOnce: that a session cannot be renewed is told once, and that it can
 // again is told once.
 func TestSessionFailsOnce(t *testing.T) {

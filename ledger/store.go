@@ -46,8 +46,8 @@ type Reader interface {
 	// id itself; or ErrNotFound.
 	OrderOf(ctx context.Context, id OrderID) (Order, error)
 
-	// Orders returns orders, by app id and id. The error is [ErrCursor]
-	// where the cursor is none.
+	// Orders returns orders, by app id and id, and goes on after one that cannot be read. The
+	// error is [ErrCursor] where the cursor is none.
 	Orders(ctx context.Context, query OrderQuery) (OrderPage, error)
 
 	// Ending returns at most limit of the orders whose [Checkout.EndAt] is the time until

@@ -73,9 +73,11 @@ func (o *Operator) EachPage(ctx context.Context, query ledger.Query, do func([]l
 }
 
 // EachOrder calls a function with every order that the query selects, by their ids, a page
-// at a time. The query's limit is not heeded.
+// at a time. The query's limit is not heeded. An order that cannot be read is left out, and
+// the error, in the end, says which.
 func (o *Operator) EachOrder(ctx context.Context, query ledger.OrderQuery, do func(ledger.Order) error) error {
 	query.Limit = listed
+	var damaged []error
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -89,8 +91,9 @@ func (o *Operator) EachOrder(ctx context.Context, query ledger.OrderQuery, do fu
 				return err
 			}
 		}
+		damaged = append(damaged, page.Damaged...)
 		if query.Cursor = page.Next; query.Cursor == "" {
-			return nil
+			return errors.Join(damaged...)
 		}
 	}
 }

@@ -41,6 +41,11 @@ func (k *look) askOrders(ctx context.Context) bool {
 			k.state.OrdersNext = "" // from the beginning, the next time
 			return k.goesOn(ctx, fmt.Errorf("reading the open orders: %w", err))
 		}
+		for _, err := range page.Damaged { // which keeps none of the others from being asked for
+			if !k.goesOn(ctx, fmt.Errorf("reading the open orders: %w", err)) && !k.mayBeBad(ctx) {
+				return false
+			}
+		}
 		for _, order := range page.Orders {
 			calls := k.calls
 			err := k.askOrder(ctx, order, now)

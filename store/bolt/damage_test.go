@@ -209,3 +209,23 @@ func TestPruneBesideDamage(t *testing.T) {
 		t.Errorf("%d bodies were deleted, %v", n, err)
 	}
 }
+
+// TestOrdersBesideDamage: a list of orders goes on after one that is damaged, and tells of it.
+func TestOrdersBesideDamage(t *testing.T) {
+	d := newDamaged(t)
+	d.put(t, ordersBucket, orderKey(d.order), []byte("damaged"))
+	var orders []ledger.Order
+	var damaged []error
+	query := ledger.OrderQuery{AnyAccount: true, Limit: 1}
+	for range 2 {
+		page, err := d.Orders(bg, query)
+		if err != nil || len(page.Orders)+len(page.Damaged) != 1 {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		orders, damaged = append(orders, page.Orders...), append(damaged, page.Damaged...)
+		query.Cursor = page.Next
+	}
+	if query.Cursor != "" || len(orders) != 1 || orders[0].ID != "order-2" || len(damaged) != 1 || !isOneValue(damaged[0]) {
+		t.Errorf("%+v and %v, and then %q", orders, damaged, query.Cursor)
+	}
+}

@@ -168,17 +168,18 @@ func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.Order
 		var last []byte
 		for ; k != nil; k, v = cursor.Next() {
 			order, err := decodeOrder(k, v)
-			if err != nil {
-				return err
-			}
-			if !query.Matches(order) {
+			if err == nil && !query.Matches(order) {
 				continue
 			}
-			if len(page.Orders) == query.Limit {
+			if len(page.Orders)+len(page.Damaged) == query.Limit {
 				page.Next = hex.EncodeToString(last)
 				break
 			}
-			page.Orders, last = append(page.Orders, order), k
+			if last = k; err != nil {
+				page.Damaged = append(page.Damaged, s.explain(fmt.Errorf("%w with the key %x", err, k)))
+				continue
+			}
+			page.Orders = append(page.Orders, order)
 		}
 		return nil
 	})

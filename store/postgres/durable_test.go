@@ -104,6 +104,18 @@ func TestDamagedValues(t *testing.T) {
 	isDamaged("Load", err)
 	_, err = s.List(bg, ledger.Query{Limit: 10})
 	isDamaged("List", err)
+	for _, id := range []string{"order-1", "order-2"} {
+		id := ledger.OrderID{AppID: "app-123", ID: id}
+		if err := s.UpdateOrder(bg, id, func(o *ledger.Order) { o.OrderID = id }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Exec(t, fmt.Sprintf(`update %q.orders set data = overlay(data placing '\xff'::bytea from 10) where place = (select place from %[1]q.orders order by place limit 1)`, schema))
+	if page, err := s.Orders(bg, ledger.OrderQuery{AnyAccount: true, Limit: 10}); err != nil || len(page.Orders) != 1 || len(page.Damaged) != 1 {
+		t.Errorf("with a damaged order: %+v, %v", page, err)
+	} else {
+		isDamaged("Orders", page.Damaged[0])
+	}
 	_, err = s.Find(bg, bad.EventID())
 	isDamaged("Find", err)
 	_, err = s.Claim(bg, bad.Record, time.Minute)

@@ -195,17 +195,18 @@ func (s *Store) Orders(ctx context.Context, query ledger.OrderQuery) (ledger.Ord
 		}
 		for _, p := range list {
 			order, err := encoding.DecodeOrder(p.id[:], p.data)
-			if err != nil {
-				return page, s.explain(undecoded(err, "the order with the key %x", p.id[:]))
-			}
-			if !query.Matches(order) {
+			if err == nil && !query.Matches(order) {
 				continue
 			}
-			if len(page.Orders) == query.Limit {
+			if len(page.Orders)+len(page.Damaged) == query.Limit {
 				page.Next = hex.EncodeToString(last)
 				return page, nil
 			}
-			page.Orders, last = append(page.Orders, order), p.place
+			if last = p.place; err != nil {
+				page.Damaged = append(page.Damaged, s.explain(undecoded(err, "the order with the key %x", p.id[:])))
+				continue
+			}
+			page.Orders = append(page.Orders, order)
 		}
 		if len(list) < pageSize {
 			return page, nil
