@@ -1,7 +1,6 @@
 package test
 
 import (
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -84,10 +83,7 @@ func checkCalledOnce(t *testing.T, app *receiver, events []event) {
 func TestAppAway(t *testing.T) {
 	const n = 500
 	app := newReceiver(t)
-	away, err := net.Listen("tcp", app.address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	away := processtest.Listen(t, app.address)
 	var refused atomic.Int64
 	var hangingUp sync.WaitGroup
 	hangingUp.Go(func() { // hangs up on whoever comes

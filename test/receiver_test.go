@@ -52,11 +52,7 @@ func newReceiver(t *testing.T) *receiver {
 // comes lets the receiver respond until the test ends.
 func (r *receiver) comes() {
 	r.t.Helper()
-	listener, err := net.Listen("tcp", r.address)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.serve(listener)
+	r.serve(processtest.Listen(r.t, r.address))
 }
 
 // goes lets the receiver be away, once the requests in flight have their responses.

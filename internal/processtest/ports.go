@@ -1,9 +1,11 @@
 package processtest
 
 import (
+	"errors"
 	"net"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -63,6 +65,22 @@ func Port() string {
 		}
 	}
 	return "0" // which no server can be given
+}
+
+// Listen listens on an address that nothing but this test listens on. A process that is being
+// started beside it has a copy of each socket of this one until it begins, so that a port is
+// not free yet although its listener was closed.
+func Listen(t testing.TB, address string) (listener net.Listener) {
+	t.Helper()
+	Until(t, "nothing listens on "+address, func() (isFree bool) {
+		var err error
+		listener, err = net.Listen("tcp", address)
+		if err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	return listener
 }
 
 // claim reserves a block of ports for this process. It returns false where none is left.

@@ -35,10 +35,7 @@ type proxy struct {
 func startProxy(t *testing.T, database *postgrestest.Server) *proxy {
 	t.Helper()
 	p := &proxy{target: "127.0.0.1:" + database.Port, conns: make(map[net.Conn]bool)}
-	listener, err := net.Listen("tcp", "127.0.0.1:"+processtest.Ports(t, 1)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := processtest.Listen(t, "127.0.0.1:"+processtest.Ports(t, 1)[0])
 	p.address = listener.Addr().String()
 	t.Cleanup(func() {
 		listener.Close()
