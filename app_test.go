@@ -23,7 +23,7 @@ func TestAppHangs(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, setup{app: app, webhook: "timeout 50ms"})
+			s := start(t, setup{app: app, webhook: "timeout 1s"})
 			s.deliver(delivery{}).wants(t, http.StatusGatewayTimeout)
 			s.app.answers(nil)
 			s.deliver(delivery{}).wants(t, http.StatusOK)

@@ -56,7 +56,7 @@ func TestObserver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var o observed
-			c := newFakeAPI(t, test.answer).dial(t, client.WithObserver(o.note), client.WithTimeout(300*time.Millisecond))
+			c := newFakeAPI(t, test.answer).dial(t, client.WithObserver(o.note), client.WithTimeout(2*time.Second))
 			_, _ = c.Coins(t.Context())
 			if got := o.codes(); !slices.Equal(got, test.want) {
 				t.Errorf("the observer was told %v, want %v", got, test.want)

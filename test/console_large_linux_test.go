@@ -75,6 +75,7 @@ func TestConsoleLarge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			postgrestest.UntilUsable(t, store)
 			fillLedger(t, store, n)
 			database.Exec(t, "analyze")
 			config := strings.Replace(globals, "store bolt {", "store postgres {\n\t\t\tschema "+schema, 1)

@@ -339,7 +339,7 @@ func TestObserver(t *testing.T) {
 					t.Errorf("the observer was told %+v", call)
 				}
 			}
-			c := newFakeAPI(t, test.answer).dial(t, coinpayments.WithObserver(note), coinpayments.WithTimeout(300*time.Millisecond))
+			c := newFakeAPI(t, test.answer).dial(t, coinpayments.WithObserver(note), coinpayments.WithTimeout(2*time.Second))
 			_, _ = c.ConsolidationTransactions(t.Context(), "w-1", "s-1")
 			mu.Lock()
 			defer mu.Unlock()

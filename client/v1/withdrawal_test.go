@@ -191,7 +191,7 @@ func TestOutcomeUnknown(t *testing.T) {
 		"redirect": {answer: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}, label: "http_307"},
-		"timeout":             {answer: apiclienttest.Hang, timeout: 100 * time.Millisecond, label: "timeout"},
+		"timeout":             {answer: apiclienttest.Hang, timeout: 2 * time.Second, label: "timeout"},
 		"no such code":        {answer: signed(200, `{"code":123456,"msg":"?","data":null}`), code: 123456, label: "other"},
 		"service error":       {answer: signed(200, `{"code":224066,"msg":"?","data":null}`), code: 224066, label: "224066"},
 		"no code":             {answer: signed(200, `{"data":{"order_id":"1"}}`), label: "http_200"},

@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/browser"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/stage"
 	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
@@ -419,13 +420,13 @@ func TestBuyingWithoutScripts(t *testing.T) {
 // looksAgainUntil presses the link until the page has a heading.
 func (b *buyer) looksAgainUntil(heading string) {
 	b.t.Helper()
-	for range 100 {
+	processtest.Until(b.t, "the page says "+heading, func() bool {
 		if strings.Contains(b.reads("main"), heading) {
-			return
+			return true
 		}
 		b.press("#reload")
-	}
-	b.t.Fatalf("the page says %q", b.reads("main"))
+		return false
+	})
 }
 
 // TestNoCheckout: what a buyer sees when CCPayment is away.

@@ -14,15 +14,16 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
 )
 
 // limit bounds the life of a browser: a page that hangs fails its test rather
 // than the whole run.
-const limit = 3 * time.Minute
+const limit = 10 * time.Minute
 
 // New starts Chromium with a profile of its own and returns the context of an
 // empty tab, to use with chromedp's functions and with those of this package.
-// The browser ends with the test, or after three minutes.
+// The browser ends with the test, or after ten minutes.
 func New(t testing.TB) context.Context {
 	t.Helper()
 	path := needs.Command(t, "chromium", "google-chrome")
@@ -81,10 +82,10 @@ func Eval[T any](t testing.TB, ctx context.Context, expression string) T {
 }
 
 // WaitFor waits until the JavaScript expression is true, across loads of the
-// page, and fails the test after ten seconds.
+// page, and fails the test where it does not become so.
 func WaitFor(t testing.TB, ctx context.Context, expression string) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(processtest.Patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -82,6 +82,7 @@ func newLedger(t *testing.T, server *postgrestest.Server, schema string, now fun
 	if err != nil {
 		t.Fatal(err)
 	}
+	postgrestest.UntilUsable(t, store)
 	l := ledger.New(store, now)
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {

@@ -47,6 +47,7 @@ func sharing(t *testing.T, url, schema string) (*ledger.Ledger, ledger.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	postgrestest.UntilUsable(t, store)
 	l := ledger.New(store, time.Now)
 	ctx, stop := context.WithCancel(context.Background())
 	shares := make(chan struct{})

@@ -123,6 +123,7 @@ func (w *world) openPostgres() *postgres.Store {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = s.Close() })
+	postgrestest.UntilUsable(w.t, s)
 	return s
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/needs"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
+	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
 // Server is a PostgreSQL server on a port of 127.0.0.1, with data that end with it.
@@ -306,3 +307,13 @@ func Version() string {
 
 // Close ends a server that Open has started.
 func (s *Server) Close() { s.end() }
+
+// UntilUsable waits until a store has its schema, which takes longer on a busy machine than
+// opening it waits for.
+func UntilUsable(t testing.TB, store ledger.Store) {
+	t.Helper()
+	processtest.Until(t, "the store can be used", func() bool {
+		_, err := store.Counts(context.Background())
+		return err == nil
+	})
+}

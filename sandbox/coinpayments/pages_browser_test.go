@@ -9,7 +9,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/browser"
-	"github.com/seed-338f6760/caddy-ccpayment/sandbox"
 )
 
 // press clicks on what a selector finds and waits for the page that follows.
@@ -27,7 +26,7 @@ func press(t *testing.T, tab context.Context, selector string) {
 func TestPayingInABrowser(t *testing.T) {
 	for name, scripts := range map[string]bool{"desktop": true, "phone": false} {
 		t.Run(name, func(t *testing.T) {
-			w := start(t, func(o *sandbox.Options) { o.Speed = 5 })
+			w := start(t)
 			tab := browser.New(t)
 			watch := browser.Watch(t, tab)
 			browser.Scheme(t, tab, map[bool]string{true: "light", false: "dark"}[scripts])

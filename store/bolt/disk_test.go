@@ -118,7 +118,7 @@ func TestDiskDoesNotAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.commits.patience = 50 * time.Millisecond
+	s.commits.patience = time.Second
 	hangs, hung := make(chan struct{}), make(chan struct{})
 	goOn := sync.OnceFunc(func() { close(hangs) })
 	defer goOn()

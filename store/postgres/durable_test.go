@@ -20,11 +20,8 @@ import (
 // copy that finds it on the primary.
 func TestStandbyIsWaitedFor(t *testing.T) {
 	server := postgrestest.Start(t)
-	first, err := Open(Options{URL: server.URL(), Schema: "waits"}) // while commits need no standby
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := one("0") // with its route, whose name would wait, too
+	first := begun(t, Options{URL: server.URL(), Schema: "waits"}) // while commits need no standby
+	known := one("0")                                              // with its route, whose name would wait, too
 	if err := first.Accept(bg, known.Event.Key, acceptOnce(known)); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +40,8 @@ func TestStandbyIsWaitedFor(t *testing.T) {
 	}
 	waits := make(chan error, 1)
 	other := one("2")
-	go func() { waits <- s.Accept(bg, other.Event.Key, acceptOnce(other)) }()
+	patient := open(t, Options{URL: server.URL(), Schema: "waits", Replicas: 1, patience: time.Minute})
+	go func() { waits <- patient.Accept(bg, other.Event.Key, acceptOnce(other)) }()
 	deadline := time.Now().Add(10 * time.Second)
 	for server.Value(t, `select count(*) from pg_stat_activity where wait_event = 'SyncRep'`) != "2" {
 		if time.Now().After(deadline) {
@@ -279,11 +277,8 @@ func TestRoundTrips(t *testing.T) {
 // TestReplicasAreLookedAt: a server that stops waiting for its standbys while Caddy runs
 // is not used until it waits again.
 func TestReplicasAreLookedAt(t *testing.T) {
-	server := postgrestest.Start(t, "synchronous_commit=local")     // of those that are not the store
-	first, err := Open(Options{URL: server.URL(), Schema: "waits"}) // while commits need no standby
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := postgrestest.Start(t, "synchronous_commit=local")    // of those that are not the store
+	first := begun(t, Options{URL: server.URL(), Schema: "waits"}) // while commits need no standby
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -110,6 +110,9 @@ func TestRolled(t *testing.T) {
 		})
 	}
 	opened.Wait()
+	for _, s := range news {
+		untilUsable(t, s)
+	}
 	wantVersion(t, server, schema, 1)
 	late := member(t, of(0, server, schema))
 	end()
@@ -134,7 +137,7 @@ func TestRolled(t *testing.T) {
 func TestSchemaTooNew(t *testing.T) {
 	server := postgrestest.Shared(t)
 	schema := server.Schema(t)
-	open(t, of(2, server, schema))
+	opened(t, of(2, server, schema))
 	wantRefused(t, of(0, server, schema), "update it to the version that the other processes run")
 	wantVersion(t, server, schema, 2)
 }
@@ -144,10 +147,7 @@ func TestSchemaTooNew(t *testing.T) {
 func TestSchemaFarOlder(t *testing.T) {
 	server := postgrestest.Shared(t)
 	schema := server.Schema(t)
-	old, err := Open(of(0, server, schema))
-	if err != nil {
-		t.Fatal(err)
-	}
+	old := begun(t, of(0, server, schema))
 	if _, err := old.Keep(bg, ledger.Session{Name: "machine-7/1"}, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -60,9 +60,11 @@ type Options struct {
 const (
 	defaultConns = 8
 	defaultPoll  = time.Second
-	// firstWait is how long Open waits for a server that does not answer.
-	firstWait = 2 * time.Second
-	retryWait = time.Second
+	// firstWait is how long Open waits for a server that does not answer, and importWait where
+	// nothing can be done without it.
+	firstWait  = 2 * time.Second
+	importWait = 30 * time.Second
+	retryWait  = time.Second
 )
 
 // Store is a ledger in a PostgreSQL database.
@@ -151,7 +153,11 @@ func Open(opts Options) (*Store, error) {
 	if s.keeper, err = pgxpool.NewWithConfig(context.Background(), keeper); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", s.name, err)
 	}
-	ctx, cancel := context.WithTimeout(s.closing, firstWait)
+	wait := firstWait
+	if opts.imports {
+		wait = importWait
+	}
+	ctx, cancel := context.WithTimeout(s.closing, wait)
 	defer cancel()
 	err = s.begin(ctx)
 	if err != nil && (!away(err) || opts.imports) {

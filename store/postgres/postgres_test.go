@@ -31,8 +31,24 @@ func TestStore(t *testing.T) {
 func opened(t testing.TB, opts Options) *Store {
 	t.Helper()
 	s := open(t, opts)
-	processtest.Until(t, "the store can be used", func() bool { return s.usable() == nil })
+	untilUsable(t, s)
 	return s
+}
+
+// begun is opened for a store that the test closes.
+func begun(t testing.TB, opts Options) *Store {
+	t.Helper()
+	s, err := Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	untilUsable(t, s)
+	return s
+}
+
+func untilUsable(t testing.TB, s *Store) {
+	t.Helper()
+	processtest.Until(t, "the store can be used", func() bool { return s.usable() == nil })
 }
 
 // open opens a store, which is closed when the test ends. One with a test's clock does not

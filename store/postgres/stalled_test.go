@@ -33,10 +33,7 @@ func TestCutOffInABatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newProxy(t, server)
 			schema := server.Schema(t)
-			gone, err := Open(Options{URL: p.url(), Schema: schema, NoListen: true, patience: time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
+			gone := begun(t, Options{URL: p.url(), Schema: schema, NoListen: true, patience: 3 * time.Second})
 			if _, err := gone.Keep(bg, ledger.Session{}, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +68,7 @@ func TestCutOffInABatch(t *testing.T) {
 					if err == nil {
 						err = s.Unlock(bg, claim)
 					}
-					if err != nil && !errors.Is(err, ledger.ErrLeased) || time.Since(began) > time.Second {
+					if err != nil && !errors.Is(err, ledger.ErrLeased) || time.Since(began) > patience/2 {
 						t.Errorf("the record of the batch: %v after %s", err, time.Since(began))
 					}
 				}

@@ -80,11 +80,7 @@ func TestOpenedAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
-			s, err := Open(Options{URL: server.URL(), Schema: schema, Logger: zap.New(core)})
-			if err != nil {
-				t.Error(err)
-				return
-			}
+			s := begun(t, Options{URL: server.URL(), Schema: schema, Logger: zap.New(core)})
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
@@ -221,16 +217,23 @@ func TestNeverCancelled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(bg, 100*time.Millisecond)
-	defer cancel()
-	_, err = conn.Exec(ctx, `select pg_sleep(1), 'never cancelled'`)
-	if err == nil {
+	const runs = ` from pg_stat_activity where query like '%never cancelled%' and state = 'active' and pid <> pg_backend_pid()`
+	ctx, leave := context.WithCancel(bg)
+	left := make(chan error, 1)
+	go func() {
+		_, err := conn.Exec(ctx, `select pg_sleep(60), 'never cancelled'`)
+		left <- err
+	}()
+	eventually(t, "the statement does not run", func() bool { return server.Value(t, `select count(*)`+runs) == "1" })
+	leave()
+	if err := <-left; err == nil {
 		t.Error("the statement was not left")
 	}
-	time.Sleep(200 * time.Millisecond)
-	if n := server.Value(t, `select count(*) from pg_stat_activity where query like '%never cancelled%' and state = 'active' and pid <> pg_backend_pid()`); n != "1" {
+	time.Sleep(200 * time.Millisecond) // in which it would be cancelled
+	if n := server.Value(t, `select count(*)`+runs); n != "1" {
 		t.Errorf("%s such statements run on", n)
 	}
+	server.Exec(t, `select pg_terminate_backend(pid)`+runs)
 }
 
 func TestCaddyfile(t *testing.T) {

@@ -97,7 +97,7 @@ func TestPageElsewhere(t *testing.T) { //nolint:tparallel // one after the other
 			processtest.Until(t, "the app has the payment", func() bool { return len(s.Attempts("Success")) > 0 })
 			took := got.at.Sub(s.Attempts("Success")[0].At)
 			t.Logf("the page at the second Caddy heard of it %s after the app did", took)
-			if took > 5*time.Second {
+			if took > 20*time.Second {
 				t.Errorf("the page heard of it after %s", took)
 			}
 		})
