@@ -218,6 +218,7 @@ func testSharedOrderUnderKills(t *testing.T, isKill func(attempt int) bool) {
 			s.start(file)
 			runs.Store(s.Process)
 		}
+		box.Release(false)
 		return app.hasBoth() && s.hasDelivered(t)
 	})
 	app.check(t)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,13 +41,13 @@ func TestWaitingCounts(t *testing.T) {
 
 func TestWhatIsNotAnsweredCounts(t *testing.T) {
 	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { time.AfterFunc(grace+100*time.Millisecond, func() { close(hold) }) })
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		release() // all are due within 10 ms, and nothing is sent after the grace
 		<-hold
 		_, _ = io.WriteString(w, yes.body)
 	}))
 	defer server.Close()
-	released := time.AfterFunc(grace+100*time.Millisecond, func() { close(hold) })
-	defer released.Stop()
 	b := bench{connections: 2, app: &app{}}
 	p, err := b.pace(&target{addr: server.Listener.Addr().String(), yes: yes}, 1000, 10*time.Millisecond)
 	if err != nil {
