@@ -55,6 +55,7 @@ func (a Answer[T]) Read() (T, error) {
 // Page is one page of a list, whose entries are not decoded.
 type Page struct {
 	Events, Orders []json.RawMessage
+	Damaged        []string
 	Next           string
 }
 

@@ -1,6 +1,8 @@
 package adminapi
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -9,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/seed-338f6760/caddy-ccpayment/internal/operator"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -19,7 +23,13 @@ import (
 // cannot be used.
 func newHandler(t *testing.T, unusable error) *Handler {
 	t.Helper()
-	store, err := bolt.Open(filepath.Join(t.TempDir(), "ledger.db"), bolt.Options{})
+	return handlerOf(t, filepath.Join(t.TempDir(), "ledger.db"), unusable)
+}
+
+// handlerOf returns a handler over the ledger in a file.
+func handlerOf(t *testing.T, path string, unusable error) *Handler {
+	t.Helper()
+	store, err := bolt.Open(path, bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,5 +107,39 @@ func TestClient(t *testing.T) {
 	var unread *AnswerError
 	if _, err := Answer[Status]("no").Read(); !errors.As(err, &unread) {
 		t.Errorf("an answer that is no JSON: %v", err)
+	}
+}
+
+// TestListBesideADamagedOrder: a list of orders names those of the ledger that cannot be read.
+func TestListBesideADamagedOrder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	store, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := ledger.Order{OrderID: ledger.OrderID{AppID: "app-123", ID: "order-1"}, OwnID: "order-1", Checkout: &ledger.Checkout{}}
+	l := ledger.New(store, time.Now)
+	if err := errors.Join(l.SaveCheckout(t.Context(), order, "made"), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	file, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(file.Update(func(tx *bbolt.Tx) error {
+		orders := tx.Bucket([]byte("orders"))
+		first, _ := orders.Cursor().First()
+		return orders.Put(bytes.Clone(first), []byte("damaged"))
+	}), file.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	if err := handlerOf(t, path, nil).Serve(w, httptest.NewRequest(http.MethodGet, Prefix+"orders", nil)); err != nil {
+		t.Fatal(err)
+	}
+	var list OrderList
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list.Orders) != 0 || len(list.Damaged) != 1 || !strings.Contains(list.Damaged[0], "damaged") {
+		t.Errorf("%s, %v", w.Body, err)
 	}
 }

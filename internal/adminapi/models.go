@@ -160,6 +160,8 @@ type Moment struct {
 // OrderList is one page of orders, in the order of their ids.
 type OrderList struct {
 	Orders []Order `json:"orders"`
+	// Damaged says of each order among them that cannot be read why.
+	Damaged []string `json:"damaged,omitempty"`
 	// Next is the cursor of the next page; empty at the list's end.
 	Next string `json:"next,omitempty"`
 }

@@ -55,6 +55,9 @@ func (h *Handler) listOrders(r *http.Request, o *operator.Operator) (any, error)
 	for _, order := range page.Orders {
 		list.Orders = append(list.Orders, h.config.OrderStatus.View(order, now))
 	}
+	for _, damaged := range page.Damaged {
+		list.Damaged = append(list.Damaged, damaged.Error())
+	}
 	return list, err
 }
 

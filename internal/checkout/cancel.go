@@ -117,7 +117,7 @@ const (
 func (s *Sessions) endDue(ctx context.Context, order ledger.Order, now time.Time, l *ledger.Ledger) (*ender, error) {
 	calls, cancel := context.WithTimeout(ctx, s.account.Budget)
 	defer cancel()
-	e := &ender{Sessions: s, order: order, now: now}
+	e := &ender{Sessions: s, order: order, now: now, ledger: l}
 	made := order.Checkout.Generations
 	for i, g := range made {
 		if e.Sessions = s.at(order, g); e.Sessions == nil && !g.Ended {
@@ -140,7 +140,7 @@ func (s *Sessions) endDue(ctx context.Context, order ledger.Order, now time.Time
 	}
 	again := e.again
 	if order.Closed != nil && !order.Closed.Ended && again.IsZero() { // should the rest of it be cut off
-		again, _ = endLater(order.Closed.At, now)
+		again, _ = endLater(order.Closed.At, now, l)
 	}
 	return e, l.SaveEnding(ctx, order, e.found, now, again, e.cause)
 }
@@ -148,12 +148,13 @@ func (s *Sessions) endDue(ctx context.Context, order ledger.Order, now time.Time
 // ender ends an order's orders at the gateway.
 type ender struct {
 	*Sessions
-	order ledger.Order
-	now   time.Time
-	found []ledger.GatewayOrder // what was found out of them
-	title string                // of the gateway where the last was looked at
-	cause string                // what was done, in a few words; empty: nothing
-	again time.Time             // when the rest is tried again; zero: not at all
+	order  ledger.Order
+	now    time.Time
+	ledger *ledger.Ledger
+	found  []ledger.GatewayOrder // what was found out of them
+	title  string                // of the gateway where the last was looked at
+	cause  string                // what was done, in a few words; empty: nothing
+	again  time.Time             // when the rest is tried again; zero: not at all
 	// isPaying: a buyer is paying one of them, or has paid it.
 	isPaying bool
 }
@@ -210,7 +211,7 @@ func (e *ender) later(g ledger.GatewayOrder) (isLast bool) {
 	case due.IsZero():
 		due = g.CreatedAt
 	}
-	at, isLast := endLater(due, e.now)
+	at, isLast := endLater(due, e.now, e.ledger)
 	if e.again.IsZero() || !isLast && at.Before(e.again) {
 		e.again = at
 	}
@@ -218,11 +219,10 @@ func (e *ender) later(g ledger.GatewayOrder) (isLast bool) {
 }
 
 // endLater returns when to try again what was due at a time; zero, and that it was the
-// last try, where there is none.
-func endLater(due, now time.Time) (at time.Time, isLast bool) {
-	overdue := now.Sub(due)
-	if overdue > endsFor {
+// last try, where there is none. What the clock was set forward by gives up nothing.
+func endLater(due, now time.Time, l *ledger.Ledger) (at time.Time, isLast bool) {
+	if due.Before(l.Before(endsFor)) {
 		return time.Time{}, true
 	}
-	return now.Add(min(max(overdue, endAgain), longestPause)), false
+	return now.Add(min(max(now.Sub(due), endAgain), longestPause)), false
 }

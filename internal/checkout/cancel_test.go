@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,6 +16,7 @@ import (
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/postgrestest"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/processtest"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 )
 
@@ -434,4 +438,44 @@ func TestEndingBesideDamaged(t *testing.T) {
 	if len(g.ended) != n-1 {
 		t.Errorf("%d of %d were ended", len(g.ended), n-1)
 	}
+}
+
+// ahead is a store that is shared, whose clock may be set.
+type ahead struct {
+	ledger.Cluster
+	by atomic.Int64
+}
+
+// Keep implements [ledger.Cluster].
+func (a *ahead) Keep(ctx context.Context, about ledger.Session, held []uint64) (ledger.News, error) {
+	news, err := a.Cluster.Keep(ctx, about, held)
+	news.Now = news.Now.Add(time.Duration(a.by.Load()))
+	return news, err
+}
+
+// TestEndingWhileTheClockIsWrong: what the clock was set forward by gives up no order that is
+// to be ended.
+func TestEndingWhileTheClockIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &ahead{Cluster: simstore.New(time.Now).Connect("a")}
+		l := ledger.New(store, time.Now)
+		ctx, stop := context.WithCancel(t.Context())
+		var shares sync.WaitGroup
+		defer shares.Wait()
+		defer stop()
+		shares.Go(func() { l.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {}) })
+		time.Sleep(time.Minute)
+		due := l.Now()
+		for _, by := range []time.Duration{endsFor + time.Hour, 0} {
+			store.by.Store(int64(by))
+			time.Sleep(time.Minute)
+			now := l.Now()
+			if again, isLast := endLater(due, now, l); isLast || !again.After(now) || again.Sub(now) > longestPause {
+				t.Errorf("after %s it is tried again at %s; not at all: %t", now.Sub(due), again, isLast)
+			}
+		}
+		if _, isLast := endLater(due.Add(-3*endsFor), l.Now(), l); !isLast {
+			t.Error("it is never given up")
+		}
+	})
 }

@@ -57,7 +57,7 @@ func (e *ender) tell(ctx context.Context, l *ledger.Ledger) {
 		e.logger.Warn("the app cannot be told yet that an order has expired", zap.String("order_id", redact.Emails(order.OwnID)), zap.Error(err))
 	}
 	switch {
-	case isOver, err == nil && e.now.Sub(latest.ExpiresAt) > tellsFor && !at.tells(order):
+	case isOver, err == nil && latest.ExpiresAt.Before(l.Before(tellsFor)) && !at.tells(order):
 		latest.Tells = false
 		e.find(latest)
 		if err == nil && e.cause == "" {

@@ -153,7 +153,7 @@ func endOne(ctx context.Context, all []*Sessions, order ledger.Order, now time.T
 	case isLeft && (i < 0 || all[i].lacks(order) || all[i].cannotTell(order)):
 		return errOthers
 	case i < 0:
-		again, isLast := endLater(due, now)
+		again, isLast := endLater(due, now, l)
 		if l.IsShared() && !isLast { // a process that has the account may be about to start
 			again = now.Add(endAgain)
 		}

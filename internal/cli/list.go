@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -27,12 +28,13 @@ func listCommand[T any](cmd *cobra.Command, list string, read func(caddycmd.Flag
 		if err != nil {
 			return err
 		}
-		entries, next, err := readPages(admin, list, query, fl.Int("limit"))
+		page, err := readPages(admin, list, query, fl.Int("limit"))
 		if err != nil {
 			return err
 		}
+		entries := append(page.Events, page.Orders...)
 		if fl.Bool("json") {
-			return printPage(list, entries, next)
+			return printPage(list, entries, page)
 		}
 		values := make([]T, len(entries))
 		for i, entry := range entries {
@@ -42,48 +44,56 @@ func listCommand[T any](cmd *cobra.Command, list string, read func(caddycmd.Flag
 		}
 		if len(values) == 0 {
 			fmt.Printf("No %s.\n", list)
-			return nil
+		} else {
+			print(values)
 		}
-		print(values)
-		if next != "" {
+		if page.Next != "" {
 			fmt.Fprintln(os.Stderr, "There are more: raise --limit.")
+		}
+		if len(page.Damaged) > 0 {
+			return fmt.Errorf("the list lacks %s that cannot be read:\n%s", list, strings.Join(page.Damaged, "\n"))
 		}
 		return nil
 	})
 }
 
-// readPages follows the pages of a list up to so many entries. next is not empty
-// if there are more.
-func readPages(admin *adminapi.Client, list string, query url.Values, limit int) (entries []json.RawMessage, next string, err error) {
+// readPages follows the pages of a list up to so many entries, and returns them as one. Its
+// Next is not empty if there are more.
+func readPages(admin *adminapi.Client, list string, query url.Values, limit int) (all adminapi.Page, err error) {
 	if limit < 1 {
-		return nil, "", subcommand.Fail(exitUsage, "--limit must be 1 or more")
+		return all, subcommand.Fail(exitUsage, "--limit must be 1 or more")
 	}
 	for {
-		query.Set("limit", strconv.Itoa(min(limit-len(entries), adminapi.LargestPage)))
+		left := limit - len(all.Events) - len(all.Orders)
+		query.Set("limit", strconv.Itoa(min(left, adminapi.LargestPage)))
 		answer, err := admin.Page(list, query)
 		if err != nil {
-			return nil, "", err
+			return all, err
 		}
 		page, err := answer.Read()
 		if err != nil {
-			return nil, "", err
+			return all, err
 		}
-		entries = append(append(entries, page.Events...), page.Orders...)
-		if page.Next == "" || len(entries) >= limit {
-			return entries, page.Next, nil
+		all.Events, all.Orders = append(all.Events, page.Events...), append(all.Orders, page.Orders...)
+		all.Damaged, all.Next = append(all.Damaged, page.Damaged...), page.Next
+		if page.Next == "" || len(page.Events)+len(page.Orders) >= left {
+			return all, nil
 		}
 		query.Set("cursor", page.Next)
 	}
 }
 
 // printPage prints a list as the admin endpoint does, as one page.
-func printPage(list string, entries []json.RawMessage, next string) error {
+func printPage(list string, entries []json.RawMessage, of adminapi.Page) error {
 	if entries == nil {
 		entries = []json.RawMessage{}
 	}
 	page := map[string]any{list: entries}
-	if next != "" {
-		page["next"] = next
+	if len(of.Damaged) > 0 {
+		page["damaged"] = of.Damaged
+	}
+	if of.Next != "" {
+		page["next"] = of.Next
 	}
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetEscapeHTML(false)

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -73,11 +74,12 @@ func (o *Operator) EachPage(ctx context.Context, query ledger.Query, do func([]l
 }
 
 // EachOrder calls a function with every order that the query selects, by their ids, a page
-// at a time. The query's limit is not heeded. An order that cannot be read is left out, and
-// the error, in the end, says which.
+// at a time. The query's limit is not heeded. Orders that cannot be read are left out, and
+// the error, in the end, says which is the first, and how many more.
 func (o *Operator) EachOrder(ctx context.Context, query ledger.OrderQuery, do func(ledger.Order) error) error {
 	query.Limit = listed
-	var damaged []error
+	var damaged error
+	unread := 0
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -91,9 +93,14 @@ func (o *Operator) EachOrder(ctx context.Context, query ledger.OrderQuery, do fu
 				return err
 			}
 		}
-		damaged = append(damaged, page.Damaged...)
+		if unread += len(page.Damaged); damaged == nil && unread > 0 {
+			damaged = page.Damaged[0]
+		}
 		if query.Cursor = page.Next; query.Cursor == "" {
-			return errors.Join(damaged...)
+			if unread > 1 {
+				damaged = fmt.Errorf("%w; and %d more cannot be read", damaged, unread-1)
+			}
+			return damaged
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/internal/confirm"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -41,10 +43,12 @@ func (k *look) askOrders(ctx context.Context) bool {
 			k.state.OrdersNext = "" // from the beginning, the next time
 			return k.goesOn(ctx, fmt.Errorf("reading the open orders: %w", err))
 		}
-		for _, err := range page.Damaged { // which keeps none of the others from being asked for
-			if !k.goesOn(ctx, fmt.Errorf("reading the open orders: %w", err)) && !k.mayBeBad(ctx) {
-				return false
-			}
+		for _, err := range page.Damaged {
+			k.Logger.Error("an order is not asked for, because the ledger's entry of it cannot be read", zap.String("account", k.account.Name), zap.Error(err))
+			k.goesOn(ctx, fmt.Errorf("reading the open orders: %w", err))
+		}
+		if len(page.Damaged) > 0 && !k.mayBeBad(ctx) { // they say nothing of the gateway
+			return false
 		}
 		for _, order := range page.Orders {
 			calls := k.calls

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -227,5 +228,48 @@ func TestOrdersBesideDamage(t *testing.T) {
 	}
 	if query.Cursor != "" || len(orders) != 1 || orders[0].ID != "order-2" || len(damaged) != 1 || !isOneValue(damaged[0]) {
 		t.Errorf("%+v and %v, and then %q", orders, damaged, query.Cursor)
+	}
+}
+
+// TestOrdersOutOfOrder: a list of orders that a damaged key would send round, or past others,
+// ends with an error.
+func TestOrdersOutOfOrder(t *testing.T) {
+	for name, first := range map[string]byte{"smaller": 0, "larger": 0xff} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "ledger.db")
+			s := open(t, path, Options{})
+			var ids [3]ledger.OrderID
+			for i := range ids {
+				ids[i] = ledger.OrderID{AppID: "app-123", ID: fmt.Sprint("order-", i)}
+				if err := s.UpdateOrder(bg, ids[i], func(o *ledger.Order) { o.OrderID = ids[i] }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := orderKey(ids[1])
+			wrong := append([]byte{first}, key[1:]...)
+			if err := os.WriteFile(path, bytes.ReplaceAll(content, key, wrong), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, path, Options{})
+			query, pages := ledger.OrderQuery{AnyAccount: true, Limit: 1}, 0
+			for err == nil {
+				var page ledger.OrderPage
+				page, err = s.Orders(bg, query)
+				if pages++; err == nil && page.Next == "" || pages > len(ids) {
+					t.Fatalf("the list ends after %d pages as if it were whole", pages)
+				}
+				query.Cursor = page.Next
+			}
+			if !errors.Is(err, errDamaged) && !errors.Is(err, ledger.ErrCursor) {
+				t.Errorf("%v, want %v", err, errDamaged)
+			}
+		})
 	}
 }

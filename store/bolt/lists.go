@@ -162,11 +162,18 @@ func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.Order
 		page = ledger.OrderPage{}
 		cursor := tx.Bucket(ordersBucket).Cursor()
 		k, v := cursor.Seek(after)
-		if bytes.Equal(k, after) {
+		switch {
+		case bytes.Equal(k, after):
 			k, v = cursor.Next()
+		case len(after) > 0: // no order is ever deleted
+			return ledger.ErrCursor
 		}
-		var last []byte
+		last, behind := []byte(nil), after
 		for ; k != nil; k, v = cursor.Next() {
+			if bytes.Compare(k, behind) <= 0 { // the list would go round, or leave some out
+				return fmt.Errorf("%w: the key %.60x is not in the order of the others", errDamaged, k)
+			}
+			behind = k
 			order, err := decodeOrder(k, v)
 			if err == nil && !query.Matches(order) {
 				continue
@@ -176,7 +183,7 @@ func (s *Store) Orders(_ context.Context, query ledger.OrderQuery) (ledger.Order
 				break
 			}
 			if last = k; err != nil {
-				page.Damaged = append(page.Damaged, s.explain(fmt.Errorf("%w with the key %x", err, k)))
+				page.Damaged = append(page.Damaged, s.explain(fmt.Errorf("%w with the key %.60x", err, k)))
 				continue
 			}
 			page.Orders = append(page.Orders, order)

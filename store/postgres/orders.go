@@ -20,7 +20,7 @@ const (
 	versionsSQL   = `select id, version from ledger.orders where id = any($1)`
 	takenSomeSQL  = `select exists (select 1 from ledger.generations where id = any($1) and order_id <> $2)`
 	orderOfSQL    = `select id, data from ledger.orders where id = coalesce((select order_id from ledger.generations where id = $1), $1)`
-	endingSQL     = `select id, data from ledger.orders where ends <= $1 order by ends limit $2`
+	endingSQL     = `select id, data from ledger.orders where ends <= $1 order by ends, id limit $2 offset $3`
 	ordersSQL     = `select place, id, data from ledger.orders where place > $1 order by place limit $2`
 )
 
@@ -126,20 +126,26 @@ func (s *Store) UpdateOrder(_ context.Context, id ledger.OrderID, update func(*l
 func (s *Store) Ending(_ context.Context, until time.Time, limit int) ([]ledger.Order, error) {
 	return call(context.Background(), s, reads, func(ctx context.Context, conn *pgx.Conn) ([]ledger.Order, error) {
 		s.count("Ending")
-		found, err := conn.Query(ctx, s.sql.ending, nanos(until), limit)
-		if err != nil {
-			return nil, err
-		}
 		var orders []ledger.Order
-		var at digest
-		var data []byte
-		_, err = pgx.ForEachRow(found, []any{&at, &data}, func() error {
-			if order, err := encoding.DecodeOrder(at[:], data); err == nil {
-				orders = append(orders, order)
+		for offset := 0; ; offset += limit { // past those that cannot be read
+			found, err := conn.Query(ctx, s.sql.ending, nanos(until), limit, offset)
+			if err != nil {
+				return nil, err
 			}
-			return nil
-		})
-		return orders, err
+			var at digest
+			var data []byte
+			rows := 0
+			_, err = pgx.ForEachRow(found, []any{&at, &data}, func() error {
+				rows++
+				if order, err := encoding.DecodeOrder(at[:], data); err == nil && len(orders) < limit {
+					orders = append(orders, order)
+				}
+				return nil
+			})
+			if err != nil || rows < limit || len(orders) == limit {
+				return orders, err
+			}
+		}
 	})
 }
 
