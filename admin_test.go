@@ -177,6 +177,30 @@ func TestReleaseOfALatePayment(t *testing.T) {
 	}
 }
 
+// TestAcceptingFulfilsNothing: an event that is accepted as it is carries no flag, whatever held
+// it, and whether the gateway has cleared it since.
+func TestAcceptingFulfilsNothing(t *testing.T) {
+	s := storedShop(t, "late hold")
+	late := s.heldPayment(sandbox.Payment{OrderID: "order-1", Late: true})
+	cleared := s.heldPayment(sandbox.Payment{OrderID: "order-2", Risky: true})
+	if err := s.box.SetRisky(s.list("status=success&order_id=order-2").Events[0].RecordID, false); err != nil {
+		t.Fatal(err)
+	}
+	for order, id := range map[string]string{"order-1": late, "order-2": cleared} {
+		s.ask(http.MethodPost, "events/"+id+"/release", `{"reason":"I ship it by hand","accept":true}`, http.StatusOK, nil)
+		s.awaitState("status=success&order_id="+order, "delivered")
+	}
+	if got := fulfils(s.app.received()); len(got) != 0 {
+		t.Errorf("fulfilled by %v", got)
+	}
+	all := s.app.received()
+	for _, c := range all {
+		if key := c.header.Get("Idempotency-Key"); key == late {
+			wantMoney(t, "late", c.header, map[string]string{"Confirmed": "true", "Order-State": "review", "Reason": "late"})
+		}
+	}
+}
+
 // TestPassThroughRelease: a route without deliver has no request to deliver a
 // released event on, so CCPayment is asked to send its webhook again.
 func TestPassThroughRelease(t *testing.T) {

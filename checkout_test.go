@@ -435,7 +435,7 @@ func TestStatusTokens(t *testing.T) {
 // TestStatusWaitsForTheExpiry: that an order has expired is a change of its state, although
 // nothing happens to it then.
 func TestStatusWaitsForTheExpiry(t *testing.T) {
-	s := checkoutShop(t, "", asks(`{"order_id":"order-1","price":"10","currency":"USD","expires_in":2}`))
+	s := checkoutShop(t, "", asks(`{"order_id":"order-1","price":"10","currency":"USD","expires_in":5}`))
 	made := s.visit(http.MethodPost, "/buy", "", nil)
 	begun := time.Now()
 	v := s.visit(http.MethodGet, "/status?wait=50s&t="+made.answer.Token, "", nil)

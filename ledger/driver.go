@@ -14,7 +14,7 @@ import (
 type Driver interface {
 	// Key names the file or the database that is opened: two configurations whose drivers
 	// have one key share one open ledger. Only the key of a [Cluster] may have more of the
-	// options, because only that may be open twice.
+	// options, behind a #, because only that may be open twice.
 	Key() string
 	// Retention is how long the bodies of finished events are kept.
 	Retention() time.Duration

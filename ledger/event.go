@@ -133,8 +133,8 @@ type Event struct {
 	// RejectedSince is when the app began to reject the event as wrong; nil: its last
 	// response was another.
 	RejectedSince *time.Time `json:"rejected_since,omitempty"`
-	// Released: an operator has released the event from being held. RiskAccepted:
-	// although the gateway does not call it clean.
+	// Released: an operator has released the event from being held. RiskAccepted: as it is, to
+	// be delivered without a flag.
 	Released     bool `json:"released,omitempty"`
 	RiskAccepted bool `json:"accepted,omitempty"`
 	// Confirmation is what the gateway's records said when they last agreed with the
@@ -307,6 +307,16 @@ func (e *Event) plan(t Transition) {
 	if t.Attempt > 0 {
 		e.NextReason = "" // it was for this attempt
 	}
+}
+
+// HeldAs is why the event is held, in a word that its cause begins with: risky, mismatch, late
+// or closed. Empty: it is not held.
+func (e Event) HeldAs() string {
+	if e.State != Held {
+		return ""
+	}
+	word, _, _ := strings.Cut(e.LastError, ":")
+	return word
 }
 
 // Flags are the flags that may be bound to the event.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -22,11 +21,13 @@ type Seen struct {
 	// another did, and that it is delivered again by now. Below 0: it is not known. An event
 	// that is retried by itself may have had more.
 	Attempts int
+	// HeldAs is what [Event.HeldAs] was; empty: it is not known.
+	HeldAs string
 }
 
 // is reports whether the event is still as it was seen.
 func (s Seen) is(e Event) bool {
-	return s.State == e.State && (s.Attempts < 0 || s.State == Retrying || s.Attempts == e.Attempts)
+	return s.State == e.State && (s.Attempts < 0 || s.State == Retrying || s.Attempts == e.Attempts) && (s.HeldAs == "" || s.HeldAs == e.HeldAs())
 }
 
 // operatorLease is longer than an operator's step takes.
@@ -51,7 +52,8 @@ func (l *Ledger) Replay(ctx context.Context, key Key, reason string, seen ...See
 
 // Release makes a held event due: it is confirmed and settled again. An event that
 // the gateway does not call clean is held again, unless accept is set; then it is
-// delivered without a flag, so that it fulfils and credits nothing.
+// delivered as it is, without a flag, so that it fulfils and credits nothing. A payment that
+// came late counts once its event was released without accept.
 func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept bool, seen ...Seen) error {
 	return l.operate(ctx, key, seen, func(e Event) (Transition, error) {
 		if e.State != Held {
@@ -82,6 +84,9 @@ func (l *Ledger) Discard(ctx context.Context, key Key, reason string, force bool
 
 // since is what has happened to an event since it was seen.
 func (s Seen) since(e Event) string {
+	if s.State == e.State && s.HeldAs != "" && s.HeldAs != e.HeldAs() {
+		return fmt.Sprintf("the event is held as %s by now, and was held as %s when you saw it", e.HeldAs(), s.HeldAs)
+	}
 	if s.State == e.State {
 		return fmt.Sprintf("the event is %s, and has had other attempts than when you saw it", e.State)
 	}
@@ -122,9 +127,9 @@ func (l *Ledger) operate(ctx context.Context, key Key, seen []Seen, step func(Ev
 	return errors.Join(err, l.store.Unlock(ctx, claim))
 }
 
-// HeldAsLate begins the cause of an event that is held because its payment came late. Whoever
-// releases one that is held as something else was not told that it did.
-const HeldAsLate = "late: "
+// Late is what an event is held as whose payment came late. Whoever releases one that is held
+// as something else was not told that it did.
+const Late = "late"
 
 // orderAfter is what an operator's step changes of the event's order; nil: nothing.
 func orderAfter(e Event, t Transition) *Order {
@@ -133,7 +138,7 @@ func orderAfter(e Event, t Transition) *Order {
 	}
 	order := &Order{OrderID: e.InOrder(), Account: e.Account, OwnID: e.OrderID}
 	switch {
-	case t.Reason == Release && strings.HasPrefix(e.LastError, HeldAsLate): // it is to count all the same
+	case t.Reason == Release && !t.Accept && e.HeldAs() == Late: // it is to count all the same
 		order.Released = []string{e.ID}
 	case t.State == Discarded && e.Confirmation != nil && e.Confirmation.Fulfill:
 		order.Abandoned = true

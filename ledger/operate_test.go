@@ -80,9 +80,12 @@ func TestReleaseAccepting(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		e := event("Success")
 		e.OrderID, e.GatewayOrderID = "order-1", "shop-order-1"
-		b.hold(e, "risky: flagged")
+		b.hold(e, ledger.Late+": the payment came after the order's expiry")
 		if err := b.Release(bg, e.Key, "I know the buyer", true); err != nil {
 			t.Fatal(err)
+		}
+		if order, err := b.Order(bg, e.InOrder()); !errors.Is(err, ledger.ErrNotFound) && len(order.Released) > 0 {
+			t.Errorf("what is accepted as it is counts: %+v, %v", order, err)
 		}
 		if attempt := b.want(e, ledger.Deliver); !attempt.Event.RiskAccepted {
 			t.Errorf("the attempt is %+v", attempt)
@@ -95,17 +98,23 @@ func TestReleaseAccepting(t *testing.T) {
 // TestReleaseOfALatePayment: that a late payment counts is decided by who released it as that,
 // and not by who released it as risky.
 func TestReleaseOfALatePayment(t *testing.T) {
-	for cause, want := range map[string][]string{ledger.HeldAsLate + "the payment came after the order's expiry": {event("Success").ID}, "risky: flagged": nil} {
+	for cause, want := range map[string][]string{ledger.Late + ": the payment came after the order's expiry": {event("Success").ID}, "risky: flagged": nil} {
 		test(t, func(t *testing.T, b *book) {
 			e := event("Success")
 			e.OrderID, e.GatewayOrderID = "order-1", "shop-order-1"
 			b.hold(e, cause)
-			if err := b.Release(bg, e.Key, "it came in time", false); err != nil {
+			isLate := want != nil
+			seen := ledger.Seen{State: ledger.Held, HeldAs: "risky"}
+			if isLate { // whoever saw it as risky has decided nothing about that
+				wantRefused(t, "what is held as something else by now", b.Release(bg, e.Key, "", false, seen), "held as late by now, and was held as risky")
+				seen.HeldAs = ledger.Late
+			}
+			if err := b.Release(bg, e.Key, "it came in time", false, seen); err != nil {
 				t.Fatal(err)
 			}
 			order, err := b.Order(bg, ledger.OrderID{AppID: e.AppID, ID: e.GatewayOrderID})
 			isKnown := err == nil && order.OwnID == "order-1"
-			if isKnown != (want != nil) || !slices.Equal(order.Released, want) {
+			if isKnown != isLate || !slices.Equal(order.Released, want) {
 				t.Errorf("released as %q, the order is %+v, %v", cause, order, err)
 			}
 		})

@@ -160,9 +160,8 @@ func (p *Proxy) serveCheckout(ctx context.Context, w http.ResponseWriter, body [
 	if session.IsNew {
 		status, outcome = http.StatusCreated, "done"
 	}
-	var e *checkout.Error
-	if errors.As(err, &e) {
-		outcome = e.Code
+	if err != nil {
+		outcome = checkout.OutcomeOf(session, err)
 	}
 	p.logCall(ownCheckout.Name, request.OrderID, outcome)
 	p.opened(at.Account().Name, checkout.OutcomeOf(session, err))

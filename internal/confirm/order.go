@@ -94,7 +94,7 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	switch {
 	case verdict == settle.Invalid:
 		return behind(a.Info, "the order lists the payment without an amount or a rate that makes sense")
-	case verdict == settle.Late:
+	case verdict == settle.Late && !e.RiskAccepted:
 		return errLate
 	case verdict != settle.Counts:
 		f.reason = string(verdict)
@@ -151,7 +151,7 @@ func (c *Confirmer) isPaidHere(order gateway.Order, at time.Time) bool {
 	return Settle(order, settle.Policy{HoldLate: c.Policy.HoldLate}, at).State.Fulfils()
 }
 
-var errLate = &HeldError{ledger.HeldAsLate + "the payment came after the order's expiry"}
+var errLate = &HeldError{ledger.Late + ": the payment came after the order's expiry"}
 
 // fulfils gives the finding the flag of its order, which is earned or not.
 func (f *Finding) fulfils(info gateway.Info) {

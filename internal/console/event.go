@@ -197,7 +197,7 @@ func (v *visit) takeStep() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	seen := ledger.Seen{Attempts: -1}
+	seen := ledger.Seen{Attempts: -1, HeldAs: form.Get("held_as")}
 	err = seen.State.UnmarshalText([]byte(form.Get("state")))
 	if text := form.Get("attempts"); err == nil && text != "" {
 		seen.Attempts, err = strconv.Atoi(text)

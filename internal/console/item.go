@@ -13,6 +13,8 @@ import (
 // item is an event as lists and its own page show it.
 type item struct {
 	adminapi.Event
+	// HeldAs is [ledger.Event.HeldAs].
+	HeldAs string
 	// Carries are the names of the flags that are bound to it.
 	Carries []string
 	// Amount is what the gateway confirmed, with its coin.
@@ -45,7 +47,7 @@ func (v *visit) items(events ...ledger.Event) ([]item, error) {
 	}
 	items := make([]item, 0, len(events))
 	for n, e := range events {
-		i := item{Event: adminapi.ViewEvent(e)}
+		i := item{Event: adminapi.ViewEvent(e), HeldAs: e.HeldAs()}
 		if c := e.Confirmation; c != nil && c.Amount != "" {
 			i.Amount = strings.TrimSpace(c.Amount + " " + c.Coin)
 		}
@@ -68,10 +70,11 @@ type action struct {
 	Consequences []string
 	// Force, if set, has to be ticked.
 	Force string
-	// ID and Route name the event, which was shown in the State and after so many Attempts: if
-	// it is another by now, the step is not taken.
+	// ID and Route name the event, which was shown in the State, held as what it was, and after
+	// so many Attempts: if it is another by now, the step is not taken.
 	ID, Route string
 	State     ledger.State
+	HeldAs    string
 	Attempts  int
 }
 
@@ -85,7 +88,7 @@ var titles = map[operator.Step]string{
 
 // ofClosed reports whether it is held because its order was closed.
 func (i item) ofClosed() bool {
-	return i.State == ledger.Held && strings.HasPrefix(i.LastError, "closed: ")
+	return i.HeldAs == "closed"
 }
 
 func actionsOf(i item) []action {
@@ -103,8 +106,8 @@ func actionsOf(i item) []action {
 	}
 	actions := make([]action, 0, len(allowed))
 	for _, step := range allowed {
-		a := action{Step: step, Title: titles[step], Consequences: consequences(step, i), ID: i.ID, Route: i.Route, State: i.State, Attempts: i.Attempts}
-		if step == operator.StepAccept && i.ofClosed() {
+		a := action{Step: step, Title: titles[step], Consequences: consequences(step, i), ID: i.ID, Route: i.Route, State: i.State, HeldAs: i.HeldAs, Attempts: i.Attempts}
+		if step == operator.StepAccept && (i.ofClosed() || i.HeldAs == ledger.Late) {
 			a.Title = "Accept it"
 		}
 		if step == operator.StepDiscard && len(i.Carries) > 0 {
@@ -131,10 +134,16 @@ func consequences(step operator.Step, i item) []string {
 		}
 		return []string{"The app gets it now, with the same Idempotency-Key as before.", carries}
 	case operator.StepRelease:
-		return []string{"The gateway is asked again.", "If nothing holds it any more, the app gets it, with its money; else it is held again.", "A payment that came late counts from then on."}
+		if i.HeldAs == ledger.Late {
+			return []string{"The gateway is asked again.", "The payment counts from then on, although it came late.", "The app gets the event, with its money, unless something else holds it."}
+		}
+		return []string{"The gateway is asked again.", "If nothing holds it any more, the app gets it, with its money; else it is held again."}
 	case operator.StepAccept:
 		if i.ofClosed() {
 			return []string{"The app gets it although its order was closed.", "It then tells the app to fulfil nothing: what the money is for is yours to decide, in the app."}
+		}
+		if i.HeldAs == ledger.Late {
+			return []string{"The app gets it, and the payment does not count.", "It then tells the app to fulfil nothing: what the money is for is yours to decide, in the app."}
 		}
 		return []string{"The app gets it although the gateway does not call it clean.", "It then tells the app to fulfil or credit nothing: what the buyer gets is yours to decide, in the app."}
 	default:

@@ -102,9 +102,13 @@ func (m *Many) Stop() { m.stop() }
 // Works are what is done in the background; the zero value is nothing. It is safe for
 // concurrent use.
 type Works struct {
-	mu   sync.Mutex
-	last *Many
+	mu      sync.Mutex
+	last    *Many
+	counted []string // those of the latest
 }
+
+// mostCounted is how many counts a Works remembers that work began after.
+const mostCounted = 100
 
 // Last returns what was begun last; nil: nothing was since the process began.
 func (w *Works) Last() *Many {
@@ -127,13 +131,14 @@ var ErrBegun = errors.New("this was done already: count once more, and see what 
 func (w *Works) Begin(use Use, m *Many) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.last != nil {
-		switch {
-		case w.last.Progress().Ended.IsZero():
-			return ErrBusy
-		case m.Counted != "" && m.Counted == w.last.Counted:
-			return ErrBegun
-		}
+	switch {
+	case w.last != nil && w.last.Progress().Ended.IsZero():
+		return ErrBusy
+	case m.Counted != "" && slices.Contains(w.counted, m.Counted):
+		return ErrBegun
+	case m.Counted != "":
+		w.counted = append(w.counted, m.Counted)
+		w.counted = w.counted[max(0, len(w.counted)-mostCounted):]
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop = stop
@@ -154,8 +159,10 @@ func (w *Works) Begin(use Use, m *Many) error {
 
 func (m *Many) run(ctx context.Context, use Use) error {
 	var keys []ledger.Key
+	var seen []ledger.Seen // what another such work has dealt with meanwhile is left
 	err := use(func(o *Operator) error {
 		return o.Each(ctx, m.Query, func(e ledger.Event) error {
+			seen = append(seen, ledger.Seen{State: e.State, Attempts: e.Attempts, HeldAs: e.HeldAs()})
 			if keys = append(keys, e.Key); len(keys) > MostAtOnce {
 				return ErrTooMany
 			}
@@ -169,7 +176,7 @@ func (m *Many) run(ctx context.Context, use Use) error {
 	m.progress.Matched = len(keys)
 	m.mu.Unlock()
 	due, isPatient := make(map[ledger.Record]ledger.Key), true // what is due by now of each record
-	for _, key := range slices.Backward(keys) {
+	for i, key := range slices.Backward(keys) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -180,7 +187,7 @@ func (m *Many) run(ctx context.Context, use Use) error {
 			}
 			due[key.Record] = key
 			var result Result
-			if result, stepErr = m.step(ctx, o, key); stepErr == nil && result.Warning != "" {
+			if result, stepErr = m.step(ctx, o, key, seen[i]); stepErr == nil && result.Warning != "" {
 				stepErr = &ledger.RefusedError{Reason: result.Warning}
 			}
 			return nil
@@ -226,7 +233,7 @@ func letGo(ctx context.Context, o *Operator, key ledger.Key) bool {
 }
 
 // step does the step to an event that is still as the filter has it.
-func (m *Many) step(ctx context.Context, o *Operator, key ledger.Key) (Result, error) {
+func (m *Many) step(ctx context.Context, o *Operator, key ledger.Key, seen ledger.Seen) (Result, error) {
 	e, err := o.Ledger.Load(ctx, key)
 	if err != nil {
 		return Result{}, err
@@ -234,7 +241,7 @@ func (m *Many) step(ctx context.Context, o *Operator, key ledger.Key) (Result, e
 	if !m.Query.Matches(e) {
 		return Result{}, &ledger.RefusedError{Reason: fmt.Sprintf("it is %s by now", e.State)}
 	}
-	return o.Do(context.WithoutCancel(ctx), key, m.Request, ledger.Seen{State: e.State, Attempts: e.Attempts})
+	return o.Do(context.WithoutCancel(ctx), key, m.Request, seen)
 }
 
 // isOfEvent reports whether an error of a step is about the event alone, so that others

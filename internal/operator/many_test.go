@@ -135,6 +135,59 @@ func TestManyLeavesOut(t *testing.T) {
 	}
 }
 
+// TestManyAfterOneCount: a work begins once after a count, also where another began meanwhile.
+func TestManyAfterOneCount(t *testing.T) {
+	o := manyRoutes(t, 1)
+	var works operator.Works
+	for _, step := range []struct {
+		counted string
+		want    error
+	}{{"a", nil}, {"a", operator.ErrBegun}, {"b", nil}, {"a", operator.ErrBegun}} {
+		m := released()
+		m.Counted = step.counted
+		if err := works.Begin(func(do func(*operator.Operator) error) error { return do(o) }, m); !errors.Is(err, step.want) {
+			t.Errorf("after the count %s: %v, want %v", step.counted, err, step.want)
+		} else if err == nil {
+			ended(t, m)
+		}
+	}
+}
+
+// TestManyInTwoProcesses: what another process's work has dealt with since ours began is left,
+// although it is in the same state again.
+func TestManyInTwoProcesses(t *testing.T) {
+	o := manyRoutes(t, 3)
+	var works operator.Works
+	uses, ours := 0, released()
+	err := works.Begin(func(do func(*operator.Operator) error) error {
+		if uses++; uses == 2 { // the first is the list
+			page, err := o.Ledger.List(t.Context(), ledger.Query{Limit: 9})
+			if err != nil {
+				return err
+			}
+			for _, e := range page.Events {
+				if _, err := o.Release(t.Context(), e.Key, "theirs", false); err != nil {
+					return err
+				}
+				_, attempt, err := o.Ledger.Begin(t.Context(), e, ledger.Options{Lease: time.Minute})
+				if err != nil {
+					return err
+				}
+				if _, err := attempt.Finish(t.Context(), ledger.Ending{State: ledger.Held, Failure: errors.New(ledger.Late + ": it came late")}); err != nil {
+					return err
+				}
+			}
+		}
+		return do(o)
+	}, ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := ended(t, ours); p.Done != 0 || p.Left != 3 || p.Err != nil {
+		t.Errorf("%+v", p)
+	}
+}
+
 // TestHour: minutes that are past are forgotten, and trouble until the gateway answers.
 func TestHour(t *testing.T) {
 	var h operator.Hour

@@ -152,7 +152,7 @@ func (k *look) mayAskAgain(record ledger.LookRecord) bool {
 		return true
 	}
 	w := &k.state.Waiting[i]
-	if now.Sub(w.AskedAt) < min(w.AskedAt.Sub(w.MadeAt)/4, waitMissing) {
+	if !isOver(w.AskedAt, min(w.AskedAt.Sub(w.MadeAt)/4, waitMissing), now) {
 		return false
 	}
 	w.AskedAt = now

@@ -102,6 +102,25 @@ func TestGivenUpByTheGateway(t *testing.T) {
 	}
 }
 
+// TestGivenUpWhoKnowsWhen: what the app has refused is missing after a day, where the gateway does
+// not say for how long it sends a webhook.
+func TestGivenUpWhoKnowsWhen(t *testing.T) {
+	p, g := newSender(t, Config{})
+	p.accounts[0].Info.Retries = 0
+	g.made["payout"] = p.now.Add(time.Minute)
+	p.now = p.now.Add(2 * time.Minute)
+	p.attempt("payout", "success", refused)
+	for _, step := range []struct {
+		after time.Duration
+		want  string
+	}{{2 * time.Hour, "[]"}, {21 * time.Hour, "[]"}, {8 * time.Hour, "[payout]"}} {
+		p.now = p.now.Add(step.after)
+		if got := fmt.Sprint(missing(p.look(time.Time{}))); got != step.want {
+			t.Errorf("at %s %s are missing, want %s", p.now.Format("Jan 2 15:04"), got, step.want)
+		}
+	}
+}
+
 // TestSilentFailureOfWhatWasRefused: that a payout has failed is missing, too, where the event
 // that was to say so was refused and has its flag.
 func TestSilentFailureOfWhatWasRefused(t *testing.T) {

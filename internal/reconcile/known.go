@@ -1,10 +1,12 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
@@ -27,9 +29,13 @@ const (
 // isKnown reports whether there is nothing to do for the record.
 func (s standing) isKnown() bool { return s == ended || s == recorded }
 
+// unsaidRetries is for how long after the last try a webhook is waited for of which the gateway
+// does not say for how long it sends it.
+const unsaidRetries = 24 * time.Hour
+
 // standingOf returns how an event on a route stands.
 func (k *look) standingOf(route Route, e ledger.Event) standing {
-	retries := k.account.Info.RetriesOf(e.Type)
+	retries := cmp.Or(k.account.Info.RetriesOf(e.Type), unsaidRetries)
 	switch n := len(e.Transitions); {
 	case e.State == ledger.Delivered:
 		return recorded
@@ -37,7 +43,7 @@ func (k *look) standingOf(route Route, e ledger.Event) standing {
 		return ended
 	case route.Tell != nil && e.NextAttemptAt != nil:
 		return recorded
-	case route.Tell == nil && retries == 0, n == 0: // nobody knows for how long the gateway sends it
+	case n == 0:
 		return recorded
 	case k.ledger.Now().Sub(e.Transitions[n-1].At) <= max(retries, k.graceAt(k.lister)):
 		return beingSent

@@ -242,7 +242,7 @@ func (k *look) askWaiting(ctx context.Context) bool {
 				return false
 			}
 		}
-		if now.Sub(w.AskedAt) < min(w.AskedAt.Sub(w.MadeAt)/4, longest) {
+		if !isOver(w.AskedAt, min(w.AskedAt.Sub(w.MadeAt)/4, longest), now) {
 			continue
 		}
 		if asked++; asked > mostAsked {

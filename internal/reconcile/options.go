@@ -91,30 +91,19 @@ func (o Options) Resolve(repl placeholder.Replacer, parse func(string) (time.Dur
 		return c, fmt.Errorf("reconcile: unknown scope %q: use ours or account", given.Scope)
 	}
 	if given.Every != "off" {
-		if c.Every, err = positive("every", given.Every, parse); err != nil {
+		if c.Every, err = options.DurationText(given.Every).Parse("reconcile: every", parse); err != nil {
 			return c, err
 		}
 	}
 	if given.Grace != "" {
-		if c.Grace, err = positive("grace", given.Grace, parse); err != nil {
+		if c.Grace, err = options.DurationText(given.Grace).Parse("reconcile: grace", parse); err != nil {
 			return c, err
 		}
 	}
 	if given.Back != "" {
-		if c.Back, err = positive("back", given.Back, parse); err == nil && c.Back > longestBack {
+		if c.Back, err = options.DurationText(given.Back).Parse("reconcile: back", parse); err == nil && c.Back > longestBack {
 			err = fmt.Errorf("reconcile: back is %s, and 30d is the most: older records are told by `caddy ccpayment reconcile --since`", given.Back)
 		}
 	}
 	return c, err
-}
-
-func positive(option, text string, parse func(string) (time.Duration, error)) (time.Duration, error) {
-	d, err := parse(text)
-	if err != nil {
-		return 0, fmt.Errorf("reconcile: %s: %w", option, err)
-	}
-	if d <= 0 {
-		return 0, fmt.Errorf("reconcile: %s must be longer than zero", option)
-	}
-	return d, nil
 }

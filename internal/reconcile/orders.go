@@ -34,7 +34,7 @@ const paidMeanwhile = "the gateway has its order as paid"
 func (k *look) askOrders(ctx context.Context) bool {
 	now, before := k.ledger.Now(), k.calls
 	saved, isAnswered := before, false // else the gateway may be away
-	if k.state.OrdersNext == "" && now.Sub(k.state.OrdersAt) < ordersEvery {
+	if k.state.OrdersNext == "" && !isOver(k.state.OrdersAt, ordersEvery, now) {
 		return true
 	}
 	for {

@@ -210,7 +210,7 @@ func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) er
 		at = state.Since
 	}
 	r.looked(a, at)
-	if l.Now().Sub(state.TriedAt) < r.config.Every-r.config.tick()/2 { // or the next tick is just too early
+	if !isOver(state.TriedAt, r.config.Every-r.config.tick()/2, l.Now()) { // or the next tick is just too early
 		return nil
 	}
 	ctx, done, err := r.begin(ctx, a, l)
@@ -222,6 +222,13 @@ func (r *Reconciler) runOne(ctx context.Context, a Account, l *ledger.Ledger) er
 		return nil
 	}
 	return err
+}
+
+// isOver reports whether a time is so long ago that d has passed since, or lies ahead: the clock
+// was set back, and nothing is to wait for as long.
+func isOver(at time.Time, d time.Duration, now time.Time) bool {
+	age := now.Sub(at)
+	return age >= d || age < -time.Minute // less is how far machines' clocks are apart
 }
 
 // looked says of all shops of an account when their records were last looked at.

@@ -342,3 +342,23 @@ func TestAgeOfWhatIsOver(t *testing.T) {
 		t.Errorf("after the end it is %s", last)
 	}
 }
+
+// TestAfterTheClockWasAhead: a look by a clock that was ahead keeps no later one waiting, and
+// leaves out nothing that was made meanwhile.
+func TestAfterTheClockWasAhead(t *testing.T) {
+	g := &payouts{made: make(map[string]time.Time)}
+	p := newPayroll(t, Config{Grace: -1, Every: 15 * time.Minute}, g)
+	run := func() {
+		t.Helper()
+		if err := p.runOne(t.Context(), p.accounts[0], p.ledger); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := p.now
+	p.now = began.Add(50 * time.Hour)
+	run()
+	g.made["payout"] = began.Add(time.Hour)
+	p.now = began.Add(3 * time.Hour) // and right again
+	run()
+	p.wantTold("after the clock was set back", "payout")
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,18 +133,19 @@ func (h *Handle) Start(routes []Route, options map[string]any) (*ledger.Ledger, 
 func (h *Handle) Ready() {
 	if shared := h.current(); shared != nil {
 		shared.ready(h)
-		go h.warnOfOthers(shared) // a disk that hangs is not to hold up the reload
+		go h.warnOfOthers(shared, Open()) // a disk that hangs is not to hold up the reload
 	}
 }
 
-// countPatience is how long a ledger that is not used any more may take to count its events.
+// countPatience is how long a database that is not used any more may take to count its events;
+// a file is waited for.
 const countPatience = time.Second
 
 // warnOfOthers warns of events in the ledgers of former configurations, which stay there: also of
 // those that are on their way at this moment. A ledger that others share is theirs to hand over.
-func (h *Handle) warnOfOthers(own *Shared) {
-	for _, other := range Open() {
-		if other == own || len(other.Others()) > 0 {
+func (h *Handle) warnOfOthers(own *Shared, all []*Shared) {
+	for _, other := range all {
+		if other == own || other.IsShared() && (other.database() == own.database() || len(other.Others()) > 0) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), countPatience)
@@ -163,6 +165,12 @@ func (h *Handle) warnOfOthers(own *Shared) {
 				zap.String("ledger", other.key), zap.Uint64("events", waiting))
 		}
 	}
+}
+
+// database is what the ledger's key has of it without the options that it is opened with.
+func (s *Shared) database() string {
+	name, _, _ := strings.Cut(s.key, "#")
+	return name
 }
 
 // Stop ends the configuration's background delivery; the next configuration, if there

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
@@ -346,24 +347,48 @@ func TestEventsInAFormerLedger(t *testing.T) {
 		core, logs := observer.New(zap.WarnLevel)
 		next := New(Config{Driver: file{path, time.Hour}, Pool: pool, Now: time.Now, Logger: zap.New(core), Exiting: func() bool { return true }})
 		begin(t, next)
-		next.Ready()
-		warnings := func() []observer.LoggedEntry { return logs.FilterMessageSnippet("not configured any more").All() }
-		if name == "another" {
-			for patience := time.After(time.Minute); len(warnings()) == 0; {
-				select {
-				case <-patience:
-					t.Fatal("nobody is warned")
-				case <-time.After(time.Millisecond):
-				}
-			}
-			if all := warnings(); len(all) != 1 || all[0].ContextMap()["events"] != uint64(1) {
-				t.Errorf("the warnings are %v", all)
-			}
+		next.warnOfOthers(next.held, Open())
+		warnings := logs.FilterMessageSnippet("not configured any more").All()
+		switch {
+		case name == "the same" && len(warnings) > 0:
+			t.Errorf("of the same ledger: %v", warnings)
+		case name == "another" && (len(warnings) != 1 || warnings[0].ContextMap()["events"] != uint64(1)):
+			t.Errorf("the warnings are %v", warnings)
 		}
 		next.Close()
-		if all := warnings(); name == "the same" && len(all) > 0 {
-			t.Errorf("of the same ledger: %v", all)
-		}
 	}
 	first.Close()
+}
+
+// database is a driver of a store that several may share, opened with the options that its key has.
+type database struct {
+	file
+	of *simstore.Database
+}
+
+func (d database) Open(ledger.OpenOptions) (ledger.Store, error) { return d.of.Connect(d.path), nil }
+
+// TestEventsInTheSameDatabase: a database that is opened with other options, as after a change of
+// its password, is not taken for one that is not configured any more.
+func TestEventsInTheSameDatabase(t *testing.T) {
+	pool, of := newPool(), simstore.New(time.Now)
+	core, logs := observer.New(zap.WarnLevel)
+	var all []*Handle
+	for _, key := range []string{"postgres:shop/ccpayment#1", "postgres:shop/ccpayment#2"} {
+		h := New(Config{Driver: database{file{key, time.Hour}, of}, Pool: pool, Now: time.Now, Logger: zap.New(core), Exiting: func() bool { return true }})
+		begin(t, h)
+		defer h.Close()
+		all = append(all, h)
+	}
+	e := ledger.Event{
+		Key:        ledger.Key{Record: ledger.Record{Route: "shop", AppID: "app", Type: "Payment", ID: "1"}, Status: "success"},
+		ReceivedAt: time.Now(),
+	}
+	if _, err := all[0].held.Accept(t.Context(), e, ""); err != nil {
+		t.Fatal(err)
+	}
+	all[1].warnOfOthers(all[1].held, []*Shared{all[0].held, all[1].held})
+	if warnings := logs.FilterMessageSnippet("not configured any more").All(); len(warnings) > 0 {
+		t.Errorf("%v", warnings)
+	}
 }
