@@ -74,7 +74,7 @@ const (
 // Step is the body of a request for an operator's step.
 type Step struct {
 	Reason string `json:"reason"`
-	Accept bool   `json:"accept"` // release only: deliver it although it is risky
+	Accept bool   `json:"accept"` // release only: deliver it as it is, without a flag
 	Force  bool   `json:"force"`  // discard only: although it carries a flag
 }
 

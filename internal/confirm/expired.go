@@ -50,7 +50,7 @@ func stillExpired(ctx context.Context, a *gateway.Account, e ledger.Event, known
 		return behind(a.Info, "a checkout of the order is being made")
 	case latest.ID != e.ID || known.AppOf(latest.AppID) != e.AppID:
 		return pointless("the order was opened again")
-	case !HasExpired(latest, l.Now()): // the clock was ahead when it was told
+	case latest.ExpiresAt.After(l.Now()): // the clock was ahead when it was told
 		return behind(a.Info, "the order has not expired yet")
 	}
 	return nil

@@ -51,11 +51,12 @@ func sellOrder(ctx context.Context, l *ledger.Ledger, o *worldOrder) error {
 	}, "a checkout")
 }
 
-// paidOrder returns a gate at which an order that our checkout made is paid, and the webhook.
-func paidOrder(t *testing.T) (g *gate, id ledger.OrderID, body string) {
+// paidOrder returns a gate at which an order that our checkout made, and that expires so long from
+// now, is paid, and the webhook.
+func paidOrder(t *testing.T, expires time.Duration) (g *gate, id ledger.OrderID, body string) {
 	t.Helper()
 	g = newGate(t, confirm.Policy{HoldRisky: true})
-	o := &worldOrder{id: "order-1", invoice: true, due: decimal.New(10, 0), expires: caseTime.Add(time.Hour)}
+	o := &worldOrder{id: "order-1", invoice: true, due: decimal.New(10, 0), expires: caseTime.Add(expires)}
 	p := &worldPayment{
 		id: "1", kind: "ApiDeposit", order: o, coin: orderCoin, amount: o.due, arrived: caseTime,
 		status: succeeded, recordHas: succeeded, listHas: succeeded,
@@ -71,7 +72,7 @@ func paidOrder(t *testing.T) (g *gate, id ledger.OrderID, body string) {
 // TestClosedWhileConfirming: a payment whose order is closed while it is being confirmed does
 // not reach the app.
 func TestClosedWhileConfirming(t *testing.T) {
-	g, id, body := paidOrder(t)
+	g, id, body := paidOrder(t, time.Hour)
 	g.world.onOrder = func() {
 		_, err := g.ledger.CloseOrder(t.Context(), id, "a test", false)
 		if err = errors.Join(err, g.ledger.KeepFulfill(t.Context(), id)); err != nil {
@@ -91,7 +92,7 @@ func TestClosedWhileConfirming(t *testing.T) {
 // TestPaidWhileBeingClosed: while the closing of an order may be taken back, a payment of it is
 // neither held nor told, and fulfils the order once it is open again.
 func TestPaidWhileBeingClosed(t *testing.T) {
-	g, id, body := paidOrder(t)
+	g, id, body := paidOrder(t, time.Hour)
 	if _, err := g.ledger.CloseOrder(t.Context(), id, "a test", false); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func TestPaidWhileBeingClosed(t *testing.T) {
 // TestOpenedWhileConfirming: the app is not told that an order has expired which is opened again
 // after that was found out.
 func TestOpenedWhileConfirming(t *testing.T) {
-	g, id, _ := paidOrder(t)
+	g, id, _ := paidOrder(t, -time.Hour)
 	g.world.orders[id.ID].payments = nil
 	app, ended := &answering{yes: true}, make(chan relay.Outcome, 1)
 	g.route.App, g.route.Types = app, []string{gateway.OrderExpired}
@@ -253,7 +254,7 @@ func (c *moneyCase) expiryOf(o *worldOrder) string {
 	if _, isBound := c.carrier[o.id]; isBound || o.closed {
 		return "pointless"
 	}
-	if c.world.fault == "order" || !c.risksAreKnown(o) {
+	if caseTime.Before(o.expires) || c.world.fault == "order" || !c.risksAreKnown(o) {
 		return "later"
 	}
 	sum, isSure := c.listed(o, c.holdLate)
