@@ -177,9 +177,9 @@ func TestReleaseOfALatePayment(t *testing.T) {
 	}
 }
 
-// TestAcceptingFulfilsNothing: an event that is accepted as it is carries no flag, whatever held
-// it, and whether the gateway has cleared it since.
-func TestAcceptingFulfilsNothing(t *testing.T) {
+// TestAcceptOfALatePayment: a late payment that is accepted as it is fulfils nothing, and one that
+// the gateway has cleared by then is like any other.
+func TestAcceptOfALatePayment(t *testing.T) {
 	s := storedShop(t, "late hold")
 	late := s.heldPayment(sandbox.Payment{OrderID: "order-1", Late: true})
 	cleared := s.heldPayment(sandbox.Payment{OrderID: "order-2", Risky: true})
@@ -190,8 +190,8 @@ func TestAcceptingFulfilsNothing(t *testing.T) {
 		s.ask(http.MethodPost, "events/"+id+"/release", `{"reason":"I ship it by hand","accept":true}`, http.StatusOK, nil)
 		s.awaitState("status=success&order_id="+order, "delivered")
 	}
-	if got := fulfils(s.app.received()); len(got) != 0 {
-		t.Errorf("fulfilled by %v", got)
+	if got := fulfils(s.app.received()); len(got) != 1 || got[0] != cleared {
+		t.Errorf("fulfilled by %v, want %s", got, cleared)
 	}
 	all := s.app.received()
 	for _, c := range all {

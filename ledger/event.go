@@ -133,8 +133,8 @@ type Event struct {
 	// RejectedSince is when the app began to reject the event as wrong; nil: its last
 	// response was another.
 	RejectedSince *time.Time `json:"rejected_since,omitempty"`
-	// Released: an operator has released the event from being held. RiskAccepted: as it is, to
-	// be delivered without a flag.
+	// Released: an operator has released the event from being held. RiskAccepted: and the last
+	// time as it is, so that it goes to the app and what held it fulfils and credits nothing.
 	Released     bool `json:"released,omitempty"`
 	RiskAccepted bool `json:"accepted,omitempty"`
 	// Confirmation is what the gateway's records said when they last agreed with the
@@ -290,8 +290,9 @@ func (e *Event) plan(t Transition) {
 	case t.Reason != "":
 		at := t.At
 		e.NextReason, e.DueSince, e.Failures = t.Reason, &at, 0
-		e.Released = e.Released || t.Reason == Release
-		e.RiskAccepted = e.RiskAccepted || t.Accept
+		if t.Reason == Release { // the latest decides
+			e.Released, e.RiskAccepted = true, t.Accept
+		}
 	case t.State == Retrying:
 		e.Failures++
 	}

@@ -52,8 +52,8 @@ func (l *Ledger) Replay(ctx context.Context, key Key, reason string, seen ...See
 
 // Release makes a held event due: it is confirmed and settled again. An event that
 // the gateway does not call clean is held again, unless accept is set; then it is
-// delivered as it is, without a flag, so that it fulfils and credits nothing. A payment that
-// came late counts once its event was released without accept.
+// delivered without a flag, so that it fulfils and credits nothing. A payment that came late
+// counts once its event was released without accept.
 func (l *Ledger) Release(ctx context.Context, key Key, reason string, accept bool, seen ...Seen) error {
 	return l.operate(ctx, key, seen, func(e Event) (Transition, error) {
 		if e.State != Held {

@@ -75,7 +75,7 @@ func TestRelease(t *testing.T) {
 	})
 }
 
-// TestReleaseAccepting: that somebody accepts the risk stays with the event.
+// TestReleaseAccepting: that somebody accepts the risk stays with the event until the next release.
 func TestReleaseAccepting(t *testing.T) {
 	test(t, func(t *testing.T, b *book) {
 		e := event("Success")
@@ -89,6 +89,14 @@ func TestReleaseAccepting(t *testing.T) {
 		}
 		if attempt := b.want(e, ledger.Deliver); !attempt.Event.RiskAccepted {
 			t.Errorf("the attempt is %+v", attempt)
+		} else if err := hold(attempt, "mismatch: the order's terms"); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Release(bg, e.Key, "the order is mended", false); err != nil {
+			t.Fatal(err)
+		}
+		if attempt := b.want(e, ledger.Deliver); attempt.Event.RiskAccepted || !attempt.Event.Released {
+			t.Errorf("the latest release does not decide: %+v", attempt)
 		} else {
 			giveUp(attempt, errRefused)
 		}

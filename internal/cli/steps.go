@@ -57,7 +57,7 @@ Lets held events go on: they are confirmed with CCPayment again, and handed over
 if nothing holds them any more. One that is still risky is held again, unless you
 accept it; then the app gets it, but it never fulfils its order.`,
 	}
-	cmd.Flags().Bool("accept", false, "Hand it over as it is: it fulfils and credits nothing")
+	cmd.Flags().Bool("accept", false, "Hand it over as it is, without a flag")
 	return stepCommand(cmd, "release", func(fl caddycmd.Flags) adminapi.Step {
 		return adminapi.Step{Reason: fl.String("reason"), Accept: fl.Bool("accept")}
 	})

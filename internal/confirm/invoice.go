@@ -94,6 +94,8 @@ func (c *Confirmer) judgeOrder(a *gateway.Account, f *Finding, own, whole settle
 		f.reason = string(settle.OtherUnit)
 	case own.State.Fulfils() && whole.State.Fulfils():
 		f.earned = true
+	case f.reason == "" && has(own, settle.Late) && f.event.RiskAccepted:
+		f.reason = string(settle.Late)
 	case f.reason == "":
 		f.reason = string(whole.State)
 	}

@@ -107,7 +107,7 @@ func actionsOf(i item) []action {
 	actions := make([]action, 0, len(allowed))
 	for _, step := range allowed {
 		a := action{Step: step, Title: titles[step], Consequences: consequences(step, i), ID: i.ID, Route: i.Route, State: i.State, HeldAs: i.HeldAs, Attempts: i.Attempts}
-		if step == operator.StepAccept && (i.ofClosed() || i.HeldAs == ledger.Late) {
+		if step == operator.StepAccept && i.HeldAs != "risky" {
 			a.Title = "Accept it"
 		}
 		if step == operator.StepDiscard && len(i.Carries) > 0 {
@@ -145,7 +145,10 @@ func consequences(step operator.Step, i item) []string {
 		if i.HeldAs == ledger.Late {
 			return []string{"The app gets it, and the payment does not count.", "It then tells the app to fulfil nothing: what the money is for is yours to decide, in the app."}
 		}
-		return []string{"The app gets it although the gateway does not call it clean.", "It then tells the app to fulfil or credit nothing: what the buyer gets is yours to decide, in the app."}
+		if i.HeldAs == "mismatch" {
+			return []string{"If the records only leave in doubt that it is paid, the app gets it; if they contradict the webhook, it is held again.", "It then tells the app to fulfil or credit nothing: what the buyer gets is yours to decide, in the app."}
+		}
+		return []string{"The app gets it although the gateway does not call it clean.", "Unless the gateway does so by then, it tells the app to fulfil or credit nothing: what the buyer gets is yours to decide, in the app."}
 	default:
 		last := "The money stays where it is at the gateway: refund it there, or settle it by hand."
 		if slices.Contains(i.Carries, ledger.Fulfill) {

@@ -121,6 +121,20 @@ func TestGivenUpWhoKnowsWhen(t *testing.T) {
 	}
 }
 
+// TestGivenUpBeforeItsTime: a refusal that was noted by a clock that was ahead keeps nobody waiting
+// until then.
+func TestGivenUpBeforeItsTime(t *testing.T) {
+	p, g := newSender(t, Config{})
+	began := p.now
+	g.made["payout"] = began.Add(time.Minute)
+	p.now = began.Add(100 * time.Hour)
+	p.attempt("payout", "success", refused)
+	p.now = began.Add(2 * time.Hour)
+	if got := fmt.Sprint(missing(p.look(time.Time{}))); got != "[payout]" {
+		t.Errorf("%s are missing", got)
+	}
+}
+
 // TestSilentFailureOfWhatWasRefused: that a payout has failed is missing, too, where the event
 // that was to say so was refused and has its flag.
 func TestSilentFailureOfWhatWasRefused(t *testing.T) {

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -35,7 +34,10 @@ const unsaidRetries = 24 * time.Hour
 
 // standingOf returns how an event on a route stands.
 func (k *look) standingOf(route Route, e ledger.Event) standing {
-	retries := cmp.Or(k.account.Info.RetriesOf(e.Type), unsaidRetries)
+	retries := k.account.Info.RetriesOf(e.Type)
+	if retries == 0 && route.Tell == nil {
+		retries = unsaidRetries
+	}
 	switch n := len(e.Transitions); {
 	case e.State == ledger.Delivered:
 		return recorded
@@ -45,7 +47,7 @@ func (k *look) standingOf(route Route, e ledger.Event) standing {
 		return recorded
 	case n == 0:
 		return recorded
-	case k.ledger.Now().Sub(e.Transitions[n-1].At) <= max(retries, k.graceAt(k.lister)):
+	case !isOver(e.Transitions[n-1].At, max(retries, k.graceAt(k.lister))+1, k.ledger.Now()):
 		return beingSent
 	default:
 		return givenUp

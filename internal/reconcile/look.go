@@ -81,6 +81,9 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 	if k.state.To.After(now) { // the clock was set back
 		k.state.To = now.Add(-setBack)
 	}
+	if k.state.Since.After(now) {
+		k.state.Since = now
+	}
 	end, done := now.Add(-k.graceAt(k.lister)), k.state.To
 	from := k.state.To.Add(-overlap)
 	if from.Before(k.state.Since) {

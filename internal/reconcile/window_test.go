@@ -362,3 +362,16 @@ func TestAfterTheClockWasAhead(t *testing.T) {
 	run()
 	p.wantTold("after the clock was set back", "payout")
 }
+
+// TestFirstLookByAWrongClock: an account that was first looked at by a clock that was ahead is
+// looked at from the moment when it is right.
+func TestFirstLookByAWrongClock(t *testing.T) {
+	g := &payouts{made: make(map[string]time.Time)}
+	p := newPayroll(t, Config{Grace: -1}, g) // which has looked
+	p.now = p.now.Add(-8 * time.Hour)
+	p.look(time.Time{})
+	g.made["payout"] = p.now.Add(time.Minute)
+	p.now = p.now.Add(time.Hour)
+	p.look(time.Time{})
+	p.wantTold("an hour later", "payout")
+}
