@@ -139,6 +139,9 @@ func consequences(step operator.Step, i item) []string {
 		}
 		return []string{"The gateway is asked again.", "If nothing holds it any more, the app gets it, with its money; else it is held again."}
 	case operator.StepAccept:
+		if len(i.Carries) > 0 {
+			return []string{"It carries " + strings.Join(i.Carries, " and ") + " already, which no other event does: release it instead, once nothing holds it any more.", "Accepted, the app gets it without: what the buyer gets is yours to decide, in the app."}
+		}
 		if i.ofClosed() {
 			return []string{"The app gets it although its order was closed.", "It then tells the app to fulfil nothing: what the money is for is yours to decide, in the app."}
 		}

@@ -121,6 +121,21 @@ func TestGivenUpWhoKnowsWhen(t *testing.T) {
 	}
 }
 
+// TestRefusedBefore: that the app has refused what a record was before does not keep from being
+// missing what it has become, where nobody knows for how long the gateway sends.
+func TestRefusedBefore(t *testing.T) {
+	p, g := newSender(t, Config{})
+	p.accounts[0].Info.Retries = 0
+	p.accounts[0].Info.Types[0].FailsSilently = false
+	g.made["payout"] = p.now.Add(time.Minute)
+	p.now = p.now.Add(time.Hour)
+	p.attempt("payout", "processing", refused)
+	p.now = p.now.Add(time.Hour)
+	if got := fmt.Sprint(missing(p.look(time.Time{}))); got != "[payout]" {
+		t.Errorf("%s are missing", got)
+	}
+}
+
 // TestGivenUpBeforeItsTime: a refusal that was noted by a clock that was ahead keeps nobody waiting
 // until then.
 func TestGivenUpBeforeItsTime(t *testing.T) {
