@@ -186,6 +186,15 @@ func TestAcceptOfALatePayment(t *testing.T) {
 	if err := s.box.SetRisky(s.list("status=success&order_id=order-2").Events[0].RecordID, false); err != nil {
 		t.Fatal(err)
 	}
+	both := s.heldPayment(sandbox.Payment{OrderID: "order-3", Risky: true, Late: true})
+	if err := s.box.SetRisky(s.list("status=success&order_id=order-3").Events[0].RecordID, false); err != nil {
+		t.Fatal(err)
+	}
+	s.ask(http.MethodPost, "events/"+both+"/release", `{"reason":"I know them","accept":true}`, http.StatusOK, nil)
+	await(t, "it is held as late", func() bool {
+		e := s.list("status=success&order_id=order-3").Events[0]
+		return e.State == "held" && strings.HasPrefix(e.LastError, "late: ")
+	})
 	for order, id := range map[string]string{"order-1": late, "order-2": cleared} {
 		s.ask(http.MethodPost, "events/"+id+"/release", `{"reason":"I ship it by hand","accept":true}`, http.StatusOK, nil)
 		s.awaitState("status=success&order_id="+order, "delivered")

@@ -320,6 +320,22 @@ func (e Event) HeldAs() string {
 	return word
 }
 
+// AcceptedAs is what the event was held as, in the word of [Event.HeldAs], when it was released
+// the last time. Empty: it was not accepted then.
+func (e Event) AcceptedAs() string {
+	if !e.RiskAccepted {
+		return ""
+	}
+	isReleased := false
+	for _, t := range slices.Backward(e.Transitions) {
+		if isReleased = isReleased || t.Reason == Release; isReleased && t.State == Held {
+			word, _, _ := strings.Cut(t.Cause, ":")
+			return word
+		}
+	}
+	return ""
+}
+
 // Flags are the flags that may be bound to the event.
 func (e Event) Flags() []Flag {
 	flags := []Flag{CreditOf(e.Record), PayoutOf(e.Record)}

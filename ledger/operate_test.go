@@ -87,7 +87,7 @@ func TestReleaseAccepting(t *testing.T) {
 		if order, err := b.Order(bg, e.InOrder()); !errors.Is(err, ledger.ErrNotFound) && len(order.Released) > 0 {
 			t.Errorf("what is accepted as it is counts: %+v, %v", order, err)
 		}
-		if attempt := b.want(e, ledger.Deliver); !attempt.Event.RiskAccepted {
+		if attempt := b.want(e, ledger.Deliver); !attempt.Event.RiskAccepted || attempt.Event.AcceptedAs() != ledger.Late {
 			t.Errorf("the attempt is %+v", attempt)
 		} else if err := hold(attempt, "mismatch: the order's terms"); err != nil {
 			t.Fatal(err)
@@ -95,7 +95,7 @@ func TestReleaseAccepting(t *testing.T) {
 		if err := b.Release(bg, e.Key, "the order is mended", false); err != nil {
 			t.Fatal(err)
 		}
-		if attempt := b.want(e, ledger.Deliver); attempt.Event.RiskAccepted || !attempt.Event.Released {
+		if attempt := b.want(e, ledger.Deliver); attempt.Event.RiskAccepted || !attempt.Event.Released || attempt.Event.AcceptedAs() != "" {
 			t.Errorf("the latest release does not decide: %+v", attempt)
 		} else {
 			giveUp(attempt, errRefused)

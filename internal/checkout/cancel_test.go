@@ -104,6 +104,22 @@ func TestNewTerms(t *testing.T) {
 	s.wantMade(t, 1)
 }
 
+// TestRaisedToWhatIsSentBack: where the gateway sends back what is too much, that pays nothing of a
+// price which was raised after it was paid.
+func TestRaisedToWhatIsSentBack(t *testing.T) {
+	s, g := newEndable(t)
+	s.open(t, "10")
+	g.invoices[0].order.Due.Refunds = true
+	g.pays(1, "20")
+	if e := s.refuse(t, at("20")); e.Code == "paid" {
+		t.Errorf("%+v", e)
+	}
+	order, err := s.store.LoadOrder(t.Context(), ledger.OrderID{AppID: fuzzAppID, ID: "shop-order-1"})
+	if err != nil || order.Checkout.Terms.Price != "10" {
+		t.Errorf("the price is %+v, %v", order.Checkout, err)
+	}
+}
+
 // TestTooManyTerms: an order that has had as many pages as one may have within a day, or in
 // all, is refused before its page is ended, and goes on as it was. What was ended long ago
 // does not keep it from another one.

@@ -112,9 +112,9 @@ func (c *Confirmer) Confirm(ctx context.Context, a *gateway.Account, n gateway.N
 	} else if err := c.money(ctx, a, f, known, l); err != nil {
 		return f, err
 	}
-	// An event that an operator released although it is risky goes to the app, and
-	// fulfils nothing.
-	if c.Policy.NoFlags || e.RiskAccepted && (f.Risk != ledger.NotRisky || f.doubted) {
+	// An event that an operator released although it is risky goes to the app, and fulfils
+	// nothing, and so does one that was accepted as late.
+	if c.Policy.NoFlags || e.RiskAccepted && (f.Risk != ledger.NotRisky || f.doubted || e.AcceptedAs() == ledger.Late) {
 		f.flag, f.earned = nil, false
 	}
 	f.mayFulfil = f.flag != nil && f.flag.Name == ledger.Fulfill

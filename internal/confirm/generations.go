@@ -213,6 +213,9 @@ func join(ctx context.Context, a *gateway.Account, read *gateway.Order, id strin
 			whole.Due.Refunds = whole.Due.Refunds && part.Due.Refunds
 		}
 		list := inUnit(part, made, checkout.Terms)
+		if part.Due.Refunds && price.GreaterThan(part.Due.Due) {
+			keepOnly(list, part.Due.Due)
+		}
 		if of != a {
 			elsewhere(of, list)
 		}
@@ -373,6 +376,21 @@ func inUnit(part gateway.Order, made ledger.GatewayOrder, terms ledger.Terms) []
 		list = append(list, payment)
 	}
 	return list
+}
+
+// keepOnly takes from payments what the gateway sends back, because it is more than was due
+// there: it pays nothing of a price that is higher by now.
+func keepOnly(list []gateway.OrderPayment, due decimal.Decimal) {
+	for i := range list {
+		switch p := &list[i]; {
+		case !p.Finished || p.Failed || p.Returned || p.OtherUnit || p.Worthless || !p.Clean: // it does not count
+		case due.IsPositive():
+			p.Amount = decimal.Min(p.Amount, due)
+			due = due.Sub(p.Amount)
+		default:
+			p.Returned, p.Failed = true, true
+		}
+	}
 }
 
 const (

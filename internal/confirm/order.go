@@ -94,7 +94,7 @@ func (c *Confirmer) settle(ctx context.Context, a *gateway.Account, f *Finding, 
 	switch {
 	case verdict == settle.Invalid:
 		return behind(a.Info, "the order lists the payment without an amount or a rate that makes sense")
-	case verdict == settle.Late && !e.RiskAccepted:
+	case verdict == settle.Late && e.AcceptedAs() != ledger.Late:
 		return errLate
 	case verdict != settle.Counts:
 		f.reason = string(verdict)

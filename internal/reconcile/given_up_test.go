@@ -136,6 +136,20 @@ func TestRefusedBefore(t *testing.T) {
 	}
 }
 
+// TestRefusedBeforeTheRouteDelivered: what the app has refused may have bound what the record is
+// worth: a route that delivers by itself now delivers that one again, before it tells another.
+func TestRefusedBeforeTheRouteDelivered(t *testing.T) {
+	p, g := newSender(t, Config{})
+	p.accounts[0].Info.Retries = 0
+	g.made["payout"] = p.now.Add(time.Minute)
+	p.now = p.now.Add(time.Hour)
+	p.attempt("payout", "processing", refused)
+	p.accounts[0].Routes[0].Tell = p.tell
+	p.now = p.now.Add(5 * time.Minute)
+	p.look(time.Time{})
+	p.wantTold("while its event may still come")
+}
+
 // TestGivenUpBeforeItsTime: a refusal that was noted by a clock that was ahead keeps nobody waiting
 // until then.
 func TestGivenUpBeforeItsTime(t *testing.T) {

@@ -97,10 +97,10 @@ func (k *look) eventOf(ctx context.Context, n gateway.Notice, routes []Route, st
 // does not come by itself: it may carry what the record is worth, which no other event of it
 // carries then.
 func (k *look) stuck(ctx context.Context, n gateway.Notice) (hit, error) {
-	isSaid := k.account.Info.RetriesOf(n.Type) > 0 // else nobody knows whether the other one comes again
+	isSaid := k.account.Info.RetriesOf(n.Type) > 0 // else nobody knows whether it comes again
 	for _, status := range k.account.Info.Statuses {
 		h, err := k.eventOf(ctx, n, k.account.Routes, status.Name)
-		if err != nil || h.stands == givenUp || h.stands == beingSent && isSaid {
+		if err != nil || h.stands == givenUp || h.stands == beingSent && (isSaid || h.route.Tell != nil) {
 			return h, err
 		}
 	}

@@ -78,18 +78,21 @@ type look struct {
 // how far it came.
 func (k *look) run(ctx context.Context, since time.Time) error {
 	now := k.ledger.Now()
-	if k.state.To.After(now) { // the clock was set back
+	isBefore := k.state.Since.After(now) // the clock was ahead when it was first looked, or is behind
+	switch age := now.Sub(k.state.To); {
+	case isBefore && (age < 0 || age > setBack):
+		k.state.To = now
+	case age < 0: // the clock was set back
 		k.state.To = now.Add(-setBack)
-	}
-	if k.state.Since.After(now) {
-		k.state.Since = now
 	}
 	end, done := now.Add(-k.graceAt(k.lister)), k.state.To
 	from := k.state.To.Add(-overlap)
-	if from.Before(k.state.Since) {
-		from = k.state.Since
+	if k.floor = k.state.Since; isBefore { // nothing from before it is told, and what is new is
+		from, k.floor = k.state.To, k.state.To
 	}
-	k.floor = k.state.Since
+	if from.Before(k.floor) {
+		from = k.floor
+	}
 	if k.Back > 0 && since.IsZero() {
 		since = now.Add(-k.Back)
 	}

@@ -375,3 +375,23 @@ func TestFirstLookByAWrongClock(t *testing.T) {
 	p.look(time.Time{})
 	p.wantTold("an hour later", "payout")
 }
+
+// TestLookByAClockThatIsBehind: a look by a clock that shows a time before the account was first
+// looked at tells nothing of before that, then or later.
+func TestLookByAClockThatIsBehind(t *testing.T) {
+	g := &payouts{made: make(map[string]time.Time)}
+	p := newPayroll(t, Config{Grace: -1}, g) // which has looked
+	began := p.now
+	g.made["old"] = began.Add(-100 * time.Hour)
+	p.now = began.Add(-1000 * time.Hour)
+	p.look(time.Time{})
+	p.now = began.Add(-50 * time.Hour)
+	p.look(time.Time{})
+	g.made["new"] = began.Add(time.Hour)
+	p.now = began.Add(3 * time.Hour)
+	for range 3 {
+		p.look(time.Time{})
+		p.now = p.now.Add(time.Hour)
+	}
+	p.wantTold("once the clock is right", "new")
+}
