@@ -381,9 +381,13 @@ func inUnit(part gateway.Order, made ledger.GatewayOrder, terms ledger.Terms) []
 // keepOnly takes from payments what the gateway sends back, because it is more than was due
 // there: it pays nothing of a price that is higher by now.
 func keepOnly(list []gateway.OrderPayment, due decimal.Decimal) {
+	seen := make(map[string]bool, len(list)) // one that is listed twice counts once
 	for i := range list {
-		switch p := &list[i]; {
-		case !p.Finished || p.Failed || p.Returned || p.OtherUnit || p.Worthless || !p.Clean: // it does not count
+		p := &list[i]
+		isCopy := seen[p.RecordID]
+		seen[p.RecordID] = true
+		switch {
+		case isCopy, !p.Finished || p.Failed || p.Returned || p.OtherUnit || p.Worthless || !p.Clean: // it does not count
 		case due.IsPositive():
 			p.Amount = decimal.Min(p.Amount, due)
 			due = due.Sub(p.Amount)

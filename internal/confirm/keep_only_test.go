@@ -37,4 +37,13 @@ func TestKeepOnly(t *testing.T) {
 			}
 		}
 	}
+
+	same := settle.Payment{RecordID: "a", Amount: decimal.NewFromInt(20), Finished: true, Clean: true}
+	other := settle.Payment{RecordID: "b", Amount: decimal.NewFromInt(30), Finished: true, Clean: true}
+	list := []gateway.OrderPayment{{Payment: same}, {Payment: same}, {Payment: other}}
+	keepOnly(list, decimal.NewFromInt(50))
+	r := Settle(gateway.Order{Due: settle.Order{Due: decimal.NewFromInt(100), Refunds: true}, Payments: list}, settle.Policy{}, time.Now())
+	if !r.Paid.Equal(decimal.NewFromInt(50)) {
+		t.Errorf("of one that is listed twice, and another: %s are paid", r.Paid)
+	}
 }

@@ -78,21 +78,24 @@ type look struct {
 // how far it came.
 func (k *look) run(ctx context.Context, since time.Time) error {
 	now := k.ledger.Now()
-	isBefore := k.state.Since.After(now) // the clock was ahead when it was first looked, or is behind
-	switch age := now.Sub(k.state.To); {
-	case isBefore && (age < 0 || age > setBack):
+	// The clock was ahead when the account was first looked at, or is behind: nothing older than
+	// this look is told until that is known.
+	isBefore := k.state.Since.After(now)
+	switch isAhead := k.state.To.After(now); {
+	case isBefore && (isAhead || now.Sub(k.state.TriedAt) > setBack):
 		k.state.To = now
-	case age < 0: // the clock was set back
+	case isAhead: // the clock was set back
 		k.state.To = now.Add(-setBack)
 	}
 	end, done := now.Add(-k.graceAt(k.lister)), k.state.To
-	from := k.state.To.Add(-overlap)
-	if k.floor = k.state.Since; isBefore { // nothing from before it is told, and what is new is
-		from, k.floor = k.state.To, k.state.To
+	from, begins := k.state.To.Add(-overlap), k.state.Since
+	if isBefore {
+		begins = k.state.To
 	}
-	if from.Before(k.floor) {
-		from = k.floor
+	if from.Before(begins) {
+		from = begins
 	}
+	k.floor = begins
 	if k.Back > 0 && since.IsZero() {
 		since = now.Add(-k.Back)
 	}
@@ -125,6 +128,9 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 		// What comes after a gap is told, and listed again until there is none.
 		if from = to; !k.hasGap && to.After(done) && !k.dryRun {
 			k.state.To, done = to, to
+			if isBefore { // gateways refuse calls by a wrong clock
+				k.state.Since = begins
+			}
 			goesOn = k.goesOn(ctx, k.save(ctx, nil)) && goesOn
 			failpoint.Reach("looked")
 		}

@@ -374,6 +374,12 @@ func TestFirstLookByAWrongClock(t *testing.T) {
 	p.now = p.now.Add(time.Hour)
 	p.look(time.Time{})
 	p.wantTold("an hour later", "payout")
+	g.made["later"] = p.now.Add(410 * time.Minute) // shortly before the time that the clock showed first
+	for range 36 {
+		p.now = p.now.Add(15 * time.Minute)
+		p.look(time.Time{})
+	}
+	p.wantTold("once that time has come", "later", "payout")
 }
 
 // TestLookByAClockThatIsBehind: a look by a clock that shows a time before the account was first
