@@ -316,7 +316,12 @@ func (e Event) HeldAs() string {
 	if e.State != Held {
 		return ""
 	}
-	word, _, _ := strings.Cut(e.LastError, ":")
+	return firstWord(e.LastError)
+}
+
+// firstWord is the word that a cause of being held begins with.
+func firstWord(cause string) string {
+	word, _, _ := strings.Cut(cause, ":")
 	return word
 }
 
@@ -329,8 +334,7 @@ func (e Event) AcceptedAs() string {
 	isReleased := false
 	for _, t := range slices.Backward(e.Transitions) {
 		if isReleased = isReleased || t.Reason == Release; isReleased && t.State == Held {
-			word, _, _ := strings.Cut(t.Cause, ":")
-			return word
+			return firstWord(t.Cause)
 		}
 	}
 	return ""
