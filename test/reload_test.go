@@ -1,13 +1,11 @@
 package test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -226,7 +224,7 @@ func mustAcknowledge(t *testing.T, s *server, e event) {
 	t.Helper()
 	a, err := deliver(t.Context(), processtest.Once, s.hook, e, appSecret)
 	for range 3 {
-		if !errors.Is(err, syscall.ECONNRESET) {
+		if !processtest.CutOff(err) {
 			break
 		}
 		a, err = deliver(t.Context(), processtest.Once, s.hook, e, appSecret)

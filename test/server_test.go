@@ -129,7 +129,7 @@ func (s *server) stop() {
 // then it is loaded again.
 func (s *server) load(caddyfile string) error {
 	err := s.loadOnce(caddyfile)
-	if errors.Is(err, syscall.ECONNRESET) {
+	if processtest.CutOff(err) {
 		err = s.loadOnce(caddyfile)
 	}
 	return err

@@ -5,6 +5,7 @@ package processtest
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +22,12 @@ const Patience = 90 * time.Second
 // Once is a client that makes a new connection for each request, because the process
 // behind an address may be another each time.
 var Once = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: Patience}
+
+// CutOff reports whether a request with Once failed because the server closed its
+// connection before it read it: one that waits at a listener while a reload closes that.
+func CutOff(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
+}
 
 // DataRace is the text in a report of the race detector.
 const DataRace = "DATA RACE"
