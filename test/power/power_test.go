@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	states = flag.Int("states", 200, "how many states of the disk after a power cut are judged, in each mode")
+	states = flag.Int("states", 100, "how many states of the disk after a power cut are judged, in each mode")
 	flow   = flag.Int("flow", 20, "how many webhooks a Caddy has acknowledged when its record ends")
 	seed   = flag.Uint64("seed", 0, "draws the states of a record; 0: another in each run")
 )
