@@ -110,8 +110,12 @@ func writeWallets(o *object, from []WalletAddresses) {
 // /api/v2/merchant/wallets/{id}/consolidation-transactions/{spendId}; reference, Wallets,
 // Consolidation).
 func (c *Client) ConsolidationTransactions(ctx context.Context, walletID, spendRequestID string) ([]Transaction, error) {
-	p := c.params(routeConsolidationTransactions)
-	p.id("walletId", walletID)
-	p.id("spendRequestId", spendRequestID)
-	return collect[Transaction](ctx, c, p)
+	return collect(ctx, pages[Transaction]{
+		client: c, route: routeConsolidationTransactions,
+		id: func(t Transaction) string { return t.ID },
+		write: func(p *params) {
+			p.id("walletId", walletID)
+			p.id("spendRequestId", spendRequestID)
+		},
+	})
 }

@@ -81,15 +81,19 @@ type CurrencyFilter struct {
 // /api/v2/currencies; reference, Currencies, List currencies and their capabilities).
 // The list is long and seldom changes: keep it for some minutes.
 func (c *Client) Currencies(ctx context.Context, f CurrencyFilter) ([]Currency, error) {
-	p := c.params(routeCurrencies)
-	p.ask("q", f.Query)
 	types := make([]string, len(f.Types))
 	for i, t := range f.Types {
 		types[i] = string(t)
 	}
-	p.ask("types", strings.Join(types, ","))
-	p.ask("capabilities", strings.Join(f.Capabilities, ","))
-	return collect[Currency](ctx, c, p)
+	return collect(ctx, pages[Currency]{
+		client: c, route: routeCurrencies,
+		id: func(u Currency) string { return u.ID + "/" + u.Symbol },
+		write: func(p *params) {
+			p.ask("q", f.Query)
+			p.ask("types", strings.Join(types, ","))
+			p.ask("capabilities", strings.Join(f.Capabilities, ","))
+		},
+	})
 }
 
 // Currency gives one currency (GET /api/v2/currencies/{id}; reference, Currencies, Get
@@ -148,7 +152,10 @@ type RequiredConfirmations struct {
 // /api/v2/currencies/required-confirmations; reference, Currencies, Get required
 // confirmations).
 func (c *Client) RequiredConfirmations(ctx context.Context) ([]RequiredConfirmations, error) {
-	return collect[RequiredConfirmations](ctx, c, c.params(routeRequiredConfirmations))
+	return collect(ctx, pages[RequiredConfirmations]{
+		client: c, route: routeRequiredConfirmations, write: func(*params) {},
+		id: func(r RequiredConfirmations) string { return r.CurrencyID + "/" + r.CurrencySymbol },
+	})
 }
 
 // CurrencyPair is a conversion that is possible.
@@ -162,7 +169,10 @@ type CurrencyPair struct {
 // Conversions gives all conversions that are possible (GET
 // /api/v2/currencies/conversions; reference, Currencies, Get all possible conversions).
 func (c *Client) Conversions(ctx context.Context) ([]CurrencyPair, error) {
-	return collect[CurrencyPair](ctx, c, c.params(routeConversions))
+	return collect(ctx, pages[CurrencyPair]{
+		client: c, route: routeConversions, write: func(*params) {},
+		id: func(pair CurrencyPair) string { return pair.From + "/" + pair.To },
+	})
 }
 
 // ConversionLimits is how much can be converted at once, in the currency that is

@@ -37,6 +37,8 @@ type pages[T any] struct {
 	first int
 	// id names a record; nil where records have no id.
 	id func(T) string
+	// atOnce: a page that brings nothing new is the last.
+	atOnce bool
 }
 
 func (l pages[T]) all(ctx context.Context, options ...ListOption) iter.Seq2[T, error] {
@@ -120,7 +122,7 @@ func (l pages[T]) turn(p *params, after string, taken int) {
 func (l pages[T]) more(page page, again bool, stale int) (bool, error) {
 	circle := stale > 1 && l.id != nil
 	switch {
-	case len(page.records) == 0 && (l.skip || page.after == ""):
+	case len(page.records) == 0 && (l.skip || page.after == ""), l.atOnce && stale > 0:
 		return false, nil
 	case circle || page.after != "" && again:
 		return false, errors.New("the pages lead in a circle")
@@ -232,21 +234,16 @@ func checkID(got, asked string) error {
 	return nil
 }
 
-// collect makes a call whose answer is a list that comes at once.
-func collect[T any](ctx context.Context, c *Client, p *params) ([]T, error) {
-	var page page
-	if err := c.ask(ctx, p, &page.all); err != nil {
-		return nil, err
-	}
-	err := page.open()
-	records := make([]T, len(page.records))
-	for i := range records {
-		if err == nil {
-			err = decode(page.records[i], &records[i])
+// collect reads a list to its end. Some routes give the whole whatever they are asked for:
+// there a page that brings nothing new is the end.
+func collect[T any](ctx context.Context, l pages[T]) ([]T, error) {
+	l.atOnce = true
+	records := []T{}
+	for record, err := range l.all(ctx) {
+		if err != nil {
+			return nil, err
 		}
-	}
-	if err != nil {
-		return nil, &AnswerError{Route: p.route.String(), Err: err}
+		records = append(records, record)
 	}
 	return records, nil
 }

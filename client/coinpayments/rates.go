@@ -29,14 +29,18 @@ type RatesFilter struct {
 // Rates gives conversion rates (GET /api/v2/rates; reference, Rates, Conversion rates
 // between currencies). It needs no signature.
 func (c *Client) Rates(ctx context.Context, f RatesFilter) ([]Rate, error) {
-	p := c.params(routeRates)
-	if len(f.From) == 0 {
-		p.fail("from", "is empty")
-	}
-	p.askCurrencies("from", f.From)
-	p.askCurrencies("to", f.To)
-	p.askTime("pointInTime", f.At)
-	return collect[Rate](ctx, c, p)
+	return collect(ctx, pages[Rate]{
+		client: c, route: routeRates,
+		id: func(r Rate) string { return r.BaseCurrencyID + "/" + r.QuoteCurrencyID },
+		write: func(p *params) {
+			if len(f.From) == 0 {
+				p.fail("from", "is empty")
+			}
+			p.askCurrencies("from", f.From)
+			p.askCurrencies("to", f.To)
+			p.askTime("pointInTime", f.At)
+		},
+	})
 }
 
 // BlockchainFee gives what a chain takes for a transfer of a currency just now, in whole
