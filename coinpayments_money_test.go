@@ -66,12 +66,18 @@ func TestCoinPaymentsMoney(t *testing.T) {
 		{name: "no payments", change: []func(map[string]any){cpPayments()}, held: "lists no payment that can be read"},
 		{name: "null payments", change: set("payments", nil), held: "lists no payment that can be read"},
 		{name: "in another currency", change: more(map[string]any{"nativeCurrencyId": "5195"}), held: "lists no payment that can be read"},
+		{name: "in no currency", change: more(map[string]any{"nativeCurrencyId": nil, "nativeCurrencySymbol": nil}), held: "lists no payment that can be read"},
+		{name: "in a currency by its symbol", change: more(map[string]any{"nativeCurrencyId": nil}), want: fulfilled},
 		{
 			name: "a test coin", change: more(map[string]any{"paymentCurrencyId": "1002", "paymentCurrencySymbol": "LTCT"}),
 			want: map[string]string{"Ccpayment-Fulfill": "", "Ccpayment-Reason": "test_coin", "Ccpayment-Order-State": "unpaid", "Ccpayment-Confirmed": "true"},
 		},
 		{name: "late", webhook: "late hold", change: set("expires", "2026-01-15T09:19:59"), held: "late: the payment came after"},
 		{name: "late, which counts", change: set("expires", "2026-01-15T09:19:59"), want: with(fulfilled, "Ccpayment-Order-Late", "true")},
+		{
+			name: "late, and of its times only the last is known", webhook: "late hold", held: "late: the payment came after",
+			change: append(more(map[string]any{"pendingAt": nil, "confirmedAt": nil, "completedAt": "2026-01-15T09:30:00Z"}), set("expires", "2026-01-15T09:19:59")...),
+		},
 		{name: "seen in time", webhook: "late hold", change: set("expires", "2026-01-15T09:20:00"), want: with(fulfilled, "Ccpayment-Order-Late", "")},
 		{name: "another order", change: set("customData", map[string]any{"order_id": "order-2"}), held: `the order is \"order-1\" in the webhook and \"order-2\" in the record`},
 		{name: "another integration", change: set("clientId", "dc6a16e545c34187ba21a9edbbe484a6"), held: "another integration's"},
@@ -202,6 +208,39 @@ func TestCoinPaymentsPassThrough(t *testing.T) {
 	s.waitsHeld("mismatch")
 	s.app.answers(status(http.StatusTeapot))
 	s.app.wants(t, 1)
+}
+
+// TestCoinPaymentsAcceptOfALatePayment: that an event is accepted although the records were in
+// doubt says nothing of its payment being late, which is found once they are not.
+func TestCoinPaymentsAcceptOfALatePayment(t *testing.T) {
+	api := newCPAPI(t)
+	late := func(change map[string]any) {
+		api.has("paid", "", cpPayments(cpPayment("confirmed", "49.90", change)), func(i map[string]any) { i["expires"] = "2026-01-15T09:19:59" })
+	}
+	late(map[string]any{"errorCode": "PayoutAmountIsLessThanDust"})
+	setup := api.setup("late hold", "")
+	setup.global = adminOn
+	s := start(t, setup)
+	s.hook(cpDelivery{}, 200)
+	held := func(cause string) string {
+		t.Helper()
+		var id string
+		await(t, "the event is held: "+cause, func() bool {
+			list := s.list("state=held").Events
+			if len(list) == 1 && strings.HasPrefix(list[0].LastError, cause) {
+				id = list[0].ID
+			}
+			return id != ""
+		})
+		return id
+	}
+	id := held("mismatch: ")
+	late(nil)
+	s.ask(http.MethodPost, "events/"+id+"/release", `{"reason":"it is paid","accept":true}`, http.StatusOK, nil)
+	held("late: ")
+	s.app.wants(t, 0)
+	s.ask(http.MethodPost, "events/"+id+"/release", `{"reason":"I ship it by hand","accept":true}`, http.StatusOK, nil)
+	s.gets(1)[0].says(t, map[string]string{"Ccpayment-Fulfill": "", "Ccpayment-Reason": "late", "Ccpayment-Order-State": "review"})
 }
 
 // TestCoinPaymentsTestCoins: on an account that is for tests a test coin pays, and every

@@ -105,14 +105,23 @@ func orderPayment(i coinpayments.Invoice, at int, p coinpayments.Payment) (gatew
 	return gateway.OrderPayment{
 		Payment: settle.Payment{
 			RecordID: gateway.PaymentOf(plainID(i.ID), paymentName(p, at)), CoinID: currencyID(p.PaymentCurrencyID),
-			Amount: worth(p), ArrivedAt: firstTime(p.PendingAt, p.ConfirmedAt),
+			Amount: worth(p), ArrivedAt: firstTime(p.PendingAt, p.ConfirmedAt, p.CompletedAt),
 			Finished: p.State.Paid() || returned, Clean: true,
 			Returned: returned, Failed: returned && !strings.Contains(strings.ToLower(string(p.State)), "waiting"),
-			OtherUnit: p.NativeCurrencyID != "" && !coinpayments.SameCurrency(p.NativeCurrencyID, i.Currency.ID),
+			OtherUnit: !isIn(p, i.Currency.ID, i.Currency.Symbol),
 		},
 		Risk:     ledger.NotRisky,
 		TestCoin: isTestCoin(p.PaymentCurrencyID, p.PaymentCurrencySymbol),
 	}, true
+}
+
+// isIn reports whether a payment is priced in a currency. One that says neither id nor symbol
+// is in no unit that is known.
+func isIn(p coinpayments.Payment, id, symbol string) bool {
+	if p.NativeCurrencyID != "" {
+		return coinpayments.SameCurrency(p.NativeCurrencyID, id)
+	}
+	return p.NativeCurrencySymbol != "" && strings.EqualFold(p.NativeCurrencySymbol, symbol)
 }
 
 // paymentName names a payment among those of its invoice by what does not change: two

@@ -109,14 +109,16 @@ func (c *Confirmer) doubt(a *gateway.Account, f *Finding, own settle.Result, has
 	f.doubted = f.Record.Doubt != "" || !own.State.Fulfils()
 	title := a.Info.Title
 	switch {
-	case f.event.RiskAccepted:
+	case f.Record.Doubt != "" && f.event.RiskAccepted:
 		return nil
 	case f.Record.Doubt != "":
 		return mismatch("%s", f.Record.Doubt)
 	case own.State.Fulfils(), has(own, settle.TestCoin):
 		return nil
-	case has(own, settle.Late):
+	case has(own, settle.Late) && f.event.AcceptedAs() != ledger.Late:
 		return errLate
+	case f.event.RiskAccepted:
+		return nil
 	case own.Paid.IsPositive():
 		return mismatch("%s says that the order is paid, and of the %s due %s were paid", title, own.Due, own.Paid)
 	case has(own, settle.Returned):
