@@ -262,6 +262,16 @@ func (l *Ledger) atStore(local time.Time) time.Time {
 	return l.session.atStore(local)
 }
 
+// StoreAhead is how far the clock of a store that is shared is ahead of this machine's, and
+// behind where it is negative. Zero: it is not shared, or not known yet.
+func (l *Ledger) StoreAhead() time.Duration {
+	if l.session == nil {
+		return 0
+	}
+	local := l.session.now()
+	return l.session.atStore(local).Sub(local)
+}
+
 // IsShared reports whether other processes may share the ledger.
 func (l *Ledger) IsShared() bool { return l.session != nil }
 

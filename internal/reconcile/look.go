@@ -77,20 +77,31 @@ type look struct {
 // run looks at what waits and at what was made since. Where it breaks off, the state has
 // how far it came.
 func (k *look) run(ctx context.Context, since time.Time) error {
+	// A gateway refuses calls by a wrong clock, which are signed by this machine's; the time of
+	// the look is the store's.
+	if ahead := k.ledger.StoreAhead(); ahead.Abs() > overlap {
+		err := fmt.Errorf("the database's clock is %s ahead of this machine's (behind, where that is negative), so that records would be left out: "+
+			"set right the one that is wrong, and have both kept by NTP", ahead.Round(time.Second))
+		if k.dryRun {
+			return err
+		}
+		return errors.Join(err, k.save(ctx, err))
+	}
 	now := k.ledger.Now()
 	// The clock was ahead when the account was first looked at, or is behind: nothing older than
 	// this look is told until that is known.
 	isBefore := k.state.Since.After(now)
-	switch isAhead := k.state.To.After(now); {
-	case isBefore && (isAhead || now.Sub(k.state.TriedAt) > setBack):
-		k.state.To = now
-	case isAhead: // the clock was set back
-		k.state.To = now.Add(-setBack)
+	done := k.state.To
+	switch isAhead := done.After(now); {
+	case isBefore && (isAhead || now.Sub(k.state.TriedAt) > max(setBack, 2*k.Every)):
+		k.state.To, done = now, now
+	case isAhead: // the clock was set back, or is behind: which of them, a list will show
+		done = now.Add(-setBack)
 	}
-	end, done := now.Add(-k.graceAt(k.lister)), k.state.To
-	from, begins := k.state.To.Add(-overlap), k.state.Since
+	end := now.Add(-k.graceAt(k.lister))
+	from, begins := done.Add(-overlap), k.state.Since
 	if isBefore {
-		begins = k.state.To
+		begins = done
 	}
 	if from.Before(begins) {
 		from = begins
@@ -128,7 +139,7 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 		// What comes after a gap is told, and listed again until there is none.
 		if from = to; !k.hasGap && to.After(done) && !k.dryRun {
 			k.state.To, done = to, to
-			if isBefore { // gateways refuse calls by a wrong clock
+			if isBefore {
 				k.state.Since = begins
 			}
 			goesOn = k.goesOn(ctx, k.save(ctx, nil)) && goesOn
@@ -141,6 +152,9 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 	}
 	if k.dryRun {
 		return err
+	}
+	if err == nil {
+		k.forgetDismissed(now)
 	}
 	if k.dropped > 0 {
 		k.Logger.Warn(fmt.Sprintf("more than %d records wait, and the oldest that nobody can be told of are no longer listed as missing: "+
@@ -237,9 +251,6 @@ func (k *look) askWaiting(ctx context.Context) bool {
 	for _, w := range slices.Clone(k.state.Waiting) {
 		longest, n := waitLongest, gateway.Notice{Type: w.Type, RecordID: w.ID}
 		if w.Dismissed != "" {
-			if now.Sub(w.MadeAt) > dismissedFor {
-				k.forget(n)
-			}
 			continue
 		}
 		if w.Missing {
@@ -265,6 +276,14 @@ func (k *look) askWaiting(ctx context.Context) bool {
 		}
 	}
 	return k.goesOn(ctx, k.resend(ctx))
+}
+
+// forgetDismissed forgets what was dismissed long ago, once the gateway has answered: it does
+// not where the clock is wrong.
+func (k *look) forgetDismissed(now time.Time) {
+	k.state.Waiting = slices.DeleteFunc(k.state.Waiting, func(w ledger.LookRecord) bool {
+		return w.Dismissed != "" && now.Sub(w.MadeAt) > dismissedFor
+	})
 }
 
 // askAgain asks for a record that waits.

@@ -8,13 +8,16 @@ import (
 	"iter"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
 	"github.com/seed-338f6760/caddy-ccpayment/gateway"
+	"github.com/seed-338f6760/caddy-ccpayment/internal/simstore"
 	"github.com/seed-338f6760/caddy-ccpayment/ledger"
 	"github.com/seed-338f6760/caddy-ccpayment/store/bolt"
 )
@@ -22,9 +25,10 @@ import (
 // payouts is a gateway that lists payouts, and counts in seconds.
 type payouts struct {
 	gateway.Gateway
-	made   map[string]time.Time
-	broken bool   // what begins with "broken" cannot be read
-	listed string // the status that lists have; empty: the record's
+	made    map[string]time.Time
+	broken  bool   // what begins with "broken" cannot be read
+	listed  string // the status that lists have; empty: the record's
+	refuses error  // every list is refused
 	// lags is by how much the time that lists go by is later than the record's; nil: not at all.
 	lags func(id string) time.Duration
 }
@@ -33,7 +37,7 @@ func (g *payouts) Grace() time.Duration { return 35 * time.Minute }
 
 func (g *payouts) List(ctx context.Context, from, to time.Time, turn func(context.Context) error) iter.Seq2[gateway.Listed, error] {
 	return func(yield func(gateway.Listed, error) bool) {
-		if err := turn(ctx); err != nil {
+		if err := cmp.Or(turn(ctx), g.refuses); err != nil {
 			yield(gateway.Listed{}, err)
 			return
 		}
@@ -84,7 +88,7 @@ type payroll struct {
 	t      *testing.T
 	ledger *ledger.Ledger
 	store  *unbound
-	now    time.Time
+	now    time.Time // by the clock of a ledger of its own
 	told   map[string]int
 	fails  map[string]error // by record: why it cannot be told
 }
@@ -95,17 +99,23 @@ func newPayroll(t *testing.T, c Config, g gateway.Gateway) *payroll {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unbound := &unbound{Store: store}
-	p := &payroll{t: t, store: unbound, now: time.Date(2026, 3, 12, 8, 30, 0, 0, time.UTC), told: make(map[string]int), fails: make(map[string]error)}
-	p.ledger = ledger.New(unbound, func() time.Time { return p.now })
+	p := &payroll{store: &unbound{Store: store}, now: time.Date(2026, 3, 12, 8, 30, 0, 0, time.UTC)}
+	p.begin(t, c, g, ledger.New(p.store, func() time.Time { return p.now }))
 	t.Cleanup(func() { _ = p.ledger.Close() })
+	p.look(time.Time{}) // which notes the account
+	return p
+}
+
+// begin has the ledger be the one that is looked at.
+func (p *payroll) begin(t *testing.T, c Config, g gateway.Gateway, l *ledger.Ledger) {
+	t.Helper()
+	p.t, p.ledger, p.told, p.fails = t, l, make(map[string]int), make(map[string]error)
 	c.Foreign, c.Missed, c.Looked, c.Logger = true, func(Missed) {}, func(string, time.Time) {}, zap.NewNop()
+	var err error
 	if p.Reconciler, err = New(c, []Account{{Account: payoutAccount(g), Routes: []Route{{Name: "webhook", Tell: p.tell}}}}); err != nil {
 		t.Fatal(err)
 	}
 	p.turns[""].pace.SetLimit(rate.Inf)
-	p.look(time.Time{}) // which notes the account
-	return p
 }
 
 func payoutAccount(g gateway.Gateway) *gateway.Account {
@@ -122,7 +132,7 @@ func (p *payroll) tell(ctx context.Context, one gateway.Listed, to *ledger.Ledge
 	}
 	p.told[n.RecordID]++
 	record := ledger.Record{Route: "webhook", AppID: "app-123", Type: n.Type, ID: n.RecordID}
-	return to.Accept(ctx, ledger.Event{Key: ledger.Key{Record: record, Status: strings.ToLower(n.Status), Risk: n.Risk}, NextReason: ledger.Backfill, ReceivedAt: p.now}, "")
+	return to.Accept(ctx, ledger.Event{Key: ledger.Key{Record: record, Status: strings.ToLower(n.Status), Risk: n.Risk}, NextReason: ledger.Backfill, ReceivedAt: to.Now()}, "")
 }
 
 // look looks now, and returns the error with what was found.
@@ -400,4 +410,62 @@ func TestLookByAClockThatIsBehind(t *testing.T) {
 		p.now = p.now.Add(time.Hour)
 	}
 	p.wantTold("once the clock is right", "new")
+}
+
+// TestLookWhileTheClockIsWrong: a look by a clock that is behind, and that the gateway does not
+// answer, changes nothing of how far was looked, and one far ahead forgets nothing that was dismissed.
+func TestLookWhileTheClockIsWrong(t *testing.T) {
+	g := &payouts{made: make(map[string]time.Time)}
+	p := newPayroll(t, Config{Grace: -1}, g)
+	began := p.now
+	p.fails["unread"] = errors.New("nobody can read it")
+	g.made["unread"] = began.Add(time.Hour)
+	p.now = began.Add(1000 * time.Hour)
+	p.look(time.Time{})
+	if _, err := p.Dismiss(t.Context(), "", "unread", "settled by hand", p.ledger); err != nil {
+		t.Fatal(err)
+	}
+	was := p.look(time.Time{})
+	g.refuses = errors.New("the timestamp of the call is too old")
+	for _, clock := range []time.Time{began.Add(100 * time.Hour), began.Add(10_000 * time.Hour)} {
+		p.now = clock
+		p.look(time.Time{})
+	}
+	g.refuses = nil
+	p.now = began.Add(1001 * time.Hour)
+	if look := p.look(time.Time{}); look.From.Before(was.To.Add(-overlap)) || len(look.Waiting) != 1 {
+		t.Errorf("it looks from %s, and had looked to %s; what waits is %+v", look.From, was.To, look.Waiting)
+	}
+}
+
+// TestLookWhileTheDatabaseIsWrong: where the clock of the database is hours from this machine's,
+// a look says so and goes no further, because the gateway answers by the machine's.
+func TestLookWhileTheDatabaseIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		database := simstore.New(time.Now)
+		l := ledger.New(database.Connect("a"), time.Now)
+		ctx, stop := context.WithCancel(t.Context())
+		var shares sync.WaitGroup
+		defer shares.Wait()
+		defer stop()
+		shares.Go(func() { l.Share(ctx, func() ledger.Session { return ledger.Session{} }, func(error) {}) })
+		g := &payouts{made: make(map[string]time.Time)}
+		p := &payroll{}
+		p.begin(t, Config{Grace: -1}, g, l)
+		time.Sleep(time.Second) // the session begins
+		p.look(time.Time{})
+		for _, by := range []time.Duration{3 * time.Hour, -6 * time.Hour} {
+			database.SetClock(by)
+			time.Sleep(100 * time.Hour)
+			g.made["payout "+by.String()] = time.Now().Add(-50 * time.Hour)
+			if look := p.look(time.Time{}); !strings.Contains(look.LastError, "the database's clock is ") {
+				t.Errorf("by a clock that is %s ahead: %+v", by, look)
+			}
+			p.wantTold("while it is wrong")
+		}
+		database.SetClock(3 * time.Hour)
+		time.Sleep(time.Minute)
+		p.look(time.Time{})
+		p.wantTold("once it is right", "payout 3h0m0s", "payout -6h0m0s")
+	})
 }

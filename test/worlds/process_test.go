@@ -78,7 +78,9 @@ type config struct {
 func newProcess(w *world, i int) *process {
 	p := &process{world: w, index: i, name: string(rune('A' + i))}
 	if !w.alone && w.has("skew"+p.name) {
-		most := []time.Duration{2 * time.Second, 2 * time.Hour}[w.Draw(2, "much", i)]
+		// With the database's it is less than the hour from which no look is made. More is for
+		// the ledger's own worlds.
+		most := []time.Duration{2 * time.Second, 15 * time.Minute}[w.Draw(2, "much", i)]
 		p.skew = w.DrawTime(2*most, "skew", i) - most
 	}
 	return p
