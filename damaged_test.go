@@ -113,7 +113,7 @@ func TestDeliverDamagedEvent(t *testing.T) {
 	if n := lines(); n != 1 || len(s.app.received()) != calls+others {
 		t.Errorf("%d lines, and %d calls", n, len(s.app.received())-calls)
 	}
-	if logs := s.logs(); strings.Contains(logs, "events wait") {
+	if logs := s.logs(); strings.Contains(logs, "cannot be used: events wait") {
 		t.Errorf("the damage has kept others waiting:\n%s", logs)
 	}
 }

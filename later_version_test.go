@@ -70,7 +70,7 @@ func TestLaterVersion(t *testing.T) {
 			if err := caddy.Stop(); err != nil {
 				t.Fatal(err)
 			}
-			if logs := s.logs(); len(s.hooks()) != calls || strings.Contains(logs, "events wait") {
+			if logs := s.logs(); len(s.hooks()) != calls || strings.Contains(logs, "cannot be used: events wait") {
 				t.Errorf("the app got %d calls:\n%s", len(s.hooks())-calls, logs)
 			}
 			s.rewrite(bucket, func(key, _ []byte) []byte { return had[string(key)] })
