@@ -52,11 +52,11 @@ demo-cluster: build
 
 # Installs what the tests need besides Go where it can (.ci/tools), and does without the
 # race detector where there is no C compiler. The packages that take the longest begin
-# first, four at once: they wait for most of their time. Without debug information (-w) they
-# are linked in half the time. The time limit is far more than they take, also on a busy
-# machine that has compiled nothing yet: the tests of ./test compile Caddy themselves, twice.
+# first, four at once: they wait for most of their time. The time limit is far more than
+# they take, also on a busy machine that has compiled nothing yet: the tests of ./test
+# compile Caddy themselves, twice.
 test:
-	.ci/test -race -p 4 -ldflags=-w -timeout 60m -tags $(TAGS) . ./test ./store/postgres ./test/crash ./test/cluster ./internal/relay ./sandbox ./test/power ./...
+	.ci/test -race -p 4 -timeout 60m -tags $(TAGS) . ./test ./store/postgres ./test/crash ./test/cluster ./internal/relay ./sandbox ./test/power ./...
 	$(MAKE) worlds WORLDS=100
 
 # Lets processes that share a ledger live through faults in virtual time: ledgers alone, in

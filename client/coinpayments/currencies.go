@@ -171,7 +171,9 @@ type CurrencyPair struct {
 func (c *Client) Conversions(ctx context.Context) ([]CurrencyPair, error) {
 	return collect(ctx, pages[CurrencyPair]{
 		client: c, route: routeConversions, write: func(*params) {},
-		id: func(pair CurrencyPair) string { return pair.From + "/" + pair.To },
+		id: func(pair CurrencyPair) string {
+			return strings.Join([]string{pair.From, pair.FromSymbol, pair.To, pair.ToSymbol}, "/")
+		},
 	})
 }
 

@@ -3,6 +3,7 @@ package coinpayments
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -31,7 +32,9 @@ type RatesFilter struct {
 func (c *Client) Rates(ctx context.Context, f RatesFilter) ([]Rate, error) {
 	return collect(ctx, pages[Rate]{
 		client: c, route: routeRates,
-		id: func(r Rate) string { return r.BaseCurrencyID + "/" + r.QuoteCurrencyID },
+		id: func(r Rate) string {
+			return strings.Join([]string{r.BaseCurrencyID, r.BaseSymbol, r.QuoteCurrencyID, r.QuoteSymbol}, "/")
+		},
 		write: func(p *params) {
 			if len(f.From) == 0 {
 				p.fail("from", "is empty")

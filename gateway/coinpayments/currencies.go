@@ -20,6 +20,9 @@ type unit struct {
 	fiat       bool
 }
 
+// longestList is how long all pages of a list may take: others wait for them.
+const longestList = time.Minute
+
 // symbols looks currencies up in CoinPayments' lists, by the names that people use. It
 // caches the lists, and uses an old one while CoinPayments cannot be reached.
 type symbols struct {
@@ -35,6 +38,8 @@ func newSymbols(api func() *coinpayments.Client, now func() time.Time) *symbols 
 // list returns the currencies of the types that CoinPayments still has.
 func (s *symbols) list(ctx context.Context, kept *coalesce.List[coinpayments.Currency], types ...coinpayments.CurrencyType) ([]coinpayments.Currency, error) {
 	list, err := kept.Get(ctx, s.now(), func(ctx context.Context) ([]coinpayments.Currency, error) {
+		ctx, stop := context.WithTimeout(ctx, longestList)
+		defer stop()
 		all, err := s.api().Currencies(ctx, coinpayments.CurrencyFilter{Types: types})
 		return slices.DeleteFunc(all, func(c coinpayments.Currency) bool { return c.Status.Is(coinpayments.CurrencyDeleted) }), err
 	})

@@ -103,6 +103,7 @@ func orderPayment(i coinpayments.Invoice, at int, p coinpayments.Payment) (gatew
 		return gateway.OrderPayment{}, false
 	}
 	return gateway.OrderPayment{
+		// The first time that is known is the latest at which it can have arrived.
 		Payment: settle.Payment{
 			RecordID: gateway.PaymentOf(plainID(i.ID), paymentName(p, at)), CoinID: currencyID(p.PaymentCurrencyID),
 			Amount: worth(p), ArrivedAt: firstTime(p.PendingAt, p.ConfirmedAt, p.CompletedAt),

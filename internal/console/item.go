@@ -149,7 +149,7 @@ func consequences(step operator.Step, i item) []string {
 			return []string{"The app gets it, and the payment does not count.", "It then tells the app to fulfil nothing: what the money is for is yours to decide, in the app."}
 		}
 		if i.HeldAs == "mismatch" {
-			return []string{"If the records only leave in doubt that it is paid, the app gets it; if they contradict the webhook, it is held again.", "Unless the records agree by then, it tells the app to fulfil or credit nothing: what the buyer gets is yours to decide, in the app."}
+			return []string{"If the records only leave in doubt that it is paid, the app gets it; if they contradict the webhook, or agree by then that it came late, it is held again.", "Unless the records agree by then, it tells the app to fulfil or credit nothing: what the buyer gets is yours to decide, in the app."}
 		}
 		return []string{"The app gets it although the gateway does not call it clean.", "Unless the gateway does so by then, it tells the app to fulfil or credit nothing: what the buyer gets is yours to decide, in the app."}
 	default:

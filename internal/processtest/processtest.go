@@ -24,7 +24,8 @@ const Patience = 90 * time.Second
 var Once = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: Patience}
 
 // CutOff reports whether a request with Once failed because the server closed its
-// connection before it read it: one that waits at a listener while a reload closes that.
+// connection, perhaps before it read it: one that waits at a listener while a reload
+// closes that.
 func CutOff(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
 }
