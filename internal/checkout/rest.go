@@ -43,14 +43,18 @@ func asksMore(g ledger.GatewayOrder, w wanted) bool {
 // repriced saves a lowered price by which an order is paid, and replays the event of
 // a payment that counts, so that the app is told to fulfil the order. Where such an
 // event is being delivered, or is yet to be, nothing is replayed: its attempt finds
-// the new price.
+// the new price. Where the price was saved before, and the replay was cut off, it is
+// made up for.
 func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, payments []ledger.OrderPayment, l *ledger.Ledger) error {
-	checkout := *order.Checkout
-	checkout.Terms, checkout.Symbol = w.terms.Terms, w.terms.Symbol
-	order.Checkout = &checkout
 	cause := "the price is " + w.terms.Price + " " + w.terms.Symbol + " now, which is paid"
-	if err := l.SaveCheckout(ctx, order, cause); err != nil {
-		return err
+	isSaved := confirm.SamePrice(order.Checkout.Terms, w.terms.Terms)
+	if !isSaved {
+		checkout := *order.Checkout
+		checkout.Terms, checkout.Symbol = w.terms.Terms, w.terms.Symbol
+		order.Checkout = &checkout
+		if err := l.SaveCheckout(ctx, order, cause); err != nil {
+			return err
+		}
 	}
 	// Read again: attempts that end from now on find the new price.
 	order, err := l.Order(ctx, order.OrderID)
@@ -78,6 +82,9 @@ func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, p
 		default: // a replay would not deliver it
 			continue
 		}
+		if isSaved && !askedMore(e, w) {
+			continue
+		}
 		if err := s.replay(context.WithoutCancel(ctx), e, cause); err != nil {
 			s.logger.Error("the order is paid, and the app could not be told: replay the event",
 				zap.String("event_id", e.EventID()), zap.String("order_id", redact.Emails(order.OwnID)), zap.Error(err))
@@ -85,6 +92,16 @@ func (s *Sessions) repriced(ctx context.Context, order ledger.Order, w wanted, p
 		return nil
 	}
 	return nil
+}
+
+// askedMore reports whether an event was delivered while its order asked for more than the
+// price that is wanted: the app was told that a part is paid, and nothing since.
+func askedMore(e ledger.Event, w wanted) bool {
+	if e.State != ledger.Delivered || e.Confirmation == nil || e.Confirmation.OrderCurrency != w.terms.Symbol {
+		return false
+	}
+	due, err := decimal.NewFromString(e.Confirmation.OrderDue)
+	return err == nil && due.GreaterThan(w.terms.Amount.Add(w.terms.Amount.Shift(-6))) // which is equal to gateways
 }
 
 // found is what the gateways say of an order's payments now.

@@ -162,7 +162,7 @@ func (s *Sessions) open(ctx context.Context, r Request, w wanted, l *ledger.Ledg
 	known := order
 	order, isNew, err := s.make(ctx, order, w, l)
 	var paid *paidError
-	if errors.As(err, &paid) && !confirm.SamePrice(known.Checkout.Terms, w.terms.Terms) {
+	if errors.As(err, &paid) {
 		if err := s.repriced(ctx, known, w, paid.payments, l); err != nil {
 			return Session{}, Unavailable(err)
 		}

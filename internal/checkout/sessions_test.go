@@ -386,6 +386,46 @@ func TestRest(t *testing.T) {
 	}
 }
 
+// TestRestIsMadeUpFor: where Caddy has saved a lower price, and ended before the replay, the next
+// click has the event replayed, and those after it do not.
+func TestRestIsMadeUpFor(t *testing.T) {
+	s := newShop(t)
+	first := s.open(t, "10")
+	s.gateway.pay(first.ID, "record-1", "4")
+	id := ledger.OrderID{AppID: fuzzAppID, ID: "shop-order-1"}
+	event := ledger.Event{
+		Key:            ledger.Key{Record: ledger.Record{Route: "default", AppID: fuzzAppID, Type: "Payment", ID: "record-1"}, Status: "success", Risk: ledger.NotRisky},
+		GatewayOrderID: id.ID, OrderID: "order-1", ReceivedAt: time.Now(), Status: "Success",
+	}
+	err := s.store.UpdateOrder(t.Context(), id, func(o *ledger.Order) {
+		o.Checkout.Terms.Price = "4"
+		o.State, o.Events = "partial", []ledger.OrderEvent{{
+			Route: "default", Type: "Payment", RecordID: "record-1", Status: "success", Risk: ledger.NotRisky,
+		}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, due := range []string{"10", "4"} {
+		change := ledger.Change{
+			Event: event, Confirmation: &ledger.Confirmation{OrderState: "partial", OrderDue: due, OrderPaid: "4", OrderCurrency: "USD"},
+			Transitions: []ledger.Transition{
+				{At: event.ReceivedAt, State: ledger.Delivering, Attempt: 1, Seq: 1},
+				{At: event.ReceivedAt, State: ledger.Delivered, Attempt: 1},
+			},
+		}
+		if err := s.store.Accept(t.Context(), event.Key, func(*ledger.Event) *ledger.Change { return &change }); err != nil {
+			t.Fatal(err)
+		}
+		if e := s.refuse(t, Request{Price: "4", Currency: "USD"}); e.Code != "paid" {
+			t.Errorf("%+v", e)
+		}
+	}
+	if len(s.replayed) != 1 || s.replayed[0] != "record-1: the price is 4 USD now, which is paid" {
+		t.Errorf("replayed: %q", s.replayed)
+	}
+}
+
 // TestOthersOrder: no order is opened at the gateway that another order's payments are of.
 // One that was made under an id that gets a stand-in by now stays what it was.
 func TestOthersOrder(t *testing.T) {
