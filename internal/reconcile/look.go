@@ -97,6 +97,9 @@ func (k *look) run(ctx context.Context, since time.Time) error {
 		k.state.To, done = now, now
 	case isAhead: // the clock was set back, or is behind: which of them, a list will show
 		done = now.Add(-setBack)
+		if begun := k.state.From.Add(overlap); begun.Before(done) { // which nothing was listed of since
+			done = begun
+		}
 	}
 	end := now.Add(-k.graceAt(k.lister))
 	from, begins := done.Add(-overlap), k.state.Since

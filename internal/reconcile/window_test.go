@@ -373,6 +373,26 @@ func TestAfterTheClockWasAhead(t *testing.T) {
 	p.wantTold("after the clock was set back", "payout")
 }
 
+// TestOutageAfterTheClockWasAhead: how far a look goes back after the clock was ahead does not
+// depend on for how long the gateway answers none.
+func TestOutageAfterTheClockWasAhead(t *testing.T) {
+	g := &payouts{made: make(map[string]time.Time)}
+	p := newPayroll(t, Config{Grace: -1}, g)
+	began := p.now
+	p.now = began.Add(1000 * time.Hour)
+	p.look(time.Time{})
+	p.now = began.Add(100 * time.Hour) // and right again
+	g.made["payout"] = began.Add(90 * time.Hour)
+	g.refuses = errors.New("out of order")
+	for range 3 {
+		p.look(time.Time{})
+		p.now = p.now.Add(20 * time.Hour)
+	}
+	g.refuses = nil
+	p.look(time.Time{})
+	p.wantTold("after the outage", "payout")
+}
+
 // TestFirstLookByAWrongClock: an account that was first looked at by a clock that was ahead is
 // looked at from the moment when it is right.
 func TestFirstLookByAWrongClock(t *testing.T) {
